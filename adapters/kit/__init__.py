@@ -1,0 +1,1 @@
+"""What every adapter is given: a durable way out, commands, authorisation, accounts, a life cycle."""

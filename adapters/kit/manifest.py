@@ -1,0 +1,155 @@
+"""What an adapter declares, and the ports it is given. An adapter keeps no business state of its own."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from contracts.messages import CommandRequested, Message
+from contracts.vocabulary import (
+    AuthorizationBasis,
+    AuthorizationStatus,
+    CommandName,
+    CommandOutcome,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """Something a station told us, ready for the spool."""
+
+    id: str
+    """Computed (``contracts.envelope.message_id``), so that a repeat is recognised."""
+    message: Message
+    station_id: str
+    occurred_at: datetime
+    correlation_id: str | None = None
+    """Absent: the fact's own id."""
+    cause: str | None = None
+
+
+class Facts(Protocol):
+    """The durable way out (the spool)."""
+
+    async def record(self, facts: Sequence[Fact]) -> None:
+        """Returns when all of them are on disk; only then may the station be answered. A fact whose id was
+        recorded before is ignored. Raises ``SpoolFull`` (stop reading that socket) when the disk or the bound
+        is reached; then none of them was kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authorization:
+    """An answer to "may this token charge here?"."""
+
+    status: AuthorizationStatus
+    basis: AuthorizationBasis
+    token_uid: str
+    """As the token's owner spells it."""
+    authorization_reference: str | None = None
+    group_id: str | None = None
+
+
+class Authorizer(Protocol):
+    """Decides from the token cache where the whitelist allows it, otherwise asks the service over the bus."""
+
+    async def authorize(
+        self, *, station_id: str, connector_id: int | None, token_uid: str, timeout: float
+    ) -> Authorization:
+        """Never raises and never takes longer than ``timeout`` seconds: then the token's whitelist policy
+        decides (OCPI 2.2.1 tokens, WhitelistType) and the basis says so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandResult:
+    """What came of a command, in the contract's words and the station's own."""
+
+    outcome: CommandOutcome
+    detail: str | None = None
+
+
+CommandHandler = Callable[[CommandRequested], Awaitable[CommandResult]]
+"""Carries out one command on a station connected here. The kit drops expired and repeated ones before, limits it
+to the deadline, and publishes the answer exactly once."""
+
+
+class Commands(Protocol):
+    """Takes commands addressed to this instance."""
+
+    def serve(self, handler: CommandHandler) -> None:
+        """Registers the one handler of this adapter. Call it before the runner starts to consume."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """What is known of a station that wants to connect."""
+
+    is_admitted: bool
+    key_digest: str | None
+
+
+class Accounts(Protocol):
+    """Who may connect, fed by ``StationAccountChanged`` and kept on disk."""
+
+    def find(self, station_id: str) -> Account | None:
+        """``None`` for a stranger. Never blocks."""
+
+    def digest(self, station_id: str, password: str) -> str:
+        """The keyed digest of a presented password (``contracts.station_keys``)."""
+
+    def on_change(self, listener: Callable[[str, Account], None]) -> None:
+        """Calls ``listener(station_id, account)`` in the event loop after each change."""
+
+
+class Connections(Protocol):
+    """Which connection of a station is the current one."""
+
+    async def claim(self, station_id: str) -> int:
+        """A new epoch, higher than any before it for this station on any instance (time-based, so that it needs no
+        round trip), durable before it returns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Everything an adapter may touch outside its own folder."""
+
+    network: str
+    instance: str
+    facts: Facts
+    authorizer: Authorizer
+    commands: Commands
+    accounts: Accounts
+    connections: Connections
+    now: Callable[[], datetime]
+    secret: bytes
+    """For keyed hashes, such as transaction ids that cannot be guessed. Same on all instances of a network."""
+
+
+class RunningAdapter(Protocol):
+    """An adapter that has started."""
+
+    def is_healthy(self) -> bool:
+        """False when it cannot serve stations."""
+
+    def addresses(self) -> dict[str, str]:
+        """What it listens on, for people: ``{"ocpp": "ws://127.0.0.1:9000/"}``."""
+
+    async def stop(self) -> None:
+        """Refuses new stations, lets running answers finish, closes (20 s at most)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapter:
+    """The declaration that ``adapter.py`` of each adapter exports as ``ADAPTER`` (entry point group
+    ``roaming.adapters``)."""
+
+    name: str
+    settings: type[BaseModel]
+    provides: tuple[type[Message], ...]
+    """The facts it can tell."""
+    requires: tuple[CommandName, ...]
+    """The commands it can carry out; others are answered NOT_SUPPORTED by the kit."""
+    start: Callable[[Ports, Any], Awaitable[RunningAdapter]]
+    """Called with the ports and an instance of ``settings``; returns when stations can connect."""
+    notes: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""OCPP over WebSocket: stations end at us (CSMS)."""

@@ -1,0 +1,1 @@
+"""Stations that need no socket: for demos and tests."""

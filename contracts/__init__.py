@@ -1,0 +1,1 @@
+"""What adapters and the roaming service agree on. Imports nothing of ours."""

@@ -1,0 +1,67 @@
+"""All messages, one file per subject. Facts are in the past tense, commands say what is wanted.
+
+Fields may be added with a default; anything else is a new class with a higher ``VERSION``, published beside
+the old one for a release (``contracts/export.py --check`` refuses the rest).
+"""
+
+from contracts.messages.authorization import AuthorizationDecided, AuthorizationRequested, TokenChanged
+from contracts.messages.command import CommandAnswered, CommandRequested
+from contracts.messages.connector import ConnectorStatusChanged
+from contracts.messages.message import Message
+from contracts.messages.metering import MeterSample, MeterValue, MeterValuesTaken, SignedReading
+from contracts.messages.roaming import CdrIssued, SessionEnded, SessionOpened
+from contracts.messages.station import (
+    StationAccountChanged,
+    StationBooted,
+    StationConnected,
+    StationDisconnected,
+    StationFaultReported,
+)
+from contracts.messages.transaction import TransactionEnded, TransactionStarted, TransactionUpdated
+
+MESSAGES: tuple[type[Message], ...] = (
+    StationConnected,
+    StationDisconnected,
+    StationBooted,
+    StationFaultReported,
+    StationAccountChanged,
+    ConnectorStatusChanged,
+    TransactionStarted,
+    TransactionUpdated,
+    TransactionEnded,
+    MeterValuesTaken,
+    AuthorizationRequested,
+    AuthorizationDecided,
+    TokenChanged,
+    CommandRequested,
+    CommandAnswered,
+    SessionOpened,
+    SessionEnded,
+    CdrIssued,
+)
+
+__all__ = [
+    "MESSAGES",
+    "AuthorizationDecided",
+    "AuthorizationRequested",
+    "CdrIssued",
+    "CommandAnswered",
+    "CommandRequested",
+    "ConnectorStatusChanged",
+    "Message",
+    "MeterSample",
+    "MeterValue",
+    "MeterValuesTaken",
+    "SessionEnded",
+    "SessionOpened",
+    "SignedReading",
+    "StationAccountChanged",
+    "StationBooted",
+    "StationConnected",
+    "StationDisconnected",
+    "StationFaultReported",
+    "TokenChanged",
+    "TransactionEnded",
+    "TransactionStarted",
+    "TransactionUpdated",
+]

@@ -1,0 +1,39 @@
+"""Commands to stations and their answers. Subject of the command: the owning adapter instance."""
+
+from datetime import datetime
+
+from contracts.messages.message import Message
+from contracts.vocabulary import CommandName, CommandOutcome
+
+
+class CommandRequested(Message, frozen=True, kw_only=True):
+    """The service wants something of a station. Carried out once per ``command_id``, never after ``deadline``."""
+
+    command_id: str
+    instance: str
+    """The adapter instance that owned the station's connection when this was written."""
+    epoch: int
+    network: str
+    station_id: str
+    name: CommandName
+    deadline: datetime
+    connector_id: int | None = None
+    token_uid: str | None = None
+    group_id: str | None = None
+    transaction_id: str | None = None
+    reservation_id: str | None = None
+    """Ours, unique per station; the adapter maps it to what the protocol allows."""
+    reservation_expires_at: datetime | None = None
+    authorization_reference: str | None = None
+
+
+class CommandAnswered(Message, frozen=True, kw_only=True):
+    """What came of a command. Subject: ``network/station_id``, in order with the station's other facts."""
+
+    command_id: str
+    network: str
+    station_id: str
+    name: CommandName
+    outcome: CommandOutcome
+    detail: str | None = None
+    """The station's own word, or what went wrong."""

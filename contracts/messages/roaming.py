@@ -1,0 +1,39 @@
+"""Facts that OCPI modules tell each other through the outbox. Subject: ``country_code/party_id/object id``."""
+
+from datetime import datetime
+
+from contracts.messages.message import Message
+
+
+class SessionOpened(Message, frozen=True, kw_only=True):
+    """A session exists."""
+
+    country_code: str
+    party_id: str
+    session_id: str
+    token_country_code: str
+    token_party_id: str
+    token_uid: str
+    started_at: datetime
+    authorization_reference: str | None = None
+    command_id: str | None = None
+
+
+class SessionEnded(Message, frozen=True, kw_only=True):
+    """A session is COMPLETED and will not change: a CDR can be made of it."""
+
+    country_code: str
+    party_id: str
+    session_id: str
+    ended_at: datetime
+
+
+class CdrIssued(Message, frozen=True, kw_only=True):
+    """A CDR exists, for good."""
+
+    country_code: str
+    party_id: str
+    cdr_id: str
+    session_id: str | None
+    token_country_code: str
+    token_party_id: str

@@ -1,0 +1,73 @@
+"""Facts about a charging station as a whole, and the account it connects with. Subject: ``network/station_id``."""
+
+from contracts.messages.message import Message
+
+
+class StationConnected(Message, frozen=True, kw_only=True):
+    """A station authenticated and its connection is owned by ``instance`` from now on."""
+
+    network: str
+    station_id: str
+    instance: str
+    """Name of the adapter process that owns the connection; commands are addressed to it."""
+    epoch: int
+    """Rises with every connection of this station, anywhere: a higher epoch fences a lower one."""
+    protocol: str
+    """Such as ``ocpp1.6``."""
+    security_profile: int = 0
+    """OCPP security profile of this connection, 0 to 3."""
+    remote_address: str | None = None
+    is_admitted: bool = True
+    """False: nobody has bound this station yet; it waits in the inbox and may not charge."""
+    key_digest: str | None = None
+    """Keyed digest of the password it presented (``contracts.station_keys``), so that an operator can admit
+    it as it stands."""
+
+
+class StationDisconnected(Message, frozen=True, kw_only=True):
+    """The connection with this epoch is over. Older epochs than the current one mean nothing."""
+
+    network: str
+    station_id: str
+    instance: str
+    epoch: int
+    reason: str
+
+
+class StationBooted(Message, frozen=True, kw_only=True):
+    """What a station says it is. Texts are kept whole, also over the protocol's limits."""
+
+    network: str
+    station_id: str
+    vendor: str
+    model: str
+    serial_number: str | None = None
+    firmware_version: str | None = None
+    iccid: str | None = None
+    imsi: str | None = None
+    meter_type: str | None = None
+    meter_serial_number: str | None = None
+
+
+class StationFaultReported(Message, frozen=True, kw_only=True):
+    """An error code other than "no error", whatever the status beside it."""
+
+    network: str
+    station_id: str
+    connector_id: int
+    """0 is the station itself."""
+    error_code: str
+    info: str | None = None
+    vendor_id: str | None = None
+    vendor_error_code: str | None = None
+
+
+class StationAccountChanged(Message, frozen=True, kw_only=True):
+    """Who may connect as this station (compacted topic: the last one per subject counts)."""
+
+    network: str
+    station_id: str
+    is_admitted: bool
+    """False: its connection is closed and it is a stranger again."""
+    key_digest: str | None = None
+    """Keyed digest of its password. Absent: no password (security profile 0, trusted networks only)."""

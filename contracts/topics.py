@@ -1,0 +1,110 @@
+"""The table of topics: what travels where, by whom, for whom, for how long."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from contracts.messages import (
+    AuthorizationDecided,
+    AuthorizationRequested,
+    CdrIssued,
+    CommandAnswered,
+    CommandRequested,
+    ConnectorStatusChanged,
+    Message,
+    MeterValuesTaken,
+    SessionEnded,
+    SessionOpened,
+    StationAccountChanged,
+    StationBooted,
+    StationConnected,
+    StationDisconnected,
+    StationFaultReported,
+    TokenChanged,
+    TransactionEnded,
+    TransactionStarted,
+    TransactionUpdated,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """One topic. Envelopes are keyed by their ``subject``, so one subject's messages stay in order."""
+
+    name: str
+    messages: tuple[type[Message], ...]
+    writer: str
+    readers: tuple[str, ...]
+    retention: timedelta | None
+    """None: kept for ever (compacted)."""
+    is_compacted: bool = False
+    partitions: int = 12
+
+
+EVENTS = Topic(
+    name="charging.events",
+    messages=(
+        StationConnected,
+        StationDisconnected,
+        StationBooted,
+        StationFaultReported,
+        ConnectorStatusChanged,
+        TransactionStarted,
+        TransactionUpdated,
+        TransactionEnded,
+        CommandAnswered,
+    ),
+    writer="adapters",
+    readers=("stations", "locations", "sessions", "commands"),
+    retention=timedelta(days=7),
+)
+METER = Topic(
+    name="charging.meter",
+    messages=(MeterValuesTaken,),
+    writer="adapters",
+    readers=("sessions",),
+    retention=timedelta(days=2),
+)
+COMMANDS = Topic(
+    name="charging.commands",
+    messages=(CommandRequested,),
+    writer="service",
+    readers=("the addressed adapter instance",),
+    retention=timedelta(hours=1),
+)
+AUTHORIZATIONS = Topic(
+    name="charging.authorizations",
+    messages=(AuthorizationRequested, AuthorizationDecided),
+    writer="adapters ask, the service answers",
+    readers=("tokens", "adapters"),
+    retention=timedelta(hours=1),
+)
+TOKENS = Topic(
+    name="charging.tokens",
+    messages=(TokenChanged,),
+    writer="service",
+    readers=("adapters",),
+    retention=None,
+    is_compacted=True,
+)
+STATIONS = Topic(
+    name="charging.stations",
+    messages=(StationAccountChanged,),
+    writer="service",
+    readers=("adapters",),
+    retention=None,
+    is_compacted=True,
+)
+CHANGES = Topic(
+    name="roaming.changes",
+    messages=(SessionOpened, SessionEnded, CdrIssued),
+    writer="service",
+    readers=("cdrs", "commands"),
+    retention=timedelta(days=7),
+)
+
+TOPICS: tuple[Topic, ...] = (EVENTS, METER, COMMANDS, AUTHORIZATIONS, TOKENS, STATIONS, CHANGES)
+
+TOPIC_OF: dict[type[Message], Topic] = {message: topic for topic in TOPICS for message in topic.messages}
+"""Every message has one topic."""
+
+TOPIC_BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}

@@ -1,0 +1,131 @@
+"""Network-neutral words. Adapters translate their protocol into them, the service translates them into OCPI.
+
+A foreign value that has no word here becomes ``UNKNOWN`` or ``OTHER`` and is kept as text beside it:
+never success, never an error.
+"""
+
+from enum import StrEnum
+
+
+class ConnectorStatus(StrEnum):
+    """What a connector (or, for connector 0, the whole station) says of itself.
+
+    The words are those of OCPP 1.6 section 7.7, the finest of the field: what a coarser protocol cannot
+    tell apart it maps to the nearest of them.
+    """
+
+    AVAILABLE = "AVAILABLE"
+    PREPARING = "PREPARING"
+    CHARGING = "CHARGING"
+    SUSPENDED_EV = "SUSPENDED_EV"
+    SUSPENDED_EVSE = "SUSPENDED_EVSE"
+    FINISHING = "FINISHING"
+    RESERVED = "RESERVED"
+    UNAVAILABLE = "UNAVAILABLE"
+    FAULTED = "FAULTED"
+    UNKNOWN = "UNKNOWN"
+
+
+class StopReason(StrEnum):
+    """Why a transaction ended. Shown to people; never priced by, since stations are not reliable here."""
+
+    DRIVER = "DRIVER"
+    REMOTE = "REMOTE"
+    CAR_GONE = "CAR_GONE"
+    NOT_ALLOWED = "NOT_ALLOWED"
+    LIMIT = "LIMIT"
+    FAULT = "FAULT"
+    RESTART = "RESTART"
+    RULE = "RULE"
+    """Closed by a rule of ours because the station never said so."""
+    OTHER = "OTHER"
+
+
+class Measurand(StrEnum):
+    """What a meter value measures. Units are fixed: Wh, W, A, V, percent, degrees Celsius."""
+
+    ENERGY_REGISTER = "ENERGY_REGISTER"
+    """Import register in Wh: a counter, only differences mean anything."""
+    ENERGY_EXPORT_REGISTER = "ENERGY_EXPORT_REGISTER"
+    ENERGY_INTERVAL = "ENERGY_INTERVAL"
+    """Wh imported since the previous sample."""
+    POWER = "POWER"
+    POWER_OFFERED = "POWER_OFFERED"
+    CURRENT = "CURRENT"
+    CURRENT_OFFERED = "CURRENT_OFFERED"
+    VOLTAGE = "VOLTAGE"
+    STATE_OF_CHARGE = "STATE_OF_CHARGE"
+    TEMPERATURE = "TEMPERATURE"
+    OTHER = "OTHER"
+
+
+class ReadingContext(StrEnum):
+    """When in a transaction a meter value was taken (OCPP 1.6 section 7.32)."""
+
+    BEGIN = "BEGIN"
+    END = "END"
+    PERIODIC = "PERIODIC"
+    CLOCK = "CLOCK"
+    INTERRUPTION = "INTERRUPTION"
+    TRIGGER = "TRIGGER"
+    OTHER = "OTHER"
+
+
+class AuthorizationStatus(StrEnum):
+    """May this token charge here, now? (OCPI 2.2.1 tokens, AllowedType, plus the unknown token.)"""
+
+    ACCEPTED = "ACCEPTED"
+    BLOCKED = "BLOCKED"
+    EXPIRED = "EXPIRED"
+    NO_CREDIT = "NO_CREDIT"
+    NOT_ALLOWED = "NOT_ALLOWED"
+    """A valid token in the wrong place."""
+    UNKNOWN_TOKEN = "UNKNOWN_TOKEN"
+
+
+class AuthorizationBasis(StrEnum):
+    """What an authorisation rests on; decides the ``auth_method`` of session and CDR."""
+
+    WHITELIST = "WHITELIST"
+    """The stored token allowed the decision without asking."""
+    REAL_TIME = "REAL_TIME"
+    """The token's owner was asked and answered."""
+    COMMAND = "COMMAND"
+    """A remote start of the token's owner."""
+    OFFLINE_POLICY = "OFFLINE_POLICY"
+    """The owner did not answer in time; the whitelist policy of the token decided."""
+
+
+class WhitelistPolicy(StrEnum):
+    """OCPI 2.2.1 tokens section 4.5 (WhitelistType)."""
+
+    ALWAYS = "ALWAYS"
+    ALLOWED = "ALLOWED"
+    ALLOWED_OFFLINE = "ALLOWED_OFFLINE"
+    NEVER = "NEVER"
+
+
+class CommandName(StrEnum):
+    """What the service can ask a station to do."""
+
+    START_CHARGING = "START_CHARGING"
+    STOP_CHARGING = "STOP_CHARGING"
+    UNLOCK_CONNECTOR = "UNLOCK_CONNECTOR"
+    RESERVE = "RESERVE"
+    CANCEL_RESERVATION = "CANCEL_RESERVATION"
+
+
+class CommandOutcome(StrEnum):
+    """What came of a command. ``ACCEPTED`` means that the station took it, no more."""
+
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+    OCCUPIED = "OCCUPIED"
+    INOPERATIVE = "INOPERATIVE"
+    FAILED = "FAILED"
+    NOT_SUPPORTED = "NOT_SUPPORTED"
+    UNKNOWN_RESERVATION = "UNKNOWN_RESERVATION"
+    UNKNOWN_TRANSACTION = "UNKNOWN_TRANSACTION"
+    OFFLINE = "OFFLINE"
+    """The station is not connected to the addressed instance (any more)."""
+    TIMEOUT = "TIMEOUT"

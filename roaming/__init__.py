@@ -1,0 +1,1 @@
+"""The roaming service."""

@@ -1,0 +1,342 @@
+"""Location, EVSE and Connector (OCPI 2.3.0, mod_locations)."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from roaming.model.canonical import CanonicalObject
+from roaming.model.place import AdditionalGeoLocation, BusinessDetails, EnergyMix, GeoLocation, Image
+from roaming.model.text import DisplayText
+
+
+class Status(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    AVAILABLE = "AVAILABLE"
+    BLOCKED = "BLOCKED"
+    CHARGING = "CHARGING"
+    INOPERATIVE = "INOPERATIVE"
+    OUTOFORDER = "OUTOFORDER"
+    PLANNED = "PLANNED"
+    REMOVED = "REMOVED"
+    RESERVED = "RESERVED"
+    UNKNOWN = "UNKNOWN"
+
+
+class Capability(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    CHARGING_PROFILE_CAPABLE = "CHARGING_PROFILE_CAPABLE"
+    CHARGING_PREFERENCES_CAPABLE = "CHARGING_PREFERENCES_CAPABLE"
+    CHIP_CARD_SUPPORT = "CHIP_CARD_SUPPORT"
+    CONTACTLESS_CARD_SUPPORT = "CONTACTLESS_CARD_SUPPORT"
+    CREDIT_CARD_PAYABLE = "CREDIT_CARD_PAYABLE"
+    DEBIT_CARD_PAYABLE = "DEBIT_CARD_PAYABLE"
+    PED_TERMINAL = "PED_TERMINAL"
+    REMOTE_START_STOP_CAPABLE = "REMOTE_START_STOP_CAPABLE"
+    RESERVABLE = "RESERVABLE"
+    RFID_READER = "RFID_READER"
+    START_SESSION_CONNECTOR_REQUIRED = "START_SESSION_CONNECTOR_REQUIRED"
+    TOKEN_GROUP_CAPABLE = "TOKEN_GROUP_CAPABLE"
+    UNLOCK_CAPABLE = "UNLOCK_CAPABLE"
+
+
+class ConnectorCapability(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    ISO_15118_2_PLUG_AND_CHARGE = "ISO_15118_2_PLUG_AND_CHARGE"
+    ISO_15118_20_PLUG_AND_CHARGE = "ISO_15118_20_PLUG_AND_CHARGE"
+
+
+class ConnectorFormat(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    SOCKET = "SOCKET"
+    CABLE = "CABLE"
+
+
+class ConnectorType(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    CHADEMO = "CHADEMO"
+    CHAOJI = "CHAOJI"
+    DOMESTIC_A = "DOMESTIC_A"
+    DOMESTIC_B = "DOMESTIC_B"
+    DOMESTIC_C = "DOMESTIC_C"
+    DOMESTIC_D = "DOMESTIC_D"
+    DOMESTIC_E = "DOMESTIC_E"
+    DOMESTIC_F = "DOMESTIC_F"
+    DOMESTIC_G = "DOMESTIC_G"
+    DOMESTIC_H = "DOMESTIC_H"
+    DOMESTIC_I = "DOMESTIC_I"
+    DOMESTIC_J = "DOMESTIC_J"
+    DOMESTIC_K = "DOMESTIC_K"
+    DOMESTIC_L = "DOMESTIC_L"
+    DOMESTIC_M = "DOMESTIC_M"
+    DOMESTIC_N = "DOMESTIC_N"
+    DOMESTIC_O = "DOMESTIC_O"
+    GBT_AC = "GBT_AC"
+    GBT_DC = "GBT_DC"
+    IEC_60309_2_SINGLE_16 = "IEC_60309_2_single_16"
+    IEC_60309_2_THREE_16 = "IEC_60309_2_three_16"
+    IEC_60309_2_THREE_32 = "IEC_60309_2_three_32"
+    IEC_60309_2_THREE_64 = "IEC_60309_2_three_64"
+    IEC_62196_T1 = "IEC_62196_T1"
+    IEC_62196_T1_COMBO = "IEC_62196_T1_COMBO"
+    IEC_62196_T2 = "IEC_62196_T2"
+    IEC_62196_T2_COMBO = "IEC_62196_T2_COMBO"
+    IEC_62196_T3A = "IEC_62196_T3A"
+    IEC_62196_T3C = "IEC_62196_T3C"
+    MCS = "MCS"
+    NEMA_5_20 = "NEMA_5_20"
+    NEMA_6_30 = "NEMA_6_30"
+    NEMA_6_50 = "NEMA_6_50"
+    NEMA_10_30 = "NEMA_10_30"
+    NEMA_10_50 = "NEMA_10_50"
+    NEMA_14_30 = "NEMA_14_30"
+    NEMA_14_50 = "NEMA_14_50"
+    PANTOGRAPH_BOTTOM_UP = "PANTOGRAPH_BOTTOM_UP"
+    PANTOGRAPH_TOP_DOWN = "PANTOGRAPH_TOP_DOWN"
+    SAE_J3400 = "SAE_J3400"
+    TESLA_R = "TESLA_R"
+    TESLA_S = "TESLA_S"
+
+
+class EVSEPosition(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    LEFT = "LEFT"
+    RIGHT = "RIGHT"
+    CENTER = "CENTER"
+
+
+class Facility(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    HOTEL = "HOTEL"
+    RESTAURANT = "RESTAURANT"
+    CAFE = "CAFE"
+    MALL = "MALL"
+    SUPERMARKET = "SUPERMARKET"
+    SPORT = "SPORT"
+    RECREATION_AREA = "RECREATION_AREA"
+    NATURE = "NATURE"
+    MUSEUM = "MUSEUM"
+    BIKE_SHARING = "BIKE_SHARING"
+    BUS_STOP = "BUS_STOP"
+    TAXI_STAND = "TAXI_STAND"
+    TRAM_STOP = "TRAM_STOP"
+    METRO_STATION = "METRO_STATION"
+    TRAIN_STATION = "TRAIN_STATION"
+    AIRPORT = "AIRPORT"
+    PARKING_LOT = "PARKING_LOT"
+    CARPOOL_PARKING = "CARPOOL_PARKING"
+    FUEL_STATION = "FUEL_STATION"
+    WIFI = "WIFI"
+
+
+class ParkingDirection(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    PARALLEL = "PARALLEL"
+    PERPENDICULAR = "PERPENDICULAR"
+    ANGLE = "ANGLE"
+
+
+class ParkingRestriction(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    CUSTOMERS = "CUSTOMERS"
+    DISABLED = "DISABLED"
+    EMPLOYEES = "EMPLOYEES"
+    EV_ONLY = "EV_ONLY"
+    MOTORCYCLES = "MOTORCYCLES"
+    PLUGGED = "PLUGGED"
+    TAXIS = "TAXIS"
+    TENANTS = "TENANTS"
+
+
+class ParkingType(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    ALONG_MOTORWAY = "ALONG_MOTORWAY"
+    PARKING_GARAGE = "PARKING_GARAGE"
+    PARKING_LOT = "PARKING_LOT"
+    ON_DRIVEWAY = "ON_DRIVEWAY"
+    ON_STREET = "ON_STREET"
+    UNDERGROUND_GARAGE = "UNDERGROUND_GARAGE"
+
+
+class PowerType(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    AC_1_PHASE = "AC_1_PHASE"
+    AC_2_PHASE = "AC_2_PHASE"
+    AC_2_PHASE_SPLIT = "AC_2_PHASE_SPLIT"
+    AC_3_PHASE = "AC_3_PHASE"
+    DC = "DC"
+
+
+class VehicleType(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    MOTORCYCLE = "MOTORCYCLE"
+    PERSONAL_VEHICLE = "PERSONAL_VEHICLE"
+    PERSONAL_VEHICLE_WITH_TRAILER = "PERSONAL_VEHICLE_WITH_TRAILER"
+    VAN = "VAN"
+    SEMI_TRACTOR = "SEMI_TRACTOR"
+    RIGID = "RIGID"
+    TRUCK_WITH_TRAILER = "TRUCK_WITH_TRAILER"
+    BUS = "BUS"
+    DISABLED = "DISABLED"
+
+
+class PublishTokenType(CanonicalObject, frozen=True, kw_only=True):
+    """OCPI 2.3.0 locations, PublishTokenType."""
+
+    uid: str | None = None
+    type: str | None = None
+    visual_number: str | None = None
+    issuer: str | None = None
+    group_id: str | None = None
+
+
+class RegularHours(CanonicalObject, frozen=True, kw_only=True):
+    """OCPI 2.3.0 locations, RegularHours."""
+
+    weekday: int
+    period_begin: str
+    period_end: str
+
+
+class ExceptionalPeriod(CanonicalObject, frozen=True, kw_only=True):
+    """OCPI 2.3.0 locations, ExceptionalPeriod."""
+
+    period_begin: datetime
+    period_end: datetime
+
+
+class Hours(CanonicalObject, frozen=True, kw_only=True):
+    """OCPI 2.3.0 locations, Hours."""
+
+    twentyfourseven: bool
+    regular_hours: tuple[RegularHours, ...] = ()
+    exceptional_openings: tuple[ExceptionalPeriod, ...] = ()
+    exceptional_closings: tuple[ExceptionalPeriod, ...] = ()
+
+
+class StatusSchedule(CanonicalObject, frozen=True, kw_only=True):
+    """OCPI 2.3.0 locations, StatusSchedule."""
+
+    period_begin: datetime
+    status: str
+    period_end: datetime | None = None
+
+
+class Connector(CanonicalObject, frozen=True, kw_only=True):
+    """OCPI 2.3.0 locations, Connector."""
+
+    id: str
+    standard: str
+    format: str
+    power_type: str
+    max_voltage: int
+    max_amperage: int
+    last_updated: datetime
+    max_electric_power: int | None = None
+    tariff_ids: tuple[str, ...] = ()
+    terms_and_conditions: str | None = None
+    capabilities: tuple[str, ...] = ()
+
+
+class EVSEParking(CanonicalObject, frozen=True, kw_only=True):
+    """OCPI 2.3.0 locations, EVSEParking."""
+
+    parking_id: str
+    evse_position: str | None = None
+
+
+class EVSE(CanonicalObject, frozen=True, kw_only=True):
+    """OCPI 2.3.0 locations, EVSE."""
+
+    uid: str
+    status: str
+    connectors: tuple[Connector, ...]
+    last_updated: datetime
+    evse_id: str | None = None
+    status_schedule: tuple[StatusSchedule, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    floor_level: str | None = None
+    coordinates: GeoLocation | None = None
+    physical_reference: str | None = None
+    directions: tuple[DisplayText, ...] = ()
+    parking_restrictions: tuple[str, ...] = ()
+    parking: tuple[EVSEParking, ...] = ()
+    images: tuple[Image, ...] = ()
+    accepted_service_providers: tuple[str, ...] = ()
+
+
+class Parking(CanonicalObject, frozen=True, kw_only=True):
+    """OCPI 2.3.0 locations, Parking."""
+
+    id: str
+    vehicle_types: tuple[str, ...]
+    restricted_to_type: bool
+    reservation_required: bool
+    physical_reference: str | None = None
+    max_vehicle_weight: Decimal | None = None
+    max_vehicle_height: Decimal | None = None
+    max_vehicle_length: Decimal | None = None
+    max_vehicle_width: Decimal | None = None
+    parking_space_length: Decimal | None = None
+    parking_space_width: Decimal | None = None
+    dangerous_goods_allowed: bool | None = None
+    direction: str | None = None
+    drive_through: bool | None = None
+    time_limit: Decimal | None = None
+    roofed: bool | None = None
+    images: tuple[Image, ...] = ()
+    lighting: bool | None = None
+    refrigeration_outlet: bool | None = None
+    standards: tuple[str, ...] = ()
+    apds_reference: str | None = None
+
+
+class Location(CanonicalObject, frozen=True, kw_only=True):
+    """OCPI 2.3.0 locations, Location."""
+
+    country_code: str
+    party_id: str
+    id: str
+    publish: bool
+    address: str
+    city: str
+    country: str
+    coordinates: GeoLocation
+    time_zone: str
+    last_updated: datetime
+    publish_allowed_to: tuple[PublishTokenType, ...] = ()
+    name: str | None = None
+    postal_code: str | None = None
+    state: str | None = None
+    related_locations: tuple[AdditionalGeoLocation, ...] = ()
+    parking_type: str | None = None
+    evses: tuple[EVSE, ...] = ()
+    parking_places: tuple[Parking, ...] = ()
+    directions: tuple[DisplayText, ...] = ()
+    operator: BusinessDetails | None = None
+    suboperator: BusinessDetails | None = None
+    owner: BusinessDetails | None = None
+    facilities: tuple[str, ...] = ()
+    opening_times: Hours | None = None
+    charging_when_closed: bool | None = None
+    images: tuple[Image, ...] = ()
+    energy_mix: EnergyMix | None = None
+    help_phone: str | None = None
+
+
+class LocationReferences(CanonicalObject, frozen=True, kw_only=True):
+    """OCPI 2.3.0 tokens, LocationReferences."""
+
+    location_id: str
+    evse_uids: tuple[str, ...] = ()

@@ -1,0 +1,103 @@
+"""Tariff and its elements (OCPI 2.3.0, mod_tariffs)."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from roaming.model.canonical import CanonicalObject
+from roaming.model.money import PriceLimit
+from roaming.model.place import EnergyMix
+from roaming.model.text import DisplayText
+
+
+class DayOfWeek(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    MONDAY = "MONDAY"
+    TUESDAY = "TUESDAY"
+    WEDNESDAY = "WEDNESDAY"
+    THURSDAY = "THURSDAY"
+    FRIDAY = "FRIDAY"
+    SATURDAY = "SATURDAY"
+    SUNDAY = "SUNDAY"
+
+
+class ReservationRestrictionType(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    RESERVATION = "RESERVATION"
+    RESERVATION_EXPIRES = "RESERVATION_EXPIRES"
+
+
+class TariffDimensionType(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    ENERGY = "ENERGY"
+    FLAT = "FLAT"
+    PARKING_TIME = "PARKING_TIME"
+    TIME = "TIME"
+
+
+class TariffType(StrEnum):
+    """Known values; a partner may send others, which are kept as text."""
+
+    AD_HOC_PAYMENT = "AD_HOC_PAYMENT"
+    PROFILE_CHEAP = "PROFILE_CHEAP"
+    PROFILE_FAST = "PROFILE_FAST"
+    PROFILE_GREEN = "PROFILE_GREEN"
+    REGULAR = "REGULAR"
+
+
+class PriceComponent(CanonicalObject, frozen=True, kw_only=True):
+    """OCPI 2.3.0 tariffs, PriceComponent."""
+
+    type: str
+    price: Decimal
+    step_size: int
+    vat: Decimal | None = None
+
+
+class TariffRestrictions(CanonicalObject, frozen=True, kw_only=True):
+    """OCPI 2.3.0 tariffs, TariffRestrictions."""
+
+    start_time: str | None = None
+    end_time: str | None = None
+    start_date: str | None = None
+    end_date: str | None = None
+    min_kwh: Decimal | None = None
+    max_kwh: Decimal | None = None
+    min_current: Decimal | None = None
+    max_current: Decimal | None = None
+    min_power: Decimal | None = None
+    max_power: Decimal | None = None
+    min_duration: int | None = None
+    max_duration: int | None = None
+    day_of_week: tuple[str, ...] = ()
+    reservation: str | None = None
+
+
+class TariffElement(CanonicalObject, frozen=True, kw_only=True):
+    """OCPI 2.3.0 tariffs, TariffElement."""
+
+    price_components: tuple[PriceComponent, ...]
+    restrictions: TariffRestrictions | None = None
+
+
+class Tariff(CanonicalObject, frozen=True, kw_only=True):
+    """OCPI 2.3.0 tariffs, Tariff."""
+
+    country_code: str
+    party_id: str
+    id: str
+    currency: str
+    elements: tuple[TariffElement, ...]
+    tax_included: str
+    last_updated: datetime
+    type: str | None = None
+    tariff_alt_text: tuple[DisplayText, ...] = ()
+    tariff_alt_url: str | None = None
+    min_price: PriceLimit | None = None
+    max_price: PriceLimit | None = None
+    start_date_time: datetime | None = None
+    end_date_time: datetime | None = None
+    energy_mix: EnergyMix | None = None
