@@ -1,0 +1,205 @@
+"""What a module folder declares, and what its routes and deliveries are given.
+
+``app`` mounts the routes under each version, ``worker`` runs the projections, ``hub.deliver`` sends what changed:
+all from this declaration, so that a new module is a folder and nothing else.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roaming.model.identifiers import PartyId
+from roaming.model.party import InterfaceRole
+from roaming.model.time import Clock
+from roaming.model.version import Version
+from roaming.ocpi.headers import RequestIds, RoutingHeaders
+from roaming.partners.directory import Directory, DirectoryCache, Partner
+from roaming.store.consume import Projection
+from roaming.store.database import Database
+from roaming.store.journal import Journal
+
+if TYPE_CHECKING:
+    from roaming.ocpi.client import OcpiClient
+    from roaming.ocpi.secrets import Secrets
+
+ALL_VERSIONS = (Version.V2_1_1, Version.V2_2_1, Version.V2_3_0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What every route, projection and delivery may use; made once by the composition root."""
+
+    database: Database
+    directory: DirectoryCache
+    client: "OcpiClient"
+    journal: Journal
+    secrets: "Secrets"
+    clock: Clock
+    public_url: str
+    """Where partners reach us, without trailing slash: ``https://hub.example/ocpi``."""
+    versions: tuple[Version, ...] = (Version.V2_2_1,)
+    """Offered, best last."""
+    authorization_timeout: float = 5.0
+    """Seconds until a partner's silence on a real-time authorisation counts as unreachable."""
+    command_timeout: float = 30.0
+    """Seconds a station has to answer a command."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OcpiRequest:
+    """An authenticated request. ``path`` holds the decoded path parameters, ``query`` the last value of each key."""
+
+    services: Services
+    version: Version
+    directory: Directory
+    partner: Partner
+    is_registration: bool
+    """The caller identified with TOKEN_A."""
+    presented_token: str
+    method: str
+    url: str
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    routing: RoutingHeaders
+    ids: RequestIds
+
+    @property
+    def from_parties(self) -> tuple[PartyId, ...]:
+        """The party named in OCPI-from, or all parties of the caller when it names none."""
+        if self.routing.from_party is not None:
+            return (self.routing.from_party,)
+        return self.partner.parties()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OcpiResponse:
+    """What a route answers: ``data`` is JSON text, or ``None`` for no data."""
+
+    data: bytes | None = None
+    http_status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One endpoint. ``path`` is below the module's address: ``/{country_code}/{party_id}/{token_uid}``."""
+
+    method: str
+    path: str
+    interface: InterfaceRole
+    handle: Callable[[OcpiRequest], Awaitable[OcpiResponse]]
+    summary: str
+    versions: tuple[Version, ...] = ALL_VERSIONS
+    is_open_to_registration: bool = False
+    """TOKEN_A is good here (versions and credentials only)."""
+
+
+class DeliveryKind(StrEnum):
+    """How patient a delivery is."""
+
+    STATE = "STATE"
+    """Only the latest version matters: changes coalesce, and a partner that stays away fetches what it missed."""
+    RECORD = "RECORD"
+    """Every one counts (CDRs, command results): patient, looked up before a repeat where that is possible."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outgoing:
+    """Something changed that partners may have to be told; written in the transaction of the change."""
+
+    module: str
+    object_key: str
+    owner: PartyId
+    part: str = ""
+    """A piece of the object with a life of its own, such as an EVSE's uid."""
+    order_key: str = ""
+    """Deliveries with the same order key reach a partner one after the other; default: the object key."""
+    detail: str = ""
+    """What ``DeliveryRules.build`` needs beyond the stored object, as JSON."""
+    correlation_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipient:
+    """Who is told, on whose behalf."""
+
+    partner_id: str
+    to_party: PartyId | None
+    from_party: PartyId | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushRequest:
+    """One HTTP call that delivers something. ``url`` is complete; ``body`` is JSON."""
+
+    method: str
+    url: str
+    body: bytes | None
+    losses: int = 0
+
+
+class Verdict(StrEnum):
+    """What an answer means for a delivery."""
+
+    DELIVERED = "DELIVERED"
+    RETRY = "RETRY"
+    """Not taken now; try again after a growing pause."""
+    REPLACE = "REPLACE"
+    """The partner lacks what we tried to change: build again with ``is_full``."""
+    REFUSED = "REFUSED"
+    """The partner will not take it, however often: shown to people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryJob:
+    """One delivery to one partner, as ``build`` sees it."""
+
+    id: int
+    module: str
+    object_key: str
+    owner: PartyId
+    part: str
+    detail: str
+    partner: Partner
+    recipient: Recipient
+    attempts: int
+    is_full: bool
+    """Build the whole object: a smaller change was not understood."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryRules:
+    """How a module's changes reach partners."""
+
+    kind: DeliveryKind
+    interface: InterfaceRole
+    audience: Callable[[Outgoing, Directory, AsyncConnection], Awaitable[Sequence[Recipient]]]
+    """Who may be told by the nature of the object and by agreement. Required: sending a session to every partner
+    would be a leak."""
+    build: Callable[[AsyncConnection, DeliveryJob, str], Awaitable[PushRequest | None]]
+    """The call, from the object as it is now and the partner's endpoint; ``None`` when there is nothing to send."""
+    give_up_after: timedelta
+    find_copy: Callable[[Services, DeliveryJob, str], Awaitable[str | None]] | None = None
+    """Asks the partner whether it holds the object already, after an attempt whose answer was lost; its address
+    there, or ``None``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OcpiModule:
+    """The declaration that ``roaming/modules/<module>/__init__.py`` exports as ``MODULE``."""
+
+    id: str
+    is_configuration: bool = False
+    """Versions, credentials, hubclientinfo: no routing headers, never routed."""
+    versions: tuple[Version, ...]
+    interfaces: tuple[InterfaceRole, ...]
+    routes: tuple[Route, ...]
+    projections: Callable[[Services], Sequence[Projection]] = field(default=lambda _services: ())
+    delivery: DeliveryRules | None = None
+    tasks: Callable[[Services], Sequence[Callable[[], Awaitable[Any]]]] = field(default=lambda _services: ())
+    """Long-running work of the worker, such as deadlines; each returns only when cancelled."""

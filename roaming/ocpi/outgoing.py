@@ -1,0 +1,88 @@
+"""Rows that say "this changed, tell those who may know", and the deliveries made of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Text
+from sqlmodel import Field, SQLModel
+
+from roaming.ocpi.module import Outgoing
+from roaming.store.columns import UtcDateTime
+from roaming.store.database import Work
+
+_BIG = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class OutgoingRow(SQLModel, table=True):
+    """A change that waits to be fanned out; deleted once its deliveries exist."""
+
+    __tablename__ = "outgoing"
+
+    id: int | None = Field(default=None, sa_column=Column(_BIG, primary_key=True, autoincrement=True))
+    module: str
+    object_key: str
+    owner: str
+    part: str = ""
+    order_key: str
+    detail: str = Field(default="", sa_column=Column(Text, nullable=False))
+    correlation_id: str = ""
+    at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class DeliveryRow(SQLModel, table=True):
+    """One change (STATE: one object's latest) on its way to one partner."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("deliveries_due", "partner_id", "state", "id"),
+        Index("deliveries_of_object", "module", "object_key"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(_BIG, primary_key=True, autoincrement=True))
+    coalesce_key: str = Field(unique=True)
+    """Same key, same delivery: partner, module, object and part; with the outgoing id for records."""
+    partner_id: str
+    module: str
+    object_key: str
+    owner: str
+    part: str = ""
+    order_key: str
+    detail: str = Field(default="", sa_column=Column(Text, nullable=False))
+    to_party: str = ""
+    from_party: str = ""
+    state: str
+    """PENDING, DELIVERED, REFUSED (the partner will not take it), DEAD (we gave up), DROPPED (nothing to send)."""
+    revision: int = Field(sa_column=Column(Integer, nullable=False))
+    """Rises when the object changes again while this is under way."""
+    attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False))
+    is_in_doubt: bool = Field(default=False, sa_column=Column(Boolean, nullable=False))
+    """Sent, and no answer seen: perhaps received."""
+    is_full: bool = Field(default=False, sa_column=Column(Boolean, nullable=False))
+    correlation_id: str = ""
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    due_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    done_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    last_error: str = Field(default="", sa_column=Column(Text, nullable=False))
+    remote_url: str = Field(default="", sa_column=Column(Text, nullable=False))
+    """Where the partner says it keeps the object (``Location`` of a CDR)."""
+
+
+async def tell(work: Work, changes: Sequence[Outgoing]) -> None:
+    """Writes what should be told, in the transaction of the change."""
+    if not changes:
+        return
+    rows = [
+        {
+            "module": change.module,
+            "object_key": change.object_key,
+            "owner": str(change.owner),
+            "part": change.part,
+            "order_key": change.order_key or change.object_key,
+            "detail": change.detail,
+            "correlation_id": change.correlation_id,
+            "at": work.now,
+        }
+        for change in changes
+    ]
+    await work.connection.execute(OutgoingRow.__table__.insert(), rows)  # type: ignore[attr-defined]
+    work.wake("outgoing")

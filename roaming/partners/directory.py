@@ -1,0 +1,210 @@
+"""Who is who: partners, the parties behind them, hosted parties and agreements, as one frozen picture.
+
+A few hundred rows that every request needs and that rarely change: read once, kept until the revision moves.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from roaming.model.identifiers import PartyId
+from roaming.model.party import InterfaceRole, Role
+from roaming.model.version import Version
+from roaming.store.database import Database
+
+RECEIVING_ROLES = (Role.EMSP, Role.NSP, Role.OTHER)
+"""Roles that take locations and tariffs of a CPO (OCPI 2.2.1 section 4.3.4)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartyRole:
+    """A party in one role, with what people should read."""
+
+    party: PartyId
+    role: str
+    name: str
+    website: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """Where a partner serves one side of a module."""
+
+    module: str
+    role: InterfaceRole
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partner:
+    """A platform as the directory knows it. The token it gave us stays sealed."""
+
+    id: str
+    name: str
+    state: str
+    version: Version | None
+    versions_url: str
+    endpoints: tuple[Endpoint, ...]
+    roles: tuple[PartyRole, ...]
+    dialect: dict[str, Any]
+    allowed_parties: frozenset[PartyId]
+    """Parties it may claim; empty: any that nobody else has."""
+    is_agreeing: bool
+    sealed_token: str
+    connected_at: datetime | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Registered, so that requests may flow."""
+        return self.state == "CONNECTED"
+
+    def endpoint(self, module: str, role: InterfaceRole) -> str | None:
+        """The address of one side of a module, if the partner has it."""
+        return next((e.url for e in self.endpoints if e.module == module and e.role == role), None)
+
+    def parties(self, *roles: str) -> tuple[PartyId, ...]:
+        """Its parties in any of ``roles``, or all of them."""
+        seen = dict.fromkeys(entry.party for entry in self.roles if not roles or entry.role in roles)
+        return tuple(seen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directory:
+    """The picture at one revision."""
+
+    revision: int
+    partners: dict[str, Partner] = field(default_factory=dict)
+    hosted: tuple[PartyRole, ...] = ()
+    agreements: frozenset[tuple[PartyId, PartyId]] = frozenset()
+    """Active pairs (CPO, eMSP)."""
+
+    def may_exchange(self, *, cpo: PartyId, emsp: PartyId) -> bool:
+        """Whether an agreement between the two is in force."""
+        return (cpo, emsp) in self.agreements
+
+    def hosted_parties(self, *roles: str) -> tuple[PartyId, ...]:
+        """Our parties in any of ``roles``, or all of them."""
+        return tuple(dict.fromkeys(e.party for e in self.hosted if not roles or e.role in roles))
+
+    def is_hosted(self, party: PartyId, role: str | None = None) -> bool:
+        """Whether ``party`` (in ``role``) is one of ours."""
+        return any(e.party == party and (role is None or e.role == role) for e in self.hosted)
+
+    def partner_of(self, party: PartyId, role: str | None = None) -> Partner | None:
+        """The connected platform that speaks for ``party`` (in ``role``)."""
+        for partner in self.partners.values():
+            if partner.is_connected and any(
+                e.party == party and (role is None or e.role == role) for e in partner.roles
+            ):
+                return partner
+        return None
+
+    def hosted_cpos_for(self, partner: Partner) -> tuple[PartyId, ...]:
+        """Our CPOs whose objects ``partner`` may see."""
+        takers = partner.parties(*RECEIVING_ROLES)
+        return tuple(
+            cpo
+            for cpo in self.hosted_parties(Role.CPO)
+            if any(self.may_exchange(cpo=cpo, emsp=taker) for taker in takers)
+        )
+
+    def hosted_emsps_for(self, partner: Partner) -> tuple[PartyId, ...]:
+        """Our eMSPs whose tokens ``partner`` may see."""
+        cpos = partner.parties(Role.CPO)
+        return tuple(
+            emsp
+            for emsp in self.hosted_parties(Role.EMSP)
+            if any(self.may_exchange(cpo=cpo, emsp=emsp) for cpo in cpos)
+        )
+
+    def takers_of(self, cpo: PartyId) -> tuple[tuple[Partner, PartyId], ...]:
+        """Platforms, and one party of each, that may be told of a CPO's locations and tariffs."""
+        found: list[tuple[Partner, PartyId]] = []
+        for partner in self.partners.values():
+            if not partner.is_connected:
+                continue
+            taker = next((t for t in partner.parties(*RECEIVING_ROLES) if self.may_exchange(cpo=cpo, emsp=t)), None)
+            if taker is not None:
+                found.append((partner, taker))
+        return tuple(found)
+
+    def cpos_of(self, emsp: PartyId) -> tuple[tuple[Partner, PartyId], ...]:
+        """Platforms, and one CPO of each, that may be told of an eMSP's tokens."""
+        found: list[tuple[Partner, PartyId]] = []
+        for partner in self.partners.values():
+            if not partner.is_connected:
+                continue
+            cpo = next((c for c in partner.parties(Role.CPO) if self.may_exchange(cpo=c, emsp=emsp)), None)
+            if cpo is not None:
+                found.append((partner, cpo))
+        return tuple(found)
+
+    def party_role(self, party: PartyId, role: str) -> PartyRole | None:
+        """What we know of a party in a role, ours or a partner's."""
+        everyone = [*self.hosted, *(r for partner in self.partners.values() for r in partner.roles)]
+        return next((entry for entry in everyone if entry.party == party and entry.role == role), None)
+
+
+class DirectoryCache:
+    """The newest ``Directory``, read again when its revision has moved."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._current: Directory | None = None
+
+    async def current(self, *, known_revision: int | None = None) -> Directory:
+        """The picture of now. ``known_revision`` saves the look when the caller has just read it."""
+        if known_revision is None:
+            rows = await self._database.reader.fetch("SELECT revision FROM directory_state WHERE id = 1")
+            known_revision = rows[0][0] if rows else 0
+        if self._current is None or self._current.revision != known_revision:
+            self._current = await load_directory(self._database, known_revision)
+        return self._current
+
+
+async def load_directory(database: Database, revision: int) -> Directory:
+    """Reads everything. A change in between has a higher revision and leads to another reading."""
+    reader = database.reader
+    partners = await reader.fetch(
+        "SELECT id, name, state, version, versions_url, endpoints, roles, dialect, allowed_parties, is_agreeing,"
+        " sealed_token FROM partners ORDER BY id"
+    )
+    hosted = await reader.fetch(
+        "SELECT country_code, party_id, role, name, website FROM parties ORDER BY country_code, party_id, role"
+    )
+    agreements = await reader.fetch("SELECT cpo, emsp FROM agreements WHERE is_active")
+    return Directory(
+        revision=revision,
+        partners={row[0]: _partner(row) for row in partners},
+        hosted=tuple(
+            PartyRole(party=PartyId(row[0], row[1]), role=row[2], name=row[3], website=row[4]) for row in hosted
+        ),
+        agreements=frozenset((PartyId.parse(row[0]), PartyId.parse(row[1])) for row in agreements),
+    )
+
+
+def _partner(row: Any) -> Partner:
+    return Partner(
+        id=row[0],
+        name=row[1],
+        state=row[2],
+        version=Version(row[3]) if row[3] else None,
+        versions_url=row[4],
+        endpoints=tuple(
+            Endpoint(module=e["identifier"], role=InterfaceRole(e["role"]), url=e["url"]) for e in json.loads(row[5])
+        ),
+        roles=tuple(
+            PartyRole(
+                party=PartyId.of(r["country_code"], r["party_id"]),
+                role=r["role"],
+                name=r.get("name", ""),
+                website=r.get("website"),
+            )
+            for r in json.loads(row[6])
+        ),
+        dialect=json.loads(row[7]),
+        allowed_parties=frozenset(PartyId.parse(text) for text in json.loads(row[8])),
+        is_agreeing=bool(row[9]),
+        sealed_token=row[10],
+    )

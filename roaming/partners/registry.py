@@ -1,0 +1,191 @@
+"""Changing the directory: partners, their tokens and roles, hosted parties, agreements. All inside a ``Work``."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, select, update
+
+from roaming.model.identifiers import PartyId
+from roaming.model.party import Role
+from roaming.partners.directory import Directory, Endpoint, Partner, PartyRole
+from roaming.partners.tables import AgreementRow, CredentialsTokenRow, DirectoryStateRow, PartnerRow, PartyRow
+from roaming.store.bulk import insert_new, upsert
+from roaming.store.database import Work
+
+PARTNERS = PartnerRow.__table__  # type: ignore[attr-defined]
+TOKENS = CredentialsTokenRow.__table__  # type: ignore[attr-defined]
+PARTIES = PartyRow.__table__  # type: ignore[attr-defined]
+AGREEMENTS = AgreementRow.__table__  # type: ignore[attr-defined]
+STATE = DirectoryStateRow.__table__  # type: ignore[attr-defined]
+
+GRACE = timedelta(minutes=5)
+"""How long an old token is good beside its successor (ambiguity 6 of the credentials chapter)."""
+
+
+class PartyTaken(ValueError):
+    """A platform claims a party that another one, or we, already speak for."""
+
+
+async def touch(work: Work) -> None:
+    """Raises the directory's revision: every copy in memory is read again at its next use."""
+    await insert_new(work.connection, STATE, [{"id": 1, "revision": 0}], key=("id",))
+    await work.connection.execute(update(STATE).values(revision=STATE.c.revision + 1))
+    work.wake("directory")
+
+
+async def add_partner(
+    work: Work,
+    *,
+    id: str,
+    name: str,
+    versions_url: str = "",
+    allowed_parties: Iterable[PartyId] = (),
+    is_agreeing: bool = True,
+    dialect: Mapping[str, Any] | None = None,
+) -> bool:
+    """Makes a partner record in state PLANNED; False when the id is taken."""
+    row = {
+        "id": id,
+        "name": name,
+        "state": "PLANNED",
+        "version": "",
+        "versions_url": versions_url,
+        "endpoints": "[]",
+        "roles": "[]",
+        "dialect": json.dumps(dict(dialect or {})),
+        "allowed_parties": json.dumps([str(party) for party in allowed_parties]),
+        "is_agreeing": is_agreeing,
+        "sealed_token": "",
+        "created_at": work.now,
+    }
+    is_new = bool(await insert_new(work.connection, PARTNERS, [row], key=("id",)))
+    await touch(work)
+    return is_new
+
+
+async def allow_token(work: Work, *, partner_id: str, digest: str, is_registration: bool) -> None:
+    """Lets the partner identify with the token of this digest, from this commit on."""
+    row = {
+        "digest": digest,
+        "partner_id": partner_id,
+        "is_registration": is_registration,
+        "created_at": work.now,
+    }
+    await insert_new(work.connection, TOKENS, [row], key=("digest",))
+
+
+async def retire_tokens(
+    work: Work, *, partner_id: str, keep: Sequence[str] = (), grace: timedelta = timedelta(0)
+) -> None:
+    """Ends all of the partner's tokens but those in ``keep``: at once, or after ``grace``."""
+    condition = (TOKENS.c.partner_id == partner_id) & TOKENS.c.digest.notin_(list(keep))
+    if grace:
+        until: datetime = work.now + grace
+        condition &= TOKENS.c.valid_until.is_(None) | (TOKENS.c.valid_until > until)
+        await work.connection.execute(update(TOKENS).where(condition).values(valid_until=until))
+    else:
+        await work.connection.execute(delete(TOKENS).where(condition))
+
+
+async def connect_partner(
+    work: Work,
+    directory: Directory,
+    partner: Partner,
+    *,
+    version: str,
+    versions_url: str,
+    endpoints: Sequence[Endpoint],
+    roles: Sequence[PartyRole],
+    sealed_token: str,
+) -> None:
+    """Records a finished registration (or its renewal) and makes the agreements the partner was added with.
+
+    Raises ``PartyTaken`` when a role names a party it may not speak for.
+    """
+    for role in roles:
+        check_claim(directory, partner, role.party)
+    values = {
+        "state": "CONNECTED",
+        "version": version,
+        "versions_url": versions_url,
+        "endpoints": json.dumps([{"identifier": e.module, "role": e.role, "url": e.url} for e in endpoints]),
+        "roles": json.dumps(
+            [
+                {
+                    "country_code": r.party.country_code,
+                    "party_id": r.party.party_id,
+                    "role": r.role,
+                    "name": r.name,
+                    "website": r.website,
+                }
+                for r in roles
+            ]
+        ),
+        "sealed_token": sealed_token,
+        "connected_at": work.now,
+    }
+    await work.connection.execute(update(PARTNERS).where(PARTNERS.c.id == partner.id).values(**values))
+    if partner.is_agreeing:
+        for role in roles:
+            await agree_with_hosted(work, directory, role)
+    await touch(work)
+    work.wake("partner")
+
+
+def check_claim(directory: Directory, partner: Partner, party: PartyId) -> None:
+    """Raises ``PartyTaken`` unless ``partner`` may speak for ``party``."""
+    if partner.allowed_parties and party not in partner.allowed_parties:
+        raise PartyTaken(f"{party} is not among the parties agreed with {partner.id}")
+    if directory.is_hosted(party):
+        raise PartyTaken(f"{party} is hosted by this hub")
+    for other in directory.partners.values():
+        if other.id != partner.id and party in other.parties():
+            raise PartyTaken(f"{party} is connected through another platform")
+
+
+async def disconnect_partner(work: Work, partner_id: str) -> None:
+    """Ends a registration: no token of the partner is good any more, nothing is sent. Its objects stay."""
+    await retire_tokens(work, partner_id=partner_id)
+    await work.connection.execute(
+        update(PARTNERS).where(PARTNERS.c.id == partner_id).values(state="SUSPENDED", sealed_token="", endpoints="[]")
+    )
+    await touch(work)
+
+
+async def host_party(work: Work, party: PartyId, role: str, *, name: str, website: str | None = None) -> None:
+    """Makes a party ours in a role, or changes its name."""
+    row = {
+        "country_code": party.country_code,
+        "party_id": party.party_id,
+        "role": role,
+        "name": name,
+        "website": website,
+    }
+    await upsert(work.connection, PARTIES, [row], key=("country_code", "party_id", "role"), update=("name", "website"))
+    await touch(work)
+
+
+async def agree(work: Work, *, cpo: PartyId, emsp: PartyId, is_active: bool = True) -> None:
+    """Puts an agreement in force, or ends it."""
+    row = {"cpo": str(cpo), "emsp": str(emsp), "is_active": is_active, "since": work.now}
+    await upsert(work.connection, AGREEMENTS, [row], key=("cpo", "emsp"), update=("is_active",))
+    await touch(work)
+
+
+async def agree_with_hosted(work: Work, directory: Directory, role: PartyRole) -> None:
+    """Agreements between a partner's party and every hosted party of the opposite role, where none was made."""
+    pairs: list[tuple[PartyId, PartyId]] = []
+    if role.role == Role.CPO:
+        pairs = [(role.party, emsp) for emsp in directory.hosted_parties(Role.EMSP)]
+    elif role.role in (Role.EMSP, Role.NSP, Role.OTHER):
+        pairs = [(cpo, role.party) for cpo in directory.hosted_parties(Role.CPO)]
+    rows = [{"cpo": str(c), "emsp": str(e), "is_active": True, "since": work.now} for c, e in pairs]
+    await insert_new(work.connection, AGREEMENTS, rows, key=("cpo", "emsp"))
+
+
+async def find_token_owner(work: Work, digest: str) -> str | None:
+    """The partner id behind a token digest, good or expired."""
+    statement = select(TOKENS.c.partner_id).where(TOKENS.c.digest == digest)
+    return (await work.connection.execute(statement)).scalar_one_or_none()

@@ -1,0 +1,74 @@
+"""Rows of partners, credentials tokens, hosted parties and agreements. They never leave this folder."""
+
+from datetime import datetime
+
+from sqlalchemy import Boolean, Column, Integer, Text
+from sqlmodel import Field, SQLModel
+
+from roaming.store.columns import UtcDateTime
+
+
+class PartnerRow(SQLModel, table=True):
+    """A platform on the other side."""
+
+    __tablename__ = "partners"
+
+    id: str = Field(primary_key=True)
+    name: str
+    state: str = "PLANNED"
+    version: str = ""
+    versions_url: str = ""
+    endpoints: str = Field(default="[]", sa_column=Column(Text, nullable=False))
+    roles: str = Field(default="[]", sa_column=Column(Text, nullable=False))
+    dialect: str = Field(default="{}", sa_column=Column(Text, nullable=False))
+    allowed_parties: str = Field(default="[]", sa_column=Column(Text, nullable=False))
+    is_agreeing: bool = Field(default=True, sa_column=Column(Boolean, nullable=False))
+    sealed_token: str = Field(default="", sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    connected_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+
+
+class CredentialsTokenRow(SQLModel, table=True):
+    """The keyed digest of a token that a partner may identify with."""
+
+    __tablename__ = "credentials_tokens"
+
+    digest: str = Field(primary_key=True)
+    partner_id: str = Field(index=True)
+    is_registration: bool = Field(sa_column=Column(Boolean, nullable=False))
+    """TOKEN_A: good for versions and credentials only."""
+    valid_until: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class PartyRow(SQLModel, table=True):
+    """A party hosted here."""
+
+    __tablename__ = "parties"
+
+    country_code: str = Field(primary_key=True)
+    party_id: str = Field(primary_key=True)
+    role: str = Field(primary_key=True)
+    name: str
+    website: str | None = None
+
+
+class AgreementRow(SQLModel, table=True):
+    """A CPO and an eMSP exchange data; nothing flows without one."""
+
+    __tablename__ = "agreements"
+
+    cpo: str = Field(primary_key=True)
+    """``NL-TNM``."""
+    emsp: str = Field(primary_key=True)
+    is_active: bool = Field(default=True, sa_column=Column(Boolean, nullable=False))
+    since: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class DirectoryStateRow(SQLModel, table=True):
+    """One row whose revision rises with every change of the directory, so that copies in memory know."""
+
+    __tablename__ = "directory_state"
+
+    id: int = Field(primary_key=True)
+    revision: int = Field(sa_column=Column(Integer, nullable=False))

@@ -1,0 +1,1 @@
+"""Where everything durable lies: SQLite or PostgreSQL, and nothing above this floor knows which."""
