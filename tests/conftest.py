@@ -1,0 +1,55 @@
+"""Fixtures of the whole suite: real servers, one of each per test process, and a closed network."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kit import closed_network, kafka, postgresql
+from tests.kit.kafka import KafkaBroker
+from tests.kit.postgresql import Postgresql
+from tests.kit.tools import is_missing
+
+closed_network.close()
+
+
+@pytest.fixture(autouse=True)
+def _network_stays_closed() -> Iterator[None]:
+    """Fails a test that tried to leave this machine, even when the code under test swallowed the error."""
+    closed_network.attempts.clear()
+    yield
+    tried = list(closed_network.attempts)
+    closed_network.attempts.clear()
+    if tried:
+        pytest.fail(f"left the machine: {', '.join(tried)}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Postgresql]:
+    """A running PostgreSQL shared by the tests of this process. A test that kills a server starts its own."""
+    if reason := postgresql.missing():
+        is_missing(reason)
+    with Postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(postgresql_server: Postgresql) -> str:
+    """``postgresql+asyncpg://…`` of a database that all tests of this process share."""
+    return postgresql_server.url(postgresql_server.create_database())
+
+
+@pytest.fixture
+def fresh_postgresql(postgresql_server: Postgresql) -> Iterator[str]:
+    """``postgresql+asyncpg://…`` of an empty database that only this test uses; dropped afterwards."""
+    name = postgresql_server.create_database()
+    yield postgresql_server.url(name)
+    postgresql_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap() -> Iterator[str]:
+    """``127.0.0.1:PORT`` of a broker shared by the tests of this process: use topics and groups of your own."""
+    if reason := kafka.missing():
+        is_missing(reason)
+    with KafkaBroker() as broker:
+        yield broker.bootstrap

@@ -1,0 +1,61 @@
+"""Programs that are not ours and that some tests drive: where they are, and what happens when one is missing."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / ".tools"
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+"""For playwright's ``launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)``: as root, and silent."""
+
+
+def is_missing(reason: str) -> NoReturn:
+    """Skips the test with a reason; where CI is set nothing may be missing, so it fails there."""
+    if os.environ.get("CI"):
+        pytest.fail(f"missing where CI is set: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def ocpi_cli() -> Path | None:
+    """The `ocpi` program of the Rust crate ocpi-kit 0.4.0, built by `.ci/run`, or None."""
+    return _program(TOOLS / "ocpi-kit" / "bin" / "ocpi")
+
+
+def node() -> Path | None:
+    """Node.js, or None."""
+    found = shutil.which("node")
+    return Path(found) if found else None
+
+
+def node_modules() -> Path | None:
+    """The folder with the npm package ocpp-rpc 2.2.1 installed by `.ci/run`, to be given as NODE_PATH, or None."""
+    folder = TOOLS / "ocpp-rpc" / "node_modules"
+    return folder if (folder / "ocpp-rpc" / "package.json").exists() else None
+
+
+def node_station() -> tuple[Path, Path] | None:
+    """Node.js and the NODE_PATH under which ``require("ocpp-rpc")`` works, or None when either is missing."""
+    program, modules = node(), node_modules()
+    return (program, modules) if program and modules else None
+
+
+def chromium() -> Path | None:
+    """Debian's Chromium, or None."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    return Path(found) if found else None
+
+
+def _program(path: Path) -> Path | None:
+    return path if path.is_file() and os.access(path, os.X_OK) else None
