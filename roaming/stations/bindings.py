@@ -1,0 +1,141 @@
+"""Which EVSE a station's connector is, and the other way round."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.messages import StationAccountChanged
+from roaming.model.identifiers import PartyId, fold
+from roaming.stations.tables import BindingRow, StationRow
+from roaming.store.bulk import upsert
+from roaming.store.database import Work
+
+BINDINGS = BindingRow.__table__  # type: ignore[attr-defined]
+STATIONS = StationRow.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binding:
+    """One connector of a station, and what it is in OCPI."""
+
+    network: str
+    station_id: str
+    connector_id: int
+    """As the station counts, from 1."""
+    party: PartyId
+    location_id: str
+    evse_uid: str
+    evse_connector_id: str
+    """``Connector.id`` in OCPI."""
+
+
+class UnknownStation(LookupError):
+    """No station of that name has connected or was announced."""
+
+
+async def bind(
+    work: Work, bindings: Sequence[Binding], *, key_digest: str | None = None, has_no_key: bool = False
+) -> None:
+    """Binds a station's connectors and admits it, all of one station.
+
+    Its password is ``key_digest``, or the one it presented as a stranger, or none when ``has_no_key``.
+    """
+    network, station_id = bindings[0].network, bindings[0].station_id
+    rows = [
+        {
+            "network": entry.network,
+            "station_id": entry.station_id,
+            "connector_id": entry.connector_id,
+            "country_code": entry.party.country_code,
+            "party_id": entry.party.party_id,
+            "location_id": entry.location_id,
+            "evse_uid": entry.evse_uid,
+            "evse_connector_id": entry.evse_connector_id,
+        }
+        for entry in bindings
+    ]
+    await upsert(
+        work.connection,
+        BINDINGS,
+        rows,
+        key=("network", "station_id", "connector_id"),
+        update=("country_code", "party_id", "location_id", "evse_uid", "evse_connector_id"),
+    )
+    condition = (STATIONS.c.network == network) & (STATIONS.c.station_id == station_id)
+    found = (
+        await work.connection.execute(select(STATIONS.c.key_digest, STATIONS.c.presented_digest).where(condition))
+    ).one_or_none()
+    if key_digest is None and not has_no_key and found is not None:
+        key_digest = found.key_digest or found.presented_digest
+    await admit(work, network=network, station_id=station_id, key_digest=key_digest)
+
+
+async def admit(work: Work, *, network: str, station_id: str, key_digest: str | None) -> None:
+    """Lets a station in with the password of this digest (``None``: without one), and tells the adapters."""
+    row = {
+        "network": network,
+        "station_id": station_id,
+        "is_admitted": True,
+        "key_digest": key_digest,
+        "is_connected": False,
+        "instance": "",
+        "epoch": 0,
+        "protocol": "",
+        "remote_address": "",
+        "vendor": "",
+        "model": "",
+        "serial_number": "",
+        "firmware_version": "",
+        "last_fault": "",
+        "first_seen_at": work.now,
+    }
+    await upsert(work.connection, STATIONS, [row], key=("network", "station_id"), update=("is_admitted", "key_digest"))
+    work.outbox.add(
+        StationAccountChanged(network=network, station_id=station_id, is_admitted=True, key_digest=key_digest),
+        subject=f"{network}/{station_id}",
+        cause=f"admitted-{work.now.isoformat()}",
+    )
+
+
+async def bindings_of_stations(
+    connection: AsyncConnection, stations: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str, int], Binding]:
+    """Bindings of the given (network, station_id) pairs, by (network, station_id, connector_id)."""
+    wanted = list(dict.fromkeys(stations))
+    if not wanted:
+        return {}
+    statement = select(BINDINGS).where(tuple_(BINDINGS.c.network, BINDINGS.c.station_id).in_(wanted))
+    rows = (await connection.execute(statement)).mappings()
+    return {(b.network, b.station_id, b.connector_id): b for b in map(_binding, rows)}
+
+
+async def bindings_of_evse(
+    connection: AsyncConnection, party: PartyId, location_id: str, evse_uid: str | None = None
+) -> list[Binding]:
+    """Bindings of one EVSE, or of all EVSEs of a location, in the order of EVSE and connector."""
+    statement = select(BINDINGS).where(
+        BINDINGS.c.country_code == party.country_code, BINDINGS.c.party_id == party.party_id
+    )
+    rows = (await connection.execute(statement)).mappings()
+    found = [
+        binding
+        for binding in map(_binding, rows)
+        if fold(binding.location_id) == fold(location_id)
+        and (evse_uid is None or fold(binding.evse_uid) == fold(evse_uid))
+    ]
+    return sorted(found, key=lambda b: (b.evse_uid, b.connector_id))
+
+
+def _binding(row: object) -> Binding:
+    values = dict(row)  # type: ignore[call-overload]
+    return Binding(
+        network=values["network"],
+        station_id=values["station_id"],
+        connector_id=values["connector_id"],
+        party=PartyId(values["country_code"], values["party_id"]),
+        location_id=values["location_id"],
+        evse_uid=values["evse_uid"],
+        evse_connector_id=values["evse_connector_id"],
+    )

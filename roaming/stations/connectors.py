@@ -1,0 +1,107 @@
+"""What connectors last said, and what that means for the EVSE they belong to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.vocabulary import ConnectorStatus
+from roaming.model.location import Status
+from roaming.stations.tables import ConnectorRow
+from roaming.store.bulk import upsert
+
+CONNECTORS = ConnectorRow.__table__  # type: ignore[attr-defined]
+
+EVSE_STATUS: Mapping[ConnectorStatus, Status] = {
+    ConnectorStatus.AVAILABLE: Status.AVAILABLE,
+    ConnectorStatus.PREPARING: Status.BLOCKED,
+    ConnectorStatus.CHARGING: Status.CHARGING,
+    ConnectorStatus.SUSPENDED_EV: Status.CHARGING,
+    ConnectorStatus.SUSPENDED_EVSE: Status.CHARGING,
+    ConnectorStatus.FINISHING: Status.BLOCKED,
+    ConnectorStatus.RESERVED: Status.RESERVED,
+    ConnectorStatus.UNAVAILABLE: Status.INOPERATIVE,
+    ConnectorStatus.FAULTED: Status.OUTOFORDER,
+    ConnectorStatus.UNKNOWN: Status.UNKNOWN,
+}
+"""Decision 0041: a suspended session is still running; a car that stands there without charging blocks."""
+
+STRONGEST_FIRST = (
+    Status.CHARGING,
+    Status.BLOCKED,
+    Status.RESERVED,
+    Status.AVAILABLE,
+    Status.UNKNOWN,
+    Status.OUTOFORDER,
+    Status.INOPERATIVE,
+)
+"""Of connectors that exclude one another, so that one broken plug does not hide a usable one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A connector's status at a time."""
+
+    network: str
+    station_id: str
+    connector_id: int
+    status: ConnectorStatus
+    at: datetime
+
+
+async def record(connection: AsyncConnection, reports: Sequence[Report]) -> set[tuple[str, str, int]]:
+    """Keeps the newest status of each connector; returns those that were not older than what was known."""
+    newest: dict[tuple[str, str, int], Report] = {}
+    for report in reports:
+        key = (report.network, report.station_id, report.connector_id)
+        if key not in newest or newest[key].at <= report.at:
+            newest[key] = report
+    rows = [
+        {
+            "network": r.network,
+            "station_id": r.station_id,
+            "connector_id": r.connector_id,
+            "status": r.status.value,
+            "at": r.at,
+        }
+        for _, r in sorted(newest.items())
+    ]
+    written = await upsert(
+        connection,
+        CONNECTORS,
+        rows,
+        key=("network", "station_id", "connector_id"),
+        update=("status", "at"),
+        only_if="t.at <= excluded.at",
+    )
+    return {(network, station_id, int(connector_id)) for network, station_id, connector_id in written}
+
+
+async def statuses_of(
+    connection: AsyncConnection, stations: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str, int], ConnectorStatus]:
+    """The last status of every connector of the given stations."""
+    if not stations:
+        return {}
+    columns = CONNECTORS.c
+    statement = select(columns.network, columns.station_id, columns.connector_id, columns.status).where(
+        tuple_(columns.network, columns.station_id).in_(list(dict.fromkeys(stations)))
+    )
+    rows = await connection.execute(statement)
+    return {(row[0], row[1], row[2]): ConnectorStatus(row[3]) for row in rows}
+
+
+def evse_status(connectors: Sequence[ConnectorStatus], station: ConnectorStatus | None) -> Status:
+    """The OCPI status of an EVSE from its connectors' and its station's (connector 0).
+
+    >>> evse_status([ConnectorStatus.FAULTED, ConnectorStatus.AVAILABLE], None)
+    <Status.AVAILABLE: 'AVAILABLE'>
+    """
+    if station == ConnectorStatus.UNAVAILABLE:
+        return Status.INOPERATIVE
+    if station == ConnectorStatus.FAULTED:
+        return Status.OUTOFORDER
+    found = {EVSE_STATUS[status] for status in connectors} or {Status.UNKNOWN}
+    return next(status for status in STRONGEST_FIRST if status in found)

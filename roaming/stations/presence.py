@@ -1,0 +1,130 @@
+"""Which station is connected, where, and what it says it is: fed by its own facts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.messages import (
+    StationBooted,
+    StationConnected,
+    StationDisconnected,
+    StationFaultReported,
+)
+from contracts.topics import EVENTS
+from roaming.stations.tables import StationRow
+from roaming.store.bulk import upsert
+from roaming.store.consume import Projection, Received
+from roaming.store.database import Work
+
+STATIONS = StationRow.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presence:
+    """Where a station's connection is."""
+
+    is_connected: bool
+    is_admitted: bool
+    instance: str
+    epoch: int
+
+
+async def presence_of(connection: AsyncConnection, network: str, station_id: str) -> Presence | None:
+    """``None`` for a station nobody has heard of."""
+    columns = STATIONS.c
+    statement = select(columns.is_connected, columns.is_admitted, columns.instance, columns.epoch).where(
+        columns.network == network, columns.station_id == station_id
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    return Presence(is_connected=row[0], is_admitted=row[1], instance=row[2], epoch=row[3])
+
+
+async def handle(work: Work, batch: Sequence[Received]) -> None:
+    """The projection ``stations``."""
+    for received in batch:
+        match received.message:
+            case StationConnected() as message:
+                await _connected(work, received, message)
+            case StationDisconnected() as message:
+                await work.connection.execute(
+                    update(STATIONS)
+                    .where(
+                        STATIONS.c.network == message.network,
+                        STATIONS.c.station_id == message.station_id,
+                        STATIONS.c.epoch == message.epoch,
+                    )
+                    .values(is_connected=False, disconnected_at=received.envelope.occurred_at)
+                )
+            case StationBooted() as message:
+                await _change(
+                    work,
+                    message,
+                    booted_at=received.envelope.occurred_at,
+                    vendor=message.vendor,
+                    model=message.model,
+                    serial_number=message.serial_number or "",
+                    firmware_version=message.firmware_version or "",
+                )
+            case StationFaultReported() as message:
+                text = f"connector {message.connector_id}: {message.error_code} {message.info or ''}".strip()
+                await _change(work, message, last_fault=text)
+            case _:
+                pass
+    work.wake("stations")
+
+
+async def _connected(work: Work, received: Received, message: StationConnected) -> None:
+    row = {
+        "network": message.network,
+        "station_id": message.station_id,
+        "is_admitted": False,
+        "presented_digest": message.key_digest,
+        "is_connected": True,
+        "instance": message.instance,
+        "epoch": message.epoch,
+        "protocol": message.protocol,
+        "remote_address": message.remote_address or "",
+        "vendor": "",
+        "model": "",
+        "serial_number": "",
+        "firmware_version": "",
+        "last_fault": "",
+        "connected_at": received.envelope.occurred_at,
+        "first_seen_at": work.now,
+    }
+    await upsert(
+        work.connection,
+        STATIONS,
+        [row],
+        key=("network", "station_id"),
+        update=(
+            "presented_digest = CASE WHEN t.is_admitted THEN t.presented_digest ELSE excluded.presented_digest END",
+            "is_connected",
+            "instance",
+            "epoch",
+            "protocol",
+            "remote_address",
+            "connected_at",
+        ),
+        only_if="excluded.epoch >= t.epoch",
+    )
+
+
+async def _change(work: Work, message: StationBooted | StationFaultReported, **values: object) -> None:
+    await work.connection.execute(
+        update(STATIONS)
+        .where(STATIONS.c.network == message.network, STATIONS.c.station_id == message.station_id)
+        .values(**values)
+    )
+
+
+PROJECTION = Projection(
+    consumer="stations",
+    topics=(EVENTS,),
+    messages=(StationConnected, StationDisconnected, StationBooted, StationFaultReported),
+    handle=handle,
+)

@@ -1,0 +1,64 @@
+"""Rows of stations, connectors and bindings. They never leave this folder."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Text
+from sqlmodel import Field, SQLModel
+
+from roaming.store.columns import UtcDateTime
+
+
+class StationRow(SQLModel, table=True):
+    """A station that has connected or was announced by an operator."""
+
+    __tablename__ = "stations"
+
+    network: str = Field(primary_key=True)
+    station_id: str = Field(primary_key=True)
+    is_admitted: bool = Field(default=False, sa_column=Column(Boolean, nullable=False))
+    key_digest: str | None = None
+    """Of the password it must present."""
+    presented_digest: str | None = None
+    """Of the password it presented as a stranger: becomes ``key_digest`` when an operator binds it as it is."""
+    is_connected: bool = Field(default=False, sa_column=Column(Boolean, nullable=False))
+    instance: str = ""
+    epoch: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    protocol: str = ""
+    remote_address: str = ""
+    vendor: str = ""
+    model: str = ""
+    serial_number: str = ""
+    firmware_version: str = ""
+    connected_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    disconnected_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    booted_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    first_seen_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    last_fault: str = Field(default="", sa_column=Column(Text, nullable=False))
+
+
+class ConnectorRow(SQLModel, table=True):
+    """The last status a connector reported; connector 0 is the station."""
+
+    __tablename__ = "connectors"
+
+    network: str = Field(primary_key=True)
+    station_id: str = Field(primary_key=True)
+    connector_id: int = Field(primary_key=True)
+    status: str
+    at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class BindingRow(SQLModel, table=True):
+    """Which connector of which EVSE of which location a station's connector number is."""
+
+    __tablename__ = "bindings"
+    __table_args__ = (Index("bindings_of_evse", "country_code", "party_id", "location_id", "evse_uid"),)
+
+    network: str = Field(primary_key=True)
+    station_id: str = Field(primary_key=True)
+    connector_id: int = Field(primary_key=True)
+    country_code: str
+    party_id: str
+    location_id: str
+    evse_uid: str
+    evse_connector_id: str
