@@ -1,0 +1,83 @@
+# Everything a contributor types. The virtual environment is made on first use: any Python from 3.11 on will do,
+# uv is used where it is installed, plain pip elsewhere.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; done)
+BIN := .venv/bin
+UV := $(shell command -v uv)
+ifdef UV
+MAKE_VENV := $(UV) venv --quiet --seed --python $(PYTHON)
+INSTALL := VIRTUAL_ENV=.venv $(UV) pip install --quiet
+else
+MAKE_VENV := $(PYTHON) -m venv
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+endif
+
+PROCESSES ?= 2
+PARALLEL := -n $(PROCESSES) --dist loadfile
+NEEDS_MORE := kafka or browser or outside or slow
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: .venv/project ## a hub, stations and a partner on this machine, with a live page in the browser
+	$(BIN)/roaming demo
+
+.PHONY: test
+test: lint ## every check and every test, on a real PostgreSQL and a real Kafka
+	$(BIN)/pytest $(PARALLEL) --durations=15 --ignore=tests/e2e tests
+	$(BIN)/pytest --durations=15 tests/e2e
+
+.PHONY: test-fast
+test-fast: .venv/project ## tests that need neither Kafka, a browser, nor foreign programs, and are quick
+	$(BIN)/pytest $(PARALLEL) --ignore=tests/e2e -m "not ($(NEEDS_MORE))" tests
+
+.PHONY: bench
+bench: .venv/project ## measure the hot paths, each beside its limit
+	$(BIN)/python -m tests.bench
+
+.PHONY: soak
+soak: .venv/project ## kill processes and servers 200 times under load; about a quarter of an hour
+	ROAMING_KILLS=200 $(BIN)/pytest --timeout=3600 -s tests/e2e/test_kills.py
+
+.PHONY: lint
+lint: .venv/project ## style, types, import rules, stale contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m contracts.export --check
+
+.PHONY: fmt
+fmt: .venv/project ## format, and mend what can be mended by a machine
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: constraints
+constraints: ## pin every dependency anew, with hashes, in constraints.txt
+	@command -v uv > /dev/null || { echo "make constraints needs uv"; exit 1; }
+	uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--python-version 3.11 --extra dev pyproject.toml --output-file constraints.txt
+
+.PHONY: clean
+clean: ## remove the environment, caches and build output; keeps data (.roaming) and foreign programs (.tools)
+	rm -rf .venv dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -path ./.tools -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/requirements: constraints.txt
+	@test -n "$(PYTHON)" || { echo "no Python from 3.11 on was found; name one: make PYTHON=/path/to/python3 ..."; exit 1; }
+	@test -x $(BIN)/python || $(MAKE_VENV) .venv
+	@echo "installing what constraints.txt names into .venv"
+	@$(INSTALL) --require-hashes -r constraints.txt
+	@touch $@
+
+.venv/project: .venv/requirements pyproject.toml
+	@$(INSTALL) --no-deps -e .
+	@touch $@
