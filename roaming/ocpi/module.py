@@ -83,6 +83,8 @@ class OcpiResponse:
     data: bytes | None = None
     http_status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_enveloped: bool = False
+    """``data`` is the whole body already (lists, joined from stored texts)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""What makes it a hub: knows modules only through their declarations."""

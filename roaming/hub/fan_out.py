@@ -1,0 +1,123 @@
+"""From "this changed" to one delivery per partner that may know: audience by the module's declaration, changes of
+the same thing coalesced."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from sqlalchemy import delete
+
+from roaming.model.identifiers import PartyId
+from roaming.ocpi.module import DeliveryKind, OcpiModule, Outgoing, Recipient, Services
+from roaming.ocpi.outgoing import DeliveryRow, OutgoingRow
+from roaming.store.bulk import upsert
+from roaming.store.database import Work
+from roaming.store.errors import StoreUnavailable
+from roaming.store.locks import Locks
+
+logger = structlog.get_logger(__name__)
+
+BATCH = 500
+IDLE_SECONDS = 0.5
+OUTGOING = OutgoingRow.__table__  # type: ignore[attr-defined]
+DELIVERIES = DeliveryRow.__table__  # type: ignore[attr-defined]
+_SELECT = (
+    "SELECT id, module, object_key, owner, part, order_key, detail, correlation_id FROM outgoing ORDER BY id LIMIT $1"
+)
+_RENEWED = (
+    "detail",
+    "order_key",
+    "to_party",
+    "from_party",
+    "correlation_id",
+    "created_at",
+    "due_at",
+    "revision = t.revision + 1",
+    "attempts = 0",
+    "state = 'PENDING'",
+    "last_error = ''",
+)
+
+
+class FanOut:
+    """One runs at a time over all processes (lock ``fan-out``)."""
+
+    def __init__(self, services: Services, modules: Sequence[OcpiModule], locks: Locks) -> None:
+        self._services = services
+        self._modules: Mapping[str, OcpiModule] = {module.id: module for module in modules}
+        self._locks = locks
+
+    async def run(self) -> None:
+        """Fans out until cancelled."""
+        while True:
+            try:
+                moved = await self._locks.try_acquire("fan-out") and await self.fan_out_once()
+                if not moved:
+                    await self._services.database.wakeups.wait("outgoing", IDLE_SECONDS)
+            except StoreUnavailable as error:
+                logger.warning("fan_out_waits", reason=str(error))
+                await asyncio.sleep(0.5)
+
+    async def fan_out_once(self) -> int:
+        """Turns one batch of changes into deliveries, in one transaction; returns how many changes."""
+        database = self._services.database
+        rows = await database.reader.fetch(_SELECT, BATCH)
+        if not rows:
+            return 0
+        directory = await self._services.directory.current()
+        async with database.work() as work:
+            deliveries: dict[str, dict[str, Any]] = {}
+            for row in rows:
+                outgoing = Outgoing(
+                    module=row[1],
+                    object_key=row[2],
+                    owner=PartyId.parse(row[3]),
+                    part=row[4],
+                    order_key=row[5],
+                    detail=row[6],
+                    correlation_id=row[7],
+                )
+                rules = self._modules[outgoing.module].delivery
+                if rules is None:
+                    continue
+                for recipient in await rules.audience(outgoing, directory, work.connection):
+                    key = _coalesce_key(outgoing, recipient, row[0] if rules.kind == DeliveryKind.RECORD else None)
+                    deliveries[key] = _delivery(work, key, outgoing, recipient)
+            await upsert(work.connection, DELIVERIES, list(deliveries.values()), key=("coalesce_key",), update=_RENEWED)
+            await work.connection.execute(delete(OUTGOING).where(OUTGOING.c.id.in_([row[0] for row in rows])))
+            if deliveries:
+                work.wake("deliveries")
+        return len(rows)
+
+
+def _coalesce_key(outgoing: Outgoing, recipient: Recipient, record_id: int | None) -> str:
+    parts = [recipient.partner_id, outgoing.module, outgoing.object_key, outgoing.part]
+    if record_id is not None:
+        parts.append(str(record_id))
+    return "|".join(parts)
+
+
+def _delivery(work: Work, key: str, outgoing: Outgoing, recipient: Recipient) -> dict[str, Any]:
+    return {
+        "coalesce_key": key,
+        "partner_id": recipient.partner_id,
+        "module": outgoing.module,
+        "object_key": outgoing.object_key,
+        "owner": str(outgoing.owner),
+        "part": outgoing.part,
+        "order_key": outgoing.order_key or outgoing.object_key,
+        "detail": outgoing.detail,
+        "to_party": str(recipient.to_party or ""),
+        "from_party": str(recipient.from_party or ""),
+        "state": "PENDING",
+        "revision": 1,
+        "attempts": 0,
+        "is_in_doubt": False,
+        "is_full": False,
+        "correlation_id": outgoing.correlation_id,
+        "created_at": work.now,
+        "due_at": work.now,
+        "last_error": "",
+        "remote_url": "",
+    }

@@ -1,0 +1,107 @@
+"""From a credentials token to the partner behind it, and which parties it may speak for."""
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from roaming.model.identifiers import PartyId
+from roaming.ocpi.credentials_token import candidates
+from roaming.ocpi.errors import InvalidParameters, OcpiError, Unauthorized, UnknownReceiver
+from roaming.ocpi.headers import RoutingHeaders
+from roaming.ocpi.module import Services
+from roaming.partners.directory import Directory, Partner
+
+_FIND = (
+    "SELECT t.partner_id, t.is_registration, t.digest,"
+    " (SELECT revision FROM directory_state WHERE id = 1)"
+    " FROM credentials_tokens t"
+    " WHERE t.digest IN ($1, $2) AND (t.valid_until IS NULL OR t.valid_until > $3)"
+)
+MAX_FAILURES = 10
+WINDOW_SECONDS = 60.0
+MAX_ADDRESSES = 10_000
+
+
+class TooManyAttempts(OcpiError):
+    """Guessing is slowed down per address; an honest partner behind another address notices nothing."""
+
+    http_status = 429
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who is calling."""
+
+    partner: Partner
+    directory: Directory
+    is_registration: bool
+    token: str
+
+
+class FailureLimit:
+    """Counts failed authentications per address over a minute."""
+
+    def __init__(self) -> None:
+        self._failures: OrderedDict[str, list[float]] = OrderedDict()
+
+    def check(self, address: str) -> None:
+        """Raises ``TooManyAttempts`` when ``address`` has used up its guesses."""
+        recent = self._recent(address)
+        if len(recent) >= MAX_FAILURES:
+            raise TooManyAttempts("too many failed authentications from this address: wait a minute")
+
+    def count(self, address: str) -> None:
+        """One more failure."""
+        recent = self._recent(address)
+        recent.append(time.monotonic())
+        self._failures[address] = recent
+        self._failures.move_to_end(address)
+        while len(self._failures) > MAX_ADDRESSES:
+            self._failures.popitem(last=False)
+
+    def _recent(self, address: str) -> list[float]:
+        since = time.monotonic() - WINDOW_SECONDS
+        return [at for at in self._failures.get(address, ()) if at > since]
+
+
+async def authenticate(services: Services, header: str | None) -> Caller:
+    """Looks the token up by its keyed digest. Raises ``Unauthorized``, the same for every wrong token."""
+    tokens = {services.secrets.digest(token): token for token in candidates(header)[:2]}
+    digests = list(tokens)
+    rows = await services.database.reader.fetch(_FIND, digests[0], digests[-1], services.clock.now())
+    partner_ids = {row[0] for row in rows}
+    if len(partner_ids) != 1:
+        raise Unauthorized("unknown credentials token: check that it is the one this hub issued to you")
+    partner_id, is_registration, digest, revision = rows[0]
+    directory = await services.directory.current(known_revision=revision or 0)
+    partner = directory.partners.get(partner_id)
+    if partner is None:
+        raise Unauthorized("unknown credentials token: check that it is the one this hub issued to you")
+    return Caller(partner=partner, directory=directory, is_registration=bool(is_registration), token=tokens[digest])
+
+
+def check_routing(caller: Caller, routing: RoutingHeaders) -> None:
+    """Whether the caller may speak as ``from`` and whether ``to`` is somebody here.
+
+    Raises ``InvalidParameters`` or ``UnknownReceiver`` (OCPI 2.2.1 section 4.1.3; hub rules in 4.2.2).
+    """
+    sender = routing.from_party
+    if sender is not None and sender not in caller.partner.parties():
+        raise InvalidParameters(f"OCPI-from: {sender} is not a party of your credentials; announce it with PUT first")
+    receiver = routing.to_party
+    if receiver is not None and not caller.directory.is_hosted(receiver):
+        raise UnknownReceiver(f"OCPI-to: {receiver} is not a party of this hub")
+
+
+def check_owner(caller: Partner, country_code: str, party_id: str, role: str) -> PartyId:
+    """The party of an address, which must be one of the caller's in ``role``.
+
+    Raises ``InvalidParameters``. The text is the same whether the party exists or not.
+    """
+    try:
+        party = PartyId.parse(country_code + party_id)
+    except ValueError:
+        raise InvalidParameters("country_code and party_id in the address must name a party, such as NL/TNM") from None
+    if party not in caller.parties(role):
+        raise InvalidParameters(f"{party} is not a party in role {role} of your credentials")
+    return party

@@ -1,0 +1,64 @@
+"""Answers to GET lists of any module: stored texts joined, paged by key, with the headers that belong to them."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from roaming.model.identifiers import PartyId
+from roaming.ocpi.envelope import success_list
+from roaming.ocpi.module import OcpiRequest, OcpiResponse
+from roaming.ocpi.paging import Cursor, page_headers, read_page
+from roaming.store.columns import text_to_time
+from roaming.store.documents import Documents, PageRow, Selection
+
+MAX_LIMIT = 100
+
+Render = Callable[[PageRow], str]
+"""The JSON text of an object in the version asked for, from its document."""
+
+
+async def answer_list(
+    request: OcpiRequest,
+    documents: Documents,
+    render: Render,
+    *,
+    owners: tuple[PartyId, ...],
+    scopes: tuple[str, ...] = ("",),
+    is_date_from_required: bool = False,
+) -> OcpiResponse:
+    """One page of what the caller may see. Texts that had to be made are kept for the next reader."""
+    page = read_page(request.query, max_limit=MAX_LIMIT, is_date_from_required=is_date_from_required)
+    database = request.services.database
+    selection = Selection(owners=owners, scopes=scopes, date_from=page.date_from, date_to=page.date_to)
+    rows: list[PageRow] = []
+    total = 0
+    if owners:
+        rows = await documents.page(
+            database,
+            selection,
+            request.version,
+            limit=page.limit + 1,
+            offset=page.offset,
+            after=(page.cursor.at, page.cursor.key) if page.cursor else None,
+        )
+        total = await documents.total(database, selection)
+    has_more = len(rows) > page.limit
+    rows = rows[: page.limit]
+    texts, made = [], []
+    for row in rows:
+        text = row.text
+        if text is None:
+            text = render(row)
+            made.append((row.key, row.revision, text))
+        texts.append(text)
+    if made:
+        async with database.work() as work:
+            await documents.keep_texts(work.connection, request.version, made)
+    next_cursor = Cursor(_time(rows[-1].last_updated), rows[-1].key) if has_more else None
+    headers = page_headers(
+        request.url, page, returned=len(rows), total=total, max_limit=MAX_LIMIT, next_cursor=next_cursor
+    )
+    return OcpiResponse(data=success_list(texts, request.services.clock.now()), headers=headers, is_enveloped=True)
+
+
+def _time(value: datetime | str) -> datetime:
+    return text_to_time(value) if isinstance(value, str) else value
