@@ -17,7 +17,6 @@ from sqlalchemy import update
 
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.client import Answer, Call, Outcome
-from roaming.ocpi.dialect import Dialect
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import (
     DeliveryJob,
@@ -219,9 +218,6 @@ class Lane:
     async def _send(self, pending: Pending, request: PushRequest) -> Answer:
         job = pending.job
         ids = RequestIds.fresh(pending.correlation_id or None)
-        dialect = Dialect.of_version(str(job.partner.version or ""))
-        if job.partner.dialect:
-            dialect = replace_dialect(dialect, job.partner.dialect)
         token = self._services.secrets.unseal(job.partner.sealed_token)
         started, at = time.perf_counter(), self._services.clock.now()
         answer = await self._services.client.request(
@@ -229,7 +225,7 @@ class Lane:
                 partner_key=job.partner.id,
                 method=request.method,
                 url=request.url,
-                token_header=dialect.token_header(token),
+                token_header=job.dialect.token_header(token),
                 headers=RoutingHeaders(job.recipient.from_party, job.recipient.to_party),
                 ids=ids,
                 body=request.body,
@@ -358,13 +354,6 @@ def outcome_values(result: Result, now: datetime) -> dict[str, Any]:
             else:
                 values["due_at"] = now
     return values
-
-
-def replace_dialect(dialect: Dialect, habits: Mapping[str, Any]) -> Dialect:
-    """``dialect`` with what is known of this partner."""
-    fields = Dialect.__struct_fields__
-    known = {name: value for name, value in habits.items() if name in fields}
-    return Dialect(**{**{name: getattr(dialect, name) for name in fields}, **known})
 
 
 def _time(value: datetime | str) -> datetime:

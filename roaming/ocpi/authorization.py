@@ -10,10 +10,13 @@ from roaming.ocpi.errors import InvalidParameters, OcpiError, Unauthorized, Unkn
 from roaming.ocpi.headers import RoutingHeaders
 from roaming.ocpi.module import Services
 from roaming.partners.directory import Directory, Partner
+from roaming.partners.registry import retire_registration
 
 _FIND = (
     "SELECT t.partner_id, t.is_registration, t.digest,"
-    " (SELECT revision FROM directory_state WHERE id = 1)"
+    " (SELECT revision FROM directory_state WHERE id = 1),"
+    " EXISTS (SELECT 1 FROM credentials_tokens a"
+    "  WHERE a.partner_id = t.partner_id AND a.is_registration AND a.valid_until IS NOT NULL)"
     " FROM credentials_tokens t"
     " WHERE t.digest IN ($1, $2) AND (t.valid_until IS NULL OR t.valid_until > $3)"
 )
@@ -72,12 +75,20 @@ async def authenticate(services: Services, header: str | None) -> Caller:
     partner_ids = {row[0] for row in rows}
     if len(partner_ids) != 1:
         raise Unauthorized("unknown credentials token: check that it is the one this hub issued to you")
-    partner_id, is_registration, digest, revision = rows[0]
+    partner_id, is_registration, digest, revision, has_used_registration = rows[0]
+    if has_used_registration and not is_registration:
+        await _end_registration(services, partner_id)
     directory = await services.directory.current(known_revision=revision or 0)
     partner = directory.partners.get(partner_id)
     if partner is None:
         raise Unauthorized("unknown credentials token: check that it is the one this hub issued to you")
     return Caller(partner=partner, directory=directory, is_registration=bool(is_registration), token=tokens[digest])
+
+
+async def _end_registration(services: Services, partner_id: str) -> None:
+    """The partner uses its working token, so the answer to its registration arrived: TOKEN_A is void from now on."""
+    async with services.database.work() as work:
+        await retire_registration(work, partner_id)
 
 
 def check_routing(caller: Caller, routing: RoutingHeaders) -> None:

@@ -10,12 +10,15 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.bus.port import Bus, Subscription
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole
 from roaming.model.time import Clock
 from roaming.model.version import Version
+from roaming.ocpi.dialect import Dialect
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.partners.directory import Directory, DirectoryCache, Partner
 from roaming.store.consume import Projection
@@ -41,12 +44,15 @@ class Services:
     clock: Clock
     public_url: str
     """Where partners reach us, without trailing slash: ``https://hub.example/ocpi``."""
+    modules: "tuple[OcpiModule, ...]"
     versions: tuple[Version, ...] = (Version.V2_2_1,)
     """Offered, best last."""
     authorization_timeout: float = 5.0
     """Seconds until a partner's silence on a real-time authorisation counts as unreachable."""
     command_timeout: float = 30.0
     """Seconds a station has to answer a command."""
+    offline_grace: float = 900.0
+    """Seconds a station may be away before its EVSEs become UNKNOWN."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +163,13 @@ class Verdict(StrEnum):
     """The partner will not take it, however often: shown to people."""
 
 
+def dialect_of(partner: Partner) -> Dialect:
+    """What the partner's version makes us assume, corrected by what is known of it."""
+    assumed = Dialect.of_version(str(partner.version or ""))
+    known = {name: value for name, value in partner.dialect.items() if name in Dialect.__struct_fields__}
+    return msgspec.structs.replace(assumed, **known)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeliveryJob:
     """One delivery to one partner, as ``build`` sees it."""
@@ -172,6 +185,15 @@ class DeliveryJob:
     attempts: int
     is_full: bool
     """Build the whole object: a smaller change was not understood."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """The partner's habits."""
+        return dialect_of(self.partner)
+
+    def address(self, endpoint: str, *parts: str) -> str:
+        """An address below the partner's endpoint, as that partner likes it."""
+        return self.dialect.address(endpoint, *parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,5 +225,14 @@ class OcpiModule:
     routes: tuple[Route, ...]
     projections: Callable[[Services], Sequence[Projection]] = field(default=lambda _services: ())
     delivery: DeliveryRules | None = None
+    subscriptions: Callable[[Services, Bus], Sequence[Subscription]] = field(default=lambda _services, _bus: ())
+    """Readers of questions with a deadline, which are answered over the bus and not kept (authorisation)."""
     tasks: Callable[[Services], Sequence[Callable[[], Awaitable[Any]]]] = field(default=lambda _services: ())
     """Long-running work of the worker, such as deadlines; each returns only when cancelled."""
+
+
+def module_path(version: Version, module: OcpiModule, interface: InterfaceRole) -> str:
+    """Where a side of a module is mounted, below the public address."""
+    if module.is_configuration:
+        return f"/{version}/{module.id}"
+    return f"/{version}/{interface.lower()}/{module.id}"

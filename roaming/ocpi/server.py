@@ -14,7 +14,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from roaming.model.party import InterfaceRole
 from roaming.model.version import Version
 from roaming.ocpi.authorization import Caller, FailureLimit, authenticate, check_routing
 from roaming.ocpi.codec import DecodeError, MalformedJson
@@ -31,7 +30,7 @@ from roaming.ocpi.errors import (
     Unavailable,
 )
 from roaming.ocpi.headers import RequestIds, RoutingHeaders, response_headers
-from roaming.ocpi.module import OcpiModule, OcpiRequest, Route, Services
+from roaming.ocpi.module import OcpiModule, OcpiRequest, Route, Services, module_path
 from roaming.store.errors import StoreUnavailable
 from roaming.store.journal import Exchange, mask_body
 
@@ -43,16 +42,16 @@ SLOW_BODY_BYTES = 2_000
 """Answers longer than this (lists) stand in the journal with their size only."""
 
 
-def module_path(version: Version, module: OcpiModule, interface: InterfaceRole) -> str:
-    """Where a side of a module is mounted, below the public address."""
-    if module.is_configuration:
-        return f"/{version}/{module.id}"
-    return f"/{version}/{interface.lower()}/{module.id}"
+def route_path(version: Version, module: OcpiModule, route: Route) -> str:
+    """The whole path of a route; the versions module sits at the root."""
+    base = "" if module.id == "versions" else module_path(version, module, route.interface)
+    return PREFIX + base + route.path.replace("{ocpi_version}", version)
 
 
 def mount(app: FastAPI, services: Services, modules: Sequence[OcpiModule]) -> None:
     """Mounts every route of every module under each version offered that has it."""
     limit = FailureLimit()
+    mounted: set[str] = set()
     for module in modules:
         for version in services.versions:
             if version not in module.versions:
@@ -60,12 +59,11 @@ def mount(app: FastAPI, services: Services, modules: Sequence[OcpiModule]) -> No
             paths: dict[str, list[Route]] = {}
             for route in module.routes:
                 if version in route.versions:
-                    base = module_path(version, module, route.interface)
-                    if module.id == "versions":
-                        base = ""
-                    paths.setdefault(PREFIX + base + route.path, []).append(route)
+                    paths.setdefault(route_path(version, module, route), []).append(route)
             for path, routes in paths.items():
-                _add(app, path, {route.method: route for route in routes}, module, version, services, limit)
+                if path not in mounted:
+                    mounted.add(path)
+                    _add(app, path, {route.method: route for route in routes}, module, version, services, limit)
 
     @app.api_route(PREFIX + "/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     async def nowhere(request: Request) -> Response:

@@ -89,6 +89,12 @@ async def retire_tokens(
         await work.connection.execute(delete(TOKENS).where(condition))
 
 
+async def retire_registration(work: Work, partner_id: str) -> None:
+    """Ends TOKEN_A of a finished registration. It was kept for the case that our answer got lost on the way."""
+    condition = (TOKENS.c.partner_id == partner_id) & TOKENS.c.is_registration & TOKENS.c.valid_until.is_not(None)
+    await work.connection.execute(delete(TOKENS).where(condition))
+
+
 async def connect_partner(
     work: Work,
     directory: Directory,

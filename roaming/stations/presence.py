@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -128,3 +129,12 @@ PROJECTION = Projection(
     messages=(StationConnected, StationDisconnected, StationBooted, StationFaultReported),
     handle=handle,
 )
+
+
+async def away_since(connection: AsyncConnection, before: datetime) -> list[tuple[str, str]]:
+    """Stations (network, station_id) that disconnected before ``before`` and did not come back."""
+    columns = STATIONS.c
+    statement = select(columns.network, columns.station_id).where(
+        columns.is_connected.is_(False), columns.disconnected_at < before
+    )
+    return [(row[0], row[1]) for row in await connection.execute(statement)]

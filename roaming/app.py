@@ -1,0 +1,96 @@
+"""Composition root of HTTP: builds the services, finds the modules, mounts each under each version."""
+
+import importlib
+import pkgutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+import roaming.modules
+from roaming.model.time import Clock, SystemClock
+from roaming.model.version import Version
+from roaming.ocpi.addresses import AddressPolicy
+from roaming.ocpi.client import OcpiClient
+from roaming.ocpi.credentials_token import derive_key
+from roaming.ocpi.module import OcpiModule, Services
+from roaming.ocpi.secrets import Secrets
+from roaming.ocpi.server import RawPaths, mount
+from roaming.partners.directory import DirectoryCache
+from roaming.settings import Settings
+from roaming.store.database import Database
+from roaming.store.journal import Journal
+
+
+def find_modules() -> tuple[OcpiModule, ...]:
+    """Every folder below ``roaming.modules`` that declares a ``MODULE``."""
+    found = []
+    for entry in pkgutil.iter_modules(roaming.modules.__path__):
+        declared = getattr(importlib.import_module(f"roaming.modules.{entry.name}"), "MODULE", None)
+        if isinstance(declared, OcpiModule):
+            found.append(declared)
+    return tuple(found)
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Services]:
+    """Everything a process of the service needs, closed at the end."""
+    clock = clock or SystemClock()
+    database = await Database.open(
+        settings.effective_database_url,
+        clock=clock,
+        source=f"service:{settings.instance}",
+        pool_size=settings.pool_size,
+    )
+    secret = settings.effective_secret()
+    policy = AddressPolicy.of(*settings.allowed_networks, is_http_allowed=settings.is_http_allowed)
+    client = OcpiClient(policy)
+    try:
+        yield Services(
+            database=database,
+            directory=DirectoryCache(database),
+            client=client,
+            journal=Journal(database),
+            secrets=Secrets(
+                pepper=derive_key(secret, "credentials-token-digest"),
+                sealing_key=derive_key(secret, "credentials-token-seal"),
+            ),
+            clock=clock,
+            modules=find_modules(),
+            public_url=settings.effective_public_url,
+            versions=(Version.V2_2_1,),
+            authorization_timeout=settings.authorization_timeout,
+            command_timeout=settings.command_timeout,
+            offline_grace=settings.offline_grace,
+        )
+    finally:
+        await client.close()
+        await database.close()
+
+
+def station_pepper(settings: Settings) -> bytes:
+    """Keys the digests of station passwords; the same for the service and its adapters."""
+    return derive_key(settings.effective_secret(), "station-key-digest")
+
+
+def adapter_secret(settings: Settings) -> bytes:
+    """Keys what adapters must not let be guessed, such as transaction ids."""
+    return derive_key(settings.effective_secret(), "adapter")
+
+
+def create_app(services: Services) -> FastAPI:
+    """The OCPI endpoints and the probes; consoles are mounted by the caller."""
+    app = FastAPI(title="Roaming hub", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+
+    @app.get("/livez")
+    async def livez() -> dict[str, str]:
+        return {"status": "ok"}
+
+    mount(app, services, services.modules)
+    return app
+
+
+def with_raw_paths(app: FastAPI) -> ASGIApp:
+    """What the server runs: ``app`` behind the path middleware."""
+    return RawPaths(app)

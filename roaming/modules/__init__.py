@@ -1,0 +1,1 @@
+"""OCPI modules, one folder each. They do not know each other."""

@@ -1,0 +1,295 @@
+"""The handshake, both ways (OCPI 2.2.1, credentials 7.1): a partner registers with us, or we with a partner.
+
+Tokens: A is handed over out of band and opens the handshake, B lets the receiver call back, C is what the starter
+uses from then on. We keep digests of the tokens we accept and seal those we must send.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from roaming.model.identifiers import PartyId
+from roaming.model.party import Credentials, CredentialsRole, InterfaceRole
+from roaming.model.place import BusinessDetails
+from roaming.model.version import Version
+from roaming.modules.credentials.codec import v211, v221, v230
+from roaming.ocpi.client import Answer, Call, Outcome
+from roaming.ocpi.codec import dump_json
+from roaming.ocpi.credentials_token import new_token
+from roaming.ocpi.dialect import Dialect
+from roaming.ocpi.errors import (
+    InvalidParameters,
+    NoMatchingEndpoints,
+    OcpiError,
+    UnsupportedVersion,
+    UnusableApi,
+)
+from roaming.ocpi.headers import RequestIds
+from roaming.ocpi.module import OcpiRequest, Services, dialect_of
+from roaming.partners.directory import Directory, Endpoint, Partner, PartyRole
+from roaming.partners.registry import (
+    GRACE,
+    PartyTaken,
+    allow_token,
+    check_claim,
+    connect_partner,
+    disconnect_partner,
+    retire_tokens,
+)
+from roaming.store.journal import Exchange, mask_body
+
+CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
+LOST_ANSWER_GRACE = timedelta(hours=24)
+"""TOKEN_A stays good for credentials this long when our answer may not have arrived; the first use of C ends it."""
+TIMEOUT_SECONDS = 10.0
+
+
+class RegistrationFailed(RuntimeError):
+    """A handshake that we started did not come to an end. The text says at which step and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What a platform offers in one version."""
+
+    version: Version
+    details_url: str
+    endpoints: tuple[Endpoint, ...]
+
+    def credentials_url(self) -> str | None:
+        """Where its credentials are."""
+        return next((endpoint.url for endpoint in self.endpoints if endpoint.module == "credentials"), None)
+
+
+def ours(services: Services, directory: Directory, token: str) -> Credentials:
+    """Our credentials with ``token`` for the other side to send."""
+    return Credentials(
+        token=token,
+        url=f"{services.public_url}/versions",
+        roles=tuple(
+            CredentialsRole(
+                role=entry.role,
+                party_id=entry.party.party_id,
+                country_code=entry.party.country_code,
+                business_details=BusinessDetails(name=entry.name, website=entry.website),
+            )
+            for entry in directory.hosted
+        ),
+    )
+
+
+def encode_ours(services: Services, directory: Directory, version: Version, token: str) -> bytes:
+    """JSON of our credentials in ``version``. Raises ``NoMatchingEndpoints`` while no party is hosted here."""
+    if not directory.hosted:
+        raise NoMatchingEndpoints("this hub hosts no party yet: its operator must add one first")
+    return dump_json(CODECS[version].encode(ours(services, directory, token)).body)
+
+
+async def accept(request: OcpiRequest, body: Any) -> bytes:
+    """They start (POST) or renew (PUT): calls back, records, and answers with our credentials and a new token.
+
+    Raises ``UnusableApi`` (3001), ``UnsupportedVersion`` (3002), ``NoMatchingEndpoints`` (3003) or
+    ``InvalidParameters``; then nothing has changed and the old tokens are still good.
+    """
+    services, partner, version = request.services, request.partner, request.version
+    theirs = CODECS[version].decode(body).value
+    roles = _roles(theirs)
+    for role in roles:
+        try:
+            check_claim(request.directory, partner, role.party)
+        except PartyTaken as error:
+            raise InvalidParameters(f"roles: {error}") from None
+    offer = await _look_up(services, partner, theirs.url, theirs.token, version)
+    token = new_token()
+    answer = encode_ours(services, request.directory, version, token)
+    async with services.database.work() as work:
+        digest = services.secrets.digest(token)
+        await allow_token(work, partner_id=partner.id, digest=digest, is_registration=False)
+        grace = LOST_ANSWER_GRACE if request.is_registration else GRACE
+        presented = services.secrets.digest(request.presented_token)
+        await retire_tokens(work, partner_id=partner.id, keep=[digest, presented])
+        await retire_tokens(work, partner_id=partner.id, keep=[digest], grace=grace)
+        directory = await services.directory.current()
+        await connect_partner(
+            work,
+            directory,
+            partner,
+            version=version.value,
+            versions_url=theirs.url,
+            endpoints=offer.endpoints,
+            roles=roles,
+            sealed_token=services.secrets.seal(theirs.token),
+        )
+    return answer
+
+
+async def forget(services: Services, partner_id: str) -> None:
+    """They leave, or we end it: all tokens are void at once."""
+    async with services.database.work() as work:
+        await disconnect_partner(work, partner_id)
+
+
+async def register(services: Services, partner_id: str, *, versions_url: str, token_a: str) -> Offer:
+    """We start: picks the best version both know and exchanges credentials. Raises ``RegistrationFailed``."""
+    directory = await services.directory.current()
+    partner = directory.partners[partner_id]
+    return await _exchange(services, directory, partner, versions_url, token_a, method="POST")
+
+
+async def renew(services: Services, partner_id: str) -> Offer:
+    """We PUT: endpoints are looked up again and both tokens are replaced. Raises ``RegistrationFailed``."""
+    directory = await services.directory.current()
+    partner = directory.partners[partner_id]
+    token = services.secrets.unseal(partner.sealed_token)
+    return await _exchange(services, directory, partner, partner.versions_url, token, method="PUT")
+
+
+async def leave(services: Services, partner_id: str) -> None:
+    """We DELETE our credentials there and forget the partner here, whatever it answers."""
+    partner = (await services.directory.current()).partners[partner_id]
+    url = partner.endpoint("credentials", InterfaceRole.SENDER) or partner.endpoint(
+        "credentials", InterfaceRole.RECEIVER
+    )
+    if partner.is_connected and url is not None:
+        await _call(services, partner, "DELETE", url, services.secrets.unseal(partner.sealed_token))
+    await forget(services, partner_id)
+
+
+async def _exchange(
+    services: Services, directory: Directory, partner: Partner, versions_url: str, token: str, *, method: str
+) -> Offer:
+    try:
+        offer = await _look_up(services, partner, versions_url, token, None)
+    except OcpiError as error:
+        raise RegistrationFailed(error.message) from None
+    url = offer.credentials_url()
+    if url is None:
+        raise RegistrationFailed(f"{offer.details_url} lists no credentials endpoint")
+    token_b = new_token()
+    digest = services.secrets.digest(token_b)
+    async with services.database.work() as work:  # the partner calls back with it before it answers
+        await allow_token(work, partner_id=partner.id, digest=digest, is_registration=False)
+    answer = await _call(
+        services, partner, method, url, token, encode_ours(services, directory, offer.version, token_b)
+    )
+    if answer.outcome != Outcome.DELIVERED:
+        async with services.database.work() as work:
+            await retire_tokens(work, partner_id=partner.id, keep=[])
+        raise RegistrationFailed(f"{method} {url}: {_words(answer)}")
+    theirs = CODECS[offer.version].decode(answer.data).value
+    async with services.database.work() as work:
+        await retire_tokens(work, partner_id=partner.id, keep=[digest], grace=GRACE)
+        try:
+            await connect_partner(
+                work,
+                await services.directory.current(),
+                partner,
+                version=offer.version.value,
+                versions_url=versions_url,
+                endpoints=offer.endpoints,
+                roles=_roles(theirs),
+                sealed_token=services.secrets.seal(theirs.token),
+            )
+        except PartyTaken as error:
+            raise RegistrationFailed(str(error)) from None
+    return offer
+
+
+async def _look_up(
+    services: Services, partner: Partner, versions_url: str, token: str, version: Version | None
+) -> Offer:
+    """A platform's endpoints in ``version``, or in the best version both know."""
+    answer = await _call(services, partner, "GET", versions_url, token)
+    if answer.outcome != Outcome.DELIVERED or not isinstance(answer.data, list):
+        raise UnusableApi(f"GET {versions_url}: {_words(answer)}")
+    offered = {
+        str(entry.get("version")): str(entry.get("url"))
+        for entry in answer.data
+        if isinstance(entry, dict) and entry.get("url")
+    }
+    wanted = [version] if version is not None else sorted(services.versions, reverse=True)
+    chosen = next((entry for entry in wanted if entry.value in offered), None)
+    if chosen is None:
+        raise UnsupportedVersion(f"{versions_url} offers {', '.join(offered) or 'nothing'}, not {', '.join(wanted)}")
+    answer = await _call(services, partner, "GET", offered[chosen.value], token)
+    endpoints = _endpoints(answer.data) if answer.outcome == Outcome.DELIVERED else ()
+    if answer.outcome != Outcome.DELIVERED:
+        raise UnusableApi(f"GET {offered[chosen.value]}: {_words(answer)}")
+    offer = Offer(version=chosen, details_url=offered[chosen.value], endpoints=endpoints)
+    if offer.credentials_url() is None:
+        raise NoMatchingEndpoints(f"{offer.details_url} lists no credentials endpoint")
+    return offer
+
+
+def _endpoints(data: Any) -> tuple[Endpoint, ...]:
+    found: list[Endpoint] = []
+    for entry in data.get("endpoints") or [] if isinstance(data, dict) else []:
+        identifier, url = entry.get("identifier"), entry.get("url")
+        role = str(entry.get("role") or "SENDER").upper()
+        if isinstance(identifier, str) and isinstance(url, str) and role in InterfaceRole.__members__:
+            found.append(Endpoint(module=identifier, role=InterfaceRole(role), url=url))
+    return tuple(found)
+
+
+def _roles(credentials: Credentials) -> Sequence[PartyRole]:
+    return [
+        PartyRole(
+            party=PartyId.of(role.country_code, role.party_id),
+            role=role.role,
+            name=role.business_details.name,
+            website=role.business_details.website,
+        )
+        for role in credentials.roles
+    ]
+
+
+async def _call(
+    services: Services, partner: Partner, method: str, url: str, token: str, body: bytes | None = None
+) -> Answer:
+    """One call of a configuration module: no routing headers. After a 401 the other form of the token is tried once,
+    since partners disagree on Base64."""
+    ids = RequestIds.fresh()
+    dialect: Dialect = dialect_of(partner)
+    forms = [dialect.token_header(token), Dialect(token_encoding="raw").token_header(token)]
+    answer = Answer(outcome=Outcome.UNREACHABLE)
+    for header in dict.fromkeys(forms):
+        at = services.clock.now()
+        answer = await services.client.request(
+            Call(
+                partner_key=partner.id,
+                method=method,
+                url=url,
+                token_header=header,
+                headers=None,
+                ids=ids,
+                body=body,
+                timeout=TIMEOUT_SECONDS,
+            )
+        )
+        services.journal.note(
+            Exchange(
+                at=at,
+                direction="out",
+                method=method,
+                url=url,
+                partner_id=partner.id,
+                module="credentials",
+                http_status=answer.http_status,
+                ocpi_status=answer.ocpi_status,
+                request_id=ids.request_id,
+                correlation_id=ids.correlation_id,
+                request_body=mask_body(body or b"", holds_credentials=True),
+                response_body=mask_body(answer.body, holds_credentials=True),
+                note=answer.error or "",
+            )
+        )
+        if answer.http_status != 401:
+            break
+    return answer
+
+
+def _words(answer: Answer) -> str:
+    if answer.http_status is None:
+        return answer.error or "no answer"
+    return f"HTTP {answer.http_status}, OCPI {answer.ocpi_status}, {answer.message or answer.error or 'no message'}"

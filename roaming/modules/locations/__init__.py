@@ -1,0 +1,25 @@
+"""Locations: where one can charge, and whether one can now."""
+
+from datetime import timedelta
+
+from roaming.model.party import InterfaceRole
+from roaming.modules.locations import service
+from roaming.modules.locations.projection import projections, tasks
+from roaming.modules.locations.routes import ROUTES
+from roaming.ocpi.module import ALL_VERSIONS, DeliveryKind, DeliveryRules, OcpiModule
+
+MODULE = OcpiModule(
+    id="locations",
+    versions=ALL_VERSIONS,
+    interfaces=(InterfaceRole.SENDER, InterfaceRole.RECEIVER),
+    routes=ROUTES,
+    projections=projections,
+    tasks=tasks,
+    delivery=DeliveryRules(
+        kind=DeliveryKind.STATE,
+        interface=InterfaceRole.RECEIVER,
+        audience=service.audience,
+        build=service.build,
+        give_up_after=timedelta(hours=1),
+    ),
+)

@@ -1,0 +1,115 @@
+"""Locations in the store: rows ⇄ canonical objects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roaming.model.canonical import from_document, to_document
+from roaming.model.identifiers import PartyId
+from roaming.model.location import Location
+from roaming.model.version import Version
+from roaming.modules.locations.tables import LocationRow
+from roaming.store.bulk import upsert
+from roaming.store.documents import TEXT_COLUMN, Documents, Stored, object_key
+
+DOCUMENTS = Documents(LocationRow)
+_CHANGED = (
+    "document",
+    "last_updated",
+    "received_at",
+    "revision = t.revision + 1",
+    *(f"{column} = NULL" for column in TEXT_COLUMN.values()),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A location as stored, and as an object."""
+
+    stored: Stored
+    location: Location
+
+
+def key_of(party: PartyId, location_id: str) -> str:
+    """The key of a location."""
+    return object_key(party, location_id)
+
+
+async def load(connection: AsyncConnection, key: str, *, for_update: bool = False) -> Kept | None:
+    """The location under ``key``."""
+    return (await load_many(connection, [key], for_update=for_update)).get(key)
+
+
+async def load_many(connection: AsyncConnection, keys: Sequence[str], *, for_update: bool = False) -> dict[str, Kept]:
+    """The locations under ``keys`` that exist."""
+    found = await DOCUMENTS.find_many(connection, keys, for_update=for_update)
+    return {
+        key: Kept(stored=stored, location=from_document(Location, stored.document)) for key, stored in found.items()
+    }
+
+
+async def insert(
+    connection: AsyncConnection,
+    location: Location,
+    *,
+    source: str,
+    now: datetime,
+    origin: Version = Version.V2_3_0,
+) -> bool:
+    """Stores a new location; False when it exists."""
+    party = PartyId.of(location.country_code, location.party_id)
+    return await DOCUMENTS.insert(
+        connection,
+        {
+            "key": key_of(party, location.id),
+            "country_code": party.country_code,
+            "party_id": party.party_id,
+            "object_id": location.id,
+            "source": source,
+            "scope": "",
+            "is_listed": location.publish,
+            "document": to_document(location),
+            "origin_version": origin.value,
+            "last_updated": location.last_updated,
+            "received_at": now,
+            "revision": 1,
+        },
+    )
+
+
+async def replace(connection: AsyncConnection, kept: Kept, location: Location, *, now: datetime) -> None:
+    """Stores a changed location, read before with ``for_update``."""
+    await DOCUMENTS.change(
+        connection,
+        kept.stored,
+        {
+            "document": to_document(location),
+            "is_listed": location.publish,
+            "last_updated": location.last_updated,
+            "received_at": now,
+        },
+    )
+
+
+async def replace_many(connection: AsyncConnection, changes: Sequence[tuple[Kept, Location]], *, now: datetime) -> None:
+    """Stores many changed locations in one statement; whether they are published must not have changed."""
+    rows = [
+        {
+            "key": kept.stored.key,
+            "country_code": kept.stored.country_code,
+            "party_id": kept.stored.party_id,
+            "object_id": kept.stored.object_id,
+            "source": kept.stored.source,
+            "scope": kept.stored.scope,
+            "is_listed": kept.stored.is_listed,
+            "document": to_document(location),
+            "origin_version": kept.stored.origin_version,
+            "last_updated": location.last_updated,
+            "received_at": now,
+            "revision": 1,
+        }
+        for kept, location in changes
+    ]
+    await upsert(connection, DOCUMENTS.table, rows, key=("key",), update=_CHANGED)

@@ -1,0 +1,94 @@
+"""Endpoints of locations, for all versions."""
+
+from collections.abc import Sequence
+
+from roaming.model.identifiers import PartyId
+from roaming.model.party import InterfaceRole, Role
+from roaming.modules.locations import repository, service
+from roaming.ocpi.authorization import check_owner
+from roaming.ocpi.codec import parse_json
+from roaming.ocpi.errors import NotFound
+from roaming.ocpi.listing import answer_list
+from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+
+_LEVELS = ("location_id", "evse_uid", "connector_id")
+
+
+def visible_owners(request: OcpiRequest) -> tuple[PartyId, ...]:
+    """Our CPOs that the caller may see, narrowed to the one that OCPI-to names."""
+    owners = request.directory.hosted_cpos_for(request.partner)
+    wanted = request.routing.to_party
+    return owners if wanted is None else tuple(owner for owner in owners if owner == wanted)
+
+
+async def list_locations(request: OcpiRequest) -> OcpiResponse:
+    return await answer_list(
+        request, repository.DOCUMENTS, service.render(request.version), owners=visible_owners(request)
+    )
+
+
+async def get_ours(request: OcpiRequest) -> OcpiResponse:
+    path = _path(request)
+    async with request.services.database.reading() as connection:
+        for owner in visible_owners(request):
+            kept = await repository.load(connection, repository.key_of(owner, path[0]))
+            if kept is not None and not kept.stored.source and kept.location.publish:
+                return OcpiResponse(data=service.encode_part(kept.location, path, request.version))
+    raise NotFound("there is no such object")
+
+
+async def get_theirs(request: OcpiRequest) -> OcpiResponse:
+    party, path = _owner(request), _path(request)
+    async with request.services.database.reading() as connection:
+        kept = await repository.load(connection, repository.key_of(party, path[0]))
+    if kept is None or kept.stored.source != request.partner.id:
+        raise NotFound("there is no such object")
+    return OcpiResponse(data=service.encode_part(kept.location, path, request.version))
+
+
+async def put(request: OcpiRequest) -> OcpiResponse:
+    party, body = _owner(request), parse_json(request.body)
+    async with request.services.database.work() as work:
+        is_new = await service.put(work, request.version, party, _path(request), body, source=request.partner.id)
+    return OcpiResponse(http_status=201 if is_new else 200)
+
+
+async def patch(request: OcpiRequest) -> OcpiResponse:
+    party, body = _owner(request), parse_json(request.body)
+    async with request.services.database.work() as work:
+        await service.patch(work, request.version, party, _path(request), body, source=request.partner.id)
+    return OcpiResponse()
+
+
+def _owner(request: OcpiRequest) -> PartyId:
+    return check_owner(request.partner, request.path["country_code"], request.path["party_id"], Role.CPO)
+
+
+def _path(request: OcpiRequest) -> Sequence[str]:
+    return [request.path[level] for level in _LEVELS if level in request.path]
+
+
+def _at_levels(method: str, prefix: str, interface: InterfaceRole, handle: object, summary: str) -> list[Route]:
+    paths = [prefix + "".join(f"/{{{level}}}" for level in _LEVELS[:depth]) for depth in (1, 2, 3)]
+    names = ("Location", "EVSE", "Connector")
+    return [
+        Route(
+            method=method,
+            path=path,
+            interface=interface,
+            handle=handle,  # type: ignore[arg-type]
+            summary=summary.format(name),
+        )
+        for path, name in zip(paths, names, strict=True)
+    ]
+
+
+_THEIRS = "/{country_code}/{party_id}"
+
+ROUTES: tuple[Route, ...] = (
+    Route(method="GET", path="", interface=InterfaceRole.SENDER, handle=list_locations, summary="List our Locations"),
+    *_at_levels("GET", "", InterfaceRole.SENDER, get_ours, "One {} of ours"),
+    *_at_levels("GET", _THEIRS, InterfaceRole.RECEIVER, get_theirs, "A {} as stored here"),
+    *_at_levels("PUT", _THEIRS, InterfaceRole.RECEIVER, put, "Store or replace a {}"),
+    *_at_levels("PATCH", _THEIRS, InterfaceRole.RECEIVER, patch, "Change fields of a {}"),
+)

@@ -1,0 +1,295 @@
+"""What can be done with locations: publish ours, take a partner's, change an EVSE's status."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roaming.model.canonical import from_document
+from roaming.model.identifiers import PartyId, fold
+from roaming.model.location import EVSE, Connector, Location
+from roaming.model.version import Version
+from roaming.modules.locations import repository
+from roaming.modules.locations.codec import v211, v221, v230
+from roaming.modules.locations.repository import Kept
+from roaming.ocpi.codec import Patch, dump_json
+from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
+from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
+from roaming.ocpi.outgoing import tell
+from roaming.partners.directory import Directory
+from roaming.store.database import Work
+from roaming.store.documents import PageRow
+
+LOCATION_CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
+EVSE_CODECS = {Version.V2_1_1: v211.EVSE_CODEC, Version.V2_2_1: v221.EVSE_CODEC, Version.V2_3_0: v230.EVSE_CODEC}
+CONNECTOR_CODECS = {
+    Version.V2_1_1: v211.CONNECTOR_CODEC,
+    Version.V2_2_1: v221.CONNECTOR_CODEC,
+    Version.V2_3_0: v230.CONNECTOR_CODEC,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvseChange:
+    """An EVSE's new status, from its station."""
+
+    party: PartyId
+    location_id: str
+    evse_uid: str
+    status: str
+    correlation_id: str
+
+
+def render(version: Version) -> Callable[[PageRow], str]:
+    """Makes the JSON text of a stored location in ``version``."""
+
+    def text(row: PageRow) -> str:
+        location = from_document(Location, row.document or "")
+        return dump_json(LOCATION_CODECS[version].encode(location).body).decode()
+
+    return text
+
+
+def next_update(previous: datetime | None, now: datetime) -> datetime:
+    """A ``last_updated`` that is later than the one before, in whole milliseconds as the wire has them."""
+    moment = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return moment if previous is None or moment > previous else previous + timedelta(milliseconds=1)
+
+
+async def publish(work: Work, location: Location) -> Location:
+    """Stores a location of a hosted CPO, new or changed, and tells whoever may know. ``last_updated`` is set here."""
+    key = repository.key_of(PartyId.of(location.country_code, location.party_id), location.id)
+    kept = await repository.load(work.connection, key, for_update=True)
+    updated = next_update(kept.stored.last_updated if kept else None, work.now)
+    location = msgspec.structs.replace(location, last_updated=updated)
+    if kept is None:
+        await repository.insert(work.connection, location, source="", now=work.now)
+    elif kept.stored.source:
+        raise InvalidParameters(f"location {location.id} belongs to a partner")
+    else:
+        await repository.replace(work.connection, kept, location, now=work.now)
+    await tell(work, [Outgoing(module="locations", object_key=key, owner=_owner(location))])
+    return location
+
+
+async def change_evses(work: Work, changes: Sequence[EvseChange]) -> int:
+    """Sets statuses of EVSEs of hosted locations; returns how many were different."""
+    by_location: dict[str, list[EvseChange]] = {}
+    for change in changes:
+        by_location.setdefault(repository.key_of(change.party, change.location_id), []).append(change)
+    kept = await repository.load_many(work.connection, sorted(by_location), for_update=True)
+    replaced: list[tuple[Kept, Location]] = []
+    outgoing: list[Outgoing] = []
+    for key, entry in kept.items():
+        location, changed = _with_statuses(entry.location, by_location[key], work.now)
+        if changed:
+            replaced.append((entry, location))
+            outgoing += [
+                Outgoing(
+                    module="locations",
+                    object_key=key,
+                    owner=change.party,
+                    part=change.evse_uid,
+                    correlation_id=change.correlation_id,
+                )
+                for change in changed
+            ]
+    if replaced:
+        await repository.replace_many(work.connection, replaced, now=work.now)
+        await tell(work, outgoing)
+    return len(outgoing)
+
+
+def _with_statuses(
+    location: Location, changes: Sequence[EvseChange], now: datetime
+) -> tuple[Location, list[EvseChange]]:
+    wanted = {fold(change.evse_uid): change for change in changes}
+    updated = next_update(location.last_updated, now)
+    evses: list[EVSE] = []
+    done: list[EvseChange] = []
+    for evse in location.evses:
+        change = wanted.get(fold(evse.uid))
+        if change is not None and evse.status != change.status:
+            evse = msgspec.structs.replace(evse, status=change.status, last_updated=updated)
+            done.append(change)
+        evses.append(evse)
+    if not done:
+        return location, done
+    return msgspec.structs.replace(location, evses=tuple(evses), last_updated=updated), done
+
+
+async def put(work: Work, version: Version, party: PartyId, path: Sequence[str], body: Any, *, source: str) -> bool:
+    """Stores a partner's Location, EVSE or Connector at ``path`` (its ids from the location down); True when new.
+
+    An object older than the stored one is acknowledged and left alone. Raises ``InvalidParameters`` when the body
+    names other ids than the address, ``UnknownLocation`` when the parent is missing.
+    """
+    if len(path) == 1:
+        return await _put_location(work, version, party, path[0], body, source=source)
+    kept = await _partners_location(work, party, path[0], source)
+    location = kept.location
+    evse = find_evse(location, path[1])
+    if len(path) == 2:
+        incoming = EVSE_CODECS[version].decode(body).value
+        _check_id("uid", incoming.uid, path[1])
+        is_new, updated, changed = evse is None, incoming.last_updated, incoming
+    else:
+        if evse is None:
+            raise UnknownLocation(f"EVSE {path[1]} is not known here: PUT it before its connectors")
+        connector = CONNECTOR_CODECS[version].decode(body).value
+        _check_id("id", connector.id, path[2])
+        is_new, updated = find_connector(evse, path[2]) is None, connector.last_updated
+        changed = _with_connector(evse, connector)
+    await _keep(work, kept, _with_evse(location, changed, updated))
+    return is_new
+
+
+async def _put_location(
+    work: Work, version: Version, party: PartyId, location_id: str, body: Any, *, source: str
+) -> bool:
+    location = LOCATION_CODECS[version].decode(body).value
+    _check_id("country_code", location.country_code, party.country_code)
+    _check_id("party_id", location.party_id, party.party_id)
+    _check_id("id", location.id, location_id)
+    key = repository.key_of(party, location_id)
+    kept = await repository.load(work.connection, key, for_update=True)
+    if kept is None:
+        return await repository.insert(work.connection, location, source=source, now=work.now, origin=version)
+    if kept.stored.source != source:
+        raise InvalidParameters(f"location {location_id} cannot be changed by you")
+    if location.last_updated >= kept.location.last_updated:
+        await repository.replace(work.connection, kept, location, now=work.now)
+    return False
+
+
+async def patch(work: Work, version: Version, party: PartyId, path: Sequence[str], body: Any, *, source: str) -> None:
+    """Changes the given fields of a partner's Location, EVSE or Connector. Raises ``InvalidParameters`` without
+    ``last_updated`` (2.2 and later), ``UnknownLocation`` for what is not there."""
+    kept = await _partners_location(work, party, path[0], source)
+    location = kept.location
+    if len(path) == 1:
+        change = LOCATION_CODECS[version].decode_patch(body)
+        updated = _patch_time(change, version, work.now)
+        changed = change.apply(location)
+        await _keep(work, kept, msgspec.structs.replace(changed, last_updated=max(updated, location.last_updated)))
+        return
+    evse = find_evse(location, path[1])
+    if evse is None:
+        raise UnknownLocation(f"EVSE {path[1]} is not known here: PUT it first")
+    if len(path) == 2:
+        evse_change = EVSE_CODECS[version].decode_patch(body)
+        updated = _patch_time(evse_change, version, work.now)
+        evse = evse_change.apply(evse)
+    else:
+        connector = find_connector(evse, path[2])
+        if connector is None:
+            raise UnknownLocation(f"connector {path[2]} is not known here: PUT it first")
+        connector_change = CONNECTOR_CODECS[version].decode_patch(body)
+        updated = _patch_time(connector_change, version, work.now)
+        evse = _with_connector(evse, connector_change.apply(connector))
+    await _keep(work, kept, _with_evse(location, evse, updated))
+
+
+def _patch_time(change: Patch[Any], version: Version, now: datetime) -> datetime:
+    if change.last_updated is None:
+        if version != Version.V2_1_1:
+            raise InvalidParameters("last_updated: required in a PATCH")
+        return now
+    return change.last_updated
+
+
+async def _partners_location(work: Work, party: PartyId, location_id: str, source: str) -> Kept:
+    key = repository.key_of(party, location_id)
+    kept = await repository.load(work.connection, key, for_update=True)
+    if kept is None or kept.stored.source != source:
+        raise UnknownLocation(f"location {location_id} is not known here: PUT it first")
+    return kept
+
+
+async def _keep(work: Work, kept: Kept, location: Location) -> None:
+    if location.last_updated >= kept.location.last_updated:
+        await repository.replace(work.connection, kept, location, now=work.now)
+
+
+def _with_evse(location: Location, evse: EVSE, updated: datetime) -> Location:
+    newest = max(updated, location.last_updated)
+    evse = msgspec.structs.replace(evse, last_updated=max(updated, evse.last_updated))
+    evses = [evse if fold(entry.uid) == fold(evse.uid) else entry for entry in location.evses]
+    if find_evse(location, evse.uid) is None:
+        evses.append(evse)
+    return msgspec.structs.replace(location, evses=tuple(evses), last_updated=newest)
+
+
+def _with_connector(evse: EVSE, connector: Connector) -> EVSE:
+    connectors = [connector if fold(entry.id) == fold(connector.id) else entry for entry in evse.connectors]
+    if find_connector(evse, connector.id) is None:
+        connectors.append(connector)
+    return msgspec.structs.replace(evse, connectors=tuple(connectors))
+
+
+def find_evse(location: Location, uid: str) -> EVSE | None:
+    """The EVSE with this uid, compared without case."""
+    return next((evse for evse in location.evses if fold(evse.uid) == fold(uid)), None)
+
+
+def find_connector(evse: EVSE, connector_id: str) -> Connector | None:
+    """The connector with this id, compared without case."""
+    return next((entry for entry in evse.connectors if fold(entry.id) == fold(connector_id)), None)
+
+
+def _check_id(name: str, in_body: str, in_address: str) -> None:
+    if fold(in_body) != fold(in_address):
+        raise InvalidParameters(f"{name}: {in_body!r} in the body, {in_address!r} in the address")
+
+
+def encode_part(location: Location, path: Sequence[str], version: Version) -> bytes:
+    """JSON of the Location, or of the EVSE or Connector that ``path`` names below it. Raises ``NotFound``."""
+    if len(path) == 1:
+        return dump_json(LOCATION_CODECS[version].encode(location).body)
+    evse = find_evse(location, path[1])
+    connector = find_connector(evse, path[2]) if evse is not None and len(path) == 3 else None
+    if evse is None or (len(path) == 3 and connector is None):
+        raise NotFound("there is no such object")
+    if connector is not None:
+        return dump_json(CONNECTOR_CODECS[version].encode(connector).body)
+    return dump_json(EVSE_CODECS[version].encode(evse).body)
+
+
+def _owner(location: Location) -> PartyId:
+    return PartyId.of(location.country_code, location.party_id)
+
+
+async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
+    """Every eMSP and information service under agreement with the owner, if the location is published."""
+    kept = await repository.load(connection, outgoing.object_key)
+    if kept is None or kept.stored.source or not kept.location.publish:
+        return ()
+    return [
+        Recipient(partner_id=partner.id, to_party=taker, from_party=outgoing.owner)
+        for partner, taker in directory.takers_of(outgoing.owner)
+    ]
+
+
+async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) -> PushRequest | None:
+    """PATCH of an EVSE's status where only that changed, else PUT of the whole Location."""
+    kept = await repository.load(connection, job.object_key)
+    version = job.partner.version
+    if kept is None or version is None or not endpoint:
+        return None
+    location = kept.location
+    evse = find_evse(location, job.part) if job.part else None
+    ids = [location.country_code, location.party_id, location.id]
+    if evse is not None and not job.is_full:
+        body: Mapping[str, Any] = EVSE_CODECS[version].encode(evse).body
+        partial = {name: body[name] for name in ("status", "last_updated")}
+        return PushRequest(method="PATCH", url=job.address(endpoint, *ids, evse.uid), body=dump_json(partial))
+    encoded = LOCATION_CODECS[version].encode(location)
+    return PushRequest(
+        method="PUT",
+        url=job.address(endpoint, *ids),
+        body=dump_json(encoded.body),
+        losses=len(encoded.losses),
+    )

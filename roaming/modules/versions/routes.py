@@ -1,0 +1,56 @@
+"""Endpoints of versions (OCPI 2.2.1, version_information_endpoint). They differ per version in one word: 2.1.1 has no
+interface roles."""
+
+from typing import Any
+
+from roaming.model.party import InterfaceRole
+from roaming.model.version import Version
+from roaming.ocpi.codec import dump_json
+from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route, Services, module_path
+
+
+async def list_versions(request: OcpiRequest) -> OcpiResponse:
+    services = request.services
+    data = [{"version": version.value, "url": f"{services.public_url}/{version}"} for version in services.versions]
+    return OcpiResponse(data=dump_json(data))
+
+
+async def version_details(request: OcpiRequest) -> OcpiResponse:
+    endpoints = endpoints_of(request.services, request.version)
+    return OcpiResponse(data=dump_json({"version": request.version.value, "endpoints": endpoints}))
+
+
+def endpoints_of(services: Services, version: Version) -> list[dict[str, Any]]:
+    """One entry per module and side; credentials once, as SENDER, which is ignored on receipt."""
+    endpoints: list[dict[str, Any]] = []
+    for module in services.modules:
+        if version not in module.versions or module.id == "versions":
+            continue
+        interfaces = (InterfaceRole.SENDER,) if module.is_configuration else module.interfaces
+        for interface in interfaces:
+            entry: dict[str, Any] = {"identifier": module.id}
+            if version != Version.V2_1_1:
+                entry["role"] = interface.value
+            entry["url"] = services.public_url + module_path(version, module, interface)
+            endpoints.append(entry)
+    return endpoints
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        path="/versions",
+        interface=InterfaceRole.SENDER,
+        handle=list_versions,
+        summary="The OCPI versions offered",
+        is_open_to_registration=True,
+    ),
+    Route(
+        method="GET",
+        path="/{ocpi_version}",
+        interface=InterfaceRole.SENDER,
+        handle=version_details,
+        summary="The endpoints of a version",
+        is_open_to_registration=True,
+    ),
+)

@@ -1,0 +1,107 @@
+"""All settings of the service, in one model. Read by ``app``, ``worker`` and ``cli`` only and handed down from there.
+
+Flags win over environment, environment over the file that ``ROAMING_CONFIG`` names, that over the defaults. The shape
+is two of them: ``DATABASE_URL`` and ``KAFKA_BOOTSTRAP``; without both it is the embedded one.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class Settings(BaseSettings):
+    """Environment: ``ROAMING_`` and the name in capitals, such as ``ROAMING_PORT=8080``."""
+
+    model_config = SettingsConfigDict(env_prefix="ROAMING_", extra="ignore", populate_by_name=True)
+
+    data_dir: Path = Field(default=Path(".roaming"), description="Where the embedded shape keeps its files.")
+    database_url: str = Field(
+        default="",
+        validation_alias=AliasChoices("database_url", "DATABASE_URL", "ROAMING_DATABASE_URL"),
+        description="postgresql://user:password@host/name, or sqlite:///file. Empty: hub.db in the data directory.",
+    )
+    kafka_bootstrap: str = Field(
+        default="",
+        validation_alias=AliasChoices("kafka_bootstrap", "KAFKA_BOOTSTRAP", "ROAMING_KAFKA_BOOTSTRAP"),
+        description="host:port of Apache Kafka brokers, separated by commas. Empty: messages stay in this process.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address the HTTP server listens on.")
+    port: int = Field(default=8000, description="Port of the HTTP server.")
+    public_url: str = Field(default="", description="How partners reach this hub, ending in /ocpi.")
+    secret: str = Field(
+        default="",
+        description="Keys all digests and seals: 64 hex digits. Empty: made once and kept in the data directory.",
+    )
+    allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Private networks that partner addresses may lie in, such as 10.0.0.0/8, by commas."
+    )
+    is_http_allowed: bool = Field(default=False, description="Let partners be reached without TLS.")
+    authorization_timeout: float = Field(default=4.0, description="Seconds an eMSP has to answer an authorisation.")
+    command_timeout: float = Field(default=30.0, description="Seconds a station has to answer a command.")
+    offline_grace: float = Field(default=900.0, description="Seconds a station may be away before it is UNKNOWN.")
+    journal_days: int = Field(default=30, description="Days that messages stay in the journal.")
+    pool_size: int = Field(default=10, description="Connections to PostgreSQL, for reading and for writing each.")
+    network: str = Field(default="main", description="Name of the set of stations that the built-in adapter serves.")
+    instance: str = Field(default="hub", description="Name of this process, for logs and commands.")
+    ocpp_host: str = Field(default="127.0.0.1", description="Address the OCPP adapter listens on (`roaming start`).")
+    ocpp_port: int = Field(default=9000, description="Port of the OCPP adapter (`roaming start`).")
+    has_console: bool = Field(default=True, description="Serve the operator pages.")
+
+    @field_validator("allowed_networks", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = os.environ.get("ROAMING_CONFIG")
+        sources = [init_settings, env_settings, dotenv_settings]
+        if file:
+            sources.append(TomlConfigSettingsSource(settings_cls, toml_file=file))
+        return tuple(sources)
+
+    @property
+    def effective_database_url(self) -> str:
+        """The database in use."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'hub.db'}"
+
+    @property
+    def effective_public_url(self) -> str:
+        """The public address in use, without trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}/ocpi").rstrip("/")
+
+    @property
+    def is_embedded(self) -> bool:
+        """One process, SQLite, no broker."""
+        return not self.kafka_bootstrap and self.effective_database_url.startswith("sqlite")
+
+    def effective_secret(self) -> str:
+        """The secret in use; made on first need and readable by its owner only."""
+        if self.secret:
+            return self.secret
+        path = self.data_dir / "secret"
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_text().strip()
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        return path.read_text().strip()

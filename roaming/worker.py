@@ -1,0 +1,92 @@
+"""Composition root of everything that is not HTTP: consumers, relay, fan-out, deliveries, journal, module tasks."""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from contracts.bus.port import Bus
+from roaming.hub.deliver import Deliverer
+from roaming.hub.fan_out import FanOut
+from roaming.ocpi.module import Services
+from roaming.stations import presence
+from roaming.store.consume import Consumer
+from roaming.store.errors import StoreUnavailable
+from roaming.store.inbox import prune
+from roaming.store.locks import locks_of
+from roaming.store.relay import Relay
+
+logger = structlog.get_logger(__name__)
+
+INBOX_KEPT = timedelta(days=14)
+"""Longer than any topic keeps messages, so that no repeat is ever taken for new."""
+
+
+class Worker:
+    """One worker; several may run beside each other on PostgreSQL and Kafka."""
+
+    def __init__(self, services: Services, bus: Bus, modules: Sequence[OcpiModule], *, journal_days: int = 30) -> None:
+        self._services = services
+        self._bus = bus
+        self._modules = services.modules
+        self._journal_days = journal_days
+        self._locks = locks_of(services.database)
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    async def start(self) -> None:
+        """Subscribes the consumers, connects the bus and begins to work."""
+        services, database = self._services, self._services.database
+        projections = [presence.PROJECTION]
+        for module in self._modules:
+            projections.extend(module.projections(services))
+        for projection in projections:
+            self._bus.subscribe(Consumer(database, projection).subscription())
+        for module in self._modules:
+            for subscription in module.subscriptions(services, self._bus):
+                self._bus.subscribe(subscription)
+        await self._bus.start()
+        self._spawn("relay", Relay(database, self._bus, self._locks).run())
+        self._spawn("fan-out", FanOut(services, self._modules, self._locks).run())
+        self._spawn("deliverer", Deliverer(services, self._modules, self._locks).run())
+        self._spawn("journal", services.journal.run(keep_for=timedelta(days=self._journal_days)))
+        self._spawn("prune", self._prune())
+        for module in self._modules:
+            for number, task in enumerate(module.tasks(services)):
+                self._spawn(f"{module.id}-{number}", task())
+
+    def _spawn(self, name: str, work: Awaitable[Any]) -> None:
+        task = asyncio.ensure_future(work)
+        task.set_name(name)
+        task.add_done_callback(_report)
+        self._tasks.append(task)
+
+    def is_healthy(self) -> bool:
+        """False when a task has ended or the bus stands still."""
+        return self._bus.is_healthy() and not any(task.done() for task in self._tasks)
+
+    async def stop(self) -> None:
+        """Ends the tasks, then flushes the journal. The bus is closed by whoever opened it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await self._services.journal.flush()
+        except StoreUnavailable:
+            logger.warning("journal_lost_at_stop")
+        await self._locks.close()
+
+    async def _prune(self) -> None:
+        while True:
+            await asyncio.sleep(3600)
+            try:
+                async with self._services.database.work() as work:
+                    await prune(work.connection, work.now - INBOX_KEPT)
+            except StoreUnavailable as error:
+                logger.warning("prune_waits", reason=str(error))
+
+
+def _report(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("worker_task_ended", task=task.get_name(), exc_info=task.exception())
