@@ -1,0 +1,366 @@
+"""HTTP to partners: the only file that knows httpx. One connection pool per partner, every answer bounded in time
+and size, every address checked where it is connected to, and every ending told as an ``Answer``.
+
+Knows nothing of what is sent, nor of retries: whoever calls decides by the outcome.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import httpcore
+import httpx
+
+from roaming.model.time import Clock, SystemClock
+from roaming.ocpi.addresses import AddressPolicy, Resolver, check_url, resolve, system_resolver
+from roaming.ocpi.answers import Answer, Outcome, Trouble, judge, read_retry_after
+from roaming.ocpi.envelope import CONTENT_TYPE, PartnerEnvelope, read_envelope
+from roaming.ocpi.errors import AddressRefused
+from roaming.ocpi.headers import RequestIds, RoutingHeaders
+from roaming.ocpi.inflating import BodyTooLarge, BodyUnreadable, BoundedBody
+
+__all__ = ["Answer", "Call", "OcpiClient", "Outcome", "Timeouts", "Trouble"]
+
+MAX_BODY = 16 * 1024 * 1024
+USER_AGENT = "roaming-hub"
+
+_HEADERS = {"Accept": CONTENT_TYPE, "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
+_NEVER_LEFT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.InvalidURL,
+    UnicodeError,
+)
+_LEFT = (httpx.ReadError, httpx.ReadTimeout, httpx.WriteError, httpx.WriteTimeout, httpx.RemoteProtocolError)
+_SWEEP_SECONDS = 15.0
+_MAX_ERROR = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """In seconds. ``total`` bounds a request from name lookup to last byte, however slowly the bytes drip."""
+
+    connect: float = 5.0
+    """Name lookup, TCP and TLS together."""
+    total: float = 10.0
+    keep_alive: float = 4.0
+    """An unused connection is closed after this, before common servers close it (5 s) and take a request with it."""
+    idle_partner: float = 120.0
+    """A partner's pool is dropped after this."""
+
+
+_DEFAULT_TIMEOUTS = Timeouts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request to a partner."""
+
+    partner_key: str
+    """Requests with the same key share connections, and wait for each other only."""
+    method: str
+    url: str
+    token_header: str | None = field(repr=False)
+    """Complete value of Authorization (``credentials_token.header_value``); ``None`` sends none."""
+    ids: RequestIds
+    headers: RoutingHeaders | None = None
+    """``None`` for configuration modules and 2.1.1."""
+    body: bytes | None = field(default=None, repr=False)
+    """JSON text."""
+    timeout: float | None = None
+    """Instead of ``Timeouts.total``."""
+
+
+class OcpiClient:
+    """Sends requests to partners. Belongs to the event loop that first uses it; close with ``aclose``."""
+
+    def __init__(
+        self,
+        policy: AddressPolicy,
+        *,
+        timeouts: Timeouts = _DEFAULT_TIMEOUTS,
+        clock: Clock | None = None,
+        max_body: int = MAX_BODY,
+        max_connections: int = 10,
+        tls: ssl.SSLContext | None = None,
+        resolver: Resolver = system_resolver,
+        transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
+    ) -> None:
+        """``max_body`` in bytes, inflated; ``max_connections`` per partner; ``tls`` for certificate authorities of
+        one's own; ``transport`` replaces the network, one per partner."""
+        self._policy = policy
+        self._timeouts = timeouts
+        self._clock = clock or SystemClock()
+        self._max_body = max_body
+        self._max_connections = max_connections
+        self._tls = tls
+        self._resolver = resolver
+        self._make_transport = transport or self._guarded_transport
+        self._is_network_ours = transport is None
+        self._lines: dict[str, _Line] = {}
+        self._swept_at = 0.0
+        # At INFO and DEBUG they write URLs and headers, and with them RFID uids and addresses of records
+        for name in ("httpx", "httpcore"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+    async def request(self, call: Call) -> Answer:
+        """Sends once and tells how it ended. Never raises for anything a partner does; redirects are not followed."""
+        started = time.monotonic()
+        progress = _Progress(is_sent=not self._is_network_ours)
+        try:
+            answer = await self._attempt(call, progress)
+        except AddressRefused as error:
+            answer = Answer(outcome=Outcome.UNREACHABLE, trouble=Trouble.ADDRESS, error=error.message)
+        except TimeoutError:
+            answer = _broken_off(progress, Trouble.TIMEOUT, f"no complete answer within {self._total(call):g} s")
+        except BodyTooLarge:
+            answer = _broken_off(progress, Trouble.TOO_LARGE, f"the answer has more than {self._max_body} bytes")
+        except BodyUnreadable as error:
+            answer = _broken_off(progress, Trouble.PROTOCOL, str(error))
+        except _NEVER_LEFT as error:
+            answer = Answer(outcome=Outcome.UNREACHABLE, trouble=_trouble(error), error=_text(error))
+        except _LEFT as error:
+            progress.is_sent = True
+            answer = _broken_off(progress, _trouble(error), _text(error))
+        except (httpx.HTTPError, OSError) as error:
+            answer = _broken_off(progress, _trouble(error), _text(error))
+        return replace(answer, elapsed=time.monotonic() - started)
+
+    async def close_idle(self) -> None:
+        """Drops the pools of partners that were not called lately. ``request`` does this by itself now and then."""
+        now = time.monotonic()
+        self._swept_at = now
+        limit = self._timeouts.idle_partner
+        idle = [key for key, line in self._lines.items() if not line.in_flight and now - line.used_at > limit]
+        lines = [self._lines.pop(key) for key in idle]
+        for line in lines:
+            await line.client.aclose()
+
+    async def aclose(self) -> None:
+        """Closes all connections; requests under way end as troubled."""
+        lines = list(self._lines.values())
+        self._lines.clear()
+        for line in lines:
+            await line.client.aclose()
+
+    async def __aenter__(self) -> "OcpiClient":
+        return self
+
+    async def __aexit__(self, *_exc_info: object) -> None:
+        await self.aclose()
+
+    async def _attempt(self, call: Call, progress: "_Progress") -> Answer:
+        check_url(call.url, self._policy)
+        if time.monotonic() - self._swept_at > _SWEEP_SECONDS:
+            await self.close_idle()
+        async with asyncio.timeout(self._total(call)), self._line(call.partner_key) as client:
+            response = await client.send(self._build(client, call, progress), stream=True)
+            progress.is_sent = True
+            progress.http_status = response.status_code
+            try:
+                body = await self._read(response)
+            finally:
+                await response.aclose()
+        return self._understand(response, body)
+
+    def _build(self, client: httpx.AsyncClient, call: Call, progress: "_Progress") -> httpx.Request:
+        headers = call.ids.to_headers()
+        if call.token_header is not None:
+            headers["Authorization"] = call.token_header
+        if call.headers is not None:
+            headers.update(call.headers.to_headers())
+        if call.body is not None:
+            headers["Content-Type"] = CONTENT_TYPE
+        extensions = {"trace": progress.on_event}
+        return client.build_request(call.method, call.url, headers=headers, content=call.body, extensions=extensions)
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        body = BoundedBody(response.headers.get("content-encoding", ""), self._max_body)
+        # The stream itself, not iter_bytes: httpx would inflate a chunk without bound
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        async for chunk in response.stream:
+            body.add(chunk)
+        return body.finish()
+
+    def _understand(self, response: httpx.Response, body: bytes) -> Answer:
+        envelope = read_envelope(response.status_code, body)
+        judgement = judge(response.status_code, envelope)
+        return Answer(
+            outcome=judgement.outcome,
+            http_status=response.status_code,
+            ocpi_status=envelope.status_code,
+            message=envelope.status_message,
+            data=envelope.data,
+            headers=dict(response.headers.items()),
+            body=body,
+            error=judgement.error,
+            trouble=judgement.trouble,
+            retry_after=read_retry_after(response.headers.get("retry-after"), self._clock.now()),
+            findings=envelope.findings,
+        )
+
+    def _total(self, call: Call) -> float:
+        return self._timeouts.total if call.timeout is None else call.timeout
+
+    @contextlib.asynccontextmanager
+    async def _line(self, partner_key: str) -> AsyncIterator[httpx.AsyncClient]:
+        line = self._lines.get(partner_key)
+        if line is None:
+            line = self._lines[partner_key] = _Line(self._new_client())
+        line.in_flight += 1
+        try:
+            yield line.client
+        finally:
+            line.in_flight -= 1
+            line.used_at = time.monotonic()
+
+    def _new_client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            transport=self._make_transport(),
+            headers=_HEADERS,
+            # The total deadline rules; this only keeps connecting from eating all of it
+            timeout=httpx.Timeout(None, connect=self._timeouts.connect),
+            follow_redirects=False,
+            trust_env=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
+
+    def _guarded_transport(self) -> httpx.AsyncBaseTransport:
+        if self._tls is None:
+            self._tls = httpx.create_ssl_context(trust_env=False)
+        return _GuardedTransport(
+            httpcore.AsyncConnectionPool(
+                ssl_context=self._tls,
+                max_connections=self._max_connections,
+                keepalive_expiry=self._timeouts.keep_alive,
+                network_backend=_GuardedNetwork(self._policy, self._resolver),
+            )
+        )
+
+
+class _Line:
+    """The connections to one partner: a slow one holds up nobody else, and httpcore, which looks through all its
+    connections on every request, has few to look through."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self.in_flight = 0
+        self.used_at = time.monotonic()
+
+
+class _Progress:
+    """How far a request came, for the case that it does not come to its end."""
+
+    def __init__(self, *, is_sent: bool) -> None:
+        """``is_sent`` from the start for transports that do not tell: then every break-off leaves doubt."""
+        self.is_sent = is_sent
+        self.http_status: int | None = None
+
+    async def on_event(self, name: str, _info: Any) -> None:
+        """httpcore's trace hook."""
+        if name == "http11.send_request_headers.started":
+            self.is_sent = True
+
+
+class _GuardedTransport(httpx.AsyncHTTPTransport):
+    """httpx's own transport on a pool of ours, since it cannot be told a network backend."""
+
+    def __init__(self, pool: httpcore.AsyncConnectionPool) -> None:
+        self._pool = pool
+
+
+class _GuardedNetwork(httpcore.AsyncNetworkBackend):
+    """Looks a name up once, checks what came out, and connects to exactly that: a name that leads elsewhere a
+    moment later gains nothing. TLS still verifies the name, since httpcore passes it on by itself."""
+
+    def __init__(self, policy: AddressPolicy, resolver: Resolver) -> None:
+        self._policy = policy
+        self._resolver = resolver
+        self._network = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        ends_at = None if timeout is None else time.monotonic() + timeout
+        try:
+            async with asyncio.timeout(timeout):
+                addresses = await resolve(host, port, self._policy, self._resolver)
+        except TimeoutError:
+            raise httpcore.ConnectTimeout(f"looking up {host} took too long") from None
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(f"{host} cannot be found: {error}") from None
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        for position, address in enumerate(addresses):
+            # A share each, so that one address that swallows packets leaves time for the next
+            share = None if ends_at is None else max(ends_at - time.monotonic(), 0.0) / (len(addresses) - position)
+            try:
+                stream = await self._network.connect_tcp(str(address), port, share, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+                continue
+            await self._check_peer(stream)
+            return stream
+        raise failure
+
+    async def _check_peer(self, stream: httpcore.AsyncNetworkStream) -> None:
+        peer = stream.get_extra_info("server_addr")
+        if peer is not None and not self._policy.allows(ipaddress.ip_address(peer[0])):
+            await stream.aclose()
+            raise AddressRefused("the connection ended at an address that is not allowed")
+
+    async def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        raise httpcore.UnsupportedProtocol("partners are reached by TCP")
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+_NO_ENVELOPE = PartnerEnvelope(status_code=None, is_json=False)
+
+
+def _broken_off(progress: _Progress, trouble: Trouble, error: str) -> Answer:
+    """The answer to a request that left, or not, and was not answered to the end."""
+    status = progress.http_status
+    if not progress.is_sent:
+        outcome = Outcome.UNREACHABLE
+    elif status is None or status < 300:
+        outcome = Outcome.UNKNOWN
+    else:
+        outcome = judge(status, _NO_ENVELOPE).outcome
+    return Answer(outcome=outcome, http_status=status, trouble=trouble, error=error)
+
+
+def _trouble(error: Exception) -> Trouble:
+    if isinstance(error, httpx.TimeoutException):
+        return Trouble.TIMEOUT
+    if isinstance(error, (httpx.ProtocolError, httpx.InvalidURL, UnicodeError)):
+        return Trouble.PROTOCOL
+    return Trouble.CONNECTION
+
+
+def _text(error: BaseException) -> str:
+    """For people and logs: one line, bounded, since a partner may have written parts of it."""
+    if isinstance(error, (httpx.LocalProtocolError, UnicodeError)):
+        # Their texts quote the header, which may be Authorization
+        return "the request cannot be written as HTTP: check the credentials token and the ids"
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = "".join(character if character.isprintable() else " " for character in str(error))
+    return f"{type(error).__name__}: {text[:_MAX_ERROR]}" if text else type(error).__name__

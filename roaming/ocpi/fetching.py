@@ -1,0 +1,120 @@
+"""Fetching a partner's whole list by following its Link headers, within caps. Knows no object."""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from roaming.ocpi.answers import Answer
+from roaming.ocpi.client import Call, OcpiClient
+from roaming.ocpi.paging import LINK, TOTAL_COUNT, is_downgrade, mend_next_url, next_url, read_count
+
+
+class Stopped(StrEnum):
+    """Why fetching ended before the last page."""
+
+    FAILED = "FAILED"
+    """The answer tells why."""
+    NOT_A_LIST = "NOT_A_LIST"
+    LOOP = "LOOP"
+    """The Link leads to a page that was fetched already."""
+    DOWNGRADE = "DOWNGRADE"
+    """The Link leaves https: the credentials token would travel in the clear."""
+    TOO_MANY_PAGES = "TOO_MANY_PAGES"
+    TOO_MANY_BYTES = "TOO_MANY_BYTES"
+    TOO_LONG = "TOO_LONG"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLimits:
+    """A partner whose list never ends is left at the first of these."""
+
+    pages: int = 10_000
+    total_bytes: int = 1024 * 1024 * 1024
+    seconds: float = 3600.0
+
+
+_DEFAULT_LIMITS = FetchLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedPage:
+    """One page. Only when the last one has ``stopped`` None is the list complete: then, without a date filter,
+    what is missing from it exists no more."""
+
+    url: str
+    answer: Answer
+    items: tuple[Any, ...] = ()
+    """Parsed JSON, not validated."""
+    total: int | None = None
+    """X-Total-Count, information only."""
+    next_url: str | None = None
+    stopped: Stopped | None = None
+    findings: tuple[str, ...] = ()
+
+
+async def get_all_pages(
+    client: OcpiClient, call: Call, limits: FetchLimits = _DEFAULT_LIMITS
+) -> AsyncIterator[FetchedPage]:
+    """Pages from ``call.url`` on, at least one. Each is requested when the one before has been dealt with; all share
+    the correlation id. Never raises for anything the partner does.
+
+    Findings beside those of the answer: ``link_scheme``, ``link_path`` (``paging.mend_next_url``), ``total_fell``.
+    """
+    ends_at = time.monotonic() + limits.seconds
+    seen = {call.url}
+    received = 0
+    previous_total: int | None = None
+    while True:
+        answer = await client.request(call)
+        received += len(answer.body)
+        page = _read(call.url, answer)
+        if page.total is not None and previous_total is not None and page.total < previous_total:
+            page = replace(page, findings=(*page.findings, "total_fell"))
+        previous_total = page.total
+        if page.next_url is not None:
+            page = replace(page, stopped=_reason_to_stop(page, seen, received, ends_at, limits))
+        yield page
+        if page.next_url is None or page.stopped is not None:
+            return
+        seen.add(page.next_url)
+        call = replace(call, url=page.next_url, ids=call.ids.forwarded())
+
+
+def _read(url: str, answer: Answer) -> FetchedPage:
+    if not answer.is_delivered:
+        return FetchedPage(url=url, answer=answer, stopped=Stopped.FAILED, findings=answer.findings)
+    if not isinstance(answer.data, list):
+        # An absent list is no empty list: taking it for one would delete all we know
+        return FetchedPage(url=url, answer=answer, stopped=Stopped.NOT_A_LIST, findings=answer.findings)
+    following = next_url(answer.headers.get(LINK.lower()), url)
+    findings = answer.findings
+    if following is not None:
+        following, mended = mend_next_url(following, url)
+        findings += mended
+    return FetchedPage(
+        url=url,
+        answer=answer,
+        items=tuple(answer.data),
+        total=read_count(answer.headers.get(TOTAL_COUNT.lower())),
+        next_url=following,
+        findings=findings,
+    )
+
+
+def _reason_to_stop(
+    page: FetchedPage, seen: set[str], received: int, ends_at: float, limits: FetchLimits
+) -> Stopped | None:
+    assert page.next_url is not None
+    if page.next_url in seen:
+        return Stopped.LOOP
+    if is_downgrade(page.next_url, page.url):
+        return Stopped.DOWNGRADE
+    if len(seen) >= limits.pages:
+        return Stopped.TOO_MANY_PAGES
+    if received >= limits.total_bytes:
+        return Stopped.TOO_MANY_BYTES
+    if time.monotonic() >= ends_at:
+        return Stopped.TOO_LONG
+    return None
