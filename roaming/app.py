@@ -65,7 +65,7 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             offline_grace=settings.offline_grace,
         )
     finally:
-        await client.close()
+        await client.aclose()
         await database.close()
 
 

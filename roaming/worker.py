@@ -27,7 +27,7 @@ INBOX_KEPT = timedelta(days=14)
 class Worker:
     """One worker; several may run beside each other on PostgreSQL and Kafka."""
 
-    def __init__(self, services: Services, bus: Bus, modules: Sequence[OcpiModule], *, journal_days: int = 30) -> None:
+    def __init__(self, services: Services, bus: Bus, *, journal_days: int = 30) -> None:
         self._services = services
         self._bus = bus
         self._modules = services.modules

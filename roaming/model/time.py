@@ -1,6 +1,6 @@
 """Time: aware UTC inside, RFC 3339 outside, and a clock that tests can hold."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -35,3 +35,9 @@ def format_timestamp(value: datetime, *, is_fraction_allowed: bool = True) -> st
     milliseconds = value.microsecond // 1000
     text = value.strftime("%Y-%m-%dT%H:%M:%S")
     return f"{text}.{milliseconds:03d}Z" if milliseconds and is_fraction_allowed else f"{text}Z"
+
+
+def next_update(previous: datetime | None, now: datetime) -> datetime:
+    """A ``last_updated`` that is later than the one before, in whole milliseconds as the wire has them."""
+    moment = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return moment if previous is None or moment > previous else previous + timedelta(milliseconds=1)

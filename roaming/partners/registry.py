@@ -89,6 +89,11 @@ async def retire_tokens(
         await work.connection.execute(delete(TOKENS).where(condition))
 
 
+async def drop_token(work: Work, digest: str) -> None:
+    """Ends one token: the handshake it was made for failed."""
+    await work.connection.execute(delete(TOKENS).where(TOKENS.c.digest == digest))
+
+
 async def retire_registration(work: Work, partner_id: str) -> None:
     """Ends TOKEN_A of a finished registration. It was kept for the case that our answer got lost on the way."""
     condition = (TOKENS.c.partner_id == partner_id) & TOKENS.c.is_registration & TOKENS.c.valid_until.is_not(None)

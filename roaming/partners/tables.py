@@ -72,3 +72,23 @@ class DirectoryStateRow(SQLModel, table=True):
 
     id: int = Field(primary_key=True)
     revision: int = Field(sa_column=Column(Integer, nullable=False))
+
+
+class DriverTokenRow(SQLModel, table=True):
+    """Whose contract a token belongs to, wherever we learnt of it: a pushed Token, an authorisation, a command."""
+
+    __tablename__ = "driver_tokens"
+
+    uid_folded: str = Field(primary_key=True)
+    country_code: str = Field(primary_key=True)
+    party_id: str = Field(primary_key=True)
+    type: str = Field(primary_key=True)
+    uid: str
+    contract_id: str
+    group_id: str | None = None
+    whitelist: str = "NEVER"
+    is_valid: bool = Field(default=True, sa_column=Column(Boolean, nullable=False))
+    source: str = ""
+    """Partner that speaks for the owner; empty when the owner is hosted here."""
+    used_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    """Last authorised or changed: decides between owners that use the same uid."""

@@ -7,17 +7,20 @@ object changes and filled again when somebody reads them.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import Boolean, Column, Integer, Table, Text, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
+from roaming.model.canonical import CanonicalObject, from_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.version import Version
 from roaming.store.bulk import insert_new, upsert
 from roaming.store.columns import UtcDateTime
 from roaming.store.database import Database
+
+T = TypeVar("T", bound=CanonicalObject)
 
 TEXT_COLUMN: dict[Version, str] = {
     Version.V2_1_1: "text_2_1_1",
@@ -253,6 +256,13 @@ class Documents:
                 .where(self.table.c.key == key, self.table.c.revision == revision)
                 .values({column: text})
             )
+
+
+async def read_object(connection: AsyncConnection, module: str, key: str, cls: type[T]) -> T | None:
+    """The canonical object of another module under ``key``, read only: modules share objects, never tables."""
+    table = SQLModel.metadata.tables[module]
+    text = (await connection.execute(select(table.c.document).where(table.c.key == key))).scalar_one_or_none()
+    return from_document(cls, text) if text is not None else None
 
 
 def _conditions(selection: Selection) -> tuple[str, list[Any]]:

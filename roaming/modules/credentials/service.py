@@ -16,8 +16,7 @@ from roaming.model.version import Version
 from roaming.modules.credentials.codec import v211, v221, v230
 from roaming.ocpi.client import Answer, Call, Outcome
 from roaming.ocpi.codec import dump_json
-from roaming.ocpi.credentials_token import new_token
-from roaming.ocpi.dialect import Dialect
+from roaming.ocpi.credentials_token import header_value, new_token
 from roaming.ocpi.errors import (
     InvalidParameters,
     NoMatchingEndpoints,
@@ -35,6 +34,7 @@ from roaming.partners.registry import (
     check_claim,
     connect_partner,
     disconnect_partner,
+    drop_token,
     retire_tokens,
 )
 from roaming.store.journal import Exchange, mask_body
@@ -175,7 +175,7 @@ async def _exchange(
     )
     if answer.outcome != Outcome.DELIVERED:
         async with services.database.work() as work:
-            await retire_tokens(work, partner_id=partner.id, keep=[])
+            await drop_token(work, digest)
         raise RegistrationFailed(f"{method} {url}: {_words(answer)}")
     theirs = CODECS[offer.version].decode(answer.data).value
     async with services.database.work() as work:
@@ -250,8 +250,7 @@ async def _call(
     """One call of a configuration module: no routing headers. After a 401 the other form of the token is tried once,
     since partners disagree on Base64."""
     ids = RequestIds.fresh()
-    dialect: Dialect = dialect_of(partner)
-    forms = [dialect.token_header(token), Dialect(token_encoding="raw").token_header(token)]
+    forms = [dialect_of(partner).token_header(token), header_value(token, "raw")]
     answer = Answer(outcome=Outcome.UNREACHABLE)
     for header in dict.fromkeys(forms):
         at = services.clock.now()

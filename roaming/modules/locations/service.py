@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import EVSE, Connector, Location
+from roaming.model.time import next_update
 from roaming.model.version import Version
 from roaming.modules.locations import repository
 from roaming.modules.locations.codec import v211, v221, v230
@@ -51,12 +52,6 @@ def render(version: Version) -> Callable[[PageRow], str]:
         return dump_json(LOCATION_CODECS[version].encode(location).body).decode()
 
     return text
-
-
-def next_update(previous: datetime | None, now: datetime) -> datetime:
-    """A ``last_updated`` that is later than the one before, in whole milliseconds as the wire has them."""
-    moment = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    return moment if previous is None or moment > previous else previous + timedelta(milliseconds=1)
 
 
 async def publish(work: Work, location: Location) -> Location:

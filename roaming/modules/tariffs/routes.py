@@ -1,0 +1,57 @@
+"""Endpoints of tariffs. There is no PATCH since 2.2; 2.1.1 has one."""
+
+from roaming.model.identifiers import PartyId
+from roaming.model.party import InterfaceRole, Role
+from roaming.modules.tariffs import repository, service
+from roaming.ocpi.authorization import check_owner
+from roaming.ocpi.codec import dump_json, parse_json
+from roaming.ocpi.errors import NotFound
+from roaming.ocpi.listing import answer_list
+from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+
+
+async def list_tariffs(request: OcpiRequest) -> OcpiResponse:
+    owners = request.directory.hosted_cpos_for(request.partner)
+    wanted = request.routing.to_party
+    if wanted is not None:
+        owners = tuple(owner for owner in owners if owner == wanted)
+    return await answer_list(request, repository.DOCUMENTS, service.render(request.version), owners=owners)
+
+
+async def get(request: OcpiRequest) -> OcpiResponse:
+    party = _owner(request)
+    async with request.services.database.reading() as connection:
+        kept = await repository.load(connection, repository.key_of(party, request.path["tariff_id"]))
+    if kept is None or kept.stored.source != request.partner.id:
+        raise NotFound("there is no such object")
+    return OcpiResponse(data=dump_json(service.CODECS[request.version].encode(kept.tariff).body))
+
+
+async def put(request: OcpiRequest) -> OcpiResponse:
+    party, body = _owner(request), parse_json(request.body)
+    async with request.services.database.work() as work:
+        is_new = await service.put(
+            work, request.version, party, request.path["tariff_id"], body, source=request.partner.id
+        )
+    return OcpiResponse(http_status=201 if is_new else 200)
+
+
+async def delete(request: OcpiRequest) -> OcpiResponse:
+    party = _owner(request)
+    async with request.services.database.work() as work:
+        await service.withdraw(work, party, request.path["tariff_id"], source=request.partner.id)
+    return OcpiResponse()
+
+
+def _owner(request: OcpiRequest) -> PartyId:
+    return check_owner(request.partner, request.path["country_code"], request.path["party_id"], Role.CPO)
+
+
+_ONE = "/{country_code}/{party_id}/{tariff_id}"
+
+ROUTES: tuple[Route, ...] = (
+    Route(method="GET", path="", interface=InterfaceRole.SENDER, handle=list_tariffs, summary="List our Tariffs"),
+    Route(method="GET", path=_ONE, interface=InterfaceRole.RECEIVER, handle=get, summary="A Tariff as stored here"),
+    Route(method="PUT", path=_ONE, interface=InterfaceRole.RECEIVER, handle=put, summary="Store or replace a Tariff"),
+    Route(method="DELETE", path=_ONE, interface=InterfaceRole.RECEIVER, handle=delete, summary="Remove a Tariff"),
+)

@@ -1,0 +1,108 @@
+"""What can be done with tariffs: publish ours, take a partner's, withdraw one."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roaming.model.canonical import from_document
+from roaming.model.identifiers import PartyId, fold
+from roaming.model.tariff import Tariff
+from roaming.model.time import next_update
+from roaming.model.version import Version
+from roaming.modules.tariffs import repository
+from roaming.modules.tariffs.codec import v211, v221, v230
+from roaming.ocpi.codec import dump_json
+from roaming.ocpi.errors import InvalidParameters, NotFound
+from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
+from roaming.ocpi.outgoing import tell
+from roaming.partners.directory import Directory
+from roaming.store.database import Work
+from roaming.store.documents import PageRow
+
+CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
+
+
+def render(version: Version) -> Callable[[PageRow], str]:
+    """Makes the JSON text of a stored tariff in ``version``."""
+
+    def text(row: PageRow) -> str:
+        return dump_json(CODECS[version].encode(from_document(Tariff, row.document or "")).body).decode()
+
+    return text
+
+
+async def publish(work: Work, tariff: Tariff) -> Tariff:
+    """Stores a tariff of a hosted CPO and tells whoever may know. ``last_updated`` is set here."""
+    party = PartyId.of(tariff.country_code, tariff.party_id)
+    key = repository.key_of(party, tariff.id)
+    kept = await repository.load(work.connection, key, for_update=True)
+    if kept is not None and kept.stored.source:
+        raise InvalidParameters(f"tariff {tariff.id} belongs to a partner")
+    updated = next_update(kept.stored.last_updated if kept else None, work.now)
+    tariff = msgspec.structs.replace(tariff, last_updated=updated)
+    await repository.save(work.connection, kept, tariff, source="", now=work.now)
+    await tell(work, [Outgoing(module="tariffs", object_key=key, owner=party)])
+    return tariff
+
+
+async def put(work: Work, version: Version, party: PartyId, tariff_id: str, body: Any, *, source: str) -> bool:
+    """Stores a partner's tariff; True when new. Raises ``InvalidParameters`` when body and address disagree."""
+    tariff = CODECS[version].decode(body).value
+    for name, here, there in (
+        ("country_code", tariff.country_code, party.country_code),
+        ("party_id", tariff.party_id, party.party_id),
+        ("id", tariff.id, tariff_id),
+    ):
+        if fold(here) != fold(there):
+            raise InvalidParameters(f"{name}: {here!r} in the body, {there!r} in the address")
+    kept = await repository.load(work.connection, repository.key_of(party, tariff_id), for_update=True)
+    if kept is not None:
+        if kept.stored.source != source:
+            raise InvalidParameters(f"tariff {tariff_id} cannot be changed by you")
+        if tariff.last_updated < kept.tariff.last_updated:
+            return False
+    return await repository.save(work.connection, kept, tariff, source=source, now=work.now, origin=version)
+
+
+async def withdraw(work: Work, party: PartyId, tariff_id: str, *, source: str) -> None:
+    """Deletes a tariff of a partner (``source``) or of ours (empty). Raises ``NotFound``."""
+    key = repository.key_of(party, tariff_id)
+    kept = await repository.load(work.connection, key, for_update=True)
+    if kept is None or kept.stored.source != source:
+        raise NotFound("there is no such object")
+    await repository.DOCUMENTS.remove(work.connection, kept.stored)
+    if not source:
+        await tell(work, [Outgoing(module="tariffs", object_key=key, owner=party, detail=kept.tariff.id)])
+
+
+async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
+    """Every eMSP and information service under agreement with the owner."""
+    if not directory.is_hosted(outgoing.owner):
+        return ()
+    return [
+        Recipient(partner_id=partner.id, to_party=taker, from_party=outgoing.owner)
+        for partner, taker in directory.takers_of(outgoing.owner)
+    ]
+
+
+async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) -> PushRequest | None:
+    """PUT of the tariff as it is, or DELETE when it was withdrawn."""
+    version = job.partner.version
+    if version is None or not endpoint:
+        return None
+    kept = await repository.load(connection, job.object_key)
+    if kept is None:
+        if not job.detail:
+            return None
+        url = job.address(endpoint, job.owner.country_code, job.owner.party_id, job.detail)
+        return PushRequest(method="DELETE", url=url, body=None)
+    tariff = kept.tariff
+    encoded = CODECS[version].encode(tariff)
+    return PushRequest(
+        method="PUT",
+        url=job.address(endpoint, tariff.country_code, tariff.party_id, tariff.id),
+        body=dump_json(encoded.body),
+        losses=len(encoded.losses),
+    )

@@ -1,0 +1,123 @@
+"""Which driver stands behind a token uid: the owner and contract that a session and its CDR are addressed to.
+
+Fed by pushed Tokens, by real-time authorisations and by tokens inside commands; read by whoever makes sessions.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roaming.model.identifiers import PartyId, fold
+from roaming.model.token import CdrToken, Token
+from roaming.partners.tables import DriverTokenRow
+from roaming.store.bulk import upsert
+from roaming.store.columns import text_to_time
+from roaming.store.database import Database, Work
+
+DRIVERS = DriverTokenRow.__table__  # type: ignore[attr-defined]
+_COLUMNS = "uid, country_code, party_id, type, contract_id, group_id, whitelist, is_valid, source, used_at"
+_FIND = f"SELECT {_COLUMNS} FROM driver_tokens WHERE uid_folded = $1 ORDER BY used_at DESC"  # noqa: S608
+
+
+@dataclass(frozen=True, kw_only=True)
+class Driver:
+    """A token and its owner."""
+
+    uid: str
+    owner: PartyId
+    type: str
+    contract_id: str
+    group_id: str | None
+    whitelist: str
+    is_valid: bool
+    source: str
+    used_at: datetime
+
+    def cdr_token(self) -> CdrToken:
+        """As it stands in sessions and CDRs."""
+        return CdrToken(
+            country_code=self.owner.country_code,
+            party_id=self.owner.party_id,
+            uid=self.uid,
+            type=self.type,
+            contract_id=self.contract_id,
+        )
+
+
+def driver_of(token: Token, *, source: str, now: datetime) -> Driver:
+    """The driver that an OCPI Token describes."""
+    return Driver(
+        uid=token.uid,
+        owner=PartyId.of(token.country_code, token.party_id),
+        type=token.type,
+        contract_id=token.contract_id,
+        group_id=token.group_id,
+        whitelist=token.whitelist,
+        is_valid=token.valid,
+        source=source,
+        used_at=now,
+    )
+
+
+async def remember(work: Work, driver: Driver) -> None:
+    """Keeps what was learnt of a token; the newest word counts."""
+    row = {
+        "uid_folded": fold(driver.uid),
+        "country_code": driver.owner.country_code,
+        "party_id": driver.owner.party_id,
+        "type": driver.type,
+        "uid": driver.uid,
+        "contract_id": driver.contract_id,
+        "group_id": driver.group_id,
+        "whitelist": driver.whitelist,
+        "is_valid": driver.is_valid,
+        "source": driver.source,
+        "used_at": driver.used_at,
+    }
+    await upsert(
+        work.connection,
+        DRIVERS,
+        [row],
+        key=("uid_folded", "country_code", "party_id", "type"),
+        update=("uid", "contract_id", "group_id", "whitelist", "is_valid", "source", "used_at"),
+    )
+
+
+async def touch_driver(work: Work, driver: Driver) -> None:
+    """Notes that this driver was just authorised, so that of several with one uid the right one is found."""
+    await remember(work, replace(driver, used_at=work.now))
+
+
+async def find_drivers(database: Database, uid: str) -> list[Driver]:
+    """Every driver with this uid, compared without case, the one last used first. Committed data only."""
+    rows = await database.reader.fetch(_FIND, fold(uid))
+    return [_driver(row) for row in rows]
+
+
+async def find_driver(connection: AsyncConnection, uid: str) -> Driver | None:
+    """The driver with this uid who was last authorised or changed."""
+    statement = (
+        select(*(DRIVERS.c[name.strip()] for name in _COLUMNS.split(",")))
+        .where(DRIVERS.c.uid_folded == fold(uid))
+        .order_by(DRIVERS.c.used_at.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    return _driver(row) if row is not None else None
+
+
+def _driver(row: object) -> Driver:
+    uid, country, party, kind, contract, group, whitelist, is_valid, source, used_at = row  # type: ignore[misc]
+    return Driver(
+        uid=uid,
+        owner=PartyId(country, party),
+        type=kind,
+        contract_id=contract,
+        group_id=group,
+        whitelist=whitelist,
+        is_valid=bool(is_valid),
+        source=source,
+        used_at=text_to_time(used_at) if isinstance(used_at, str) else used_at,
+    )
