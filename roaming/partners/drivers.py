@@ -5,6 +5,7 @@ Fed by pushed Tokens, by real-time authorisations and by tokens inside commands;
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -108,8 +109,8 @@ async def find_driver(connection: AsyncConnection, uid: str) -> Driver | None:
     return _driver(row) if row is not None else None
 
 
-def _driver(row: object) -> Driver:
-    uid, country, party, kind, contract, group, whitelist, is_valid, source, used_at = row  # type: ignore[misc]
+def _driver(row: Any) -> Driver:
+    uid, country, party, kind, contract, group, whitelist, is_valid, source, used_at = row
     return Driver(
         uid=uid,
         owner=PartyId(country, party),

@@ -1,0 +1,269 @@
+"""A driver waits at one of our stations: asks the token's owner, and decides by the whitelist policy when it is silent.
+
+Nothing is asked, and nothing granted, without an agreement between the station's CPO and the token's owner.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from contracts.envelope import Envelope
+from contracts.messages import AuthorizationDecided, AuthorizationRequested
+from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
+from roaming.model.identifiers import PartyId
+from roaming.model.location import LocationReferences
+from roaming.model.party import InterfaceRole, Role
+from roaming.model.token import AllowedType, AuthorizationInfo, WhitelistType
+from roaming.model.version import Version
+from roaming.modules.tokens.service import INFO_CODECS, REFERENCES_CODECS
+from roaming.ocpi.client import Answer, Call, Outcome
+from roaming.ocpi.codec import DecodeError, dump_json
+from roaming.ocpi.headers import RequestIds, RoutingHeaders
+from roaming.ocpi.module import Services, dialect_of
+from roaming.partners.directory import Directory, Partner
+from roaming.partners.drivers import Driver, driver_of, find_drivers, remember, touch_driver
+from roaming.stations.bindings import Binding, bindings_of_stations
+from roaming.store.journal import Exchange, mask_body
+
+logger = structlog.get_logger(__name__)
+
+STATUS_OF = {
+    AllowedType.ALLOWED: AuthorizationStatus.ACCEPTED,
+    AllowedType.BLOCKED: AuthorizationStatus.BLOCKED,
+    AllowedType.EXPIRED: AuthorizationStatus.EXPIRED,
+    AllowedType.NO_CREDIT: AuthorizationStatus.NO_CREDIT,
+    AllowedType.NOT_ALLOWED: AuthorizationStatus.NOT_ALLOWED,
+}
+MARGIN_SECONDS = 0.3
+"""Kept of the deadline for the way back over the bus."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What we tell the adapter."""
+
+    status: AuthorizationStatus
+    basis: AuthorizationBasis
+    reference: str | None = None
+    driver: Driver | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the driver stands."""
+
+    cpo: PartyId
+    location: LocationReferences
+
+
+async def decide(services: Services, envelope: Envelope, question: AuthorizationRequested) -> AuthorizationDecided:
+    """The answer to one question, before its deadline. Never raises for what a partner does."""
+    directory = await services.directory.current()
+    place = await _place(services, question)
+    left = (question.deadline - services.clock.now()).total_seconds() - MARGIN_SECONDS
+    timeout = max(0.1, min(services.authorization_timeout, left))
+    drivers = [
+        driver
+        for driver in await find_drivers(services.database, question.token_uid)
+        if place is not None and directory.may_exchange(cpo=place.cpo, emsp=driver.owner)
+    ]
+    if place is None:
+        decision = Decision(status=AuthorizationStatus.NOT_ALLOWED, basis=AuthorizationBasis.WHITELIST)
+    elif drivers:
+        decision = await _ask_owner(services, directory, drivers[0], place, envelope.correlation_id, timeout)
+    else:
+        decision = await _ask_everybody(
+            services, directory, question.token_uid, place, envelope.correlation_id, timeout
+        )
+    return AuthorizationDecided(
+        request_id=question.request_id,
+        network=question.network,
+        station_id=question.station_id,
+        token_uid=decision.driver.uid if decision.driver else question.token_uid,
+        status=decision.status,
+        basis=decision.basis,
+        authorization_reference=decision.reference,
+        group_id=decision.driver.group_id if decision.driver else None,
+    )
+
+
+async def _place(services: Services, question: AuthorizationRequested) -> Place | None:
+    async with services.database.reading() as connection:
+        bindings: Sequence[Binding] = list(
+            (await bindings_of_stations(connection, [(question.network, question.station_id)])).values()
+        )
+    if question.connector_id:
+        bindings = [b for b in bindings if b.connector_id == question.connector_id] or bindings
+    if not bindings:
+        return None
+    evses = tuple(dict.fromkeys(binding.evse_uid for binding in bindings))
+    return Place(
+        cpo=bindings[0].party, location=LocationReferences(location_id=bindings[0].location_id, evse_uids=evses)
+    )
+
+
+async def _ask_owner(
+    services: Services, directory: Directory, driver: Driver, place: Place, correlation_id: str, timeout: float
+) -> Decision:
+    by_list = _by_whitelist(driver)
+    if by_list is not None:
+        return by_list
+    partner = directory.partners.get(driver.source)
+    if partner is None or not partner.is_connected:
+        return _by_policy(driver)
+    status, info = await _ask(services, partner, driver.owner, driver.uid, driver.type, place, correlation_id, timeout)
+    if status is None:
+        return _by_policy(driver)
+    async with services.database.work() as work:
+        await touch_driver(work, driver)
+    reference = info.authorization_reference if info is not None else None
+    return Decision(status=status, basis=AuthorizationBasis.REAL_TIME, reference=reference, driver=driver)
+
+
+def _by_whitelist(driver: Driver) -> Decision | None:
+    """Where the token may or must be decided without asking (OCPI 2.2.1 tokens 11.4.5)."""
+    is_ours = not driver.source
+    if is_ours or driver.whitelist == WhitelistType.ALWAYS:
+        status = AuthorizationStatus.ACCEPTED if driver.is_valid else AuthorizationStatus.BLOCKED
+        return Decision(status=status, basis=AuthorizationBasis.WHITELIST, driver=driver)
+    if driver.whitelist == WhitelistType.ALLOWED and driver.is_valid:
+        return Decision(status=AuthorizationStatus.ACCEPTED, basis=AuthorizationBasis.WHITELIST, driver=driver)
+    return None
+
+
+def _by_policy(driver: Driver) -> Decision:
+    """The owner is silent: the whitelist policy decides."""
+    is_accepted = driver.is_valid and driver.whitelist in (WhitelistType.ALLOWED_OFFLINE, WhitelistType.ALLOWED)
+    status = AuthorizationStatus.ACCEPTED if is_accepted else AuthorizationStatus.NOT_ALLOWED
+    return Decision(status=status, basis=AuthorizationBasis.OFFLINE_POLICY, driver=driver)
+
+
+async def _ask_everybody(
+    services: Services, directory: Directory, uid: str, place: Place, correlation_id: str, timeout: float
+) -> Decision:
+    """A token nobody told us of: every eMSP under agreement is asked at once, the first ALLOWED wins."""
+    asked = [
+        (partner, taker)
+        for partner, taker in directory.takers_of(place.cpo)
+        if partner.endpoint("tokens", InterfaceRole.SENDER)
+    ]
+    unknown = Decision(status=AuthorizationStatus.UNKNOWN_TOKEN, basis=AuthorizationBasis.REAL_TIME)
+    tasks = [
+        asyncio.create_task(_ask(services, partner, taker, uid, "RFID", place, correlation_id, timeout))
+        for partner, taker in asked
+    ]
+    partner_of = dict(zip(tasks, asked, strict=True))
+    best = unknown
+    try:
+        waiting = set(tasks)
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                status, info = task.result()
+                if info is None or status is None:
+                    continue
+                driver = await _learn(services, directory, partner_of[task][0], info)
+                if driver is None or not directory.may_exchange(cpo=place.cpo, emsp=driver.owner):
+                    continue
+                best = Decision(
+                    status=status,
+                    basis=AuthorizationBasis.REAL_TIME,
+                    reference=info.authorization_reference,
+                    driver=driver,
+                )
+                if status == AuthorizationStatus.ACCEPTED:
+                    return best
+        return best
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _learn(services: Services, directory: Directory, partner: Partner, info: AuthorizationInfo) -> Driver | None:
+    """Whose token it was, remembered for the session. A token of a party that is not the partner's is no answer."""
+    owner = PartyId.of(info.token.country_code, info.token.party_id)
+    if owner not in partner.parties(Role.EMSP):
+        return None
+    driver = driver_of(info.token, source=partner.id, now=services.clock.now())
+    async with services.database.work() as work:
+        await remember(work, driver)
+    return driver
+
+
+async def _ask(
+    services: Services,
+    partner: Partner,
+    owner: PartyId,
+    uid: str,
+    type: str,
+    place: Place,
+    correlation_id: str,
+    timeout: float,
+) -> tuple[AuthorizationStatus | None, AuthorizationInfo | None]:
+    """One eMSP's word: (status, info), (UNKNOWN_TOKEN, None), or (None, None) when it could not be had in time."""
+    endpoint = partner.endpoint("tokens", InterfaceRole.SENDER)
+    if endpoint is None or partner.version is None:
+        return None, None
+    url = dialect_of(partner).address(endpoint, uid, "authorize") + f"?type={type}"
+    body = dump_json(REFERENCES_CODECS[partner.version].encode(place.location).body)
+    answer = await _post(services, partner, RoutingHeaders(place.cpo, owner), url, body, correlation_id, timeout)
+    if answer.outcome == Outcome.DELIVERED:
+        try:
+            info = INFO_CODECS[partner.version].decode(answer.data).value
+        except DecodeError as error:
+            logger.warning("authorization_unreadable", partner=partner.id, reason=str(error))
+            return None, None
+        known = info.allowed in AllowedType.__members__
+        return (STATUS_OF[AllowedType(info.allowed)] if known else AuthorizationStatus.NOT_ALLOWED), info
+    if answer.outcome == Outcome.REFUSED and (answer.http_status == 404 or answer.ocpi_status == 2004):
+        return AuthorizationStatus.UNKNOWN_TOKEN, None
+    return None, None
+
+
+async def _post(
+    services: Services,
+    partner: Partner,
+    routing: RoutingHeaders,
+    url: str,
+    body: bytes,
+    correlation_id: str,
+    timeout: float,
+) -> Answer:
+    ids, at, started = RequestIds.fresh(correlation_id), services.clock.now(), time.perf_counter()
+    token = services.secrets.unseal(partner.sealed_token)
+    answer = await services.client.request(
+        Call(
+            partner_key=partner.id,
+            method="POST",
+            url=url,
+            token_header=dialect_of(partner).token_header(token),
+            headers=None if partner.version == Version.V2_1_1 else routing,
+            ids=ids,
+            body=body,
+            timeout=timeout,
+        )
+    )
+    services.journal.note(
+        Exchange(
+            at=at,
+            direction="out",
+            method="POST",
+            url=url,
+            partner_id=partner.id,
+            module="tokens",
+            http_status=answer.http_status,
+            ocpi_status=answer.ocpi_status,
+            request_id=ids.request_id,
+            correlation_id=ids.correlation_id,
+            parties=f"{routing.from_party}>{routing.to_party}",
+            elapsed_ms=int((time.perf_counter() - started) * 1000),
+            request_body=mask_body(body),
+            response_body=mask_body(answer.body),
+            note=answer.error or "",
+        )
+    )
+    return answer

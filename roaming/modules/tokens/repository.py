@@ -1,0 +1,80 @@
+"""Tokens in the store: rows ⇄ canonical objects."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roaming.model.canonical import from_document, to_document
+from roaming.model.identifiers import PartyId, fold
+from roaming.model.token import Token
+from roaming.model.version import Version
+from roaming.modules.tokens.tables import TokenRow
+from roaming.store.database import Database
+from roaming.store.documents import Documents, Stored, object_key
+
+DOCUMENTS = Documents(TokenRow)
+_FIND_OURS = "SELECT country_code, party_id, document FROM tokens WHERE uid_folded = $1 AND type = $2 AND source = ''"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A token as stored, and as an object."""
+
+    stored: Stored
+    token: Token
+
+
+def key_of(party: PartyId, uid: str, type: str) -> str:
+    """The key of a token: two types of one uid are two tokens."""
+    return object_key(party, uid, type)
+
+
+async def load(connection: AsyncConnection, key: str, *, for_update: bool = False) -> Kept | None:
+    """The token under ``key``."""
+    stored = await DOCUMENTS.find(connection, key, for_update=for_update)
+    return Kept(stored=stored, token=from_document(Token, stored.document)) if stored else None
+
+
+async def find_ours(database: Database, uid: str, type: str, owners: tuple[PartyId, ...]) -> Token | None:
+    """A hosted eMSP's token, if its owner is one of ``owners``. One indexed look-up, committed data only."""
+    for country_code, party_id, document in await database.reader.fetch(_FIND_OURS, fold(uid), type):
+        if PartyId(country_code, party_id) in owners:
+            return from_document(Token, document)
+    return None
+
+
+async def save(
+    connection: AsyncConnection,
+    kept: Kept | None,
+    token: Token,
+    *,
+    source: str,
+    now: datetime,
+    origin: Version = Version.V2_3_0,
+) -> bool:
+    """Stores a token, new (``kept`` is ``None``) or in place of the one read with ``for_update``; True when new."""
+    if kept is not None:
+        changes = {"document": to_document(token), "last_updated": token.last_updated, "received_at": now}
+        await DOCUMENTS.change(connection, kept.stored, changes)
+        return False
+    party = PartyId.of(token.country_code, token.party_id)
+    return await DOCUMENTS.insert(
+        connection,
+        {
+            "key": key_of(party, token.uid, token.type),
+            "country_code": party.country_code,
+            "party_id": party.party_id,
+            "object_id": token.uid,
+            "source": source,
+            "scope": "",
+            "is_listed": True,
+            "document": to_document(token),
+            "origin_version": origin.value,
+            "last_updated": token.last_updated,
+            "received_at": now,
+            "revision": 1,
+            "uid_folded": fold(token.uid),
+            "type": token.type,
+        },
+    )

@@ -1,0 +1,87 @@
+"""Endpoints of tokens. ``type`` is a query parameter, RFID when left out."""
+
+from roaming.model.identifiers import PartyId
+from roaming.model.party import InterfaceRole, Role
+from roaming.modules.tokens import repository, service
+from roaming.ocpi.authorization import check_owner
+from roaming.ocpi.codec import dump_json, parse_json
+from roaming.ocpi.errors import NotFound
+from roaming.ocpi.listing import answer_list
+from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+
+
+async def list_tokens(request: OcpiRequest) -> OcpiResponse:
+    owners = request.directory.hosted_emsps_for(request.partner)
+    wanted = request.routing.to_party
+    if wanted is not None:
+        owners = tuple(owner for owner in owners if owner == wanted)
+    return await answer_list(request, repository.DOCUMENTS, service.render(request.version), owners=owners)
+
+
+async def authorize(request: OcpiRequest) -> OcpiResponse:
+    return OcpiResponse(data=await service.authorize(request))
+
+
+async def get(request: OcpiRequest) -> OcpiResponse:
+    key = repository.key_of(_owner(request), request.path["token_uid"], _type(request))
+    async with request.services.database.reading() as connection:
+        kept = await repository.load(connection, key)
+    if kept is None or kept.stored.source != request.partner.id:
+        raise NotFound("there is no such object")
+    return OcpiResponse(data=dump_json(service.CODECS[request.version].encode(kept.token).body))
+
+
+async def put(request: OcpiRequest) -> OcpiResponse:
+    party, body = _owner(request), parse_json(request.body)
+    async with request.services.database.work() as work:
+        is_new = await service.put(
+            work,
+            request.version,
+            party,
+            request.path["token_uid"],
+            request.query.get("type"),
+            body,
+            source=request.partner.id,
+        )
+    return OcpiResponse(http_status=201 if is_new else 200)
+
+
+async def patch(request: OcpiRequest) -> OcpiResponse:
+    party, body = _owner(request), parse_json(request.body)
+    async with request.services.database.work() as work:
+        await service.patch(
+            work,
+            request.version,
+            party,
+            request.path["token_uid"],
+            _type(request),
+            body,
+            source=request.partner.id,
+        )
+    return OcpiResponse()
+
+
+def _owner(request: OcpiRequest) -> PartyId:
+    return check_owner(request.partner, request.path["country_code"], request.path["party_id"], Role.EMSP)
+
+
+def _type(request: OcpiRequest) -> str:
+    return request.query.get("type") or "RFID"
+
+
+_ONE = "/{country_code}/{party_id}/{token_uid}"
+_SENDER, _RECEIVER = InterfaceRole.SENDER, InterfaceRole.RECEIVER
+
+ROUTES: tuple[Route, ...] = (
+    Route(method="GET", path="", interface=_SENDER, handle=list_tokens, summary="List our Tokens"),
+    Route(
+        method="POST",
+        path="/{token_uid}/authorize",
+        interface=_SENDER,
+        handle=authorize,
+        summary="May this token charge, here and now?",
+    ),
+    Route(method="GET", path=_ONE, interface=_RECEIVER, handle=get, summary="A Token as stored here"),
+    Route(method="PUT", path=_ONE, interface=_RECEIVER, handle=put, summary="Store or replace a Token"),
+    Route(method="PATCH", path=_ONE, interface=_RECEIVER, handle=patch, summary="Change fields of a Token"),
+)

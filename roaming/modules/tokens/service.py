@@ -1,0 +1,176 @@
+"""What can be done with tokens: publish those of hosted eMSPs, take a partner's, say whether one may charge."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.messages import TokenChanged
+from contracts.vocabulary import WhitelistPolicy
+from roaming.model.canonical import from_document
+from roaming.model.identifiers import PartyId, fold
+from roaming.model.location import LocationReferences
+from roaming.model.time import next_update
+from roaming.model.token import AllowedType, AuthorizationInfo, Token, WhitelistType
+from roaming.model.version import Version
+from roaming.modules.tokens import repository
+from roaming.modules.tokens.codec import v211, v221, v230
+from roaming.ocpi.codec import dump_json, parse_json
+from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownToken
+from roaming.ocpi.module import DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient
+from roaming.ocpi.outgoing import tell
+from roaming.partners.directory import Directory
+from roaming.partners.drivers import driver_of, remember
+from roaming.store.database import Work
+from roaming.store.documents import PageRow
+
+CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
+INFO_CODECS = {
+    Version.V2_1_1: v211.AUTHORIZATION_INFO_CODEC,
+    Version.V2_2_1: v221.AUTHORIZATION_INFO_CODEC,
+    Version.V2_3_0: v230.AUTHORIZATION_INFO_CODEC,
+}
+REFERENCES_CODECS = {
+    Version.V2_1_1: v211.LOCATION_REFERENCES_CODEC,
+    Version.V2_2_1: v221.LOCATION_REFERENCES_CODEC,
+    Version.V2_3_0: v230.LOCATION_REFERENCES_CODEC,
+}
+
+
+def render(version: Version) -> Callable[[PageRow], str]:
+    """Makes the JSON text of a stored token in ``version``."""
+
+    def text(row: PageRow) -> str:
+        return dump_json(CODECS[version].encode(from_document(Token, row.document or "")).body).decode()
+
+    return text
+
+
+async def publish(work: Work, token: Token) -> bool:
+    """Stores a token of a hosted eMSP, tells partner CPOs and our own adapters; True when new."""
+    party = PartyId.of(token.country_code, token.party_id)
+    key = repository.key_of(party, token.uid, token.type)
+    kept = await repository.load(work.connection, key, for_update=True)
+    if kept is not None and kept.stored.source:
+        raise InvalidParameters(f"token {token.uid} belongs to a partner")
+    updated = next_update(kept.stored.last_updated if kept else None, work.now)
+    token = msgspec.structs.replace(token, last_updated=updated)
+    is_new = await _keep(work, kept, token, source="", origin=Version.V2_3_0)
+    await tell(work, [Outgoing(module="tokens", object_key=key, owner=party)])
+    return is_new
+
+
+async def put(
+    work: Work, version: Version, party: PartyId, uid: str, type: str | None, body: Any, *, source: str
+) -> bool:
+    """Stores a partner's token; True when new. The body's type counts where the query forgot it."""
+    token = CODECS[version].decode(body).value
+    for name, here, there in (
+        ("country_code", token.country_code, party.country_code),
+        ("party_id", token.party_id, party.party_id),
+        ("uid", token.uid, uid),
+    ):
+        if fold(here) != fold(there):
+            raise InvalidParameters(f"{name}: {here!r} in the body, {there!r} in the address")
+    if type is not None and type != token.type:
+        raise InvalidParameters(f"type: {token.type} in the body, {type} in the address")
+    kept = await repository.load(work.connection, repository.key_of(party, uid, token.type), for_update=True)
+    if kept is not None:
+        if kept.stored.source != source:
+            raise InvalidParameters(f"token {uid} cannot be changed by you")
+        if token.last_updated < kept.token.last_updated:
+            return False
+    return await _keep(work, kept, token, source=source, origin=version)
+
+
+async def patch(work: Work, version: Version, party: PartyId, uid: str, type: str, body: Any, *, source: str) -> None:
+    """Changes the given fields of a partner's token. Raises ``NotFound``, or ``InvalidParameters`` without
+    ``last_updated`` (2.2 and later)."""
+    change = CODECS[version].decode_patch(body)
+    if change.last_updated is None and version != Version.V2_1_1:
+        raise InvalidParameters("last_updated: required in a PATCH")
+    kept = await repository.load(work.connection, repository.key_of(party, uid, type), for_update=True)
+    if kept is None or kept.stored.source != source:
+        raise NotFound("there is no such token: PUT it first")
+    token = change.apply(kept.token)
+    if fold(token.uid) != fold(uid) or token.type != type:
+        raise InvalidParameters("uid and type cannot be changed: PUT a new token")
+    if token.last_updated >= kept.token.last_updated:
+        await _keep(work, kept, token, source=source, origin=version)
+
+
+async def _keep(work: Work, kept: repository.Kept | None, token: Token, *, source: str, origin: Version) -> bool:
+    is_new = await repository.save(work.connection, kept, token, source=source, now=work.now, origin=origin)
+    await remember(work, driver_of(token, source=source, now=work.now))
+    work.outbox.add(token_changed(token), subject=f"token/{token.uid.upper()}")
+    return is_new
+
+
+def token_changed(token: Token) -> TokenChanged:
+    """What adapters need to know of a token. An unknown whitelist word means: always ask."""
+    known = token.whitelist in WhitelistType.__members__
+    return TokenChanged(
+        uid=token.uid,
+        country_code=token.country_code,
+        party_id=token.party_id,
+        contract_id=token.contract_id,
+        is_valid=token.valid,
+        whitelist=WhitelistPolicy(token.whitelist) if known else WhitelistPolicy.NEVER,
+        group_id=token.group_id,
+        last_updated=token.last_updated,
+    )
+
+
+async def authorize(request: OcpiRequest) -> bytes:
+    """A partner CPO asks whether a token of a hosted eMSP may charge (OCPI 2.2.1 tokens 11.2.2.2).
+
+    Returns the JSON of an AuthorizationInfo. Raises ``UnknownToken`` (404 and 2004).
+    """
+    version = request.version
+    location: LocationReferences | None = None
+    if request.body.strip():
+        location = REFERENCES_CODECS[version].decode(parse_json(request.body)).value
+    uid = request.path["token_uid"]
+    type = request.query.get("type") or request.query.get("token_type") or "RFID"
+    owners = request.directory.hosted_emsps_for(request.partner)
+    if request.routing.to_party is not None:
+        owners = tuple(owner for owner in owners if owner == request.routing.to_party)
+    token = await repository.find_ours(request.services.database, uid, type, owners)
+    if token is None:
+        raise UnknownToken("this token is not known here")
+    is_allowed = token.valid
+    info = AuthorizationInfo(
+        allowed=AllowedType.ALLOWED if is_allowed else AllowedType.BLOCKED,
+        token=token,
+        location=location if is_allowed else None,
+        authorization_reference=str(uuid.uuid4()) if is_allowed else None,
+    )
+    return dump_json(INFO_CODECS[version].encode(info).body)
+
+
+async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
+    """Every CPO under agreement with the hosted owner. Tokens of APP_USER and AD_HOC_USER are not pushed
+    (OCPI 2.2.1 tokens 11.1.1)."""
+    kept = await repository.load(connection, outgoing.object_key)
+    if kept is None or kept.stored.source or kept.token.type in ("APP_USER", "AD_HOC_USER", "EMAID"):
+        return ()
+    return [
+        Recipient(partner_id=partner.id, to_party=cpo, from_party=outgoing.owner)
+        for partner, cpo in directory.cpos_of(outgoing.owner)
+    ]
+
+
+async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) -> PushRequest | None:
+    """PUT of the token as it is."""
+    version = job.partner.version
+    kept = await repository.load(connection, job.object_key)
+    if kept is None or version is None or not endpoint:
+        return None
+    token = kept.token
+    url = job.address(endpoint, token.country_code, token.party_id, token.uid)
+    if version != Version.V2_1_1:
+        url += f"?type={token.type}"
+    encoded = CODECS[version].encode(token)
+    return PushRequest(method="PUT", url=url, body=dump_json(encoded.body), losses=len(encoded.losses))
