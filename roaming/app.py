@@ -62,6 +62,8 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             versions=(Version.V2_2_1,),
             authorization_timeout=settings.authorization_timeout,
             command_timeout=settings.command_timeout,
+            closing_grace=settings.closing_grace,
+            session_push_interval=settings.session_push_interval,
             offline_grace=settings.offline_grace,
         )
     finally:

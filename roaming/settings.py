@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     is_http_allowed: bool = Field(default=False, description="Let partners be reached without TLS.")
     authorization_timeout: float = Field(default=4.0, description="Seconds an eMSP has to answer an authorisation.")
     command_timeout: float = Field(default=30.0, description="Seconds a station has to answer a command.")
+    closing_grace: float = Field(default=1.0, description="Seconds for late meter values after a charge has ended.")
+    session_push_interval: float = Field(default=60.0, description="Seconds between updates of a running session.")
     offline_grace: float = Field(default=900.0, description="Seconds a station may be away before it is UNKNOWN.")
     journal_days: int = Field(default=30, description="Days that messages stay in the journal.")
     pool_size: int = Field(default=10, description="Connections to PostgreSQL, for reading and for writing each.")

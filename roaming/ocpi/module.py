@@ -51,6 +51,10 @@ class Services:
     """Seconds until a partner's silence on a real-time authorisation counts as unreachable."""
     command_timeout: float = 30.0
     """Seconds a station has to answer a command."""
+    closing_grace: float = 1.0
+    """Seconds after a transaction's end in which late meter values still count."""
+    session_push_interval: float = 60.0
+    """Seconds between two updates of a running session to its owner."""
     offline_grace: float = 900.0
     """Seconds a station may be away before its EVSEs become UNKNOWN."""
 

@@ -1,0 +1,25 @@
+"""Sessions: charging that goes on, as the token's owner sees it."""
+
+from datetime import timedelta
+
+from roaming.model.party import InterfaceRole
+from roaming.modules.sessions import service
+from roaming.modules.sessions.projection import projections, tasks
+from roaming.modules.sessions.routes import ROUTES
+from roaming.ocpi.module import ALL_VERSIONS, DeliveryKind, DeliveryRules, OcpiModule
+
+MODULE = OcpiModule(
+    id="sessions",
+    versions=ALL_VERSIONS,
+    interfaces=(InterfaceRole.SENDER, InterfaceRole.RECEIVER),
+    routes=ROUTES,
+    projections=projections,
+    tasks=tasks,
+    delivery=DeliveryRules(
+        kind=DeliveryKind.STATE,
+        interface=InterfaceRole.RECEIVER,
+        audience=service.audience,
+        build=service.build,
+        give_up_after=timedelta(hours=24),
+    ),
+)

@@ -1,0 +1,124 @@
+"""A batch of facts applied to the transactions they belong to: every transaction is read once and changed in memory."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.messages import (
+    ConnectorStatusChanged,
+    MeterValuesTaken,
+    TransactionEnded,
+    TransactionStarted,
+    TransactionUpdated,
+)
+from contracts.vocabulary import ConnectorStatus
+from roaming.modules.sessions import course as courses
+from roaming.modules.sessions import repository
+from roaming.modules.sessions.course import Course
+from roaming.modules.sessions.repository import Transaction, TransactionKey
+from roaming.store.consume import Received
+
+CHARGING_STATES = (ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE)
+UNFINISHED = ("NEW", "OPEN", "ENDING", "ORPHAN")
+
+
+class Applied:
+    """The transactions of one batch. ``closing_at``: until when late values of one that ends now may come."""
+
+    def __init__(self, connection: AsyncConnection, *, closing_at: datetime) -> None:
+        self._connection = connection
+        self._closing_at = closing_at
+        self._entries: dict[TransactionKey, Transaction] = {}
+        self._originals: dict[TransactionKey, Transaction] = {}
+
+    async def load(self, batch: Sequence[Received]) -> None:
+        """Reads and holds the transactions that the batch names."""
+        keys = [key for received in batch if (key := _key_of(received)) is not None]
+        if keys:
+            self._adopt((await repository.load_transactions(self._connection, keys)).values())
+
+    def touched(self) -> list[Transaction]:
+        """Those that a fact made a difference to."""
+        return [entry for key, entry in self._entries.items() if entry is not self._originals.get(key)]
+
+    async def apply(self, received: Received) -> None:
+        """Takes one fact. Never raises for what a station may say: what fits nowhere is an orphan."""
+        message = received.message
+        match message:
+            case TransactionStarted():
+                entry = self._get((message.network, message.station_id, message.transaction_id))
+                self._put(entry, courses.started(entry.course, message, received.envelope.correlation_id))
+            case TransactionEnded():
+                entry = await self._ended(message)
+                self._put(entry, courses.ended(entry.course, message))
+            case MeterValuesTaken():
+                metered = await self._metered(message)
+                if metered is not None and metered.state in UNFINISHED:
+                    self._put(metered, courses.metered(metered.course, message))
+            case TransactionUpdated():
+                entry = self._get((message.network, message.station_id, message.transaction_id))
+                if entry.state in UNFINISHED:
+                    self._put(entry, courses.in_state(entry.course, message.at, message.state))
+            case ConnectorStatusChanged() if message.status in CHARGING_STATES:
+                at = received.envelope.occurred_at
+                for entry in await self._open(message.network, message.station_id):
+                    start = entry.course.start
+                    if start is not None and start.connector_id == message.connector_id and start.at <= at:
+                        self._put(entry, courses.in_state(entry.course, at, message.status))
+            case _:
+                pass
+
+    def _adopt(self, entries: Iterable[Transaction]) -> None:
+        for entry in entries:
+            if entry.key not in self._entries:
+                self._entries[entry.key] = self._originals[entry.key] = entry
+
+    def _get(self, key: TransactionKey) -> Transaction:
+        return self._entries.get(key) or Transaction(
+            key=key, state="NEW", session_key="", close_at=None, pushed_at=None, course=Course()
+        )
+
+    def _put(self, entry: Transaction, course: Course) -> None:
+        if course is entry.course:
+            return
+        state, close_at = entry.state, entry.close_at
+        if course.start is None:
+            state = "ORPHAN" if course.end is not None else state
+        elif course.end is None:
+            state = "OPEN"
+        elif state in ("NEW", "OPEN", "ORPHAN"):
+            state, close_at = "ENDING", self._closing_at
+        self._entries[entry.key] = replace(entry, course=course, state=state, close_at=close_at)
+
+    async def _ended(self, message: TransactionEnded) -> Transaction:
+        if not message.is_id_known:
+            entries = await self._open(message.network, message.station_id)
+            if len(entries) == 1:
+                return entries[0]
+        return self._get((message.network, message.station_id, message.transaction_id))
+
+    async def _metered(self, message: MeterValuesTaken) -> Transaction | None:
+        if message.transaction_id is not None:
+            return self._get((message.network, message.station_id, message.transaction_id))
+        on_connector = [
+            entry
+            for entry in await self._open(message.network, message.station_id)
+            if entry.course.start is not None and entry.course.start.connector_id == message.connector_id
+        ]
+        return on_connector[0] if len(on_connector) == 1 else None
+
+    async def _open(self, network: str, station_id: str) -> list[Transaction]:
+        self._adopt(await repository.open_transactions(self._connection, network, station_id))
+        station = (network, station_id)
+        return [entry for key, entry in self._entries.items() if key[:2] == station and entry.state == "OPEN"]
+
+
+def _key_of(received: Received) -> TransactionKey | None:
+    message = received.message
+    if isinstance(message, TransactionStarted | TransactionEnded | TransactionUpdated):
+        return message.network, message.station_id, message.transaction_id
+    if isinstance(message, MeterValuesTaken) and message.transaction_id is not None:
+        return message.network, message.station_id, message.transaction_id
+    return None

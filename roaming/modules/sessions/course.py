@@ -1,0 +1,144 @@
+"""The course of one charge as its station told it: pure, order-proof, and never billing what was not measured.
+
+Facts may come twice, late and out of order; applying them in any order leads to the same course.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from contracts.messages import MeterValuesTaken, TransactionEnded, TransactionStarted
+from contracts.vocabulary import ConnectorStatus, Measurand
+from roaming.model.tariff import Tariff
+from roaming.rating.cutting import PricedSession, price_session
+from roaming.rating.timeline import Reading, StateChange, Timeline
+
+MAX_READINGS = 5_000
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known since the start."""
+
+    connector_id: int
+    token_uid: str
+    at: datetime
+    register_wh: Decimal
+    authorization: str
+    basis: str | None = None
+    reference: str | None = None
+    command_id: str | None = None
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known since the end."""
+
+    at: datetime
+    register_wh: Decimal
+    reason: str
+
+
+class Course(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it. Readings are (time, Wh, W or nothing) in the order of time; states likewise."""
+
+    start: Start | None = None
+    end: End | None = None
+    readings: tuple[tuple[datetime, Decimal, Decimal | None], ...] = ()
+    states: tuple[tuple[datetime, str], ...] = ()
+    signed: tuple[tuple[datetime, str, str], ...] = ()
+    """Signed readings (time, context, data) exactly as the station sent them."""
+    correlation_id: str = ""
+
+
+def started(course: Course, message: TransactionStarted, correlation_id: str) -> Course:
+    """With its start. A second start changes nothing."""
+    if course.start is not None:
+        return course
+    start = Start(
+        connector_id=message.connector_id,
+        token_uid=message.token_uid,
+        at=message.started_at,
+        register_wh=message.register_wh,
+        authorization=message.authorization.value,
+        basis=message.authorization_basis.value if message.authorization_basis else None,
+        reference=message.authorization_reference,
+        command_id=message.command_id,
+    )
+    return msgspec.structs.replace(course, start=start, correlation_id=correlation_id)
+
+
+def ended(course: Course, message: TransactionEnded) -> Course:
+    """With its end. The first end counts."""
+    if course.end is not None:
+        return course
+    end = End(at=message.ended_at, register_wh=message.register_wh, reason=message.reason.value)
+    return msgspec.structs.replace(course, end=end)
+
+
+def metered(course: Course, message: MeterValuesTaken) -> Course:
+    """With the registers and powers of these samples; a sample of the same time is taken once."""
+    readings = {at: (register, power) for at, register, power in course.readings}
+    signed = {(at, context): data for at, context, data in course.signed}
+    for sample in message.samples:
+        register = _total(sample.values, Measurand.ENERGY_REGISTER)
+        if register is not None:
+            readings[sample.at] = (register, _total(sample.values, Measurand.POWER))
+        for entry in sample.signed:
+            signed[sample.at, sample.context.value] = entry.data
+    ordered = tuple((at, *readings[at]) for at in sorted(readings))[:MAX_READINGS]
+    return msgspec.structs.replace(
+        course, readings=ordered, signed=tuple((at, context, signed[at, context]) for at, context in sorted(signed))
+    )
+
+
+def _total(values: tuple[object, ...], measurand: Measurand) -> Decimal | None:
+    """The total of a sample: the value without phase, else the sum of the phases given."""
+    found = [value for value in values if getattr(value, "measurand", None) == measurand]
+    outlet = [value for value in found if not getattr(value, "location", None)] or found
+    totals = [value.value for value in outlet if not value.phase]  # type: ignore[attr-defined]
+    if totals:
+        return Decimal(totals[-1])
+    phases = {value.phase: value.value for value in outlet}  # type: ignore[attr-defined]
+    return sum(phases.values(), Decimal(0)) if phases else None
+
+
+def in_state(course: Course, at: datetime, state: ConnectorStatus) -> Course:
+    """With a charging state from ``at`` on."""
+    states = dict(course.states)
+    states[at] = state.value
+    return msgspec.structs.replace(course, states=tuple(sorted(states.items())))
+
+
+def timeline_of(course: Course, now: datetime) -> Timeline:
+    """What rating needs: from the start to the end, or to the last thing known. Needs a start."""
+    start = course.start
+    assert start is not None
+    last_known = [at for at, _, _ in course.readings] + [at for at, _ in course.states]
+    end = course.end.at if course.end is not None else max([start.at, *last_known])
+    end = max(end, start.at)
+    readings = [Reading(at=start.at, register_wh=start.register_wh)]
+    readings += [
+        Reading(at=at, register_wh=register, power_w=power)
+        for at, register, power in course.readings
+        if start.at < at < end or (at == end and course.end is None and at > start.at)
+    ]
+    if course.end is not None and end > start.at:
+        readings.append(Reading(at=end, register_wh=course.end.register_wh))
+    states = [StateChange(at=at, state=state) for at, state in course.states if at < end]
+    return Timeline(start=start.at, end=end, readings=tuple(readings), states=tuple(states))
+
+
+def priced(course: Course, tariff: Tariff | None, time_zone: str, now: datetime) -> PricedSession:
+    """Charging periods and cost so far (or in the end)."""
+    return price_session(timeline_of(course, now), tariff, time_zone)
+
+
+def energy_wh(course: Course) -> Decimal:
+    """Wh since the start: the end's register, or the last one read; never negative."""
+    if course.start is None:
+        return Decimal(0)
+    if course.end is not None:
+        last = course.end.register_wh
+    else:
+        last = course.readings[-1][1] if course.readings else course.start.register_wh
+    return max(Decimal(0), last - course.start.register_wh)

@@ -1,0 +1,170 @@
+"""From a transaction to its Session: who charges, where, at which price. Reads other modules' objects, never tables."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.envelope import message_id
+from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
+from roaming.model.identifiers import PartyId, fold
+from roaming.model.location import EVSE, Connector, Location
+from roaming.model.session import AuthMethod, Session, SessionStatus
+from roaming.model.tariff import Tariff, TariffType
+from roaming.model.time import next_update
+from roaming.modules.sessions import repository
+from roaming.modules.sessions.course import Course, energy_wh, priced
+from roaming.modules.sessions.repository import Kept, Transaction
+from roaming.partners.drivers import Driver, find_driver
+from roaming.stations.bindings import Binding, bindings_of_stations
+from roaming.store.documents import object_key, read_object
+
+AUTH_METHODS = {
+    AuthorizationBasis.REAL_TIME.value: AuthMethod.AUTH_REQUEST,
+    AuthorizationBasis.COMMAND.value: AuthMethod.COMMAND,
+    AuthorizationBasis.WHITELIST.value: AuthMethod.WHITELIST,
+    AuthorizationBasis.OFFLINE_POLICY.value: AuthMethod.WHITELIST,
+}
+DEFAULT_CURRENCY = "EUR"
+"""Where no tariff applies there is no price, but a session must name a currency."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Everything about a session that its transaction does not say."""
+
+    driver: Driver
+    binding: Binding
+    location: Location | None
+    tariff: Tariff | None
+    time_zone: str
+
+
+def session_id_of(transaction: Transaction) -> str:
+    """Our id of the session, the same however often it is made (36 characters at most)."""
+    assert transaction.course.start is not None
+    return message_id("session", *transaction.key, transaction.course.start.at.isoformat())
+
+
+def is_billable(course: Course) -> bool:
+    """Whether a session is made of it: it began, with an accepted token."""
+    return course.start is not None and course.start.authorization == AuthorizationStatus.ACCEPTED
+
+
+async def find_setting(connection: AsyncConnection, transaction: Transaction) -> Setting | None:
+    """Driver, place and tariff of a transaction; ``None`` while its driver or its binding is unknown."""
+    start = transaction.course.start
+    assert start is not None
+    network, station_id, _ = transaction.key
+    bindings = await bindings_of_stations(connection, [(network, station_id)])
+    binding = bindings.get((network, station_id, start.connector_id))
+    driver = await find_driver(connection, start.token_uid)
+    if binding is None or driver is None:
+        return None
+    location = await read_object(connection, "locations", object_key(binding.party, binding.location_id), Location)
+    tariff = await _tariff(connection, binding, location, start.at)
+    time_zone = location.time_zone if location is not None else "UTC"
+    return Setting(driver=driver, binding=binding, location=location, tariff=tariff, time_zone=time_zone)
+
+
+async def frozen_setting(connection: AsyncConnection, transaction: Transaction) -> Setting | None:
+    """The same for a session that exists: its tariff and place are those of its start."""
+    setting = await find_setting(connection, transaction)
+    if setting is None:
+        return None
+    key = transaction.session_key
+    tariff = await read_object(connection, "session_snapshots", f"{key}#tariff", Tariff)
+    location = await read_object(connection, "session_snapshots", f"{key}#location", Location)
+    return Setting(
+        driver=setting.driver,
+        binding=setting.binding,
+        location=location or setting.location,
+        tariff=tariff,
+        time_zone=location.time_zone if location is not None else setting.time_zone,
+    )
+
+
+def make_session(
+    transaction: Transaction, setting: Setting, kept: Kept | None, *, is_closed: bool, now: datetime
+) -> Session:
+    """The Session as the course stands now; ``is_closed``: it will not change any more."""
+    course, binding = transaction.course, setting.binding
+    assert course.start is not None
+    outcome = priced(course, setting.tariff, setting.time_zone, now)
+    token = kept.session.cdr_token if kept is not None else setting.driver.cdr_token()
+    return Session(
+        country_code=binding.party.country_code,
+        party_id=binding.party.party_id,
+        id=session_id_of(transaction),
+        start_date_time=course.start.at,
+        end_date_time=course.end.at if course.end is not None and is_closed else None,
+        kwh=(energy_wh(course) / 1000).quantize(Decimal("0.0001")),
+        cdr_token=token,
+        auth_method=AUTH_METHODS.get(course.start.basis or "", AuthMethod.WHITELIST),
+        authorization_reference=course.start.reference,
+        location_id=binding.location_id,
+        evse_uid=binding.evse_uid,
+        connector_id=binding.evse_connector_id,
+        currency=setting.tariff.currency if setting.tariff is not None else DEFAULT_CURRENCY,
+        charging_periods=outcome.periods,
+        total_cost=outcome.total_cost if setting.tariff is not None else None,
+        status=SessionStatus.COMPLETED if is_closed else SessionStatus.ACTIVE,
+        last_updated=next_update(kept.session.last_updated if kept is not None else None, now),
+    )
+
+
+async def freeze(connection: AsyncConnection, session_key: str, setting: Setting) -> None:
+    """Keeps tariff and place as they are at the start."""
+    if setting.tariff is not None:
+        await repository.keep_snapshot(connection, session_key, "tariff", setting.tariff)
+    if setting.location is not None:
+        await repository.keep_snapshot(connection, session_key, "location", _only(setting.location, setting.binding))
+
+
+def _only(location: Location, binding: Binding) -> Location:
+    """The location with the one EVSE and connector used."""
+    evse, connector = find_connector(location, binding)
+    if evse is None or connector is None:
+        return location
+    evse = msgspec.structs.replace(evse, connectors=(connector,))
+    return msgspec.structs.replace(location, evses=(evse,))
+
+
+def find_connector(location: Location, binding: Binding) -> tuple[EVSE | None, Connector | None]:
+    """The EVSE and connector of a binding in its location."""
+    for evse in location.evses:
+        if fold(evse.uid) == fold(binding.evse_uid):
+            for connector in evse.connectors:
+                if fold(connector.id) == fold(binding.evse_connector_id):
+                    return evse, connector
+            return evse, None
+    return None, None
+
+
+async def _tariff(
+    connection: AsyncConnection, binding: Binding, location: Location | None, at: datetime
+) -> Tariff | None:
+    """The tariff of the connector that holds at ``at``: REGULAR or without type, the newest start first."""
+    if location is None:
+        return None
+    _, connector = find_connector(location, binding)
+    found: list[Tariff] = []
+    for tariff_id in connector.tariff_ids if connector is not None else ():
+        tariff = await read_object(connection, "tariffs", object_key(binding.party, tariff_id), Tariff)
+        if tariff is None or tariff.type not in (None, TariffType.REGULAR):
+            continue
+        is_begun = tariff.start_date_time is None or tariff.start_date_time <= at
+        is_over = tariff.end_date_time is not None and tariff.end_date_time <= at
+        if is_begun and not is_over:
+            found.append(tariff)
+    return max(found, key=lambda t: (t.type is not None, t.start_date_time or _ALWAYS), default=None)
+
+
+_ALWAYS = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def owner_of(session: Session) -> PartyId:
+    """The CPO whose session it is."""
+    return PartyId.of(session.country_code, session.party_id)

@@ -1,0 +1,185 @@
+"""Sessions and transactions in the store: rows ⇄ objects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roaming.model.canonical import CanonicalObject, from_document, to_document
+from roaming.model.identifiers import PartyId
+from roaming.model.session import Session
+from roaming.model.version import Version
+from roaming.modules.sessions.course import Course
+from roaming.modules.sessions.tables import SessionRow, SnapshotRow, TransactionRow
+from roaming.store.bulk import insert_new, upsert
+from roaming.store.documents import Documents, Stored, object_key
+
+DOCUMENTS = Documents(SessionRow)
+TRANSACTIONS = TransactionRow.__table__  # type: ignore[attr-defined]
+SNAPSHOTS = SnapshotRow.__table__  # type: ignore[attr-defined]
+_COURSE = msgspec.json.Decoder(Course)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+TransactionKey = tuple[str, str, str]
+"""Network, station id, transaction id: the last alone means nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A session as stored, and as an object."""
+
+    stored: Stored
+    session: Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transaction:
+    """A transaction as stored."""
+
+    key: TransactionKey
+    state: str
+    session_key: str
+    close_at: datetime | None
+    pushed_at: datetime | None
+    course: Course
+
+
+def key_of(party: PartyId, session_id: str) -> str:
+    """The key of a session."""
+    return object_key(party, session_id)
+
+
+async def load(connection: AsyncConnection, key: str, *, for_update: bool = False) -> Kept | None:
+    """The session under ``key``."""
+    stored = await DOCUMENTS.find(connection, key, for_update=for_update)
+    return Kept(stored=stored, session=from_document(Session, stored.document)) if stored else None
+
+
+async def save(
+    connection: AsyncConnection,
+    kept: Kept | None,
+    session: Session,
+    *,
+    source: str,
+    now: datetime,
+    origin: Version = Version.V2_3_0,
+) -> bool:
+    """Stores a session, new (``kept`` is ``None``) or in place of the one read with ``for_update``; True when new."""
+    searched = {"status": session.status, "kwh": session.kwh, "started_at": session.start_date_time}
+    if kept is not None:
+        await DOCUMENTS.change(
+            connection,
+            kept.stored,
+            {"document": to_document(session), "last_updated": session.last_updated, "received_at": now, **searched},
+        )
+        return False
+    party = PartyId.of(session.country_code, session.party_id)
+    token = session.cdr_token
+    return await DOCUMENTS.insert(
+        connection,
+        {
+            "key": key_of(party, session.id),
+            "country_code": party.country_code,
+            "party_id": party.party_id,
+            "object_id": session.id,
+            "source": source,
+            "scope": str(PartyId.of(token.country_code, token.party_id)),
+            "is_listed": True,
+            "document": to_document(session),
+            "origin_version": origin.value,
+            "last_updated": session.last_updated,
+            "received_at": now,
+            "revision": 1,
+            **searched,
+        },
+    )
+
+
+async def load_transactions(
+    connection: AsyncConnection, keys: Sequence[TransactionKey]
+) -> dict[TransactionKey, Transaction]:
+    """The transactions under ``keys``, held until the transaction ends."""
+    columns = TRANSACTIONS.c
+    statement = (
+        select(TRANSACTIONS)
+        .where(tuple_(columns.network, columns.station_id, columns.transaction_id).in_(sorted(set(keys))))
+        .order_by(columns.network, columns.station_id, columns.transaction_id)
+        .with_for_update()
+    )
+    found = [_transaction(row) for row in (await connection.execute(statement)).mappings()]
+    return {entry.key: entry for entry in found}
+
+
+async def open_transactions(connection: AsyncConnection, network: str, station_id: str) -> list[Transaction]:
+    """The station's transactions that have not ended, held until the transaction ends."""
+    columns = TRANSACTIONS.c
+    statement = (
+        select(TRANSACTIONS)
+        .where(columns.network == network, columns.station_id == station_id, columns.state == "OPEN")
+        .order_by(columns.transaction_id)
+        .with_for_update()
+    )
+    return [_transaction(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def due_to_close(connection: AsyncConnection, now: datetime, limit: int = 100) -> list[Transaction]:
+    """Ended transactions whose grace for late values is over, held until the transaction ends."""
+    statement = (
+        select(TRANSACTIONS)
+        .where(TRANSACTIONS.c.state == "ENDING", TRANSACTIONS.c.close_at <= now)
+        .order_by(TRANSACTIONS.c.close_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [_transaction(row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def transaction_of_session(connection: AsyncConnection, session_key: str) -> Transaction | None:
+    """The transaction that a session was made from."""
+    statement = select(TRANSACTIONS).where(TRANSACTIONS.c.session_key == session_key)
+    row = (await connection.execute(statement)).mappings().first()
+    return _transaction(row) if row is not None else None
+
+
+async def save_transactions(connection: AsyncConnection, transactions: Sequence[Transaction]) -> None:
+    """Stores transactions, new or changed, in one statement."""
+    rows = [
+        {
+            "network": entry.key[0],
+            "station_id": entry.key[1],
+            "transaction_id": entry.key[2],
+            "state": entry.state,
+            "session_key": entry.session_key,
+            "close_at": entry.close_at,
+            "pushed_at": entry.pushed_at,
+            "document": _ENCODER.encode(entry.course).decode(),
+        }
+        for entry in transactions
+    ]
+    await upsert(
+        connection,
+        TRANSACTIONS,
+        rows,
+        key=("network", "station_id", "transaction_id"),
+        update=("state", "session_key", "close_at", "pushed_at", "document"),
+    )
+
+
+async def keep_snapshot(connection: AsyncConnection, session_key: str, what: str, value: CanonicalObject) -> None:
+    """Freezes an object for a session; the first one counts."""
+    row = {"key": f"{session_key}#{what}", "document": to_document(value)}
+    await insert_new(connection, SNAPSHOTS, [row], key=("key",))
+
+
+def _transaction(row: object) -> Transaction:
+    values = dict(row)  # type: ignore[call-overload]
+    return Transaction(
+        key=(values["network"], values["station_id"], values["transaction_id"]),
+        state=values["state"],
+        session_key=values["session_key"],
+        close_at=values["close_at"],
+        pushed_at=values["pushed_at"],
+        course=_COURSE.decode(values["document"]),
+    )

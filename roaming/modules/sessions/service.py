@@ -1,0 +1,129 @@
+"""What can be done with sessions: take a partner's, tell the token's owner of ours. Nobody else ever sees one."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roaming.model.canonical import from_document
+from roaming.model.identifiers import PartyId, fold
+from roaming.model.party import Role
+from roaming.model.session import ChargingPeriod, Session
+from roaming.model.version import Version
+from roaming.modules.sessions import repository
+from roaming.modules.sessions.codec import v211, v221, v230
+from roaming.ocpi.codec import dump_json
+from roaming.ocpi.errors import InvalidParameters, NotFound
+from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
+from roaming.partners.directory import Directory
+from roaming.store.database import Work
+from roaming.store.documents import PageRow
+
+CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
+
+
+def render(version: Version) -> Callable[[PageRow], str]:
+    """Makes the JSON text of a stored session in ``version``."""
+
+    def text(row: PageRow) -> str:
+        return dump_json(CODECS[version].encode(from_document(Session, row.document or "")).body).decode()
+
+    return text
+
+
+def outgoing_of(session: Session, key: str, correlation_id: str) -> Outgoing:
+    """ "This session changed". Its CDR follows it in the same order key."""
+    return Outgoing(
+        module="sessions",
+        object_key=key,
+        owner=PartyId.of(session.country_code, session.party_id),
+        order_key=f"session/{key}",
+        correlation_id=correlation_id,
+    )
+
+
+async def put(
+    work: Work, version: Version, party: PartyId, session_id: str, body: Any, *, source: str, owners: Sequence[PartyId]
+) -> bool:
+    """Stores a partner's session; True when new. Its token must belong to a hosted eMSP under agreement (``owners``).
+
+    Raises ``InvalidParameters`` when body and address disagree or the token is nobody's here.
+    """
+    session = CODECS[version].decode(body).value
+    for name, here, there in (
+        ("country_code", session.country_code, party.country_code),
+        ("party_id", session.party_id, party.party_id),
+        ("id", session.id, session_id),
+    ):
+        if fold(here) != fold(there):
+            raise InvalidParameters(f"{name}: {here!r} in the body, {there!r} in the address")
+    token = session.cdr_token
+    if PartyId.of(token.country_code, token.party_id) not in owners:
+        raise InvalidParameters("cdr_token: its party is no eMSP that you have an agreement with here")
+    kept = await repository.load(work.connection, repository.key_of(party, session_id), for_update=True)
+    if kept is not None:
+        _check_source(kept, source)
+        if session.last_updated < kept.session.last_updated:
+            return False
+    return await repository.save(work.connection, kept, session, source=source, now=work.now, origin=version)
+
+
+async def patch(work: Work, version: Version, party: PartyId, session_id: str, body: Any, *, source: str) -> None:
+    """Changes the given fields of a partner's session and adds its charging periods. Raises ``NotFound``, or
+    ``InvalidParameters`` without ``last_updated`` (2.2 and later)."""
+    change = CODECS[version].decode_patch(body)
+    if change.last_updated is None and version != Version.V2_1_1:
+        raise InvalidParameters("last_updated: required in a PATCH")
+    kept = await repository.load(work.connection, repository.key_of(party, session_id), for_update=True)
+    if kept is None or kept.stored.source != source:
+        raise NotFound("there is no such session: PUT it first")
+    old = kept.session
+    session = change.apply(old)
+    if session.cdr_token != old.cdr_token or fold(session.id) != fold(old.id):
+        raise InvalidParameters("id and cdr_token of a session cannot be changed")
+    periods = merge_periods(old.charging_periods, change.changes.get("charging_periods") or ())
+    session = msgspec.structs.replace(session, charging_periods=periods)
+    if session.last_updated >= old.last_updated:
+        await repository.save(work.connection, kept, session, source=source, now=work.now, origin=version)
+
+
+def merge_periods(known: Sequence[ChargingPeriod], added: Sequence[ChargingPeriod]) -> tuple[ChargingPeriod, ...]:
+    """A PATCH adds periods; one with the start of a known period replaces it, so that a repeat doubles nothing."""
+    merged: dict[datetime, ChargingPeriod] = {period.start_date_time: period for period in known}
+    merged.update({period.start_date_time: period for period in added})
+    return tuple(merged[start] for start in sorted(merged))
+
+
+def _check_source(kept: repository.Kept, source: str) -> None:
+    if kept.stored.source != source:
+        raise InvalidParameters(f"session {kept.stored.object_id} cannot be changed by you")
+
+
+async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
+    """The token's owner, if it is a partner's party and has an agreement with the CPO."""
+    kept = await repository.load(connection, outgoing.object_key)
+    if kept is None or kept.stored.source:
+        return ()
+    emsp = PartyId.parse(kept.stored.scope)
+    partner = directory.partner_of(emsp, Role.EMSP)
+    if partner is None or not directory.may_exchange(cpo=outgoing.owner, emsp=emsp):
+        return ()
+    return (Recipient(partner_id=partner.id, to_party=emsp, from_party=outgoing.owner),)
+
+
+async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) -> PushRequest | None:
+    """PUT of the whole session as it is: it can be repeated and needs no earlier one to have arrived."""
+    kept = await repository.load(connection, job.object_key)
+    version = job.partner.version
+    if kept is None or version is None or not endpoint:
+        return None
+    session = kept.session
+    encoded = CODECS[version].encode(session)
+    return PushRequest(
+        method="PUT",
+        url=job.address(endpoint, session.country_code, session.party_id, session.id),
+        body=dump_json(encoded.body),
+        losses=len(encoded.losses),
+    )

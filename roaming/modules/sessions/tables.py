@@ -1,0 +1,53 @@
+"""Rows of sessions and of the transactions they are made from. They never leave ``repository``."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+
+from sqlalchemy import Column, Index, Text
+from sqlmodel import Field, SQLModel
+
+from roaming.store.columns import Exact, UtcDateTime
+from roaming.store.documents import DocumentRow
+
+
+class SessionRow(DocumentRow, table=True):
+    """A session as one document, with what is searched and summed."""
+
+    __tablename__ = "sessions"
+    MODULE: ClassVar[str] = "sessions"
+
+    status: str
+    kwh: Decimal = Field(sa_column=Column(Exact, nullable=False))
+    started_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class TransactionRow(SQLModel, table=True):
+    """What a station told of one charge, start and end each possibly still to come."""
+
+    __tablename__ = "transactions"
+    __table_args__ = (
+        Index("transactions_open", "network", "station_id", "state"),
+        Index("transactions_closing", "state", "close_at"),
+    )
+
+    network: str = Field(primary_key=True)
+    station_id: str = Field(primary_key=True)
+    transaction_id: str = Field(primary_key=True)
+    state: str
+    """OPEN, ENDING (the end is known, late values may come until ``close_at``), CLOSED, REFUSED, ORPHAN (an end
+    without a start)."""
+    session_key: str = Field(default="", index=True)
+    close_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    pushed_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    document: str = Field(sa_column=Column(Text, nullable=False))
+    """``course.Course`` as JSON."""
+
+
+class SnapshotRow(SQLModel, table=True):
+    """An object as it was when a session began: its tariff and its place, so that the CDR says what held then."""
+
+    __tablename__ = "session_snapshots"
+
+    key: str = Field(primary_key=True)
+    document: str = Field(sa_column=Column(Text, nullable=False))
