@@ -12,7 +12,7 @@ from contracts.messages import MeterValuesTaken, TransactionEnded, TransactionSt
 from contracts.vocabulary import ConnectorStatus, Measurand
 from roaming.model.tariff import Tariff
 from roaming.rating.cutting import PricedSession, price_session
-from roaming.rating.timeline import Reading, StateChange, Timeline
+from roaming.rating.timeline import Reading, StateChange, Timeline, charging_state
 
 MAX_READINGS = 5_000
 
@@ -109,7 +109,7 @@ def in_state(course: Course, at: datetime, state: ConnectorStatus) -> Course:
     return msgspec.structs.replace(course, states=tuple(sorted(states.items())))
 
 
-def timeline_of(course: Course, now: datetime) -> Timeline:
+def timeline_of(course: Course) -> Timeline:
     """What rating needs: from the start to the end, or to the last thing known. Needs a start."""
     start = course.start
     assert start is not None
@@ -124,21 +124,14 @@ def timeline_of(course: Course, now: datetime) -> Timeline:
     ]
     if course.end is not None and end > start.at:
         readings.append(Reading(at=end, register_wh=course.end.register_wh))
-    states = [StateChange(at=at, state=state) for at, state in course.states if at < end]
+    states = [
+        StateChange(at=at, state=state)
+        for at, status in course.states
+        if at < end and (state := charging_state(status)) is not None
+    ]
     return Timeline(start=start.at, end=end, readings=tuple(readings), states=tuple(states))
 
 
-def priced(course: Course, tariff: Tariff | None, time_zone: str, now: datetime) -> PricedSession:
+def priced(course: Course, tariff: Tariff | None, time_zone: str) -> PricedSession:
     """Charging periods and cost so far (or in the end)."""
-    return price_session(timeline_of(course, now), tariff, time_zone)
-
-
-def energy_wh(course: Course) -> Decimal:
-    """Wh since the start: the end's register, or the last one read; never negative."""
-    if course.start is None:
-        return Decimal(0)
-    if course.end is not None:
-        last = course.end.register_wh
-    else:
-        last = course.readings[-1][1] if course.readings else course.start.register_wh
-    return max(Decimal(0), last - course.start.register_wh)
+    return price_session(timeline_of(course), tariff, time_zone)

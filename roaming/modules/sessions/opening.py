@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,7 +14,7 @@ from roaming.model.session import AuthMethod, Session, SessionStatus
 from roaming.model.tariff import Tariff, TariffType
 from roaming.model.time import next_update
 from roaming.modules.sessions import repository
-from roaming.modules.sessions.course import Course, energy_wh, priced
+from roaming.modules.sessions.course import Course, priced
 from roaming.modules.sessions.repository import Kept, Transaction
 from roaming.partners.drivers import Driver, find_driver
 from roaming.stations.bindings import Binding, bindings_of_stations
@@ -92,15 +91,15 @@ def make_session(
     """The Session as the course stands now; ``is_closed``: it will not change any more."""
     course, binding = transaction.course, setting.binding
     assert course.start is not None
-    outcome = priced(course, setting.tariff, setting.time_zone, now)
+    outcome = priced(course, setting.tariff, setting.time_zone)
     token = kept.session.cdr_token if kept is not None else setting.driver.cdr_token()
     return Session(
         country_code=binding.party.country_code,
         party_id=binding.party.party_id,
         id=session_id_of(transaction),
-        start_date_time=course.start.at,
-        end_date_time=course.end.at if course.end is not None and is_closed else None,
-        kwh=(energy_wh(course) / 1000).quantize(Decimal("0.0001")),
+        start_date_time=outcome.start_date_time,
+        end_date_time=outcome.end_date_time if is_closed else None,
+        kwh=outcome.total_energy,
         cdr_token=token,
         auth_method=AUTH_METHODS.get(course.start.basis or "", AuthMethod.WHITELIST),
         authorization_reference=course.start.reference,
@@ -109,7 +108,7 @@ def make_session(
         connector_id=binding.evse_connector_id,
         currency=setting.tariff.currency if setting.tariff is not None else DEFAULT_CURRENCY,
         charging_periods=outcome.periods,
-        total_cost=outcome.total_cost if setting.tariff is not None else None,
+        total_cost=outcome.total_cost,
         status=SessionStatus.COMPLETED if is_closed else SessionStatus.ACTIVE,
         last_updated=next_update(kept.session.last_updated if kept is not None else None, now),
     )

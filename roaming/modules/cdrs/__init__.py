@@ -1,0 +1,25 @@
+"""CDRs: the closed, priced records of sessions; the only thing that is billed."""
+
+from datetime import timedelta
+
+from roaming.model.party import InterfaceRole
+from roaming.modules.cdrs import service
+from roaming.modules.cdrs.projection import projections
+from roaming.modules.cdrs.routes import ROUTES
+from roaming.ocpi.module import ALL_VERSIONS, DeliveryKind, DeliveryRules, OcpiModule
+
+MODULE = OcpiModule(
+    id="cdrs",
+    versions=ALL_VERSIONS,
+    interfaces=(InterfaceRole.SENDER, InterfaceRole.RECEIVER),
+    routes=ROUTES,
+    projections=projections,
+    delivery=DeliveryRules(
+        kind=DeliveryKind.RECORD,
+        interface=InterfaceRole.RECEIVER,
+        audience=service.audience,
+        build=service.build,
+        give_up_after=timedelta(hours=72),
+        find_copy=service.find_copy,
+    ),
+)

@@ -1,0 +1,85 @@
+"""CDRs in the store: rows ⇄ canonical objects."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roaming.model.canonical import from_document, to_document
+from roaming.model.cdr import CDR
+from roaming.model.identifiers import PartyId
+from roaming.model.version import Version
+from roaming.modules.cdrs.tables import CdrRow
+from roaming.store.columns import MICRO
+from roaming.store.documents import Documents, Stored, object_key
+
+DOCUMENTS = Documents(CdrRow)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A CDR as stored, and as an object."""
+
+    stored: Stored
+    cdr: CDR
+    digest: str
+
+
+def key_of(party: PartyId, cdr_id: str) -> str:
+    """The key of a CDR."""
+    return object_key(party, cdr_id)
+
+
+async def load(connection: AsyncConnection, key: str) -> Kept | None:
+    """The CDR under ``key``."""
+    stored = await DOCUMENTS.find(connection, key)
+    if stored is None:
+        return None
+    columns = DOCUMENTS.table.c
+    digest = (await connection.execute(select(columns.digest).where(columns.key == key))).scalar_one()
+    return Kept(stored=stored, cdr=from_document(CDR, stored.document), digest=digest)
+
+
+async def insert(
+    connection: AsyncConnection,
+    cdr: CDR,
+    *,
+    source: str,
+    now: datetime,
+    session_key: str | None = None,
+    digest: str = "",
+    origin: Version = Version.V2_3_0,
+) -> bool:
+    """Stores a CDR for good; False when its id is taken. Two CDRs for one session break a unique index."""
+    party = PartyId.of(cdr.country_code, cdr.party_id)
+    token = cdr.cdr_token
+    return await DOCUMENTS.insert(
+        connection,
+        {
+            "key": key_of(party, cdr.id),
+            "country_code": party.country_code,
+            "party_id": party.party_id,
+            "object_id": cdr.id,
+            "source": source,
+            "scope": str(PartyId.of(token.country_code, token.party_id)),
+            "is_listed": True,
+            "document": to_document(cdr),
+            "origin_version": origin.value,
+            "last_updated": cdr.last_updated,
+            "received_at": now,
+            "revision": 1,
+            "session_key": session_key,
+            "currency": cdr.currency,
+            "total_cost": _storable(cdr.total_cost.before_taxes),
+            "total_energy": _storable(cdr.total_energy),
+            "ended_at": cdr.end_date_time,
+            "digest": digest,
+        },
+    )
+
+
+def _storable(value: Decimal) -> Decimal:
+    """For searching and summing six decimals are kept; the document keeps all."""
+    return value.quantize(MICRO)

@@ -1,0 +1,57 @@
+"""Endpoints of CDRs. The caller sees CDRs of its own tokens only; none is ever changed."""
+
+from roaming.model.party import InterfaceRole, Role
+from roaming.modules.cdrs import repository, service
+from roaming.ocpi.addresses import join
+from roaming.ocpi.authorization import check_owner
+from roaming.ocpi.codec import dump_json, parse_json
+from roaming.ocpi.errors import NotFound
+from roaming.ocpi.listing import answer_list
+from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+
+
+async def list_cdrs(request: OcpiRequest) -> OcpiResponse:
+    owners = request.directory.hosted_cpos_for(request.partner)
+    wanted = request.routing.to_party
+    if wanted is not None:
+        owners = tuple(owner for owner in owners if owner == wanted)
+    scopes = tuple(str(party) for party in request.from_parties if party in request.partner.parties(Role.EMSP))
+    return await answer_list(
+        request,
+        repository.DOCUMENTS,
+        service.render(request.version),
+        owners=owners if scopes else (),
+        scopes=scopes,
+    )
+
+
+async def post(request: OcpiRequest) -> OcpiResponse:
+    body = parse_json(request.body)
+    owners = request.directory.hosted_emsps_for(request.partner)
+    async with request.services.database.work() as work:
+        accepted = await service.accept(work, request.version, request.partner, body, owners=owners)
+    cdr = accepted.cdr
+    location = join(request.url.split("?", 1)[0], cdr.country_code, cdr.party_id, cdr.id)
+    return OcpiResponse(http_status=201 if accepted.is_new else 200, headers={"Location": location})
+
+
+async def get(request: OcpiRequest) -> OcpiResponse:
+    party = check_owner(request.partner, request.path["country_code"], request.path["party_id"], Role.CPO)
+    async with request.services.database.reading() as connection:
+        kept = await repository.load(connection, repository.key_of(party, request.path["cdr_id"]))
+    if kept is None or kept.stored.source != request.partner.id:
+        raise NotFound("there is no such object")
+    return OcpiResponse(data=dump_json(service.CODECS[request.version].encode(kept.cdr).body))
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(method="GET", path="", interface=InterfaceRole.SENDER, handle=list_cdrs, summary="List CDRs of your tokens"),
+    Route(method="POST", path="", interface=InterfaceRole.RECEIVER, handle=post, summary="Take a CDR"),
+    Route(
+        method="GET",
+        path="/{country_code}/{party_id}/{cdr_id}",
+        interface=InterfaceRole.RECEIVER,
+        handle=get,
+        summary="A CDR as stored here: the address that a POST answers with",
+    ),
+)

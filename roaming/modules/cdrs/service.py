@@ -1,0 +1,164 @@
+"""What can be done with CDRs: take a partner's, tell the token's owner of ours. Nobody else ever sees one."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roaming.model.canonical import from_document
+from roaming.model.cdr import CDR
+from roaming.model.identifiers import PartyId, fold
+from roaming.model.party import Role
+from roaming.model.version import Version
+from roaming.modules.cdrs import repository
+from roaming.modules.cdrs.codec import v211, v221, v230
+from roaming.ocpi.client import Call, Outcome
+from roaming.ocpi.codec import dump_json
+from roaming.ocpi.errors import InvalidParameters
+from roaming.ocpi.headers import RequestIds, RoutingHeaders
+from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient, Services
+from roaming.partners.directory import Directory, Partner
+from roaming.store.database import Work
+from roaming.store.documents import PageRow
+
+CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
+LOOK_UP_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """What became of a posted CDR."""
+
+    cdr: CDR
+    is_new: bool
+
+
+def render(version: Version) -> Callable[[PageRow], str]:
+    """Makes the JSON text of a stored CDR in ``version``."""
+
+    def text(row: PageRow) -> str:
+        return dump_json(CODECS[version].encode(from_document(CDR, row.document or "")).body).decode()
+
+    return text
+
+
+def outgoing_of(cdr: CDR, key: str, session_key: str, correlation_id: str) -> Outgoing:
+    """ "This CDR was issued". It follows its session."""
+    return Outgoing(
+        module="cdrs",
+        object_key=key,
+        owner=PartyId.of(cdr.country_code, cdr.party_id),
+        order_key=f"session/{session_key}",
+        correlation_id=correlation_id,
+    )
+
+
+async def accept(work: Work, version: Version, partner: Partner, body: Any, *, owners: Sequence[PartyId]) -> Accepted:
+    """Takes a partner's CDR for a token of a hosted eMSP under agreement (``owners``), once.
+
+    The same CDR again is acknowledged; another one under its id is refused and the first kept. Raises
+    ``InvalidParameters``.
+    """
+    cdr = CODECS[version].decode(body).value
+    party = PartyId.of(cdr.country_code, cdr.party_id)
+    if party not in partner.parties(Role.CPO):
+        raise InvalidParameters(f"country_code, party_id: {party} is no CPO of your credentials")
+    token = cdr.cdr_token
+    if PartyId.of(token.country_code, token.party_id) not in owners:
+        raise InvalidParameters("cdr_token: its party is no eMSP that you have an agreement with here")
+    _check_credit(cdr)
+    digest = hashlib.sha256(dump_json(body)).hexdigest()
+    is_new = await repository.insert(
+        work.connection, cdr, source=partner.id, now=work.now, digest=digest, origin=version
+    )
+    if not is_new:
+        kept = await repository.load(work.connection, repository.key_of(party, cdr.id))
+        if kept is None or kept.stored.source != partner.id or kept.digest != digest:
+            raise InvalidParameters(f"id: CDR {cdr.id} was received before with other content; a CDR never changes")
+    return Accepted(cdr=cdr, is_new=is_new)
+
+
+def _check_credit(cdr: CDR) -> None:
+    if cdr.credit and cdr.credit_reference_id is None:
+        raise InvalidParameters("credit_reference_id: required in a credit CDR")
+    if not cdr.credit and cdr.total_cost.before_taxes < 0:
+        raise InvalidParameters("total_cost: only a credit CDR may be negative")
+    if not cdr.credit and len(cdr.id) > 36:
+        raise InvalidParameters("id: more than 36 characters only in a credit CDR")
+
+
+async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
+    """The token's owner, if it is a partner's party and has an agreement with the CPO."""
+    kept = await repository.load(connection, outgoing.object_key)
+    if kept is None or kept.stored.source:
+        return ()
+    emsp = PartyId.parse(kept.stored.scope)
+    partner = directory.partner_of(emsp, Role.EMSP)
+    if partner is None or not directory.may_exchange(cpo=outgoing.owner, emsp=emsp):
+        return ()
+    return (Recipient(partner_id=partner.id, to_party=emsp, from_party=outgoing.owner),)
+
+
+async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) -> PushRequest | None:
+    """POST of the CDR."""
+    kept = await repository.load(connection, job.object_key)
+    version = job.partner.version
+    if kept is None or version is None or not endpoint:
+        return None
+    encoded = CODECS[version].encode(kept.cdr)
+    return PushRequest(
+        method="POST", url=job.address(endpoint), body=dump_json(encoded.body), losses=len(encoded.losses)
+    )
+
+
+async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str | None:
+    """Asks the partner whether it holds the CDR, after an answer was lost.
+
+    OCPI leaves the address of a stored CDR to the receiver, so the usual ones are tried: owner and id below the
+    endpoint, the id alone, and the shape of the last address this partner gave us.
+    """
+    async with services.database.reading() as connection:
+        kept = await repository.load(connection, job.object_key)
+    if kept is None or not endpoint:
+        return None
+    cdr = kept.cdr
+    known = await _known_shape(services, job, cdr)
+    addresses = [
+        *([known] if known else []),
+        job.address(endpoint, cdr.country_code, cdr.party_id, cdr.id),
+        job.address(endpoint, cdr.id),
+    ]
+    for address in dict.fromkeys(addresses):
+        answer = await services.client.request(
+            Call(
+                partner_key=job.partner.id,
+                method="GET",
+                url=address,
+                token_header=job.dialect.token_header(services.secrets.unseal(job.partner.sealed_token)),
+                headers=RoutingHeaders(job.recipient.from_party, job.recipient.to_party),
+                ids=RequestIds.fresh(),
+                timeout=LOOK_UP_SECONDS,
+            )
+        )
+        data = answer.data
+        if answer.outcome == Outcome.DELIVERED and isinstance(data, dict):
+            if fold(str(data.get("id", ""))) == fold(cdr.id):
+                return address
+    return None
+
+
+async def _known_shape(services: Services, job: DeliveryJob, cdr: CDR) -> str | None:
+    """The partner's last ``Location`` header with this CDR's id in place of that one's."""
+    rows = await services.database.reader.fetch(
+        "SELECT remote_url, object_key FROM deliveries"
+        " WHERE partner_id = $1 AND module = 'cdrs' AND state = 'DELIVERED' AND remote_url <> ''"
+        " ORDER BY id DESC LIMIT 1",
+        job.partner.id,
+    )
+    for remote_url, object_key in rows:
+        earlier = object_key.rsplit("/", 1)[-1]
+        if earlier and fold(remote_url).endswith(earlier):
+            return str(remote_url)[: -len(earlier)] + cdr.id
+    return None

@@ -1,0 +1,29 @@
+"""Rows of CDRs. They never leave ``repository``."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+
+from sqlalchemy import Column
+from sqlmodel import Field
+
+from roaming.store.columns import Exact, UtcDateTime
+from roaming.store.documents import DocumentRow
+
+
+class CdrRow(DocumentRow, table=True):
+    """A CDR as one document, with what is searched, summed and billed. Never changed, never deleted."""
+
+    __tablename__ = "cdrs"
+    MODULE: ClassVar[str] = "cdrs"
+
+    session_key: str | None = Field(default=None, unique=True)
+    """Of the session it closes: one CDR a session. Empty for a partner's CDR and for credits."""
+    currency: str
+    total_cost: Decimal = Field(sa_column=Column(Exact, nullable=False))
+    """Before taxes."""
+    total_energy: Decimal = Field(sa_column=Column(Exact, nullable=False))
+    """kWh."""
+    ended_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    digest: str = ""
+    """Of the CDR as a partner sent it: tells a repeat from a second version."""
