@@ -17,6 +17,10 @@ class SessionOpened(Message, frozen=True, kw_only=True):
     started_at: datetime
     authorization_reference: str | None = None
     command_id: str | None = None
+    network: str | None = None
+    station_id: str | None = None
+    transaction_id: str | None = None
+    """Where it takes place, so that it can be stopped; absent for sessions of partners."""
 
 
 class SessionEnded(Message, frozen=True, kw_only=True):

@@ -12,7 +12,6 @@ from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId
 from roaming.model.version import Version
 from roaming.modules.cdrs.tables import CdrRow
-from roaming.store.columns import MICRO
 from roaming.store.documents import Documents, Stored, object_key
 
 DOCUMENTS = Documents(CdrRow)
@@ -82,4 +81,4 @@ async def insert(
 
 def _storable(value: Decimal) -> Decimal:
     """For searching and summing six decimals are kept; the document keeps all."""
-    return value.quantize(MICRO)
+    return value.quantize(Decimal("0.000001"))

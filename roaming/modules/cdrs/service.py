@@ -143,9 +143,9 @@ async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str 
             )
         )
         data = answer.data
-        if answer.outcome == Outcome.DELIVERED and isinstance(data, dict):
-            if fold(str(data.get("id", ""))) == fold(cdr.id):
-                return address
+        is_copy = isinstance(data, dict) and fold(str(data.get("id", ""))) == fold(cdr.id)
+        if answer.outcome == Outcome.DELIVERED and is_copy:
+            return address
     return None
 
 

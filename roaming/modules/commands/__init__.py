@@ -1,0 +1,25 @@
+"""Commands: an eMSP asks a station of a CPO to do something."""
+
+from datetime import timedelta
+
+from roaming.model.party import InterfaceRole
+from roaming.modules.commands import service
+from roaming.modules.commands.projection import projections, tasks
+from roaming.modules.commands.routes import ROUTES
+from roaming.ocpi.module import ALL_VERSIONS, DeliveryKind, DeliveryRules, OcpiModule
+
+MODULE = OcpiModule(
+    id="commands",
+    versions=ALL_VERSIONS,
+    interfaces=(InterfaceRole.SENDER, InterfaceRole.RECEIVER),
+    routes=ROUTES,
+    projections=projections,
+    tasks=tasks,
+    delivery=DeliveryRules(
+        kind=DeliveryKind.RECORD,
+        interface=InterfaceRole.SENDER,
+        audience=service.audience,
+        build=service.build,
+        give_up_after=timedelta(minutes=10),
+    ),
+)

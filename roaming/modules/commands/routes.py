@@ -1,0 +1,44 @@
+"""Endpoints of commands: taking one (receiver), taking the result of one we sent (sender)."""
+
+from roaming.model.command import CommandType
+from roaming.model.party import InterfaceRole
+from roaming.modules.commands import sending, service
+from roaming.ocpi.codec import parse_json
+from roaming.ocpi.errors import NotFound
+from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+
+
+async def post(request: OcpiRequest) -> OcpiResponse:
+    name = _name(request)
+    return OcpiResponse(data=await service.receive(request, name, parse_json(request.body)))
+
+
+async def post_result(request: OcpiRequest) -> OcpiResponse:
+    _name(request)
+    await sending.take_result(request, request.path["command_id"], parse_json(request.body))
+    return OcpiResponse()
+
+
+def _name(request: OcpiRequest) -> CommandType:
+    name = request.path["command"]
+    if name not in CommandType.__members__:
+        raise NotFound(f"there is no command {name}; there are {', '.join(CommandType)}")
+    return CommandType(name)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="POST",
+        path="/{command}",
+        interface=InterfaceRole.RECEIVER,
+        handle=post,
+        summary="Ask a station to do something",
+    ),
+    Route(
+        method="POST",
+        path="/{command}/{command_id}",
+        interface=InterfaceRole.SENDER,
+        handle=post_result,
+        summary="The result of a command of ours",
+    ),
+)

@@ -1,0 +1,126 @@
+"""A hosted eMSP's command to a partner CPO: sent, answered at once, and again when the station has spoken."""
+
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from roaming.model.command import CommandResponseType, CommandType
+from roaming.model.identifiers import PartyId
+from roaming.model.party import InterfaceRole
+from roaming.modules.commands import repository
+from roaming.modules.commands.service import CODECS
+from roaming.ocpi.client import Call, Outcome
+from roaming.ocpi.codec import DecodeError, dump_json
+from roaming.ocpi.errors import NotFound
+from roaming.ocpi.headers import RequestIds, RoutingHeaders
+from roaming.ocpi.module import OcpiRequest, Services, dialect_of
+from roaming.partners.directory import Partner
+from roaming.store.journal import Exchange, mask_body
+
+KEPT = timedelta(hours=24)
+"""How long a result may come; a reservation may be cancelled hours later."""
+TIMEOUT_SECONDS = 10.0
+
+
+class CommandNotSent(RuntimeError):
+    """The partner cannot be asked. The text says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A command that is with the partner. ``response`` is a CommandResponseType, or what went wrong."""
+
+    id: str
+    response: str
+
+
+async def send(
+    services: Services, partner: Partner, name: CommandType, command: Any, *, emsp: PartyId, cpo: PartyId
+) -> Sent:
+    """Sends ``command`` (``response_url`` is set here). Raises ``CommandNotSent``."""
+    endpoint = partner.endpoint("commands", InterfaceRole.RECEIVER)
+    if endpoint is None or partner.version is None:
+        raise CommandNotSent(f"{partner.id} offers no commands")
+    command_id = str(uuid.uuid4())
+    response_url = f"{services.public_url}/{partner.version}/sender/commands/{name}/{command_id}"
+    body = dump_json(
+        CODECS[partner.version].CODECS[name].encode(msgspec.structs.replace(command, response_url=response_url)).body
+    )
+    async with services.database.work() as work:
+        values = {
+            "id": command_id,
+            "partner_id": partner.id,
+            "name": name.value,
+            "response": "",
+            "result": "",
+            "created_at": work.now,
+            "expires_at": work.now + KEPT,
+        }
+        await repository.insert_sent(work.connection, values)
+    response = await _post(services, partner, endpoint, name, body, RoutingHeaders(emsp, cpo))
+    async with services.database.work() as work:
+        await repository.note_response(work.connection, command_id, response)
+    return Sent(id=command_id, response=response)
+
+
+async def _post(
+    services: Services, partner: Partner, endpoint: str, name: CommandType, body: bytes, routing: RoutingHeaders
+) -> str:
+    dialect, ids = dialect_of(partner), RequestIds.fresh()
+    at, started = services.clock.now(), time.perf_counter()
+    url = dialect.address(endpoint, name.value)
+    answer = await services.client.request(
+        Call(
+            partner_key=partner.id,
+            method="POST",
+            url=url,
+            token_header=dialect.token_header(services.secrets.unseal(partner.sealed_token)),
+            headers=routing,
+            ids=ids,
+            body=body,
+            timeout=TIMEOUT_SECONDS,
+        )
+    )
+    services.journal.note(
+        Exchange(
+            at=at,
+            direction="out",
+            method="POST",
+            url=url,
+            partner_id=partner.id,
+            module="commands",
+            http_status=answer.http_status,
+            ocpi_status=answer.ocpi_status,
+            request_id=ids.request_id,
+            correlation_id=ids.correlation_id,
+            parties=f"{routing.from_party}>{routing.to_party}",
+            elapsed_ms=int((time.perf_counter() - started) * 1000),
+            request_body=mask_body(body),
+            response_body=mask_body(answer.body),
+            note=answer.error or "",
+        )
+    )
+    if answer.outcome != Outcome.DELIVERED:
+        return answer.error or f"HTTP {answer.http_status}"
+    try:
+        assert partner.version is not None
+        return str(CODECS[partner.version].COMMAND_RESPONSE_CODEC.decode(answer.data).value.result)
+    except DecodeError as error:
+        return f"{CommandResponseType.REJECTED}: {error}"
+
+
+async def take_result(request: OcpiRequest, command_id: str, body: Any) -> None:
+    """A partner tells what came of a command we sent; bare or wrapped in an envelope. Raises ``NotFound``."""
+    if isinstance(body, dict) and "result" not in body and isinstance(body.get("data"), dict):
+        body = body["data"]
+    result = CODECS[request.version].COMMAND_RESULT_CODEC.decode(body).value
+    async with request.services.database.work() as work:
+        is_known = await repository.note_result(
+            work.connection, command_id, request.partner.id, str(result.result), work.now
+        )
+    if not is_known:
+        raise NotFound("no command of yours waits for this result")

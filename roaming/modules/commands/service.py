@@ -1,0 +1,363 @@
+"""A partner eMSP's command to a station of a hosted CPO: who may, which station, and what is told when.
+
+The answer to the partner says only that the command is on its way; what the station said follows at ``response_url``.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.messages import CommandRequested
+from contracts.vocabulary import CommandName, CommandOutcome
+from roaming.model.command import (
+    CancelReservation,
+    CommandResponse,
+    CommandResponseType,
+    CommandResult,
+    CommandResultType,
+    CommandType,
+    ReserveNow,
+    StartSession,
+    StopSession,
+    UnlockConnector,
+)
+from roaming.model.identifiers import PartyId
+from roaming.model.location import Location
+from roaming.model.party import Role
+from roaming.model.text import DisplayText
+from roaming.model.token import Token
+from roaming.model.version import Version
+from roaming.modules.commands import repository
+from roaming.modules.commands.codec import v211, v221, v230
+from roaming.modules.commands.repository import Command, Reservation
+from roaming.ocpi.addresses import is_on_known_host
+from roaming.ocpi.codec import dump_json
+from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
+from roaming.ocpi.module import DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient
+from roaming.partners.directory import Directory
+from roaming.partners.drivers import driver_of, remember
+from roaming.stations.bindings import Binding, bindings_of_evse
+from roaming.stations.presence import Presence, presence_of
+from roaming.store.database import Work
+from roaming.store.documents import object_key, read_object
+
+CODECS = {Version.V2_1_1: v211, Version.V2_2_1: v221, Version.V2_3_0: v230}
+
+RESULT_OF = {
+    CommandOutcome.ACCEPTED: CommandResultType.ACCEPTED,
+    CommandOutcome.REJECTED: CommandResultType.REJECTED,
+    CommandOutcome.OCCUPIED: CommandResultType.EVSE_OCCUPIED,
+    CommandOutcome.INOPERATIVE: CommandResultType.EVSE_INOPERATIVE,
+    CommandOutcome.FAILED: CommandResultType.FAILED,
+    CommandOutcome.NOT_SUPPORTED: CommandResultType.NOT_SUPPORTED,
+    CommandOutcome.UNKNOWN_RESERVATION: CommandResultType.UNKNOWN_RESERVATION,
+    CommandOutcome.UNKNOWN_TRANSACTION: CommandResultType.REJECTED,
+    CommandOutcome.OFFLINE: CommandResultType.FAILED,
+    CommandOutcome.TIMEOUT: CommandResultType.TIMEOUT,
+}
+
+
+class Refused(Exception):
+    """The command ends here; the partner is told at once."""
+
+    def __init__(self, result: CommandResponseType, message: str) -> None:
+        super().__init__(message)
+        self.result = result
+        self.message = message
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Which station is asked to do what, on whose behalf."""
+
+    emsp: PartyId
+    cpo: PartyId
+    network: str
+    station_id: str
+    presence: Presence
+    request: CommandRequested
+
+
+async def receive(request: OcpiRequest, name: CommandType, body: Any) -> bytes:
+    """Checks a command, writes it with what the adapter will get, and returns the JSON of a CommandResponse.
+
+    Raises ``UnknownLocation`` (2003) and ``InvalidParameters`` (2001).
+    """
+    module = CODECS[request.version]
+    command = module.CODECS[name].decode(body).value
+    _check_response_url(request, command.response_url)
+    timeout = int(request.services.command_timeout)
+    try:
+        async with request.services.database.work() as work:
+            target = await _target(work, request, command)
+            row = Command(
+                id=target.request.command_id,
+                state="REQUESTED",
+                name=name.value,
+                partner_id=request.partner.id,
+                emsp=str(target.emsp),
+                cpo=str(target.cpo),
+                version=request.version.value,
+                response_url=command.response_url,
+                network=target.network,
+                station_id=target.station_id,
+                correlation_id=request.ids.correlation_id,
+                created_at=work.now,
+                deadline=target.request.deadline,
+            )
+            await repository.insert(work.connection, row)
+            work.outbox.add(
+                target.request,
+                subject=target.presence.instance,
+                id=target.request.command_id,
+                correlation_id=request.ids.correlation_id,
+            )
+        response = CommandResponse(result=CommandResponseType.ACCEPTED, timeout=timeout)
+    except Refused as refusal:
+        text = DisplayText(language="en", text=refusal.message)
+        response = CommandResponse(result=refusal.result, timeout=timeout, message=(text,))
+    return dump_json(module.COMMAND_RESPONSE_CODEC.encode(response).body)
+
+
+def _check_response_url(request: OcpiRequest, url: str) -> None:
+    known = [request.partner.versions_url, *(endpoint.url for endpoint in request.partner.endpoints)]
+    if not is_on_known_host(url, known):
+        raise InvalidParameters("response_url: its host is none of those in your version details")
+
+
+async def _target(work: Work, request: OcpiRequest, command: Any) -> Target:
+    match command:
+        case StartSession():
+            return await _start(work, request, command)
+        case ReserveNow():
+            return await _reserve(work, request, command)
+        case StopSession():
+            return await _stop(work, request, command)
+        case UnlockConnector():
+            return await _unlock(work, request, command)
+        case CancelReservation():
+            return await _cancel(work, request, command)
+        case _:
+            raise NotFound("there is no such command")
+
+
+async def _start(work: Work, request: OcpiRequest, command: StartSession) -> Target:
+    cpo, location = await _location(work.connection, request, command.location_id)
+    emsp = await _driver(work, request, command.token, cpo)
+    if command.connector_id is not None and command.evse_uid is None:
+        raise InvalidParameters("evse_uid: required together with connector_id")
+    binding, presence = await _reachable(work.connection, cpo, location, command.evse_uid, command.connector_id)
+    asked = _requested(request, binding, presence, CommandName.START_CHARGING)
+    asked = msgspec.structs.replace(
+        asked,
+        token_uid=command.token.uid,
+        group_id=command.token.group_id,
+        authorization_reference=command.authorization_reference,
+    )
+    return _to(emsp, cpo, binding, presence, asked)
+
+
+async def _reserve(work: Work, request: OcpiRequest, command: ReserveNow) -> Target:
+    cpo, location = await _location(work.connection, request, command.location_id)
+    emsp = await _driver(work, request, command.token, cpo)
+    if command.expiry_date <= work.now:
+        raise Refused(CommandResponseType.REJECTED, "expiry_date has passed")
+    binding, presence = await _reachable(work.connection, cpo, location, command.evse_uid, None)
+    station_reservation_id = uuid.uuid5(uuid.NAMESPACE_OID, f"{emsp}/{command.reservation_id}/{location.id}").hex
+    reservation = Reservation(
+        emsp=str(emsp),
+        reservation_id=command.reservation_id,
+        station_reservation_id=station_reservation_id,
+        network=binding.network,
+        station_id=binding.station_id,
+        connector_id=binding.connector_id,
+        expires_at=command.expiry_date,
+    )
+    await repository.keep_reservation(work.connection, reservation)
+    asked = msgspec.structs.replace(
+        _requested(request, binding, presence, CommandName.RESERVE),
+        token_uid=command.token.uid,
+        group_id=command.token.group_id,
+        reservation_id=station_reservation_id,
+        reservation_expires_at=command.expiry_date,
+        authorization_reference=command.authorization_reference,
+    )
+    return _to(emsp, cpo, binding, presence, asked)
+
+
+async def _stop(work: Work, request: OcpiRequest, command: StopSession) -> Target:
+    for cpo in _cpos(request):
+        running = await repository.find_running(work.connection, object_key(cpo, command.session_id))
+        if running is None:
+            continue
+        emsp = PartyId.parse(running.scope)
+        if emsp not in _emsps(request):
+            break  # the same answer as for a session that does not exist
+        presence = await _present(work.connection, running.network, running.station_id)
+        asked = CommandRequested(
+            command_id=str(uuid.uuid4()),
+            instance=presence.instance,
+            epoch=presence.epoch,
+            network=running.network,
+            station_id=running.station_id,
+            name=CommandName.STOP_CHARGING,
+            deadline=_deadline(request),
+            transaction_id=running.transaction_id,
+        )
+        return Target(
+            emsp=emsp,
+            cpo=cpo,
+            network=running.network,
+            station_id=running.station_id,
+            presence=presence,
+            request=asked,
+        )
+    raise Refused(CommandResponseType.UNKNOWN_SESSION, "no session of yours with this id is running")
+
+
+async def _unlock(work: Work, request: OcpiRequest, command: UnlockConnector) -> Target:
+    cpo, location = await _location(work.connection, request, command.location_id)
+    binding, presence = await _reachable(work.connection, cpo, location, command.evse_uid, command.connector_id)
+    asked = _requested(request, binding, presence, CommandName.UNLOCK_CONNECTOR)
+    return _to(_emsps(request)[0], cpo, binding, presence, asked)
+
+
+async def _cancel(work: Work, request: OcpiRequest, command: CancelReservation) -> Target:
+    for emsp in _emsps(request):
+        found = await repository.find_reservation(work.connection, str(emsp), command.reservation_id)
+        if found is None:
+            continue
+        presence = await _present(work.connection, found.network, found.station_id)
+        asked = CommandRequested(
+            command_id=str(uuid.uuid4()),
+            instance=presence.instance,
+            epoch=presence.epoch,
+            network=found.network,
+            station_id=found.station_id,
+            name=CommandName.CANCEL_RESERVATION,
+            deadline=_deadline(request),
+            reservation_id=found.station_reservation_id,
+        )
+        return Target(
+            emsp=emsp,
+            cpo=_cpos(request)[0],
+            network=found.network,
+            station_id=found.station_id,
+            presence=presence,
+            request=asked,
+        )
+    raise Refused(CommandResponseType.REJECTED, "no reservation of yours has this id")
+
+
+def _cpos(request: OcpiRequest) -> tuple[PartyId, ...]:
+    wanted = request.routing.to_party
+    found = request.directory.hosted_cpos_for(request.partner)
+    found = found if wanted is None else tuple(cpo for cpo in found if cpo == wanted)
+    if not found:
+        raise Refused(CommandResponseType.REJECTED, "you have no agreement with a CPO of this hub")
+    return found
+
+
+def _emsps(request: OcpiRequest) -> tuple[PartyId, ...]:
+    ours = request.partner.parties(Role.EMSP)
+    found = tuple(party for party in request.from_parties if party in ours)
+    if not found:
+        raise Refused(CommandResponseType.REJECTED, "commands come from a party in role EMSP")
+    return found
+
+
+async def _location(connection: AsyncConnection, request: OcpiRequest, location_id: str) -> tuple[PartyId, Location]:
+    for cpo in _cpos(request):
+        location = await read_object(connection, "locations", object_key(cpo, location_id), Location)
+        if location is not None:
+            return cpo, location
+    raise UnknownLocation(f"location_id: {location_id} is not known")
+
+
+async def _driver(work: Work, request: OcpiRequest, token: Token, cpo: PartyId) -> PartyId:
+    """The eMSP whose token it is, which must be the caller; the token is remembered for session and CDR."""
+    emsp = PartyId.of(token.country_code, token.party_id)
+    if emsp not in _emsps(request):
+        raise InvalidParameters("token: its country_code and party_id are not those of the calling eMSP")
+    if not request.directory.may_exchange(cpo=cpo, emsp=emsp):
+        raise Refused(CommandResponseType.REJECTED, "there is no agreement with this CPO")
+    await remember(work, driver_of(token, source=request.partner.id, now=work.now))
+    return emsp
+
+
+async def _reachable(
+    connection: AsyncConnection, cpo: PartyId, location: Location, evse_uid: str | None, connector_id: str | None
+) -> tuple[Binding, Presence]:
+    """A connector that fits, of a station that is connected."""
+    bindings = await bindings_of_evse(connection, cpo, location.id, evse_uid)
+    if connector_id is not None:
+        bindings = [b for b in bindings if b.evse_connector_id.casefold() == connector_id.casefold()]
+    if not bindings:
+        if evse_uid is not None:
+            raise UnknownLocation(f"evse_uid: {evse_uid} is not an EVSE of this location that can be commanded")
+        raise Refused(CommandResponseType.NOT_SUPPORTED, "no station is bound to this location")
+    for binding in bindings:
+        presence = await presence_of(connection, binding.network, binding.station_id)
+        if presence is not None and presence.is_connected and presence.is_admitted:
+            return binding, presence
+    raise Refused(CommandResponseType.REJECTED, "the station is not connected at the moment")
+
+
+async def _present(connection: AsyncConnection, network: str, station_id: str) -> Presence:
+    presence = await presence_of(connection, network, station_id)
+    if presence is None or not presence.is_connected:
+        raise Refused(CommandResponseType.REJECTED, "the station is not connected at the moment")
+    return presence
+
+
+def _deadline(request: OcpiRequest) -> datetime:
+    return request.services.clock.now() + timedelta(seconds=request.services.command_timeout)
+
+
+def _requested(request: OcpiRequest, binding: Binding, presence: Presence, name: CommandName) -> CommandRequested:
+    return CommandRequested(
+        command_id=str(uuid.uuid4()),
+        instance=presence.instance,
+        epoch=presence.epoch,
+        network=binding.network,
+        station_id=binding.station_id,
+        name=name,
+        deadline=_deadline(request),
+        connector_id=binding.connector_id,
+    )
+
+
+def _to(emsp: PartyId, cpo: PartyId, binding: Binding, presence: Presence, asked: CommandRequested) -> Target:
+    return Target(
+        emsp=emsp,
+        cpo=cpo,
+        network=binding.network,
+        station_id=binding.station_id,
+        presence=presence,
+        request=asked,
+    )
+
+
+async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
+    """The partner that sent the command, and nobody else."""
+    command = await repository.load(connection, outgoing.object_key)
+    if command is None or command.partner_id not in directory.partners:
+        return ()
+    emsp, cpo = PartyId.parse(command.emsp), PartyId.parse(command.cpo)
+    return (Recipient(partner_id=command.partner_id, to_party=emsp, from_party=cpo),)
+
+
+async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) -> PushRequest | None:
+    """POST of the bare CommandResult to ``response_url``; the endpoint of version details is never used for it."""
+    command = await repository.load(connection, job.object_key)
+    if command is None or not command.outcome:
+        return None
+    result = RESULT_OF[CommandOutcome(command.outcome)]
+    message = (DisplayText(language="en", text=command.detail[:512]),) if command.detail else ()
+    body = CODECS[Version(command.version)].COMMAND_RESULT_CODEC.encode(CommandResult(result=result, message=message))
+    return PushRequest(method="POST", url=command.response_url, body=dump_json(body.body))
