@@ -1,0 +1,1 @@
+"""A partner to practise with: an eMSP that registers by the real handshake, with faults on request."""

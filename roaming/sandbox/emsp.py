@@ -1,0 +1,300 @@
+"""A sandbox eMSP: OCPI 2.2.1 over HTTP with a store in memory. Knows nothing of the hub's inside: what it says and
+keeps is plain JSON, so that it judges the wire and not our own objects."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from roaming.model.identifiers import PartyId
+from roaming.model.party import InterfaceRole
+from roaming.ocpi.addresses import join
+from roaming.ocpi.client import Answer, Call, OcpiClient
+from roaming.ocpi.credentials_token import candidates, header_value, new_token
+from roaming.ocpi.errors import Unauthorized
+from roaming.ocpi.headers import RequestIds, RoutingHeaders, response_headers
+from roaming.sandbox.faults import Fault, FaultPlan
+
+VERSION = "2.2.1"
+RECEIVED = ("locations", "tariffs", "sessions", "cdrs")
+HANGING_SECONDS = 30.0
+
+
+@dataclass
+class Driver:
+    """A driver with a contract here."""
+
+    uid: str
+    name: str
+    contract_id: str
+    whitelist: str = "NEVER"
+    is_allowed: bool = True
+
+    def token(self, party: PartyId) -> dict[str, Any]:
+        """As an OCPI Token."""
+        return {
+            "country_code": party.country_code,
+            "party_id": party.party_id,
+            "uid": self.uid,
+            "type": "RFID",
+            "contract_id": self.contract_id,
+            "visual_number": self.name,
+            "issuer": "Sandbox eMSP",
+            "valid": self.is_allowed,
+            "whitelist": self.whitelist,
+            "last_updated": "2026-01-01T00:00:00Z",
+        }
+
+
+@dataclass
+class Delivery:
+    """One request that changed something here: the history that tests check."""
+
+    at: datetime
+    method: str
+    module: str
+    key: str
+    body: Any
+
+
+@dataclass
+class SandboxEmsp:
+    """See the module docstring. ``url`` is where it is reached, without trailing slash."""
+
+    url: str
+    party: PartyId
+    client: OcpiClient
+    name: str = "Sandbox eMSP"
+    drivers: dict[str, Driver] = field(default_factory=dict)
+    objects: dict[str, dict[str, Any]] = field(default_factory=lambda: {module: {} for module in RECEIVED})
+    history: list[Delivery] = field(default_factory=list)
+    doubles: list[str] = field(default_factory=list)
+    """CDR ids that were posted again after they had been saved."""
+    results: dict[str, str] = field(default_factory=dict)
+    """CommandResult by command id."""
+    faults: FaultPlan = field(default_factory=FaultPlan)
+    on_change: Callable[[], None] = lambda: None
+    authorization_delay: float = 0.0
+    _accepted: set[str] = field(default_factory=set)
+    _hub_token: str = ""
+    _hub: dict[tuple[str, str], str] = field(default_factory=dict)
+    _hub_parties: list[dict[str, Any]] = field(default_factory=list)
+
+    async def register(self, versions_url: str, token_a: str) -> None:
+        """Registers with a hub by the handshake of OCPI 2.2.1 credentials. Raises ``RuntimeError`` with the step."""
+        versions = await self._call("GET", versions_url, token=token_a)
+        details_url = next((v["url"] for v in versions.data or [] if v["version"] == VERSION), None)
+        if details_url is None:
+            raise RuntimeError(f"{versions_url} does not offer {VERSION}: {versions.message or versions.error}")
+        details = await self._call("GET", details_url, token=token_a)
+        self._hub = {(e["identifier"], e["role"]): e["url"] for e in details.data["endpoints"]}
+        token_b = new_token()
+        self._accepted.add(token_b)
+        answer = await self._call(
+            "POST", self._hub["credentials", "SENDER"], token=token_a, body=self._credentials(token_b)
+        )
+        if not answer.is_delivered:
+            raise RuntimeError(f"credentials refused: {answer.message or answer.error}")
+        self._hub_token = answer.data["token"]
+        self._hub_parties = answer.data["roles"]
+
+    @property
+    def cpo(self) -> PartyId:
+        """The hub's first CPO."""
+        role = next(r for r in self._hub_parties if r["role"] == "CPO")
+        return PartyId.of(role["country_code"], role["party_id"])
+
+    async def pull(self, module: str) -> list[dict[str, Any]]:
+        """Everything the hub lists, page by page."""
+        found: list[dict[str, Any]] = []
+        url: str | None = self._hub[module, "SENDER"] + "?limit=50"
+        if module == "sessions":
+            url = self._hub[module, "SENDER"] + "?limit=50&date_from=2020-01-01T00:00:00Z"
+        while url:
+            answer = await self._call("GET", url, to=self.cpo)
+            found += answer.data or []
+            link = answer.headers.get("link", "")
+            url = link[1 : link.index(">")] if "next" in link else None
+        return found
+
+    async def command(self, name: str, body: dict[str, Any]) -> tuple[str, str]:
+        """Sends a command; returns (its id, the CommandResponse's result). The result follows in ``results``."""
+        command_id = uuid.uuid4().hex
+        body = {**body, "response_url": f"{self.url}/commands/{name}/{command_id}"}
+        answer = await self._call("POST", join(self._hub["commands", "RECEIVER"], name), body=body, to=self.cpo)
+        if not answer.is_delivered:
+            return command_id, answer.message or answer.error or "no answer"
+        return command_id, answer.data["result"]
+
+    async def start(self, driver: Driver, location_id: str, evse_uid: str) -> tuple[str, str]:
+        """Sends START_SESSION for a driver."""
+        body = {"token": driver.token(self.party), "location_id": location_id, "evse_uid": evse_uid}
+        return await self.command("START_SESSION", body)
+
+    async def stop(self, session_id: str) -> tuple[str, str]:
+        """Sends STOP_SESSION."""
+        return await self.command("STOP_SESSION", {"session_id": session_id})
+
+    async def _call(
+        self, method: str, url: str, *, token: str = "", body: Any = None, to: PartyId | None = None
+    ) -> Answer:
+        return await self.client.request(
+            Call(
+                partner_key="hub",
+                method=method,
+                url=url,
+                token_header=header_value(token or self._hub_token, "base64"),
+                headers=RoutingHeaders(self.party, to) if to else None,
+                ids=RequestIds.fresh(),
+                body=json.dumps(body).encode() if body is not None else None,
+            )
+        )
+
+    def _credentials(self, token: str) -> dict[str, Any]:
+        role = {
+            "role": "EMSP",
+            "country_code": self.party.country_code,
+            "party_id": self.party.party_id,
+            "business_details": {"name": self.name},
+        }
+        return {"token": token, "url": f"{self.url}/versions", "roles": [role]}
+
+    def app(self) -> FastAPI:
+        """The HTTP side."""
+        app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+        app.add_api_route("/{path:path}", self._answer, methods=["GET", "PUT", "PATCH", "POST", "DELETE"])
+        return app
+
+    async def _answer(self, request: Request, path: str) -> Response:
+        ids, routing = RequestIds.parse(request.headers), RoutingHeaders.parse(request.headers)
+        headers = response_headers(ids, routing)
+        if not self._is_known(request.headers.get("authorization")):
+            return _envelope(None, 2000, "unknown token", 401, headers)
+        parts = path.strip("/").split("/")
+        fault = self.faults.take(parts[0]) if request.method != "GET" else None
+        if fault is Fault.ERROR:
+            return Response("internal error", 500)
+        if fault is Fault.REFUSE:
+            return _envelope(None, 3000, "not now", 200, headers)
+        if fault is Fault.GARBAGE:
+            return HTMLResponse("<html>It works!</html>")
+        if fault is Fault.SILENCE:
+            await asyncio.sleep(HANGING_SECONDS)
+        body = await request.body()
+        response = await self._dispatch(request.method, parts, json.loads(body) if body else None, headers)
+        if fault is Fault.LOST_ANSWER:
+            await asyncio.sleep(HANGING_SECONDS)
+        self.on_change()
+        return response
+
+    def _is_known(self, header: str | None) -> bool:
+        try:
+            return any(token in self._accepted for token in candidates(header))
+        except Unauthorized:
+            return False
+
+    async def _dispatch(self, method: str, parts: list[str], body: Any, headers: dict[str, str]) -> Response:
+        match method, parts:
+            case "GET", ["versions"]:
+                return _envelope([{"version": VERSION, "url": f"{self.url}/{VERSION}"}], headers=headers)
+            case "GET", ["2.2.1"]:
+                return _envelope({"version": VERSION, "endpoints": self._endpoints()}, headers=headers)
+            case "GET", ["tokens"]:
+                tokens = [driver.token(self.party) for driver in self.drivers.values()]
+                return _envelope(tokens, headers={**headers, "X-Total-Count": str(len(tokens)), "X-Limit": "100"})
+            case "POST", ["tokens", uid, "authorize"]:
+                return await self._authorize(uid, body, headers)
+            case "POST", ["commands", _, command_id]:
+                self.results[command_id] = body["result"]
+                return _envelope(None, headers=headers)
+            case "POST", ["cdrs"]:
+                return self._take_cdr(body, headers)
+            case "GET", [module, *key] if module in RECEIVED:
+                found = self.objects[module].get("/".join(key).upper())
+                if found is None:
+                    return _envelope(None, 2000, "not here", 404, headers)
+                return _envelope(found, headers=headers)
+            case (("PUT" | "PATCH" | "DELETE"), [("locations" | "tariffs" | "sessions") as module, *key]):
+                return self._change(method, module, key, body, headers)
+            case _:
+                return _envelope(None, 2000, "no such address", 404, headers)
+
+    def _endpoints(self) -> list[dict[str, str]]:
+        entries = [("credentials", "SENDER"), ("tokens", "SENDER"), ("commands", "SENDER")]
+        entries += [(module, "RECEIVER") for module in RECEIVED]
+        return [{"identifier": m, "role": InterfaceRole(r).value, "url": f"{self.url}/{m}"} for m, r in entries]
+
+    async def _authorize(self, uid: str, body: Any, headers: dict[str, str]) -> Response:
+        await asyncio.sleep(self.authorization_delay)
+        driver = self.drivers.get(uid.upper())
+        if driver is None:
+            return _envelope(None, 2004, "unknown token", 404, headers)
+        info: dict[str, Any] = {
+            "allowed": "ALLOWED" if driver.is_allowed else "BLOCKED",
+            "token": driver.token(self.party),
+        }
+        if driver.is_allowed:
+            info["authorization_reference"] = uuid.uuid4().hex
+            if body:
+                info["location"] = body
+        self.history.append(Delivery(datetime.now(UTC), "POST", "authorize", uid, info))
+        return _envelope(info, headers=headers)
+
+    def _take_cdr(self, cdr: dict[str, Any], headers: dict[str, str]) -> Response:
+        key = f"{cdr['country_code']}/{cdr['party_id']}/{cdr['id']}".upper()
+        if key in self.objects["cdrs"]:
+            self.doubles.append(cdr["id"])
+        else:
+            self.objects["cdrs"][key] = cdr
+        self.history.append(Delivery(datetime.now(UTC), "POST", "cdrs", key, cdr))
+        address = f"{self.url}/cdrs/{cdr['country_code']}/{cdr['party_id']}/{cdr['id']}"
+        return _envelope(None, http_status=201, headers={**headers, "Location": address})
+
+    def _change(self, method: str, module: str, key: list[str], body: Any, headers: dict[str, str]) -> Response:
+        name = "/".join(key[:3]).upper()
+        self.history.append(Delivery(datetime.now(UTC), method, module, "/".join(key).upper(), body))
+        known = self.objects[module]
+        if method == "DELETE":
+            known.pop(name, None)
+        elif len(key) == 3 and method == "PUT":
+            known[name] = body
+        elif name not in known:
+            return _envelope(None, 2003, "PUT the whole object first", 200, headers)
+        elif len(key) == 3:
+            known[name].update(body)
+        else:
+            for evse in known[name].get("evses", []):
+                if evse["uid"].upper() == key[3].upper():
+                    evse.update(body)
+            known[name]["last_updated"] = body.get("last_updated", known[name]["last_updated"])
+        return _envelope(None, headers=headers)
+
+
+def _envelope(
+    data: Any, code: int = 1000, message: str = "Success", http_status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    body: dict[str, Any] = {"status_code": code, "status_message": message}
+    body["timestamp"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if data is not None:
+        body["data"] = data
+    return JSONResponse(body, http_status, headers=headers)
+
+
+def sample_drivers(party: PartyId) -> dict[str, Driver]:
+    """Drivers to practise with: one asked about each time, one on the whitelist, one who is blocked."""
+    names = [
+        ("04A1B2C3D4", "Ada", "NEVER", True),
+        ("04E5F60718", "Grace", "ALLOWED", True),
+        ("04BADBAD01", "Mallory", "NEVER", False),
+    ]
+    prefix = f"{party.country_code}-{party.party_id}-C"
+    return {
+        uid: Driver(uid=uid, name=name, contract_id=f"{prefix}{number:08d}", whitelist=whitelist, is_allowed=is_allowed)
+        for number, (uid, name, whitelist, is_allowed) in enumerate(names, 1)
+    }
