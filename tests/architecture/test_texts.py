@@ -1,0 +1,50 @@
+"""No file names a package registry or a folder of somebody's machine, and no work is promised in a comment."""
+
+import re
+
+from tests.architecture.tree import files, text
+
+# Written in halves, so that this file does not name them either
+REGISTRIES = tuple(
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("files", "pythonhosted", "org"),
+        ("npmjs", "org"),
+        ("npmjs", "com"),
+        ("crates", "io"),
+        ("repo", "maven", "apache", "org"),
+        ("repo1", "maven", "org"),
+        ("proxy", "golang", "org"),
+        ("deb", "debian", "org"),
+        ("ghcr", "io"),
+    )
+)
+MACHINE_PATH = re.compile(r"(?<![\w./})-])/(?:root|work|Users|home)/")
+PROMISE = re.compile(r"\b(?:" + "|".join(("TO" + "DO", "FIX" + "ME", "X" * 3)) + r"\b)")
+VENDORED = re.compile(r"\.min\.(?:js|css)$|\.woff2$|/vendor/|\.png$|\.ico$")
+
+
+WRITTEN = [path for path in files() if not VENDORED.search(path.as_posix())]
+
+
+def found(pattern: re.Pattern[str]) -> list[str]:
+    """Where ``pattern`` occurs, as ``file:line: match``."""
+    return [
+        f"{path}:{number}: {match.group()}"
+        for path in WRITTEN
+        for number, line in enumerate(text(path).splitlines(), start=1)
+        for match in pattern.finditer(line)
+    ]
+
+
+def test_no_file_names_a_package_registry() -> None:
+    assert found(re.compile("|".join(re.escape(host) for host in REGISTRIES))) == []
+
+
+def test_no_file_names_a_folder_of_a_machine() -> None:
+    assert found(MACHINE_PATH) == []
+
+
+def test_no_file_promises_work() -> None:
+    assert found(PROMISE) == []
