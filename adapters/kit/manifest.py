@@ -16,6 +16,15 @@ from contracts.vocabulary import (
 )
 
 
+class KitError(Exception):
+    """Parent of every error the kit raises."""
+
+
+class SpoolFull(KitError):
+    """The spool keeps nothing more now: its bound is reached or the disk refuses. None of the facts of that call
+    was kept. Stop reading the station's socket and record the same facts again later."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fact:
     """Something a station told us, ready for the spool."""
@@ -49,6 +58,9 @@ class Authorization:
     """As the token's owner spells it."""
     authorization_reference: str | None = None
     group_id: str | None = None
+    command_id: str | None = None
+    """The remote start that the station is about to carry out; only with basis COMMAND. Goes into
+    ``TransactionStarted``."""
 
 
 class Authorizer(Protocol):
@@ -58,7 +70,11 @@ class Authorizer(Protocol):
         self, *, station_id: str, connector_id: int | None, token_uid: str, timeout: float
     ) -> Authorization:
         """Never raises and never takes longer than ``timeout`` seconds: then the token's whitelist policy
-        decides (OCPI 2.2.1 tokens, WhitelistType) and the basis says so."""
+        decides (OCPI 2.2.1 tokens, WhitelistType) and the basis says so.
+
+        A START_CHARGING command for this station and token answers ACCEPTED with basis COMMAND from the moment
+        the handler is called until the station has had time to start (120 s after the deadline); the kit sees
+        to that by itself. Only one of several pending commands with the same token is told, the oldest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +86,17 @@ class CommandResult:
 
 
 CommandHandler = Callable[[CommandRequested], Awaitable[CommandResult]]
-"""Carries out one command on a station connected here. The kit drops expired and repeated ones before, limits it
-to the deadline, and publishes the answer exactly once."""
+"""Carries out one command. The kit drops expired and repeated ones before, answers the unsupported, calls it for
+one command per station at a time, cancels it at the deadline (answered TIMEOUT) and publishes the answer exactly once.
+A station that is not connected here is ``CommandResult(outcome=OFFLINE)``; an exception is answered FAILED."""
 
 
 class Commands(Protocol):
     """Takes commands addressed to this instance."""
 
     def serve(self, handler: CommandHandler) -> None:
-        """Registers the one handler of this adapter. Call it before the runner starts to consume."""
+        """Registers the one handler of this adapter. Call it within ``Adapter.start``; commands come after it
+        returned."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,193 @@
+"""Takes what the spool keeps to the bus, in order, until the bus has it.
+
+Knows topics and the bus's promises; knows nothing of how facts came in.
+"""
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import structlog
+
+from adapters.kit.database import Database
+from contracts.bus.port import Bus, BusUnavailable
+from contracts.envelope import Envelope, MalformedEnvelope, decode, encode
+from contracts.topics import TOPIC_BY_NAME, TOPIC_OF
+
+_BATCH = 250
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 5.0
+_TOPIC_OF_TYPE = {message.__name__: topic.name for message, topic in TOPIC_OF.items()}
+
+logger = structlog.get_logger(__name__)
+
+
+Wave = dict[str, list[Envelope]]
+"""Envelopes by the name of their topic."""
+
+
+def waves(envelopes: Sequence[Envelope]) -> list[Wave]:
+    """Cuts a batch so that within one wave each subject has one topic only.
+
+    Topics of a wave can be published side by side, wave after wave, and each subject's messages still go out in
+    their order, across topics too.
+    """
+    result: list[Wave] = []
+    place: dict[str, tuple[int, str]] = {}
+    for envelope in envelopes:
+        topic = _TOPIC_OF_TYPE[envelope.type]
+        number, last = place.get(envelope.subject, (0, topic))
+        if last != topic:
+            number += 1
+        place[envelope.subject] = number, topic
+        if number == len(result):
+            result.append({})
+        result[number].setdefault(topic, []).append(envelope)
+    return result
+
+
+class Relay:
+    """One task that reads ``spooled`` in order of ``sequence`` and deletes what the bus has taken.
+
+    A crash between the two publishes again, with the same ids.
+    """
+
+    def __init__(self, database: Database, bus: Bus, *, on_relayed: Callable[[int, int], None]) -> None:
+        """``on_relayed`` is told how many facts and octets have left."""
+        self._database = database
+        self._bus = bus
+        self._on_relayed = on_relayed
+        self._after = 0
+        self._has_work = asyncio.Event()
+        self._is_idle = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, *, after: int) -> None:
+        """Relays everything with a sequence above ``after``."""
+        self._after = after
+        self._has_work.set()
+        self._task = asyncio.create_task(self._run())
+
+    def wake(self) -> None:
+        """Something was committed."""
+        self._has_work.set()
+        self._is_idle.clear()
+
+    def is_running(self) -> bool:
+        """False before ``start``, and when the task has ended."""
+        return self._task is not None and not self._task.done()
+
+    async def drain(self, seconds: float) -> bool:
+        """Waits until nothing is left to relay. False when time ran out."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._is_idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def stop(self) -> None:
+        """Ends the task, also in the middle of a publish: what was on its way comes again."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            self._has_work.clear()
+            try:
+                await self._relay_batch()
+            except sqlite3.Error as error:
+                logger.error("the spool cannot be read", error=str(error))
+                self._has_work.set()
+                await asyncio.sleep(_LONGEST_PAUSE)
+
+    async def _relay_batch(self) -> None:
+        rows = self._database.fetch(
+            "SELECT sequence, envelope FROM spooled WHERE sequence > ? ORDER BY sequence LIMIT ?",
+            (self._after, _BATCH),
+        )
+        if not rows:
+            if not self._has_work.is_set():
+                self._is_idle.set()
+                await self._has_work.wait()
+            return
+        for wave in waves(await self._readable(rows)):
+            await self._publish(wave)
+        self._after = rows[-1][0]
+        self._database.write_later(partial(_delete, self._after))
+        self._on_relayed(len(rows), sum(len(row[1]) for row in rows))
+
+    async def _readable(self, rows: list[tuple[int, bytes]]) -> list[Envelope]:
+        """What can be published. A row of another release, or a damaged one, is set aside where it can be looked
+        at: it must not hold up those behind it."""
+        envelopes = []
+        for sequence, data in rows:
+            try:
+                envelope = decode(data)
+            except MalformedEnvelope as error:
+                await self._set_aside(sequence, data, str(error))
+                continue
+            if envelope.type in _TOPIC_OF_TYPE:
+                envelopes.append(envelope)
+            else:
+                await self._set_aside(sequence, data, f"no topic for {envelope.type}")
+        return envelopes
+
+    async def _set_aside(self, sequence: int, data: bytes, reason: str) -> None:
+        logger.error("fact set aside, see table set_aside", sequence=sequence, reason=reason)
+        await self._database.write(partial(_keep_aside, sequence, data, reason))
+
+    async def _publish(self, wave: Wave) -> None:
+        """Returns when the bus has all of it, however long that takes."""
+        attempts = 0
+        while wave:
+            topics = list(wave)
+            outcomes = await asyncio.gather(
+                *(self._bus.publish(TOPIC_BY_NAME[topic], wave[topic]) for topic in topics),
+                return_exceptions=True,
+            )
+            for topic, outcome in zip(topics, outcomes, strict=True):
+                if outcome is None:
+                    del wave[topic]
+                elif isinstance(outcome, ValueError):
+                    await self._publish_one_by_one(topic, wave.pop(topic), reason=str(outcome))
+                elif not isinstance(outcome, Exception):
+                    raise outcome
+                elif attempts == 0 or not isinstance(outcome, BusUnavailable):
+                    logger.warning(
+                        "the bus did not take facts; they stay on disk and are tried again",
+                        topic=topic,
+                        error=f"{type(outcome).__name__}: {outcome}",
+                    )
+            if wave:
+                pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempts, 20))
+                attempts += 1
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+        if attempts:
+            logger.info("the bus takes facts again", attempts=attempts)
+
+    async def _publish_one_by_one(self, topic: str, envelopes: list[Envelope], *, reason: str) -> None:
+        """Finds the message that the bus will never take, such as one too large, and sets it aside."""
+        if len(envelopes) == 1:
+            await self._set_aside(envelopes[0].sequence, encode(envelopes[0]), reason)
+            return
+        for envelope in envelopes:
+            await self._publish({topic: [envelope]})
+
+
+def _delete(sequence: int, connection: sqlite3.Connection) -> None:
+    connection.execute("DELETE FROM spooled WHERE sequence <= ?", (sequence,))
+    connection.execute(
+        "INSERT INTO relayed VALUES (1, ?) ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence)",
+        (sequence,),
+    )
+
+
+def _keep_aside(sequence: int, data: bytes, reason: str, connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS set_aside (sequence INTEGER PRIMARY KEY, envelope BLOB, reason TEXT)"
+    )
+    connection.execute("INSERT OR REPLACE INTO set_aside VALUES (?, ?, ?)", (sequence, data, reason))

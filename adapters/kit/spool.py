@@ -1,0 +1,288 @@
+"""The durable way out: facts on disk before a station is answered, ordered, each once.
+
+Knows how facts are kept and recognised; ``relay.py`` takes them to the bus.
+"""
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import blake2b
+from typing import NamedTuple
+
+import structlog
+
+from adapters.kit.database import Database
+from adapters.kit.manifest import Fact, SpoolFull
+from adapters.kit.relay import Relay
+from contracts.bus.port import Bus
+from contracts.envelope import encode, wrap
+from contracts.messages import Message
+from contracts.topics import METER, TOPIC_OF
+
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS spooled (sequence INTEGER PRIMARY KEY, envelope BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS relayed (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), sequence INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS recorded (id BLOB PRIMARY KEY, forget_after INTEGER NOT NULL) WITHOUT ROWID",
+)
+_ROWS_IN_A_COMMIT = 1000
+_PARAMETERS = 500
+_BUSY_CALLS = 4
+_BUSY_PAUSE = 0.002
+_CHUNKS = 256
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpoolLimits:
+    """How much is kept, and for how long."""
+
+    facts: int = 2_000_000
+    """Not yet relayed."""
+    octets: int = 2 * 1024**3
+    """Of those facts."""
+    remembered: int = 5_000_000
+    """Ids of facts, kept to recognise repeats. Above this the oldest go early."""
+    remember: timedelta = timedelta(days=30)
+    remember_meter_values: timedelta = METER.retention or timedelta(days=2)
+    sweep: timedelta = timedelta(hours=1)
+    """Time in which all ids are looked through once."""
+
+
+class _Row(NamedTuple):
+    sequence: int
+    key: bytes
+    """Digest of the fact's id."""
+    forget_after: int
+    """In hours since 1970."""
+    envelope: bytes
+
+
+class _Call(NamedTuple):
+    """One waiting ``record``."""
+
+    rows: list[_Row]
+    octets: int
+    future: asyncio.Future[None]
+
+
+class Spool:
+    """Implements ``Facts``. Calls that wait at the same moment share one commit.
+
+    ``sequence`` is given when ``record`` is called and is the row's id; commits happen in its order, so what the
+    relay has not seen is always behind what it has. Repeats and refused calls leave gaps.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        *,
+        network: str,
+        instance: str,
+        now: Callable[[], datetime],
+        limits: SpoolLimits | None = None,
+    ) -> None:
+        self._database = database
+        self._network = network
+        self._source = f"adapter:{instance}"
+        self._now = now
+        self._limits = limits or SpoolLimits()
+        self._relay = Relay(database, bus, on_relayed=self._release)
+        self._next = 1
+        self._facts = 0
+        self._octets = 0
+        self._waiting: deque[_Call] = deque()
+        self._has_waiting = asyncio.Event()
+        self._is_refusing = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Makes the tables where they are missing, and relays what an earlier run left."""
+        await self._database.write(_create)
+        (self._facts, self._octets, last), (relayed,) = (
+            self._database.fetch(
+                "SELECT count(*), coalesce(sum(length(envelope)), 0), coalesce(max(sequence), 0) FROM spooled"
+            )[0],
+            self._database.fetch("SELECT coalesce(max(sequence), 0) FROM relayed")[0],
+        )
+        self._next = max(last, relayed) + 1
+        self._relay.start(after=relayed)
+        self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._forget())]
+
+    async def record(self, facts: Sequence[Fact]) -> None:
+        """See ``Facts.record``."""
+        if not facts:
+            return
+        recorded_at = self._now()
+        hour = int(recorded_at.timestamp()) // 3600
+        rows = [self._row(fact, recorded_at, hour) for fact in facts]
+        octets = sum(len(row.envelope) for row in rows)
+        self._make_sure_it_fits(len(rows), octets)
+        self._facts += len(rows)
+        self._octets += octets
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Call(rows, octets, future))
+        self._has_waiting.set()
+        await future
+
+    def backlog(self) -> int:
+        """How many facts wait for the bus."""
+        return self._facts
+
+    def is_healthy(self) -> bool:
+        """False while it refuses facts, or when a part of it has ended."""
+        return not self._is_refusing and self._relay.is_running() and not any(task.done() for task in self._tasks)
+
+    async def drain(self, seconds: float) -> bool:
+        """Waits until everything recorded is on the bus. False when time ran out; the rest stays on disk."""
+        return await self._relay.drain(seconds)
+
+    async def stop(self) -> None:
+        """Stops writing and relaying. What is on disk stays there for the next start."""
+        await self._relay.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._waiting:
+            self._fail(self._waiting, "the adapter has stopped")
+            self._waiting.clear()
+
+    def _row(self, fact: Fact, recorded_at: datetime, hour: int) -> _Row:
+        sequence = self._next
+        self._next += 1
+        envelope = wrap(
+            fact.message,
+            id=fact.id,
+            subject=f"{self._network}/{fact.station_id}",
+            sequence=sequence,
+            occurred_at=fact.occurred_at,
+            recorded_at=recorded_at,
+            correlation_id=fact.correlation_id or fact.id,
+            cause=fact.cause,
+            source=self._source,
+        )
+        key = blake2b(fact.id.encode(), digest_size=16).digest()
+        return _Row(sequence, key, hour + self._hours_remembered(type(fact.message)), encode(envelope))
+
+    def _hours_remembered(self, message: type[Message]) -> int:
+        is_meter = TOPIC_OF[message] is METER
+        span = self._limits.remember_meter_values if is_meter else self._limits.remember
+        return int(span / timedelta(hours=1))
+
+    def _make_sure_it_fits(self, facts: int, octets: int) -> None:
+        if self._facts + facts <= self._limits.facts and self._octets + octets <= self._limits.octets:
+            return
+        reason = f"{self._facts} facts ({self._octets} octets) wait for the bus, the bound is reached"
+        self._refuse(reason)
+        raise SpoolFull(f"{reason}: bring the bus back or raise the bound")
+
+    def _release(self, facts: int, octets: int) -> None:
+        self._facts -= facts
+        self._octets -= octets
+
+    def _refuse(self, reason: str) -> None:
+        if not self._is_refusing:
+            self._is_refusing = True
+            logger.error("spool refuses facts", reason=reason, backlog=self._facts)
+
+    async def _write(self) -> None:
+        """Commits what waits, one group after the other."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._has_waiting.wait()
+            started = loop.time()
+            calls = list(self._take())
+            rows = [row for call in calls for row in call.rows]
+            try:
+                kept, octets = await self._database.write(partial(_insert, rows))
+            except BaseException as error:
+                self._fail(calls, f"the disk refuses: {error}")
+                if isinstance(error, Exception):
+                    continue
+                raise
+            self._settle(calls, repeats=len(rows) - kept, octets=octets)
+            if len(calls) > _BUSY_CALLS:
+                await asyncio.sleep(started + _BUSY_PAUSE - loop.time())
+
+    def _take(self) -> Iterator[_Call]:
+        rows = 0
+        while self._waiting and rows < _ROWS_IN_A_COMMIT:
+            call = self._waiting.popleft()
+            rows += len(call.rows)
+            yield call
+        if not self._waiting:
+            self._has_waiting.clear()
+
+    def _settle(self, calls: list[_Call], *, repeats: int, octets: int) -> None:
+        if self._is_refusing:
+            self._is_refusing = False
+            logger.info("spool takes facts again", backlog=self._facts)
+        self._release(repeats, sum(call.octets for call in calls) - octets)
+        self._relay.wake()
+        for call in calls:
+            if not call.future.done():
+                call.future.set_result(None)
+
+    def _fail(self, calls: Iterable[_Call], reason: str) -> None:
+        self._refuse(reason)
+        for call in calls:
+            self._release(len(call.rows), call.octets)
+            if not call.future.done():
+                call.future.set_exception(SpoolFull(reason))
+
+    async def _forget(self) -> None:
+        """Walks through the ids for ever, a small part at a time, and drops those that are old enough."""
+        pause = self._limits.sweep.total_seconds() / _CHUNKS
+        ahead = 0
+        while True:
+            remembered = 0
+            for chunk in range(_CHUNKS):
+                await asyncio.sleep(pause)
+                hour = int(self._now().timestamp()) // 3600 + ahead
+                try:
+                    remembered += await self._database.write(partial(_forget_chunk, chunk, hour))
+                except sqlite3.Error as error:
+                    logger.warning("old ids could not be dropped", error=str(error))
+            if remembered > self._limits.remembered:
+                ahead += 48
+                logger.warning("too many ids are remembered; the oldest go early", remembered=remembered)
+            elif remembered < self._limits.remembered * 0.8:
+                ahead = max(0, ahead - 24)
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for table in _TABLES:
+        connection.execute(table)
+
+
+def _insert(rows: list[_Row], connection: sqlite3.Connection) -> tuple[int, int]:
+    """Keeps the rows whose id is new. Returns how many, and their octets."""
+    known: set[bytes] = set()
+    for start in range(0, len(rows), _PARAMETERS):
+        keys = [row.key for row in rows[start : start + _PARAMETERS]]
+        marks = ",".join("?" * len(keys))
+        known.update(
+            key
+            for (key,) in connection.execute(f"SELECT id FROM recorded WHERE id IN ({marks})", keys)  # noqa: S608
+        )
+    fresh: list[_Row] = []
+    for row in rows:
+        if row.key not in known:
+            known.add(row.key)
+            fresh.append(row)
+    connection.executemany("INSERT INTO spooled VALUES (?, ?)", [(row.sequence, row.envelope) for row in fresh])
+    connection.executemany("INSERT INTO recorded VALUES (?, ?)", [(row.key, row.forget_after) for row in fresh])
+    return len(fresh), sum(len(row.envelope) for row in fresh)
+
+
+def _forget_chunk(chunk: int, hour: int, connection: sqlite3.Connection) -> int:
+    """Drops ids that begin with the octet ``chunk`` and are past ``hour``. Returns how many of them remain."""
+    low, high = bytes([chunk]), bytes([chunk]) + b"\xff" * 16
+    connection.execute("DELETE FROM recorded WHERE id >= ? AND id <= ? AND forget_after < ?", (low, high, hour))
+    (remaining,) = connection.execute("SELECT count(*) FROM recorded WHERE id >= ? AND id <= ?", (low, high)).fetchone()
+    return int(remaining)
