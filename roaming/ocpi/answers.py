@@ -19,11 +19,11 @@ class Outcome(StrEnum):
     """What the caller may conclude."""
 
     DELIVERED = "DELIVERED"
-    """The partner said 1xxx, or 2xx without an envelope."""
+    """The partner said OCPI 1xxx, or HTTP 2xx without an envelope."""
     REFUSED = "REFUSED"
-    """The partner said 2xxx, or 4xx: the same request will be refused again."""
+    """The partner said OCPI 2xxx, or HTTP 4xx: the same request will be refused again."""
     FAILED = "FAILED"
-    """The partner said it could not (3xxx, 4xxx, 5xx, 429, a redirect): worth repeating later."""
+    """The partner said it could not (OCPI 3xxx or 4xxx, HTTP 5xx or 429, a redirect): worth repeating later."""
     UNREACHABLE = "UNREACHABLE"
     """The request never left: repeating is safe."""
     UNKNOWN = "UNKNOWN"
@@ -97,6 +97,8 @@ def judge(http_status: int, envelope: PartnerEnvelope) -> Judgement:
     if code is not None:
         return _judge_code(code, envelope.status_message)
     if 200 <= http_status <= 299:
+        if "status_code_out_of_range" in envelope.findings:
+            return Judgement(Outcome.UNKNOWN, Trouble.PROTOCOL, "the answer's status_code is none of OCPI's")
         if envelope.is_json or "empty_body" in envelope.findings:
             return Judgement(Outcome.DELIVERED)
         # Success from something that does not speak OCPI: never taken for a success, perhaps received all the same

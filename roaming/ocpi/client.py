@@ -360,7 +360,13 @@ def _text(error: BaseException) -> str:
     if isinstance(error, (httpx.LocalProtocolError, UnicodeError)):
         # Their texts quote the header, which may be Authorization
         return "the request cannot be written as HTTP: check the credentials token and the ids"
-    while error.__cause__ is not None:
-        error = error.__cause__
+    while (deeper := _cause(error)) is not None:
+        error = deeper
     text = "".join(character if character.isprintable() else " " for character in str(error))
     return f"{type(error).__name__}: {text[:_MAX_ERROR]}" if text else type(error).__name__
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """httpcore cuts the chain of causes but keeps the cause as its argument."""
+    inner = error.args[0] if error.args else None
+    return error.__cause__ or (inner if isinstance(inner, BaseException) else None)

@@ -51,7 +51,7 @@ class PartnerEnvelope:
     """What a partner answered. Every liberty it took is named in ``findings``."""
 
     status_code: int | None
-    """``None``: there was no envelope, the HTTP status decides."""
+    """``None``: there was no envelope or no OCPI status in it, the HTTP status decides."""
     status_message: str | None = None
     data: Any = None
     """Parsed JSON; the whole body when it is JSON without an envelope."""
@@ -64,7 +64,8 @@ def read_envelope(http_status: int, body: bytes) -> PartnerEnvelope:
     """Reads an answer on any HTTP status. Never raises.
 
     Findings: ``empty_body``, ``not_json``, ``no_envelope``, ``byte_order_mark``, ``status_code_is_text``,
-    ``status_code_out_of_range``, ``success_on_http_error``, ``timestamp_missing``, ``timestamp_unreadable``.
+    ``status_code_is_http`` (such as 200), ``status_code_out_of_range``, ``success_on_http_error``,
+    ``timestamp_missing``, ``timestamp_unreadable``.
     """
     findings: list[str] = []
     if body.startswith(_BYTE_ORDER_MARK):
@@ -109,8 +110,8 @@ def _status_code(value: object, findings: list[str]) -> int | None:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and 1000 <= value <= 4999:
         return value
-    # Mostly the HTTP status written here by mistake
-    findings.append("status_code_out_of_range")
+    is_http_success = isinstance(value, int) and 200 <= value <= 299
+    findings.append("status_code_is_http" if is_http_success else "status_code_out_of_range")
     return None
 
 

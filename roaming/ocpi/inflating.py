@@ -53,11 +53,10 @@ class BoundedBody:
             raise BodyTooLarge
 
     def finish(self) -> bytes:
-        """The body. Raises ``BodyUnreadable`` when compressed data ends too early."""
-        if self._inflater is not None and not self._inflater.eof:
-            raise BodyUnreadable("the compressed body ends too early")
-        return bytes(self._body)
-
-    def received(self) -> bytes:
-        """What is there so far, for the journal."""
+        """The body. Raises ``BodyUnreadable`` when compressed data ends too early or goes on after its end."""
+        if self._inflater is not None and self._received:
+            if not self._inflater.eof:
+                raise BodyUnreadable("the compressed body ends too early")
+            if self._inflater.unused_data:
+                raise BodyUnreadable("there is more after the end of the compressed body")
         return bytes(self._body)

@@ -21,7 +21,7 @@ TOTAL_COUNT = "X-Total-Count"
 LIMIT = "X-Limit"
 
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,15}")
-_MAX_CURSOR = 512
+_MAX_CURSOR = 1024
 _ZONE_AFTER_SPACE = re.compile(r"(T\S*) (\d\d:?\d\d)")
 
 
@@ -34,7 +34,7 @@ class Cursor:
 
     def to_text(self) -> str:
         """Opaque, safe in a query."""
-        text = json.dumps([self.at.astimezone(UTC).isoformat(), self.key], separators=(",", ":"))
+        text = json.dumps([self.at.astimezone(UTC).isoformat(), self.key], ensure_ascii=False, separators=(",", ":"))
         return base64.urlsafe_b64encode(text.encode()).decode("ascii").rstrip("=")
 
     @classmethod
