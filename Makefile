@@ -60,11 +60,14 @@ fmt: .venv/project ## format, and mend what can be mended by a machine
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url pyproject.toml
+
 .PHONY: constraints
-constraints: ## pin every dependency anew, with hashes, in constraints.txt
+constraints: ## pin every dependency anew, with hashes: constraints.txt, and deploy/requirements.txt without tools
 	@command -v uv > /dev/null || { echo "make constraints needs uv"; exit 1; }
-	uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
-		--python-version 3.11 --extra dev pyproject.toml --output-file constraints.txt
+	$(COMPILE) --upgrade --extra dev --output-file constraints.txt
+	$(COMPILE) --constraint constraints.txt --output-file deploy/requirements.txt
 
 .PHONY: clean
 clean: ## remove the environment, caches and build output; keeps data (.roaming) and foreign programs (.tools)

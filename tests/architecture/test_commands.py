@@ -1,0 +1,58 @@
+"""Every command of `roaming` explains itself and its options, and speaks JSON to programs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from roaming.cli.commands import app
+
+PROMISED = {
+    "start",
+    "serve",
+    "work",
+    "demo",
+    "doctor",
+    "db upgrade",
+    "partner add",
+    "partner list",
+    "partner check",
+    "station list",
+    "station bind",
+    "token import",
+    "sim station",
+    "sim partner",
+}
+
+
+def commands(parent: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Each command that does something, by its full name."""
+    for word, command in parent.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{name}{word} ")
+        else:
+            yield f"{name}{word}", command
+
+
+COMMANDS = dict(commands(get_command(app)))
+
+
+def test_what_was_promised_is_there() -> None:
+    assert set(COMMANDS) >= PROMISED
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_explains_itself(name: str) -> None:
+    assert COMMANDS[name].help, "no help text"
+    silent = [
+        option.name
+        for option in COMMANDS[name].params
+        if option.name != "help" and option.param_type_name == "option" and not option.help
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_speaks_json(name: str) -> None:
+    assert "--json" in {text for option in COMMANDS[name].params for text in option.opts}

@@ -1,0 +1,139 @@
+"""What deploy/ says about the hub is true: settings and commands exist, files parse, nothing runs as root."""
+
+import configparser
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from roaming.cli.commands import app
+from roaming.settings import Settings
+from tests.architecture.test_constraints import PIN
+from tests.architecture.tree import ROOT, files, text
+
+DEPLOY = Path("deploy")
+UNITS = [path for path in files() if path.parent == DEPLOY / "systemd"]
+EXAMPLE = text(DEPLOY / "settings.example.toml")
+COMPOSE: dict[str, Any] = yaml.safe_load(text(DEPLOY / "compose.yaml"))
+OURS = {name: service for name, service in COMPOSE["services"].items() if service["image"] == "roaming-hub"}
+OF_OTHERS = {"ROAMING_CONFIG", "POSTGRES_PASSWORD"}
+KNOWN = OF_OTHERS | {
+    name for field in Settings.model_fields for name in (f"ROAMING_{field.upper()}", field.upper()) if name
+}
+
+
+def is_known(name: str) -> bool:
+    """Whether an environment variable is a setting; only the two that choose the shape go without prefix."""
+    return name in KNOWN and (name.startswith("ROAMING_") or name in OF_OTHERS | {"DATABASE_URL", "KAFKA_BOOTSTRAP"})
+
+
+def assert_runs(command: str) -> None:
+    """``command`` is one of ours: `roaming …` with commands that exist, or an adapter."""
+    words = [word.removeprefix("/opt/roaming/bin/") for word in shlex.split(command)]
+    if words[0] == "python":
+        assert words[1:4] == ["-m", "adapters", "run"]
+        assert (ROOT / "adapters" / words[4] / "adapter.py").exists()
+        assert (ROOT / "adapters" / "__main__.py").exists()
+        return
+    assert words[0] == "roaming"
+    found: Any = get_command(app)
+    for word in words[1:]:
+        found = found.commands[word]
+
+
+def test_the_example_names_every_setting_with_its_default() -> None:
+    example = tomllib.loads(re.sub(r"^#(?=\w+ = )", "", EXAMPLE, flags=re.MULTILINE))
+    defaults = {
+        name: "" if field.default == () else str(field.default) if isinstance(field.default, Path) else field.default
+        for name, field in Settings.model_fields.items()
+    }
+    assert example == defaults
+
+
+def test_the_example_describes_every_setting() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert f"# {field.description}\n#{name} = " in EXAMPLE
+
+
+def test_the_example_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    copy = tmp_path / "settings.toml"
+    copy.write_text(EXAMPLE.replace("#port = 8000", "port = 8123"))
+    monkeypatch.setenv("ROAMING_CONFIG", str(copy))
+    assert Settings().port == 8123
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_runs_one_of_our_commands_with_known_settings(name: str) -> None:
+    assert_runs(OURS[name]["command"])
+    assert [variable for variable in OURS[name]["environment"] if not is_known(variable)] == []
+
+
+def test_every_process_of_the_scaled_shape_is_there() -> None:
+    commands = {service["command"] for service in OURS.values()}
+    assert {"roaming serve", "roaming work", "roaming db upgrade", "python -m adapters run ocpp"} == commands
+
+
+def test_services_depend_on_services_that_exist_and_mount_volumes_that_exist() -> None:
+    for service in COMPOSE["services"].values():
+        assert set(service.get("depends_on", ())) <= set(COMPOSE["services"])
+        assert {mount.split(":")[0] for mount in service.get("volumes", ())} <= set(COMPOSE["volumes"])
+
+
+def test_an_instance_keeps_its_spool() -> None:
+    assert any(mount.endswith(":/var/lib/roaming") for mount in OURS["adapter"]["volumes"])
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_unit_runs_one_of_our_commands_without_rights(unit: Path) -> None:
+    parser = configparser.ConfigParser(strict=True, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read_string(text(unit))
+    service = parser["Service"]
+    assert service["User"] not in ("", "root")
+    assert service["NoNewPrivileges"] == "yes"
+    assert_runs(service["ExecStart"])
+    if "ExecStartPre" in service:
+        assert_runs(service["ExecStartPre"])
+    names = [pair.partition("=")[0] for pair in shlex.split(service["Environment"])]
+    assert [name for name in names if not is_known(name)] == []
+
+
+@pytest.mark.parametrize("path", ["deploy/Dockerfile", "deploy/hub.env.example", "deploy/README.md", "README.md"])
+def test_a_text_names_only_settings_that_exist(path: str) -> None:
+    named = set(re.findall(r"\b(?:ROAMING_[A-Z_]+|DATABASE_URL|KAFKA_BOOTSTRAP)\b", text(Path(path))))
+    assert {name for name in named if not is_known(name)} == set()
+
+
+def test_compose_asks_for_what_the_example_of_its_environment_gives() -> None:
+    asked = set(re.findall(r"\$\{(\w+)", text(DEPLOY / "compose.yaml")))
+    given = set(re.findall(r"^(\w+)=", text(DEPLOY / "hub.env.example"), re.MULTILINE))
+    assert asked == given
+
+
+def test_the_image_runs_without_rights_and_is_watched() -> None:
+    lines = text(DEPLOY / "Dockerfile").splitlines()
+    last_stage = lines[max(number for number, line in enumerate(lines) if line.startswith("FROM ")) :]
+    users = [line.split()[1] for line in last_stage if line.startswith("USER ")]
+    assert users == ["roaming"]
+    assert any(line.startswith("HEALTHCHECK") for line in last_stage)
+    assert all(
+        (ROOT / word).exists()
+        for line in lines
+        if line.startswith("COPY ") and "--from" not in line
+        for word in line.split()[1:-1]
+    )
+
+
+def test_the_image_installs_the_versions_that_are_tested() -> None:
+    tested, shipped = (
+        {match[0] for line in text(Path(path)).splitlines() if (match := PIN.match(line))}
+        for path in ("constraints.txt", "deploy/requirements.txt")
+    )
+    assert shipped < tested
+    assert not any(line.startswith(("pytest==", "mypy==", "playwright==")) for line in shipped)
