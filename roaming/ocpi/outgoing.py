@@ -17,6 +17,7 @@ class OutgoingRow(SQLModel, table=True):
     """A change that waits to be fanned out; deleted once its deliveries exist."""
 
     __tablename__ = "outgoing"
+    __table_args__ = {"sqlite_autoincrement": True}  # an id is part of coalesce keys: none is ever used again
 
     id: int | None = Field(default=None, sa_column=Column(_BIG, primary_key=True, autoincrement=True))
     module: str
@@ -36,6 +37,7 @@ class DeliveryRow(SQLModel, table=True):
     __table_args__ = (
         Index("deliveries_due", "partner_id", "state", "id"),
         Index("deliveries_of_object", "module", "object_key"),
+        {"sqlite_autoincrement": True},
     )
 
     id: int | None = Field(default=None, sa_column=Column(_BIG, primary_key=True, autoincrement=True))

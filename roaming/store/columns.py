@@ -7,18 +7,49 @@ from typing import Any
 from sqlalchemy import BigInteger, DateTime, Dialect, Numeric, String, TypeDecorator
 
 MICRO = Decimal("0.000001")
+MAX_EXACT = Decimal("9000000000000")
+"""Nine million millions: what fits in millionths into the 64 bits that SQLite has."""
 
 
 def time_to_text(value: datetime) -> str:
     """The fixed-width text under which SQLite keeps a time, so that texts sort as times do."""
     if value.tzinfo is None:
         raise ValueError("a time without zone cannot be stored")
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def text_to_time(value: str) -> datetime:
-    """The inverse of ``time_to_text``."""
-    return datetime.fromisoformat(value)
+def text_to_time(value: str | datetime) -> datetime:
+    """The inverse of ``time_to_text``; a time (PostgreSQL) stays one."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+
+def storable_text(text: str) -> str:
+    """``text`` with what PostgreSQL cannot keep made visible: NUL and lone surrogates."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def exact_to_millionths(value: Decimal) -> int:
+    """The integer under which SQLite keeps an exact number.
+
+    Raises ``ValueError`` for what neither database could keep exactly: no number, more than six decimals, or more
+    than ``MAX_EXACT``.
+    """
+    if not value.is_finite():
+        raise ValueError(f"{value} is no amount")
+    if abs(value) > MAX_EXACT:
+        raise ValueError(f"{value} is more than {MAX_EXACT}")
+    numerator, denominator = value.as_integer_ratio()
+    millionths, rest = divmod(numerator * 1_000_000, denominator)
+    if rest:
+        raise ValueError(f"{value} has more than six decimals")
+    return millionths
+
+
+def millionths_to_exact(value: int) -> Decimal:
+    """The inverse of ``exact_to_millionths``."""
+    return Decimal(value).scaleb(-6)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -48,7 +79,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 class Exact(TypeDecorator[Decimal]):
     """Money or energy with six decimals: ``NUMERIC`` on PostgreSQL, integer millionths on SQLite, where NUMERIC
-    would be a float. More than six decimals are refused rather than rounded."""
+    would be a float. What would have to be rounded is refused (``exact_to_millionths``)."""
 
     impl = BigInteger
     cache_ok = True
@@ -61,11 +92,10 @@ class Exact(TypeDecorator[Decimal]):
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        if value != value.quantize(MICRO):
-            raise ValueError(f"{value} has more than six decimals")
-        return value if dialect.name == "postgresql" else int(value.scaleb(6))
+        millionths = exact_to_millionths(value)
+        return value if dialect.name == "postgresql" else millionths
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         if value is None:
             return None
-        return Decimal(value) if dialect.name == "postgresql" else Decimal(value).scaleb(-6)
+        return Decimal(value) if dialect.name == "postgresql" else millionths_to_exact(value)

@@ -69,48 +69,57 @@ class Consumer:
         )
 
     async def handle(self, envelopes: Sequence[Envelope]) -> None:
-        """Handles and commits a batch. Raises when the database is away: the bus offers the batch again."""
+        """Handles and commits a batch. Raises when the database is away (the bus offers the batch again) and, from
+        then on, when ``MAX_DEAD_IN_A_ROW`` messages in a row were dead."""
         wanted = [envelope for envelope in envelopes if envelope.type in self._wanted]
-        if not wanted:
-            return
+        if wanted:
+            await self._handle(wanted)
+
+    async def _handle(self, envelopes: Sequence[Envelope]) -> None:
+        """Together if they can be; otherwise the halves, first half first, until the bad message stands alone."""
         if self._dead_in_a_row >= MAX_DEAD_IN_A_ROW:
             raise TooManyDeadLetters(self._projection.consumer)
         try:
-            await self._handle_together(wanted)
-            self._dead_in_a_row = 0
-        except StoreUnavailable:
-            raise
-        except Exception:
-            logger.warning("batch_failed_handling_one_by_one", consumer=self._projection.consumer, exc_info=True)
-            for envelope in wanted:
-                await self._handle_alone(envelope)
-
-    async def _handle_together(self, envelopes: Sequence[Envelope]) -> None:
-        async with self._database.work() as work:
-            new = await claim_new(work.connection, self._projection.consumer, envelopes, work.now)
-            received: list[Received] = []
-            for envelope in new:
-                try:
-                    received.append(Received(envelope, envelope.message()))
-                except UnknownMessage as error:
-                    logger.warning("message_from_the_future", type=str(error))
-                except MalformedEnvelope as error:
-                    await bury(work.connection, self._projection.consumer, envelope, str(error), work.now)
-            if received:
-                await self._projection.handle(work, received)
-
-    async def _handle_alone(self, envelope: Envelope) -> None:
-        try:
-            await self._handle_together([envelope])
-            self._dead_in_a_row = 0
+            await self._handle_together(envelopes)
         except StoreUnavailable:
             raise
         except Exception as error:
-            self._dead_in_a_row += 1
-            logger.exception("message_is_dead", consumer=self._projection.consumer, message_id=envelope.id)
-            async with self._database.work() as work:
-                if await claim_new(work.connection, self._projection.consumer, [envelope], work.now):
-                    reason = f"{type(error).__name__}: {error}"
-                    await bury(work.connection, self._projection.consumer, envelope, reason, work.now)
-            if self._dead_in_a_row >= MAX_DEAD_IN_A_ROW:
-                raise TooManyDeadLetters(self._projection.consumer) from error
+            if len(envelopes) == 1:
+                await self._bury(envelopes[0], error)
+                return
+            logger.warning(
+                "batch_is_split", consumer=self._projection.consumer, size=len(envelopes), reason=repr(error)
+            )
+            middle = len(envelopes) // 2
+            await self._handle(envelopes[:middle])
+            await self._handle(envelopes[middle:])
+        else:
+            self._dead_in_a_row = 0
+
+    async def _handle_together(self, envelopes: Sequence[Envelope]) -> None:
+        async with self._database.work() as work:
+            received: list[Received] = []
+            for envelope in await claim_new(work.connection, self._projection.consumer, envelopes, work.now):
+                try:
+                    received.append(Received(envelope, envelope.message()))
+                except UnknownMessage as error:
+                    logger.warning("message_from_the_future", type=str(error), message_id=envelope.id)
+            if received:
+                await self._projection.handle(work, received)
+
+    async def _bury(self, envelope: Envelope, error: Exception) -> None:
+        consumer = self._projection.consumer
+        if not isinstance(error, MalformedEnvelope):
+            logger.error("message_is_dead", consumer=consumer, message_id=envelope.id, exc_info=error)
+        async with self._database.work() as work:
+            if not await claim_new(work.connection, consumer, [envelope], work.now):
+                return  # another process has handled it meanwhile
+            await bury(work.connection, consumer, envelope, reason_of(error), work.now)
+        self._dead_in_a_row += 1
+        if self._dead_in_a_row >= MAX_DEAD_IN_A_ROW:
+            raise TooManyDeadLetters(consumer) from error
+
+
+def reason_of(error: Exception) -> str:
+    """What people read beside a dead letter."""
+    return f"{type(error).__name__}: {error}"

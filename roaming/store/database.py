@@ -1,39 +1,31 @@
-"""The engine and the unit of work: one request, one message or one timer tick is one transaction.
+"""The unit of work: one request, one message or one timer tick is one transaction.
 
-SQLite has one writer: writes queue on a lock and begin IMMEDIATE, reads go beside them (WAL). PostgreSQL has a pool.
-Whoever is told "unavailable" may try again: nothing was committed.
+SQLite has one writer: writes queue and begin IMMEDIATE, reads go beside them (WAL). PostgreSQL has a pool.
+Whoever is told "unavailable" may try again.
 """
 
 import asyncio
-import contextlib
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from roaming.model.time import Clock, SystemClock
+from roaming.store import counts
+from roaming.store.engine import connected, reading_engine, sqlite_path, with_async_driver, writing_engine
 from roaming.store.errors import StoreUnavailable
 from roaming.store.outbox import Outbox
 from roaming.store.reader import PostgresqlReader, Reader, SqliteReader
 from roaming.store.wakeups import InProcessWakeups, PostgresqlWakeups, Wakeups
 
-SQLITE_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA busy_timeout=5000",
-    "PRAGMA temp_store=MEMORY",
-)
+WRITER_SECONDS = 5.0
+"""How long a transaction waits for its turn on SQLite."""
 
 
 class Work:
-    """One transaction: its connection, the messages it will publish, what to do once it is committed.
+    """One transaction: its connection, the messages it will publish, whom to wake once it is committed.
 
     Handed to services; only the edge that opened it commits.
     """
@@ -49,7 +41,8 @@ class Work:
         self._wakes.add(channel)
 
     async def flush(self) -> frozenset[str]:
-        """Writes the outbox; called by the edge just before the commit. Returns the channels to wake."""
+        """Writes what was collected; called by the edge just before the commit. Returns the channels to wake."""
+        await counts.flush(self.connection)
         if await self.outbox.flush(self.connection):
             self._wakes.add("outbox")
         return frozenset(self._wakes)
@@ -68,7 +61,9 @@ class Database:
         self.clock = clock
         self.source = source
         self.is_sqlite = url.get_backend_name() == "sqlite"
+        self._reading_engine = reading_engine(url) if self.is_sqlite else engine
         self._writer = asyncio.Lock()
+        self._working: set[asyncio.Task[Any] | None] = set()
 
     @classmethod
     async def open(
@@ -77,27 +72,15 @@ class Database:
         """Connects lazily: an absent server is noticed at first use. ``url`` is ``sqlite:///path`` or
         ``postgresql://user:password@host/name``."""
         parsed = with_async_driver(url)
+        reader: Reader
+        wakeups: Wakeups
         if parsed.get_backend_name() == "sqlite":
-            path = sqlite_path(parsed)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            engine = create_async_engine(parsed, pool_size=1, max_overflow=0, connect_args={"timeout": 5})
-            _prepare_sqlite(engine)
-            reader: Reader = SqliteReader(path)
-            wakeups: Wakeups = InProcessWakeups()
+            reader, wakeups = SqliteReader(sqlite_path(parsed)), InProcessWakeups()
         else:
-            engine = create_async_engine(
-                parsed,
-                pool_size=pool_size,
-                max_overflow=0,
-                pool_timeout=5,
-                pool_pre_ping=False,
-                connect_args={"timeout": 5, "command_timeout": 30},
-            )
-            reader = PostgresqlReader(parsed, pool_size=pool_size)
-            wakeups = PostgresqlWakeups(parsed)
+            reader, wakeups = PostgresqlReader(parsed, pool_size=pool_size), PostgresqlWakeups(parsed)
         return cls(
             parsed,
-            engine=engine,
+            engine=writing_engine(parsed, pool_size=pool_size),
             reader=reader,
             wakeups=wakeups,
             clock=clock or SystemClock(),
@@ -109,91 +92,48 @@ class Database:
         """A transaction that commits when the block ends and rolls back when it raises.
 
         Raises ``StoreUnavailable`` when the database went away; whether a commit that broke off took place is then
-        unknown, which is why everything done in a work is idempotent.
+        unknown, which is why everything done in a work is idempotent. One task has one work at a time.
         """
-        async with contextlib.AsyncExitStack() as stack:
-            if self.is_sqlite:
-                await stack.enter_async_context(self._writer)
-            with _translated():
-                async with self.engine.begin() as connection:
-                    work = Work(connection, clock=self.clock, source=self.source)
-                    yield work
-                    wakes = await work.flush()
-                    await self.wakeups.announce(connection, wakes)
+        async with self._turn(), connected(self.engine) as connection, connection.begin():
+            counts.begin(connection)
+            work = Work(connection, clock=self.clock, source=self.source)
+            yield work
+            wakes = await work.flush()
         self.wakeups.committed(wakes)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection to read from; nothing written through it is kept."""
-        async with contextlib.AsyncExitStack() as stack:
-            if self.is_sqlite:
-                await stack.enter_async_context(self._writer)
-            with _translated():
-                async with self.engine.connect() as connection:
-                    yield connection
-                    await connection.rollback()
+        """A connection to read what is committed; nothing written through it is kept. Raises ``StoreUnavailable``."""
+        async with connected(self._reading_engine) as connection:
+            yield connection
+            await connection.rollback()
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        task = asyncio.current_task()
+        if task in self._working:
+            raise RuntimeError("a work inside a work would wait for itself; hand the outer one down")
+        self._working.add(task)
+        try:
+            if not self.is_sqlite:
+                yield
+                return
+            try:
+                async with asyncio.timeout(WRITER_SECONDS):
+                    await self._writer.acquire()
+            except TimeoutError:
+                reason = f"other transactions kept the SQLite writer busy for {WRITER_SECONDS:g} s"
+                raise StoreUnavailable(reason) from None
+            try:
+                yield
+            finally:
+                self._writer.release()
+        finally:
+            self._working.discard(task)
 
     async def close(self) -> None:
         """Ends all connections."""
         await self.wakeups.close()
         await self.reader.close()
+        await self._reading_engine.dispose()
         await self.engine.dispose()
-
-
-def with_async_driver(url: str) -> URL:
-    """``url`` with the driver this house uses. Raises ``ValueError`` naming what is supported."""
-    parsed = make_url(url)
-    backend = parsed.get_backend_name()
-    if backend == "sqlite":
-        return parsed.set(drivername="sqlite+aiosqlite")
-    if backend in ("postgresql", "postgres"):
-        return parsed.set(drivername="postgresql+asyncpg")
-    raise ValueError(f"DATABASE_URL: {backend!r} is not supported; use sqlite:///file.db or postgresql://…")
-
-
-def sqlite_path(url: URL) -> Path:
-    """The file behind a SQLite URL. Raises ``ValueError`` for a database in memory, which two readers cannot share."""
-    if not url.database or url.database == ":memory:":
-        raise ValueError("DATABASE_URL: SQLite needs a file, such as sqlite:///.roaming/hub.db")
-    return Path(url.database)
-
-
-def _prepare_sqlite(engine: AsyncEngine) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
-    def on_connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in SQLITE_PRAGMAS:
-            cursor.execute(pragma)
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def on_begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-@contextlib.contextmanager
-def _translated() -> Any:
-    """Turns the drivers' many ways of saying "gone" into ``StoreUnavailable``."""
-    try:
-        yield
-    except DBAPIError as error:
-        if is_outage(error):
-            raise StoreUnavailable(str(error.orig)) from error
-        raise
-    except (PoolTimeoutError, OSError) as error:
-        if isinstance(error, StoreUnavailable):
-            raise
-        raise StoreUnavailable(str(error)) from error
-
-
-def is_outage(error: DBAPIError) -> bool:
-    """Whether the database went away, rather than refused what was asked of it."""
-    if error.connection_invalidated:
-        return True
-    if isinstance(error.orig, sqlite3.OperationalError):
-        return "locked" in str(error.orig) or "disk I/O" in str(error.orig)
-    state = getattr(error.orig, "sqlstate", None) or ""
-    if state[:2] in ("08", "57", "53"):  # connection, operator intervention, insufficient resources
-        return True
-    return isinstance(error, OperationalError | InterfaceError) and not state

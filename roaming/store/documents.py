@@ -9,15 +9,17 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import Boolean, Column, Integer, Table, Text, delete, select, update
+from sqlalchemy import Index, Table, Text, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import declared_attr
 from sqlmodel import Field, SQLModel
 
 from roaming.model.canonical import CanonicalObject, from_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.version import Version
-from roaming.store.bulk import insert_new, upsert
-from roaming.store.columns import UtcDateTime
+from roaming.store import counts
+from roaming.store.bulk import insert_new, update_unlocked
+from roaming.store.columns import UtcDateTime, text_to_time
 from roaming.store.database import Database
 
 T = TypeVar("T", bound=CanonicalObject)
@@ -44,28 +46,25 @@ class DocumentRow(SQLModel):
     """Partner that gave it to us; empty for objects of parties hosted here."""
     scope: str = ""
     """Token owner (``NL-EMS``) for sessions and CDRs: who else may see it. Empty: whoever has an agreement."""
-    is_listed: bool = Field(default=True, sa_column=Column(Boolean, nullable=False))
-    document: str = Field(sa_column=Column(Text, nullable=False))
+    is_listed: bool = True
     origin_version: str = "2.3.0"
     """Version in which unknown fields came."""
-    last_updated: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
-    received_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
-    revision: int = Field(default=1, sa_column=Column(Integer, nullable=False))
-    text_2_1_1: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
-    text_2_2_1: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
-    text_2_3_0: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    last_updated: datetime = Field(sa_type=UtcDateTime)
+    received_at: datetime = Field(sa_type=UtcDateTime)
+    revision: int = 1
+    document: str = Field(sa_type=Text)
+    text_2_1_1: str | None = Field(default=None, sa_type=Text)
+    text_2_2_1: str | None = Field(default=None, sa_type=Text)
+    text_2_3_0: str | None = Field(default=None, sa_type=Text)
 
-
-class CountRow(SQLModel, table=True):
-    """How many listed objects an owner has, by scope: counting them at each request would cost more than the page."""
-
-    __tablename__ = "object_counts"
-
-    module: str = Field(primary_key=True)
-    owner: str = Field(primary_key=True)
-    scope: str = Field(primary_key=True)
-    source: str = Field(primary_key=True)
-    amount: int = Field(sa_column=Column(Integer, nullable=False))
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Index, ...]:
+        """Both in the order of pages: the first for few owners, the second for many."""
+        owner = ("source", "scope", "country_code", "party_id")
+        return (
+            Index(f"{cls.__tablename__}_of_owner", *owner, "is_listed", "last_updated", "key"),
+            Index(f"{cls.__tablename__}_in_order", "source", "is_listed", "last_updated", "key"),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +105,7 @@ class PageRow:
     """One object of a page: its text, or its document where the text has yet to be made."""
 
     key: str
-    last_updated: Any
+    last_updated: datetime
     revision: int
     text: str | None
     document: str | None
@@ -146,11 +145,16 @@ class Documents:
         return {row["key"]: Stored(**row) for row in rows}
 
     async def insert(self, connection: AsyncConnection, values: Mapping[str, Any]) -> bool:
-        """Inserts a new document; False when its key is taken (then nothing changed)."""
-        new = await insert_new(connection, self.table, [dict(values)], key=("key",))
-        if new and values.get("is_listed", True):
-            await self._count(connection, values, +1)
-        return bool(new)
+        """Inserts a new document; False when its key is taken (then nothing changed). Only inside a ``Work``."""
+        return bool(await self.insert_many(connection, [values]))
+
+    async def insert_many(self, connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> set[str]:
+        """Inserts new documents and returns their keys; those whose key is taken are left as they are."""
+        new = {key for (key,) in await insert_new(connection, self.table, rows, key=("key",))}
+        for row in {row["key"]: row for row in reversed(rows)}.values():
+            if row["key"] in new and row.get("is_listed", True):
+                counts.add(connection, self._counted(row), +1)
+        return new
 
     async def change(self, connection: AsyncConnection, stored: Stored, values: Mapping[str, Any]) -> None:
         """Changes a document read with ``for_update``; its texts are cleared."""
@@ -158,29 +162,24 @@ class Documents:
         await connection.execute(
             update(self.table)
             .where(self.table.c.key == stored.key)
-            .values(revision=self.table.c.revision + 1, **cleared, **values)
+            .values({"revision": self.table.c.revision + 1, **cleared, **values})
         )
-        is_listed = values.get("is_listed", stored.is_listed)
-        if is_listed != stored.is_listed:
-            await self._count(connection, asdict(stored), +1 if is_listed else -1)
+        before = asdict(stored)
+        after = before | dict(values)
+        if stored.is_listed:
+            counts.add(connection, self._counted(before), -1)
+        if after["is_listed"]:
+            counts.add(connection, self._counted(after), +1)
 
     async def remove(self, connection: AsyncConnection, stored: Stored) -> None:
-        """Deletes a document (tariffs only)."""
+        """Deletes a document read with ``for_update`` (tariffs only)."""
         await connection.execute(delete(self.table).where(self.table.c.key == stored.key))
         if stored.is_listed:
-            await self._count(connection, asdict(stored), -1)
+            counts.add(connection, self._counted(asdict(stored)), -1)
 
-    async def _count(self, connection: AsyncConnection, values: Mapping[str, Any], step: int) -> None:
-        row = {
-            "module": self.module,
-            "owner": f"{values['country_code']}-{values['party_id']}",
-            "scope": values.get("scope", ""),
-            "source": values.get("source", ""),
-            "amount": step,
-        }
-        table: Table = CountRow.__table__  # type: ignore[attr-defined]
-        key = ("module", "owner", "scope", "source")
-        await upsert(connection, table, [row], key=key, update=("amount = t.amount + excluded.amount",))
+    def _counted(self, values: Mapping[str, Any]) -> counts.Counted:
+        owner = f"{values['country_code']}-{values['party_id']}"
+        return counts.Counted(self.module, owner, values.get("scope", ""), values.get("source", ""))
 
     async def page(
         self,
@@ -193,26 +192,14 @@ class Documents:
         after: tuple[datetime, str] | None = None,
     ) -> list[PageRow]:
         """One page in the order (last_updated, key), beginning behind ``after`` when given, else at ``offset``."""
-        where, parameters = _conditions(selection)
-        if after is not None:
-            parameters += [after[0], after[1]]
-            where += f" AND (last_updated, key) > (${len(parameters) - 1}, ${len(parameters)})"
-        parameters.append(limit)
-        tail = f"ORDER BY last_updated, key LIMIT ${len(parameters)}"
-        if after is None and offset:
-            parameters.append(offset)
-            tail += f" OFFSET ${len(parameters)}"
-        text = TEXT_COLUMN[version]
-        sql = (
-            f"SELECT key, last_updated, revision, {text},"  # noqa: S608 - names come from our tables
-            f" CASE WHEN {text} IS NULL THEN document END, origin_version"
-            f" FROM {self.table.name} WHERE {where} {tail}"
-        )
-        rows = await database.reader.fetch(sql, *parameters)
+        query = _Query(self.table.name, selection, after)
+        if not query.branches:
+            return []
+        rows = await database.reader.fetch(query.page(TEXT_COLUMN[version], limit, offset), *query.parameters)
         return [
             PageRow(
                 key=row[0],
-                last_updated=row[1],
+                last_updated=text_to_time(row[1]),
                 revision=row[2],
                 text=row[3],
                 document=row[4],
@@ -224,38 +211,27 @@ class Documents:
     async def total(self, database: Database, selection: Selection) -> int:
         """How many objects the whole list has: kept counts without a date filter, counted with one."""
         if selection.date_from is None and selection.date_to is None:
-            owners = [str(owner) for owner in selection.owners]
-            marks = ", ".join(f"${index}" for index in range(3, 3 + len(owners)))
-            scopes = ", ".join(f"${index}" for index in range(3 + len(owners), 3 + len(owners) + len(selection.scopes)))
-            if not owners:
-                return 0
-            rows = await database.reader.fetch(
-                "SELECT COALESCE(SUM(amount), 0) FROM object_counts"  # noqa: S608 - placeholders only
-                f" WHERE module = $1 AND source = $2 AND owner IN ({marks}) AND scope IN ({scopes})",
+            return await counts.kept(
+                database.reader,
                 self.module,
-                selection.source,
-                *owners,
-                *selection.scopes,
+                owners=[str(owner) for owner in selection.owners],
+                scopes=selection.scopes,
+                source=selection.source,
             )
-            return int(rows[0][0])
-        where, parameters = _conditions(selection)
-        rows = await database.reader.fetch(
-            f"SELECT COUNT(*) FROM {self.table.name} WHERE {where}",  # noqa: S608 - names come from our tables
-            *parameters,
-        )
+        query = _Query(self.table.name, selection, None)
+        if not query.branches:
+            return 0
+        rows = await database.reader.fetch(query.count(), *query.parameters)
         return int(rows[0][0])
 
     async def keep_texts(
         self, connection: AsyncConnection, version: Version, texts: Sequence[tuple[str, int, str]]
     ) -> None:
-        """Fills texts made on reading, (key, revision, text) each, unless the object has changed since."""
+        """Fills texts made on reading, (key, revision, text) each, unless the object has changed since or is being
+        changed just now."""
         column = TEXT_COLUMN[version]
-        for key, revision, text in texts:
-            await connection.execute(
-                update(self.table)
-                .where(self.table.c.key == key, self.table.c.revision == revision)
-                .values({column: text})
-            )
+        rows = [{"key": key, "revision": revision, column: text} for key, revision, text in texts]
+        await update_unlocked(connection, self.table, rows, key="key", only_if="revision", update=(column,))
 
 
 async def read_object(connection: AsyncConnection, module: str, key: str, cls: type[T]) -> T | None:
@@ -265,21 +241,66 @@ async def read_object(connection: AsyncConnection, module: str, key: str, cls: t
     return from_document(cls, text) if text is not None else None
 
 
-def _conditions(selection: Selection) -> tuple[str, list[Any]]:
-    parameters: list[Any] = [selection.source]
-    owners = []
-    for owner in selection.owners:
-        parameters += [owner.country_code, owner.party_id]
-        owners.append(f"(country_code = ${len(parameters) - 1} AND party_id = ${len(parameters)})")
-    scopes = []
-    for scope in selection.scopes:
-        parameters.append(scope)
-        scopes.append(f"${len(parameters)}")
-    where = f"is_listed AND source = $1 AND ({' OR '.join(owners) or 'false'}) AND scope IN ({', '.join(scopes)})"
-    if selection.date_from is not None:
-        parameters.append(selection.date_from)
-        where += f" AND last_updated >= ${len(parameters)}"
-    if selection.date_to is not None:
-        parameters.append(selection.date_to)
-        where += f" AND last_updated < ${len(parameters)}"
-    return where, parameters
+MAX_BRANCHES = 16
+
+
+class _Query:
+    """The SQL of one selection.
+
+    An index gives the rows of one owner and one scope in the order of pages. So few of them are read one after the
+    other and merged (``branches``); many are filtered out of the rows of everybody, most of which then belong.
+    """
+
+    def __init__(self, table: str, selection: Selection, after: tuple[datetime, str] | None) -> None:
+        self.parameters: list[Any] = []
+        self._table = table
+        source = self._mark(selection.source)
+        owners = [(self._mark(o.country_code), self._mark(o.party_id)) for o in dict.fromkeys(selection.owners)]
+        scopes = [self._mark(scope) for scope in dict.fromkeys(selection.scopes)]
+        common = f"source = {source} AND is_listed = true"
+        if selection.date_from is not None:
+            common += f" AND last_updated >= {self._mark(selection.date_from)}"
+        if selection.date_to is not None:
+            common += f" AND last_updated < {self._mark(selection.date_to)}"
+        if after is not None:
+            common += f" AND (last_updated, key) > ({self._mark(after[0])}, {self._mark(after[1])})"
+        self.branches = [
+            f"{common} AND scope = {scope} AND country_code = {country} AND party_id = {party}"
+            for country, party in owners
+            for scope in scopes
+        ]
+        if len(self.branches) > MAX_BRANCHES:
+            pairs = ", ".join(f"({country}, {party})" for country, party in owners)
+            self.branches = [
+                f"{common} AND scope IN ({', '.join(scopes)}) AND (country_code, party_id) IN (VALUES {pairs})"
+            ]
+
+    def _mark(self, value: Any) -> str:
+        self.parameters.append(value)
+        return f"${len(self.parameters)}"
+
+    def page(self, text: str, limit: int, offset: int) -> str:
+        """Key, time, revision, text or document, and origin of the rows of a page; numbers are our own."""
+        columns = f"t.{text}, CASE WHEN t.{text} IS NULL THEN t.document END, t.origin_version"
+        order = f"ORDER BY last_updated, key LIMIT {int(limit)}"
+        table = self._table
+        if len(self.branches) == 1:
+            return (
+                f"SELECT key, last_updated, revision, {columns}"  # noqa: S608 - names come from our tables
+                f" FROM {table} AS t WHERE {self.branches[0]} {order} OFFSET {int(offset)}"
+            )
+        enough = f"ORDER BY last_updated, key LIMIT {int(limit) + int(offset)}"
+        parts = " UNION ALL ".join(
+            f"SELECT * FROM (SELECT key, last_updated FROM {table} WHERE {branch} {enough}) AS b{index}"  # noqa: S608
+            for index, branch in enumerate(self.branches)
+        )
+        return (
+            f"SELECT t.key, t.last_updated, t.revision, {columns} FROM"  # noqa: S608
+            f" (SELECT * FROM ({parts}) AS parts {order} OFFSET {int(offset)}) AS page"
+            f" JOIN {table} AS t ON t.key = page.key ORDER BY t.last_updated, t.key"
+        )
+
+    def count(self) -> str:
+        """How many rows all pages have."""
+        counts_ = (f"(SELECT COUNT(*) FROM {self._table} WHERE {branch})" for branch in self.branches)  # noqa: S608
+        return f"SELECT {' + '.join(counts_)}"

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Integer, Text, delete
+from sqlalchemy import BigInteger, Column, Integer, Table, Text, delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
 from contracts.envelope import Envelope, encode
 from roaming.store.bulk import insert_new
-from roaming.store.columns import UtcDateTime
+from roaming.store.columns import UtcDateTime, storable_text
 
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -28,6 +28,7 @@ class DeadLetterRow(SQLModel, table=True):
     """A message that a consumer could not handle, kept for people: shown, mended, replayed."""
 
     __tablename__ = "dead_letters"
+    __table_args__ = {"sqlite_autoincrement": True}  # people name them by their number
 
     id: int | None = Field(default=None, sa_column=Column(_BIG, primary_key=True, autoincrement=True))
     consumer: str
@@ -40,6 +41,11 @@ class DeadLetterRow(SQLModel, table=True):
     replayed_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
 
 
+INBOX: Table = InboxRow.__table__  # type: ignore[attr-defined]
+DEAD_LETTERS: Table = DeadLetterRow.__table__  # type: ignore[attr-defined]
+PRUNE_BATCH = 10_000
+
+
 async def claim_new(
     connection: AsyncConnection, consumer: str, envelopes: Sequence[Envelope], now: datetime
 ) -> list[Envelope]:
@@ -47,28 +53,40 @@ async def claim_new(
     transaction commits."""
     first: dict[str, Envelope] = {}
     for envelope in envelopes:
-        first.setdefault(envelope.id, envelope)
+        first.setdefault(storable_text(envelope.id), envelope)
     rows = [{"consumer": consumer, "message_id": id, "handled_at": now} for id in first]
-    table = InboxRow.__table__  # type: ignore[attr-defined]
-    new = await insert_new(connection, table, rows, key=("consumer", "message_id"))
+    new = await insert_new(connection, INBOX, rows, key=("consumer", "message_id"))
     return [envelope for id, envelope in first.items() if (consumer, id) in new]
+
+
+async def unclaim(connection: AsyncConnection, consumer: str, message_id: str) -> None:
+    """Lets ``consumer`` handle a message once more."""
+    await connection.execute(delete(INBOX).where(INBOX.c.consumer == consumer, INBOX.c.message_id == message_id))
 
 
 async def bury(connection: AsyncConnection, consumer: str, envelope: Envelope, error: str, now: datetime) -> None:
     """Puts a message among the dead letters of ``consumer``."""
     await connection.execute(
-        DeadLetterRow.__table__.insert().values(  # type: ignore[attr-defined]
+        DEAD_LETTERS.insert().values(
             consumer=consumer,
-            message_id=envelope.id,
-            subject=envelope.subject,
-            type=envelope.type,
+            message_id=storable_text(envelope.id),
+            subject=storable_text(envelope.subject),
+            type=storable_text(envelope.type),
             envelope=encode(envelope).decode(),
-            error=error[:2000],
+            error=storable_text(error)[:2000],
             at=now,
         )
     )
 
 
-async def prune(connection: AsyncConnection, older_than: datetime) -> None:
-    """Forgets what was handled before ``older_than``; keep it longer than the bus keeps messages."""
-    await connection.execute(delete(InboxRow).where(InboxRow.__table__.c.handled_at < older_than))  # type: ignore[attr-defined]
+async def prune(connection: AsyncConnection, older_than: datetime) -> int:
+    """Forgets up to ``PRUNE_BATCH`` messages handled before ``older_than`` and returns how many; call it again, in a
+    transaction of its own, until there were fewer. Keep them longer than the bus keeps messages."""
+    old = (
+        select(INBOX.c.consumer, INBOX.c.message_id)
+        .where(INBOX.c.handled_at < older_than)
+        .order_by(INBOX.c.handled_at)
+        .limit(PRUNE_BATCH)
+    )
+    result = await connection.execute(delete(INBOX).where(tuple_(INBOX.c.consumer, INBOX.c.message_id).in_(old)))
+    return result.rowcount

@@ -5,26 +5,35 @@ message is written before it is answered, so that bad input loses nothing.
 """
 
 import asyncio
+import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
-from sqlalchemy import BigInteger, Column, Integer, Text, delete
+from sqlalchemy import BigInteger, Column, Integer, Table, Text, delete, select
 from sqlmodel import Field, SQLModel
 
-from roaming.store.columns import UtcDateTime
+from roaming.store.bulk import append
+from roaming.store.columns import UtcDateTime, storable_text
 from roaming.store.database import Database
 from roaming.store.errors import StoreUnavailable
 
 logger = structlog.get_logger(__name__)
 
 MAX_BODY = 64 * 1024
+"""Characters of a body that are kept."""
+MAX_FIELD = 4096
 MAX_WAITING = 10_000
+MAX_WAITING_CHARACTERS = 16 * 1024 * 1024
 FLUSH_SECONDS = 0.2
+FLUSH_BATCH = 500
+PRUNE_BATCH = 5_000
 MASKED_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
-_TOKEN_FIELD = re.compile(r'("token"\s*:\s*")[^"]*(")')
+_TOKEN_FIELD = re.compile(r"""(token\w*["']?\s*[:=]?\s*["']?)(?:\\.|[^"'\\,}&\s])+""", re.IGNORECASE)
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
 
 
@@ -51,6 +60,9 @@ class JournalRow(SQLModel, table=True):
     note: str = Field(default="", sa_column=Column(Text, nullable=False))
 
 
+JOURNAL: Table = JournalRow.__table__  # type: ignore[attr-defined]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
     """A request and its answer. ``direction`` is ``in`` or ``out``; bodies are already masked or harmless."""
@@ -74,10 +86,27 @@ class Exchange:
 
 def mask_body(body: bytes, *, holds_credentials: bool = False) -> str:
     """``body`` as text for the journal: capped, control characters made visible, credentials tokens masked."""
-    text = body[:MAX_BODY].decode("utf-8", "backslashreplace").replace("\x00", "\\x00")
+    seen = body if holds_credentials else body[: MAX_BODY + 1]
+    text = storable_text(seen.decode("utf-8", "backslashreplace"))
     if holds_credentials:
-        text = _TOKEN_FIELD.sub(r"\1***\2", text)
-    return text
+        text = _mask_tokens(text)
+    return text if len(text) <= MAX_BODY else f"{text[:MAX_BODY]}… ({len(body)} bytes)"
+
+
+def _mask_tokens(text: str) -> str:
+    """By structure where the body is JSON; otherwise everything that could be the value of a token."""
+    try:
+        return json.dumps(_masked(json.loads(text)), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return _TOKEN_FIELD.sub(r"\1***", text)
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: "***" if "token" in key.lower() else _masked(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_masked(entry) for entry in value]
+    return value
 
 
 def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -90,15 +119,17 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: list[Exchange] = []
+        self._waiting: deque[Exchange] = deque()
+        self._size = 0
         self._writing = asyncio.Lock()
         self.dropped = 0
 
     def note(self, entry: Exchange) -> None:
         """Writes ``entry`` soon. When the database is away for long, the oldest are counted and dropped."""
         self._waiting.append(entry)
-        if len(self._waiting) > MAX_WAITING:
-            del self._waiting[0]
+        self._size += _size(entry)
+        while len(self._waiting) > MAX_WAITING or self._size > MAX_WAITING_CHARACTERS:
+            self._size -= _size(self._waiting.popleft())
             self.dropped += 1
 
     async def keep(self, entry: Exchange) -> None:
@@ -112,31 +143,52 @@ class Journal:
     async def flush(self) -> None:
         """Writes all that wait. Raises ``StoreUnavailable``, keeping them."""
         async with self._writing:
-            batch, self._waiting = self._waiting, []
-            if not batch:
+            while self._waiting:
+                batch = [self._waiting[index] for index in range(min(len(self._waiting), FLUSH_BATCH))]
+                dropped = self.dropped
+                await self._write(batch)
+                for _ in range(len(batch) - (self.dropped - dropped)):
+                    self._size -= _size(self._waiting.popleft())
+
+    async def _write(self, batch: Sequence[Exchange]) -> None:
+        try:
+            async with self._database.work() as work:
+                await append(work.connection, JOURNAL, [_row(entry) for entry in batch])
+        except StoreUnavailable:
+            raise
+        except Exception:
+            if len(batch) == 1:
+                logger.exception("journal_entry_is_lost", method=batch[0].method, module=batch[0].module)
                 return
-            try:
-                async with self._database.work() as work:
-                    await work.connection.execute(
-                        JournalRow.__table__.insert(),  # type: ignore[attr-defined]
-                        [asdict(entry) for entry in batch],
-                    )
-            except BaseException:
-                self._waiting[:0] = batch
-                raise
+            for entry in batch:
+                await self._write([entry])
 
     async def run(self, *, keep_for: timedelta) -> None:
         """Flushes until cancelled and forgets what is older than ``keep_for``."""
-        last_prune = self._database.clock.now()
+        next_prune = self._database.clock.now()
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             try:
                 await self.flush()
                 now = self._database.clock.now()
-                if now - last_prune > timedelta(hours=1):
-                    last_prune = now
-                    table = JournalRow.__table__  # type: ignore[attr-defined]
-                    async with self._database.work() as work:
-                        await work.connection.execute(delete(table).where(table.c.at < now - keep_for))
+                if now >= next_prune and await self._prune(now - keep_for) < PRUNE_BATCH:
+                    next_prune = now + timedelta(hours=1)
             except StoreUnavailable as error:
                 logger.warning("journal_waits", reason=str(error), waiting=len(self._waiting))
+
+    async def _prune(self, older_than: datetime) -> int:
+        old = select(JOURNAL.c.id).where(JOURNAL.c.at < older_than).order_by(JOURNAL.c.at).limit(PRUNE_BATCH)
+        async with self._database.work() as work:
+            return (await work.connection.execute(delete(JOURNAL).where(JOURNAL.c.id.in_(old)))).rowcount
+
+
+def _row(entry: Exchange) -> dict[str, Any]:
+    row = {name: getattr(entry, name) for name in Exchange.__dataclass_fields__}
+    for name, value in row.items():
+        if isinstance(value, str):
+            row[name] = storable_text(value)[: MAX_BODY if name.endswith("_body") else MAX_FIELD]
+    return row
+
+
+def _size(entry: Exchange) -> int:
+    return len(entry.request_body) + len(entry.response_body) + len(entry.url) + len(entry.note) + 500

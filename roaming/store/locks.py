@@ -6,11 +6,13 @@ another takes over. On SQLite there is one process and every lock is granted.
 
 import asyncio
 import hashlib
+import time
 from typing import Any, Protocol
 
 import asyncpg
 
 from roaming.store.database import Database
+from roaming.store.engine import COMMAND_SECONDS, CONNECT_SECONDS, DRIVER_ERRORS, plain_dsn
 
 
 class Locks(Protocol):
@@ -42,39 +44,66 @@ class ProcessLocks:
 class AdvisoryLocks:
     """PostgreSQL session locks on one connection of their own."""
 
+    VERIFIED_SECONDS = 0.5
+    """How long an answer of the server is believed: a connection may be lost without our noticing."""
+    RETRY_SECONDS = 0.5
+    """After a failure nobody asks again for so long: those who queue must not wait for one time-out after another."""
+
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._connection: asyncpg.Connection[Any] | None = None
         self._held: set[str] = set()
         self._busy = asyncio.Lock()
+        self._verified_at = 0.0
+        self._failed_at = -self.RETRY_SECONDS
 
     async def try_acquire(self, name: str) -> bool:
         async with self._busy:
-            try:
-                if self._connection is None or self._connection.is_closed():
-                    self._held.clear()
-                    self._connection = await asyncpg.connect(self._dsn, timeout=3, command_timeout=5)
-                if name in self._held:
-                    return True
-                granted = await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", _number(name))
-                if granted:
-                    self._held.add(name)
-                return bool(granted)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
-                self._held.clear()
-                self._connection = None
+            if time.monotonic() - self._failed_at < self.RETRY_SECONDS:
                 return False
+            try:
+                connection = await self._connect()
+                if name in self._held:
+                    await self._verify(connection)
+                    return True
+                granted = await connection.fetchval("SELECT pg_try_advisory_lock($1)", _number(name))
+            except DRIVER_ERRORS:
+                self._forget()
+                self._failed_at = time.monotonic()
+                return False
+            self._verified_at = time.monotonic()
+            if granted:
+                self._held.add(name)
+            return bool(granted)
 
     async def release(self, name: str) -> None:
         async with self._busy:
-            if name in self._held and self._connection is not None and not self._connection.is_closed():
-                self._held.discard(name)
-                try:
-                    await self._connection.execute("SELECT pg_advisory_unlock($1)", _number(name))
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
-                    self._connection = None
+            if name not in self._held or self._connection is None:
+                return
+            self._held.discard(name)
+            try:
+                await self._connection.execute("SELECT pg_advisory_unlock($1)", _number(name))
+            except DRIVER_ERRORS:
+                self._forget()
 
     async def close(self) -> None:
+        self._forget()
+
+    async def _connect(self) -> "asyncpg.Connection[Any]":
+        if self._connection is None or self._connection.is_closed():
+            self._forget()
+            self._connection = await asyncpg.connect(
+                self._dsn, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS
+            )
+        return self._connection
+
+    async def _verify(self, connection: "asyncpg.Connection[Any]") -> None:
+        if time.monotonic() - self._verified_at > self.VERIFIED_SECONDS:
+            await connection.execute("SELECT 1")
+            self._verified_at = time.monotonic()
+
+    def _forget(self) -> None:
+        self._held.clear()
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
@@ -84,7 +113,7 @@ def locks_of(database: Database) -> Locks:
     """The locks that fit ``database``."""
     if database.is_sqlite:
         return ProcessLocks()
-    return AdvisoryLocks(database.url.set(drivername="postgresql").render_as_string(hide_password=False))
+    return AdvisoryLocks(plain_dsn(database.url))
 
 
 def _number(name: str) -> int:

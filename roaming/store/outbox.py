@@ -9,6 +9,7 @@ from sqlmodel import Field, SQLModel
 from contracts.envelope import Envelope, encode, message_id, wrap
 from contracts.messages import Message
 from contracts.topics import TOPIC_OF
+from roaming.store.bulk import append
 from roaming.store.columns import UtcDateTime
 
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
@@ -74,6 +75,6 @@ class Outbox:
             }
             for topic, envelope in self._pending
         ]
-        await connection.execute(OutboxRow.__table__.insert(), rows)  # type: ignore[attr-defined]
+        await append(connection, OutboxRow.__table__, rows)  # type: ignore[attr-defined]
         self._pending.clear()
         return True

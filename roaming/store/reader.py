@@ -1,11 +1,14 @@
 """Hot reads, around the ORM: one statement, positional parameters, plain tuples.
 
-SQL is written with ``$1`` placeholders in the dialect both databases share. Measured: an ORM session costs more
-than twice the processor time of a whole authorisation request, so lists and look-ups come through here.
+SQL is written with ``$1`` placeholders in the dialect both databases share, and holds no other dollar sign.
+Measured: an ORM session costs more than twice the processor time of a whole authorisation request, so lists and
+look-ups come through here.
 """
 
 import asyncio
 import sqlite3
+import time
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -16,13 +19,23 @@ import asyncpg
 from sqlalchemy import URL
 
 from roaming.store.columns import time_to_text
+from roaming.store.engine import (
+    COMMAND_SECONDS,
+    CONNECT_SECONDS,
+    DRIVER_ERRORS,
+    POOL_SECONDS,
+    SERVER_SETTINGS,
+    is_outage,
+    plain_dsn,
+)
 from roaming.store.errors import StoreUnavailable
 
 Row = Sequence[Any]
 
 
 class Reader(Protocol):
-    """Reads committed data only. Times come back as ``datetime`` (PostgreSQL) or sortable text (SQLite)."""
+    """Reads committed data only. Times come back as ``datetime`` (PostgreSQL) or sortable text (SQLite):
+    ``columns.text_to_time`` takes both. Exact numbers come as ``Decimal`` or millionths."""
 
     async def fetch(self, sql: str, *parameters: Any) -> Sequence[Row]:
         """All rows. Raises ``StoreUnavailable``."""
@@ -38,20 +51,23 @@ class SqliteReader:
         self._path = path
         self._connection: sqlite3.Connection | None = None
 
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"file:{self._path}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=0.2
+        )
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
     async def fetch(self, sql: str, *parameters: Any) -> Sequence[Row]:
         try:
             if self._connection is None:
-                self._connection = sqlite3.connect(
-                    f"file:{self._path}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
-                )
-                self._connection.execute("PRAGMA query_only=ON")
-                self._connection.execute("PRAGMA busy_timeout=2000")
+                self._connection = self._open()
             values = [time_to_text(value) if isinstance(value, datetime) else value for value in parameters]
             return self._connection.execute(_for_sqlite(sql), values).fetchall()
-        except sqlite3.OperationalError as error:
-            if "syntax" in str(error) or "no such" in str(error):
-                raise
-            raise StoreUnavailable(str(error)) from error
+        except sqlite3.Error as error:
+            if is_outage(error):
+                raise StoreUnavailable(str(error)) from error
+            raise
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -60,40 +76,94 @@ class SqliteReader:
 
 
 class PostgresqlReader:
-    """A pool of its own, so that reads do not queue behind writers."""
+    """A pool of its own, so that reads do not queue behind writers.
+
+    asyncpg's own pool asks the server to reset a connection after every use, which doubles the round trips; ours
+    are used for single reads only and carry nothing over.
+    """
 
     def __init__(self, url: URL, *, pool_size: int) -> None:
-        self._dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._dsn = plain_dsn(url)
         self._size = pool_size
-        self._pool: asyncpg.Pool[Any] | None = None
-        self._opening = asyncio.Lock()
-
-    async def _open(self) -> "asyncpg.Pool[Any]":
-        async with self._opening:  # several first requests would each make a pool
-            if self._pool is None:
-                self._pool = await asyncpg.create_pool(
-                    self._dsn, min_size=1, max_size=self._size, timeout=5, command_timeout=10
-                )
-            return self._pool
+        self._open = 0
+        self._free: list[asyncpg.Connection[Any]] = []
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._is_closed = False
 
     async def fetch(self, sql: str, *parameters: Any) -> Sequence[Row]:
+        connection = await self._take()
         try:
-            pool = self._pool or await self._open()
-            rows: Sequence[Row] = await pool.fetch(sql, *parameters, timeout=10)
-            return rows
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, TimeoutError) as error:
-            raise StoreUnavailable(str(error) or type(error).__name__) from error
-        except (
-            asyncpg.CannotConnectNowError,
-            asyncpg.AdminShutdownError,
-            asyncpg.TooManyConnectionsError,
-        ) as error:
-            raise StoreUnavailable(str(error)) from error
+            rows: Sequence[Row] = await connection.fetch(sql, *parameters)
+        except DRIVER_ERRORS as error:
+            if not is_outage(error):
+                raise
+            connection.terminate()
+            raise StoreUnavailable(str(error) or f"no answer within {COMMAND_SECONDS:g} s") from error
+        except asyncio.CancelledError:
+            connection.terminate()
+            raise
+        finally:
+            self._give_back(connection)
+        return rows
+
+    async def _take(self) -> "asyncpg.Connection[Any]":
+        end = time.monotonic() + POOL_SECONDS
+        while True:
+            while self._free:
+                connection = self._free.pop()
+                if not connection.is_closed():
+                    return connection
+                self._open -= 1
+            if self._open < self._size:
+                return await self._connect()
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            try:
+                async with asyncio.timeout(end - time.monotonic()):
+                    await turn
+            except (TimeoutError, asyncio.CancelledError) as error:
+                if turn.done() and not turn.cancelled():
+                    self._let_next_in()
+                if isinstance(error, TimeoutError):
+                    reason = f"all {self._size} reading connections were busy for {POOL_SECONDS:g} s"
+                    raise StoreUnavailable(reason) from None
+                raise
+
+    async def _connect(self) -> "asyncpg.Connection[Any]":
+        self._open += 1
+        try:
+            connection: asyncpg.Connection[Any] = await asyncpg.connect(
+                self._dsn, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS, server_settings=SERVER_SETTINGS
+            )
+        except BaseException as error:
+            self._open -= 1
+            self._let_next_in()
+            if isinstance(error, DRIVER_ERRORS):
+                raise StoreUnavailable(str(error) or f"no connection within {CONNECT_SECONDS:g} s") from error
+            raise
+        return connection
+
+    def _give_back(self, connection: "asyncpg.Connection[Any]") -> None:
+        if self._is_closed and not connection.is_closed():
+            connection.terminate()
+        if connection.is_closed():
+            self._open -= 1
+        else:
+            self._free.append(connection)
+        self._let_next_in()
+
+    def _let_next_in(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
 
     async def close(self) -> None:
-        if self._pool is not None:
-            self._pool.terminate()
-            self._pool = None
+        self._is_closed = True
+        while self._free:
+            self._free.pop().terminate()
+            self._open -= 1
 
 
 @lru_cache(maxsize=512)

@@ -3,17 +3,21 @@
 import asyncio
 
 import structlog
-from sqlalchemy import delete
+from sqlalchemy import Table
 
 from contracts.bus.port import Bus, BusUnavailable
-from contracts.envelope import Envelope, decode
-from contracts.topics import TOPIC_BY_NAME
-from roaming.store.database import Database
+from contracts.envelope import Envelope, MalformedEnvelope, decode
+from contracts.topics import TOPIC_BY_NAME, Topic
+from roaming.store.bulk import delete_keys
+from roaming.store.database import Database, Work
 from roaming.store.errors import StoreUnavailable
+from roaming.store.inbox import DEAD_LETTERS
 from roaming.store.locks import Locks
 from roaming.store.outbox import OutboxRow
 
 logger = structlog.get_logger(__name__)
+
+OUTBOX: Table = OutboxRow.__table__  # type: ignore[attr-defined]
 
 BATCH = 500
 IDLE_SECONDS = 0.5
@@ -47,14 +51,23 @@ class Relay:
         rows = await self._database.reader.fetch("SELECT id, topic, envelope FROM outbox ORDER BY id LIMIT $1", BATCH)
         if not rows:
             return 0
-        batches: list[tuple[str, list[Envelope]]] = []
+        by_topic: dict[Topic, list[Envelope]] = {}
+        unsendable: list[tuple[str, str]] = []
         for _, topic, text in rows:
-            if not batches or batches[-1][0] != topic:
-                batches.append((topic, []))
-            batches[-1][1].append(decode(text.encode()))
-        for topic, envelopes in batches:
-            await self._bus.publish(TOPIC_BY_NAME[topic], envelopes)
-        table = OutboxRow.__table__  # type: ignore[attr-defined]
+            try:
+                by_topic.setdefault(TOPIC_BY_NAME[topic], []).append(decode(text.encode()))
+            except (KeyError, MalformedEnvelope) as error:
+                unsendable.append((text, f"topic {topic}: {error!r}"))
+        for to, envelopes in by_topic.items():
+            await self._bus.publish(to, envelopes)
         async with self._database.work() as work:
-            await work.connection.execute(delete(table).where(table.c.id.in_([row[0] for row in rows])))
+            for text, reason in unsendable:
+                await self._bury(work, text, reason)
+            await delete_keys(work.connection, OUTBOX, "id", [row[0] for row in rows])
         return len(rows)
+
+    async def _bury(self, work: Work, text: str, reason: str) -> None:
+        """A row of another release must not hold up everything behind it."""
+        logger.error("outbox_row_is_unsendable", reason=reason)
+        fields = {"message_id": "", "subject": "", "type": "", "envelope": text, "error": reason, "at": work.now}
+        await work.connection.execute(DEAD_LETTERS.insert().values(consumer="relay", **fields))

@@ -1,0 +1,95 @@
+"""Databases for tests: migrated once, copied for each test, opened on both kinds.
+
+``tests/roaming/conftest.py`` and ``tests/ports/conftest.py`` hand these fixtures on; elsewhere import them by name.
+"""
+
+import asyncio
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import SQLModel
+
+from roaming.store.database import Database
+from roaming.store.engine import with_async_driver, writing_engine
+from roaming.store.migrate import rows_under, upgrade
+from tests.kit.postgresql import Postgresql
+
+BOTH = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql))
+
+
+def in_a_loop_of_its_own(work: Coroutine[Any, Any, None]) -> None:
+    """Runs ``work`` where no event loop of a test is disturbed."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
+async def build(url: str) -> None:
+    """Brings an empty database to the newest revision, and makes tables declared since: a module can be tested
+    before its revision is written (``tests/roaming/store/test_migrate.py`` insists on it)."""
+    await upgrade(url)
+    engine = writing_engine(with_async_driver(url), pool_size=1)
+    tables = [row.__table__ for row in rows_under(SQLModel) if row.__module__.startswith("roaming.")]
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: SQLModel.metadata.create_all(sync, tables=tables))
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    in_a_loop_of_its_own(build(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: Postgresql) -> str:
+    """The name of a migrated, empty database to copy."""
+    name = postgresql_server.create_database(f"template_{uuid.uuid4().hex[:12]}")
+    in_a_loop_of_its_own(build(postgresql_server.url(name)))
+    return name
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A migrated SQLite file of this test's own."""
+    path = tmp_path / "hub.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def migrated_postgresql_url(postgresql_server: Postgresql, postgresql_template: str) -> Iterator[str]:
+    """A migrated PostgreSQL database of this test's own."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    postgresql_server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{postgresql_template}"')
+    yield postgresql_server.url(name)
+    postgresql_server.drop_database(name)
+
+
+@pytest.fixture(params=BOTH)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database of this test's own: the test runs once on SQLite and once on PostgreSQL."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "migrated_postgresql_url")
+    return url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """``database_url``, opened."""
+    opened = await Database.open(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def sqlite_database(sqlite_url: str) -> AsyncIterator[Database]:
+    """For tests whose subject does not care which database it is."""
+    opened = await Database.open(sqlite_url)
+    yield opened
+    await opened.close()
