@@ -1,0 +1,310 @@
+"""All commands and their options; the work is done elsewhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from roaming.cli.output import Json, fail, run, show, show_rows
+
+app = typer.Typer(
+    help="An OCPI roaming hub.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+database_app = typer.Typer(help="The database.", no_args_is_help=True)
+partner_app = typer.Typer(help="Platforms on the other side.", no_args_is_help=True)
+party_app = typer.Typer(help="Parties hosted here.", no_args_is_help=True)
+station_app = typer.Typer(help="Charging stations.", no_args_is_help=True)
+location_app = typer.Typer(help="Locations of hosted CPOs.", no_args_is_help=True)
+tariff_app = typer.Typer(help="Tariffs of hosted CPOs.", no_args_is_help=True)
+token_app = typer.Typer(help="Tokens of hosted eMSPs.", no_args_is_help=True)
+delivery_app = typer.Typer(help="What is on its way to partners.", no_args_is_help=True)
+dead_letter_app = typer.Typer(help="Messages that could not be handled.", no_args_is_help=True)
+sim_app = typer.Typer(help="Simulators to practise with.", no_args_is_help=True)
+for name, sub in (
+    ("db", database_app),
+    ("partner", partner_app),
+    ("party", party_app),
+    ("station", station_app),
+    ("location", location_app),
+    ("tariff", tariff_app),
+    ("token", token_app),
+    ("delivery", delivery_app),
+    ("dead-letter", dead_letter_app),
+    ("sim", sim_app),
+):
+    app.add_typer(sub, name=name)
+
+
+def main() -> None:
+    """Entry point of ``roaming``."""
+    app()
+
+
+@app.command()
+def start(
+    migrate: Annotated[bool, typer.Option(help="Bring the database up to date first.")] = True, as_json: Json = False
+) -> None:
+    """Run everything in one process: HTTP, worker and the OCPP adapter."""
+    from roaming.cli.running import start as work
+
+    run(work(migrate=migrate, as_json=as_json))
+
+
+@app.command()
+def serve(as_json: Json = False) -> None:
+    """Run the HTTP endpoints only; start as many as you need (PostgreSQL)."""
+    from roaming.cli.running import serve as work
+
+    run(work(as_json=as_json))
+
+
+@app.command()
+def work(as_json: Json = False) -> None:
+    """Run a worker only; start as many as you need (PostgreSQL and Kafka)."""
+    from roaming.cli.running import work as run_worker
+
+    run(run_worker(as_json=as_json))
+
+
+@app.command()
+def demo(
+    stations: Annotated[int, typer.Option(help="Simulated OCPP stations.")] = 6,
+    speed: Annotated[float, typer.Option(help="How much faster than life the stations charge.")] = 60.0,
+    seconds: Annotated[float, typer.Option(help="End by itself after this long; 0: never.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="The same seed, the same drivers.")] = 1,
+    reset: Annotated[bool, typer.Option(help="Forget what earlier demos left.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Watch a charge at an OCPP station become a session and a CDR at a partner."""
+    from roaming.cli.demo import demo as run_demo
+
+    run(run_demo(stations=stations, speed=speed, seconds=seconds, seed=seed, reset=reset, as_json=as_json))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check settings, database, bus and partners, and say what to do."""
+    from roaming.cli.doctor import examine
+
+    findings = run(examine())
+    show_rows(findings, as_json=as_json, empty="")
+    if any(finding["state"] == "fail" for finding in findings):
+        raise typer.Exit(1)
+
+
+@database_app.command("upgrade")
+def db_upgrade(as_json: Json = False) -> None:
+    """Bring the database to this release."""
+    from roaming.cli.registering import upgrade_database
+
+    show(run(upgrade_database()), as_json=as_json)
+
+
+@partner_app.command("add")
+def partner_add(
+    partner_id: Annotated[str, typer.Argument(help="A short name of your choice, such as acme.")],
+    name: Annotated[str, typer.Option(help="Full name.")] = "",
+    party: Annotated[list[str] | None, typer.Option(help="A party it may speak for, such as NL-TNM.")] = None,
+    url: Annotated[str, typer.Option(help="Its versions address, if you start the registration.")] = "",
+    token: Annotated[str, typer.Option(help="TOKEN_A that it gave you, if you start the registration.")] = "",
+    agree: Annotated[bool, typer.Option(help="Agreements with all hosted parties when it registers.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Add a partner: prints the TOKEN_A to hand over, or registers with it when given --url and --token."""
+    from roaming.cli.registering import add_partner
+
+    show(
+        run(
+            add_partner(
+                partner_id, name=name or partner_id, parties=party or [], url=url, token=token, is_agreeing=agree
+            )
+        ),
+        as_json=as_json,
+    )
+
+
+@partner_app.command("list")
+def partner_list(as_json: Json = False) -> None:
+    """List partners."""
+    from roaming.cli.registering import list_partners
+
+    show_rows(run(list_partners()), as_json=as_json, empty="no partner yet: roaming partner add NAME")
+
+
+@partner_app.command("check")
+def partner_check(partner_id: str, as_json: Json = False) -> None:
+    """Ask a partner for its versions and modules and say what is missing."""
+    from roaming.cli.registering import check_partner
+
+    rows = run(check_partner(partner_id))
+    show_rows(rows, as_json=as_json, empty="")
+    if any(row["state"] == "fail" for row in rows):
+        raise typer.Exit(1)
+
+
+@party_app.command("add")
+def party_add(
+    party: Annotated[str, typer.Argument(help="Country code and party id, such as NL-HUB.")],
+    role: Annotated[str, typer.Option(help="CPO or EMSP.")],
+    name: Annotated[str, typer.Option(help="What people read.")],
+    as_json: Json = False,
+) -> None:
+    """Host a party: a CPO whose stations, or an eMSP whose tokens, are with us."""
+    from roaming.cli.registering import add_party
+
+    show(run(add_party(party, role=role, name=name)), as_json=as_json)
+
+
+@station_app.command("list")
+def station_list(as_json: Json = False) -> None:
+    """List stations, those that wait to be bound first."""
+    from roaming.cli.stations import list_stations
+
+    show_rows(run(list_stations()), as_json=as_json, empty="no station has connected yet")
+
+
+@station_app.command("bind")
+def station_bind(
+    station_id: str,
+    party: Annotated[str, typer.Option(help="The CPO, such as NL-HUB.")],
+    location: Annotated[str, typer.Option(help="Location id; made when it does not exist.")],
+    connectors: Annotated[int, typer.Option(help="How many connectors the station has.")] = 1,
+    evse: Annotated[str, typer.Option(help="EVSE uid of the first connector; others get -2, -3 …")] = "",
+    password: Annotated[str, typer.Option(help="Its basic auth password; empty: the one it presented.")] = "",
+    tariff: Annotated[str, typer.Option(help="Tariff id of its connectors.")] = "",
+    address: str = "unknown",
+    city: str = "unknown",
+    country: str = "NLD",
+    latitude: str = "52.00000",
+    longitude: str = "5.00000",
+    time_zone: str = "Europe/Amsterdam",
+    network: str = "",
+    as_json: Json = False,
+) -> None:
+    """Let a station in and say which EVSEs of which location its connectors are."""
+    from roaming.cli.stations import Place, bind_station
+
+    place = Place(
+        location_id=location,
+        address=address,
+        city=city,
+        country=country,
+        latitude=latitude,
+        longitude=longitude,
+        time_zone=time_zone,
+    )
+    bound = bind_station(
+        station_id,
+        party=party,
+        place=place,
+        connectors=connectors,
+        evse_uid=evse or station_id,
+        password=password,
+        tariff_id=tariff,
+        network=network,
+    )
+    show(run(bound), as_json=as_json)
+
+
+def _import(kind: str, file: Path, dry_run: bool, as_json: bool) -> None:
+    from roaming.cli.importing import import_objects
+
+    rows = run(import_objects(kind, file, is_dry_run=dry_run))
+    show_rows(rows, as_json=as_json, empty="the file holds nothing")
+    if any(row["state"] == "error" for row in rows):
+        fail("rows with an error were left out; nothing of them was stored")
+
+
+DryRun = Annotated[bool, typer.Option(help="Check only, store nothing.")]
+
+
+@location_app.command("import")
+def location_import(file: Path, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Publish locations from a JSON file of OCPI 2.2.1 Location objects."""
+    _import("location", file, dry_run, as_json)
+
+
+@tariff_app.command("import")
+def tariff_import(file: Path, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Publish tariffs from a JSON file of OCPI 2.2.1 Tariff objects."""
+    _import("tariff", file, dry_run, as_json)
+
+
+@token_app.command("import")
+def token_import(file: Path, dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Publish tokens from a JSON or CSV file (columns as the fields of an OCPI 2.2.1 Token)."""
+    _import("token", file, dry_run, as_json)
+
+
+@delivery_app.command("list")
+def delivery_list(
+    state: Annotated[str, typer.Option(help="PENDING, DELIVERED, REFUSED, DEAD; empty: all but delivered.")] = "",
+    limit: int = 50,
+    as_json: Json = False,
+) -> None:
+    """List what partners have yet to get, or would not take."""
+    from roaming.cli.registering import list_deliveries
+
+    show_rows(run(list_deliveries(state, limit)), as_json=as_json, empty="nothing waits")
+
+
+@delivery_app.command("replay")
+def delivery_replay(delivery_id: list[int], as_json: Json = False) -> None:
+    """Send refused or dead deliveries again."""
+    from roaming.cli.registering import replay_deliveries
+
+    show(run(replay_deliveries(delivery_id)), as_json=as_json)
+
+
+@dead_letter_app.command("list")
+def dead_letter_list(limit: int = 50, as_json: Json = False) -> None:
+    """List messages that a consumer could not handle."""
+    from roaming.cli.registering import list_dead_letters
+
+    show_rows(run(list_dead_letters(limit)), as_json=as_json, empty="no dead letters")
+
+
+@dead_letter_app.command("replay")
+def dead_letter_replay(letter_id: list[int], as_json: Json = False) -> None:
+    """Hand dead letters to their consumer again, once the cause is mended."""
+    from roaming.cli.registering import replay_dead_letters
+
+    show(run(replay_dead_letters(letter_id)), as_json=as_json)
+
+
+@sim_app.command("station")
+def sim_station(
+    n: Annotated[int, typer.Option("-n", help="How many.")] = 1,
+    url: Annotated[str, typer.Option(help="Where they connect.")] = "ws://127.0.0.1:9000",
+    prefix: Annotated[str, typer.Option(help="Station ids are PREFIX-001 and so on.")] = "SIM",
+    password: Annotated[str, typer.Option(help="Basic auth password of all of them.")] = "",
+    token: Annotated[list[str] | None, typer.Option(help="Tokens that drivers present.")] = None,
+    speed: float = 60.0,
+    seed: int = 1,
+    seconds: Annotated[float, typer.Option(help="End after this long; 0: never.")] = 0.0,
+    as_json: Json = False,
+) -> None:
+    """OCPP 1.6 stations over real WebSockets, with drivers who come and go."""
+    from roaming.cli.simulating import run_stations
+
+    ended = run_stations(
+        n=n, url=url, prefix=prefix, password=password, tokens=token or [], speed=speed, seed=seed, seconds=seconds
+    )
+    show(run(ended), as_json=as_json)
+
+
+@sim_app.command("partner")
+def sim_partner(
+    url: Annotated[str, typer.Option(help="Versions address of the hub.")] = "http://127.0.0.1:8000/ocpi/versions",
+    token: Annotated[str, typer.Option(help="TOKEN_A from `roaming partner add`.")] = "",
+    party: Annotated[str, typer.Option(help="The eMSP it plays.")] = "DE-SBX",
+    port: int = 8100,
+    fault: Annotated[str, typer.Option(help="module:fault:times, such as cdrs:error:3.")] = "",
+    seconds: Annotated[float, typer.Option(help="End after this long; 0: never.")] = 0.0,
+    as_json: Json = False,
+) -> None:
+    """A sandbox eMSP that registers with a hub and prints what it gets."""
+    from roaming.cli.simulating import run_partner
+
+    ended = run_partner(url=url, token=token, party=party, port=port, fault=fault, seconds=seconds, as_json=as_json)
+    show(run(ended), as_json=as_json)

@@ -1,0 +1,110 @@
+"""What is wrong with this installation, and what to do about it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from roaming.app import open_services
+from roaming.settings import Settings
+from roaming.store.errors import StoreUnavailable
+from roaming.store.migrate import current, head
+
+Finding = dict[str, Any]
+
+
+def _finding(check: str, state: str, detail: str, fix: str = "") -> Finding:
+    return {"check": check, "state": state, "detail": detail, "fix": fix}
+
+
+async def examine() -> list[Finding]:
+    """Every check, whatever the others say."""
+    settings = Settings()
+    checks: list[Callable[[Settings], Awaitable[list[Finding]]]] = [_settings, _database, _bus, _hub]
+    findings: list[Finding] = []
+    for check in checks:
+        try:
+            findings += await check(settings)
+        except Exception as error:
+            findings.append(_finding(check.__name__.strip("_"), "fail", f"{type(error).__name__}: {error}"))
+    return findings
+
+
+async def _settings(settings: Settings) -> list[Finding]:
+    shape = "embedded" if settings.is_embedded else "scaled"
+    found = [_finding("shape", "ok", shape)]
+    url = urlsplit(settings.effective_public_url)
+    is_local = url.hostname in ("127.0.0.1", "localhost", "::1")
+    if is_local:
+        found.append(
+            _finding("public address", "warn", settings.effective_public_url, "set ROAMING_PUBLIC_URL before partners")
+        )
+    elif url.scheme != "https":
+        found.append(_finding("public address", "warn", settings.effective_public_url, "OCPI asks for https"))
+    else:
+        found.append(_finding("public address", "ok", settings.effective_public_url))
+    if not settings.secret and not settings.is_embedded:
+        found.append(_finding("secret", "warn", "made per machine", "set ROAMING_SECRET to the same on every machine"))
+    else:
+        found.append(_finding("secret", "ok", "set" if settings.secret else "kept in the data directory"))
+    return found
+
+
+def _is_absent(url: str) -> bool:
+    return url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///")).exists()
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    url = settings.effective_database_url
+    if _is_absent(url):
+        return [_finding("database", "warn", "does not exist yet", "roaming start, or roaming db upgrade")]
+    revision = await current(url)
+    if revision != head():
+        return [_finding("database", "fail", f"at {revision or 'nothing'}", "roaming db upgrade")]
+    return [_finding("database", "ok", f"at {revision}")]
+
+
+async def _bus(settings: Settings) -> list[Finding]:
+    if not settings.kafka_bootstrap:
+        return [_finding("bus", "ok", "in this process")]
+    host, _, port = settings.kafka_bootstrap.split(",")[0].rpartition(":")
+    try:
+        async with asyncio.timeout(3):
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.close()
+        return [_finding("bus", "ok", settings.kafka_bootstrap)]
+    except (OSError, TimeoutError, ValueError):
+        pass
+    return [_finding("bus", "fail", f"{settings.kafka_bootstrap} does not answer", "start the broker, check the port")]
+
+
+async def _hub(settings: Settings) -> list[Finding]:
+    url = settings.effective_database_url
+    if _is_absent(url):
+        return []
+    found = []
+    async with open_services(settings) as services:
+        try:
+            directory = await services.directory.current()
+            waiting = await services.database.reader.fetch("SELECT COUNT(*) FROM stations WHERE NOT is_admitted")
+            dead = await services.database.reader.fetch("SELECT COUNT(*) FROM dead_letters WHERE replayed_at IS NULL")
+            stuck = await services.database.reader.fetch(
+                "SELECT COUNT(*) FROM deliveries WHERE state IN ('REFUSED', 'DEAD')"
+            )
+        except StoreUnavailable as error:
+            return [_finding("hub", "fail", str(error), "start the database")]
+    hosted = ", ".join(f"{e.party} {e.role}" for e in directory.hosted)
+    fix = "" if hosted else "roaming party add NL-HUB --role CPO --name '...'"
+    found.append(_finding("hosted parties", "ok" if hosted else "warn", hosted or "none", fix))
+    for partner in directory.partners.values():
+        state = "ok" if partner.is_connected else "warn"
+        found.append(_finding(f"partner {partner.id}", state, partner.state, f"roaming partner check {partner.id}"))
+    for name, rows, fix in (
+        ("stations to bind", waiting, "roaming station list"),
+        ("dead letters", dead, "roaming dead-letter list"),
+        ("deliveries stuck", stuck, "roaming delivery list"),
+    ):
+        number = int(rows[0][0])
+        found.append(_finding(name, "warn" if number else "ok", str(number), fix if number else ""))
+    return found

@@ -1,0 +1,54 @@
+"""How commands print: a table for people, JSON with ``--json``, one line for an error with what to do next."""
+
+import asyncio
+import json
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+T = TypeVar("T")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Runs a command's work under uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    return uvloop.run(work)
+
+
+def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
+    """A table, or a JSON list."""
+    if as_json:
+        print(json.dumps(list(rows), default=str, indent=2))
+        return
+    if not rows:
+        print(empty)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*rows[0].keys())
+    for row in rows:
+        table.add_row(*(str(value) if value not in (None, "") else "-" for value in row.values()))
+    Console().print(table)
+
+
+def show(values: Mapping[str, Any], *, as_json: bool) -> None:
+    """Names and values, or a JSON object."""
+    if as_json:
+        print(json.dumps(values, default=str, indent=2))
+        return
+    width = max(len(name) for name in values)
+    for name, value in values.items():
+        print(f"{name:<{width}}  {value}")
+
+
+def fail(message: str) -> NoReturn:
+    """Ends the command with exit code 1."""
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,218 @@
+"""Partners, parties, deliveries and dead letters from the command line."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import update
+
+from roaming.app import open_services
+from roaming.cli.output import fail
+from roaming.hub.deliver import DELIVERIES
+from roaming.model.identifiers import PartyId
+from roaming.model.party import InterfaceRole, Role
+from roaming.modules.credentials.service import RegistrationFailed, register
+from roaming.ocpi.client import Call
+from roaming.ocpi.credentials_token import new_token
+from roaming.ocpi.headers import RequestIds
+from roaming.ocpi.module import Services, dialect_of
+from roaming.partners import registry
+from roaming.settings import Settings
+from roaming.stations import presence
+from roaming.store.dead_letters import list_dead, replay
+from roaming.store.migrate import current, head, is_current, upgrade
+
+STATES = ("PENDING", "DELIVERED", "REFUSED", "DEAD", "DROPPED")
+
+
+@asynccontextmanager
+async def services_of_now() -> AsyncIterator[Services]:
+    """The services on the database of the settings, which must be of this release."""
+    settings = Settings()
+    if not await is_current(settings.effective_database_url):
+        fail("the database is not of this release: run `roaming db upgrade`")
+    async with open_services(settings) as services:
+        yield services
+
+
+async def upgrade_database() -> dict[str, Any]:
+    """Runs the migrations."""
+    url = Settings().effective_database_url
+    before = await current(url)
+    await upgrade(url)
+    return {"before": before or "empty", "now": head()}
+
+
+def party_of(text: str) -> PartyId:
+    """A party from the command line."""
+    try:
+        return PartyId.parse(text)
+    except ValueError as error:
+        fail(str(error))
+
+
+async def add_party(party: str, *, role: str, name: str) -> dict[str, Any]:
+    """Hosts a party."""
+    if role.upper() not in (Role.CPO, Role.EMSP):
+        fail("--role: CPO or EMSP")
+    parsed = party_of(party)
+    async with services_of_now() as services, services.database.work() as work:
+        await registry.host_party(work, parsed, role.upper(), name=name)
+    return {"party": str(parsed), "role": role.upper(), "name": name}
+
+
+async def add_partner(
+    partner_id: str, *, name: str, parties: list[str], url: str, token: str, is_agreeing: bool
+) -> dict[str, Any]:
+    """Makes a partner and a TOKEN_A for it, or registers with it."""
+    allowed = [party_of(party) for party in parties]
+    async with services_of_now() as services:
+        if (await services.directory.current()).partners.get(partner_id) is None:
+            async with services.database.work() as work:
+                await registry.add_partner(
+                    work, id=partner_id, name=name, versions_url=url, allowed_parties=allowed, is_agreeing=is_agreeing
+                )
+        if url and token:
+            try:
+                offer = await register(services, partner_id, versions_url=url, token_a=token)
+            except RegistrationFailed as error:
+                fail(f"registration: {error}")
+            finally:
+                await services.journal.flush()
+            return {"partner": partner_id, "state": "CONNECTED", "version": offer.version.value}
+        token_a = new_token()
+        async with services.database.work() as work:
+            await registry.allow_token(
+                work, partner_id=partner_id, digest=services.secrets.digest(token_a), is_registration=True
+            )
+        return {
+            "partner": partner_id,
+            "versions": f"{services.public_url}/versions",
+            "TOKEN_A": token_a,
+            "note": "shown once; hand both to the partner, who then POSTs its credentials",
+        }
+
+
+async def list_partners() -> list[dict[str, Any]]:
+    """All partners."""
+    async with services_of_now() as services:
+        directory = await services.directory.current()
+    return [
+        {
+            "id": partner.id,
+            "name": partner.name,
+            "state": partner.state,
+            "version": partner.version.value if partner.version else "",
+            "parties": " ".join(f"{role.party}:{role.role}" for role in partner.roles),
+            "modules": len(partner.endpoints),
+        }
+        for partner in directory.partners.values()
+    ]
+
+
+EXPECTED = {
+    Role.EMSP: (
+        ("locations", InterfaceRole.RECEIVER),
+        ("sessions", InterfaceRole.RECEIVER),
+        ("cdrs", InterfaceRole.RECEIVER),
+        ("tokens", InterfaceRole.SENDER),
+    ),
+    Role.CPO: (
+        ("locations", InterfaceRole.SENDER),
+        ("sessions", InterfaceRole.SENDER),
+        ("cdrs", InterfaceRole.SENDER),
+        ("tokens", InterfaceRole.RECEIVER),
+        ("commands", InterfaceRole.RECEIVER),
+    ),
+}
+"""What a partner in a role needs for a charge to go through."""
+
+
+async def check_partner(partner_id: str) -> list[dict[str, Any]]:
+    """Asks a partner for its versions, and looks at the modules it announced."""
+    async with services_of_now() as services:
+        partner = (await services.directory.current()).partners.get(partner_id)
+        if partner is None:
+            fail(f"no partner {partner_id}: see `roaming partner list`")
+        rows = [{"check": "registered", "state": "ok" if partner.is_connected else "fail", "detail": partner.state}]
+        if not partner.is_connected:
+            return rows
+        answer = await services.client.request(
+            Call(
+                partner_key=partner.id,
+                method="GET",
+                url=partner.versions_url,
+                token_header=dialect_of(partner).token_header(services.secrets.unseal(partner.sealed_token)),
+                headers=None,
+                ids=RequestIds.fresh(),
+            )
+        )
+        offered = [str(v.get("version")) for v in answer.data or [] if isinstance(v, dict)]
+        detail = ", ".join(offered) if answer.is_delivered else answer.error or answer.message or ""
+        is_spoken = partner.version is not None and partner.version.value in offered
+        rows.append({"check": "versions", "state": "ok" if is_spoken else "fail", "detail": detail})
+    for role in dict.fromkeys(entry.role for entry in partner.roles):
+        for module, interface in EXPECTED.get(Role(role) if role in Role.__members__ else Role.OTHER, ()):
+            url = partner.endpoint(module, interface)
+            rows.append(
+                {"check": f"{role} {module} {interface}", "state": "ok" if url else "warn", "detail": url or "missing"}
+            )
+    return rows
+
+
+async def list_deliveries(state: str, limit: int) -> list[dict[str, Any]]:
+    """Deliveries, the oldest first."""
+    if state and state.upper() not in STATES:
+        fail(f"--state: one of {', '.join(STATES)}")
+    wanted = [state.upper()] if state else ["PENDING", "REFUSED", "DEAD"]
+    marks = ", ".join(f"${number}" for number in range(2, 2 + len(wanted)))
+    async with services_of_now() as services:
+        rows = await services.database.reader.fetch(
+            "SELECT id, partner_id, module, object_key, state, attempts, due_at, last_error"  # noqa: S608 - placeholders
+            f" FROM deliveries WHERE state IN ({marks}) ORDER BY id LIMIT $1",
+            limit,
+            *wanted,
+        )
+    names = ("id", "partner", "module", "object", "state", "attempts", "due", "last error")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+async def replay_deliveries(ids: list[int]) -> dict[str, Any]:
+    """Makes refused and dead deliveries pending again."""
+    async with services_of_now() as services, services.database.work() as work:
+        done = await work.connection.execute(
+            update(DELIVERIES)
+            .where(DELIVERIES.c.id.in_(ids), DELIVERIES.c.state.in_(["REFUSED", "DEAD", "DROPPED"]))
+            .values(state="PENDING", attempts=0, due_at=work.now, created_at=work.now, last_error="", is_full=True)
+        )
+        work.wake("deliveries")
+    return {"asked": len(ids), "pending again": done.rowcount}
+
+
+async def list_dead_letters(limit: int) -> list[dict[str, Any]]:
+    """Dead letters, the oldest first."""
+    async with services_of_now() as services:
+        letters = await list_dead(services.database.reader, limit=limit)
+    return [json.loads(json.dumps(letter, default=str)) for letter in map(_as_row, letters)]
+
+
+def _as_row(letter: Any) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "consumer": letter.consumer,
+        "type": letter.type,
+        "subject": letter.subject,
+        "error": letter.error[:120],
+        "at": letter.at,
+    }
+
+
+async def replay_dead_letters(ids: list[int]) -> dict[str, Any]:
+    """Hands dead letters to their consumers again."""
+    async with services_of_now() as services:
+        projections = [presence.PROJECTION]
+        for module in services.modules:
+            projections.extend(module.projections(services))
+        rows = await replay(services.database, ids, projections)
+    return {"asked": len(ids), **{str(row.id): row.outcome for row in rows}}

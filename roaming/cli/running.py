@@ -1,0 +1,198 @@
+"""Composition of processes: which parts run together, how they start, and how they end."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from datetime import timedelta
+from importlib.metadata import entry_points
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from starlette.responses import JSONResponse
+
+from contracts.bus.memory import MemoryBus
+from contracts.bus.port import Bus
+from roaming.app import adapter_secret, create_app, open_services, station_pepper, with_raw_paths
+from roaming.cli.output import fail, show
+from roaming.console.pages import mount_console
+from roaming.ocpi.module import Services
+from roaming.settings import Settings
+from roaming.store.migrate import is_current, upgrade
+from roaming.worker import Worker
+
+logger = structlog.get_logger(__name__)
+
+
+async def start(*, migrate: bool, as_json: bool) -> None:
+    """Everything in one process until SIGINT or SIGTERM."""
+    settings = Settings()
+    async with AsyncExitStack() as stack:
+        services = await stack.enter_async_context(everything(settings, migrate=migrate))
+        show(addresses(settings, services), as_json=as_json)
+        await until_stopped()
+
+
+async def serve(*, as_json: bool) -> None:
+    """HTTP only until SIGINT or SIGTERM."""
+    settings = Settings()
+    await _must_be_current(settings)
+    async with open_services(settings) as services, http(settings, services, create_app(services)):
+        journal = asyncio.create_task(services.journal.run(keep_for=timedelta(days=settings.journal_days)))
+        show({"versions": f"{services.public_url}/versions"}, as_json=as_json)
+        await until_stopped()
+        journal.cancel()
+        await services.journal.flush()
+
+
+async def work(*, as_json: bool) -> None:
+    """A worker until SIGINT or SIGTERM."""
+    settings = Settings()
+    await _must_be_current(settings)
+    if settings.effective_database_url.startswith("sqlite"):
+        fail("`roaming work` needs PostgreSQL: SQLite has one writer. Use `roaming start`, or set DATABASE_URL")
+    async with open_services(settings) as services, bus_of(settings) as bus, working(services, bus, settings):
+        show({"worker": settings.instance}, as_json=as_json)
+        await until_stopped()
+
+
+@asynccontextmanager
+async def everything(
+    settings: Settings, *, migrate: bool = True, adapter_settings: dict[str, Any] | None = None
+) -> AsyncIterator[Services]:
+    """The embedded shape, or all parts in one process on PostgreSQL and Kafka."""
+    if migrate:
+        await upgrade(settings.effective_database_url)
+    else:
+        await _must_be_current(settings)
+    async with AsyncExitStack() as stack:
+        services = await stack.enter_async_context(open_services(settings))
+        bus = await stack.enter_async_context(bus_of(settings))
+        worker = await stack.enter_async_context(working(services, bus, settings))
+        await stack.enter_async_context(adapters(settings, bus, adapter_settings or {}))
+        app = create_app(services)
+        _probes(app, worker)
+        if settings.has_console:
+            mount_console(app, services, notice="")
+        await stack.enter_async_context(http(settings, services, app))
+        yield services
+
+
+@asynccontextmanager
+async def bus_of(settings: Settings) -> AsyncIterator[Bus]:
+    """The bus that the settings name; closed at the end, started by the worker."""
+    bus: Bus
+    if settings.kafka_bootstrap:
+        from contracts.bus.kafka import KafkaBus
+
+        bus = KafkaBus(settings.kafka_bootstrap, client_id=settings.instance)
+    else:
+        bus = MemoryBus()
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
+@asynccontextmanager
+async def working(services: Services, bus: Bus, settings: Settings) -> AsyncIterator[Worker]:
+    """A running worker."""
+    worker = Worker(services, bus, journal_days=settings.journal_days)
+    await worker.start()
+    try:
+        yield worker
+    finally:
+        await worker.stop()
+
+
+@asynccontextmanager
+async def adapters(settings: Settings, bus: Bus, values: dict[str, Any]) -> AsyncIterator[None]:
+    """The OCPP adapter in this process, found by entry point: the service does not import adapters."""
+    (found,) = entry_points(group="roaming.adapters", name="ocpp")
+    (runner,) = entry_points(group="roaming.adapter_runner", name="kit")
+    adapter, run_kit = found.load(), runner.load()
+    chosen = adapter.settings(**{"host": settings.ocpp_host, "port": settings.ocpp_port, **values})
+    running = await run_kit(
+        adapter,
+        chosen,
+        bus=bus,
+        network=settings.network,
+        instance=settings.instance,
+        data_dir=settings.data_dir / "adapter",
+        pepper=station_pepper(settings),
+        secret=adapter_secret(settings),
+    )
+    try:
+        yield
+    finally:
+        await running.stop()
+
+
+@asynccontextmanager
+async def http(settings: Settings, services: Services, app: FastAPI) -> AsyncIterator[None]:
+    """An HTTP server that has begun to listen."""
+    config = uvicorn.Config(
+        with_raw_paths(app),
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_level="warning",
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(), name="http")
+    while not server.started:
+        if task.done():
+            await task
+            fail(f"port {settings.port} cannot be used: is another hub running? Set ROAMING_PORT")
+        await asyncio.sleep(0.01)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to ``until_stopped``."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        return nullcontext()
+
+
+async def until_stopped() -> None:
+    """Returns at SIGINT or SIGTERM."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()
+
+
+def addresses(settings: Settings, services: Services) -> dict[str, str]:
+    """What a person does next."""
+    return {
+        "console": f"http://{settings.host}:{settings.port}/",
+        "OCPI versions": f"{services.public_url}/versions",
+        "OCPP 1.6": f"ws://{settings.ocpp_host}:{settings.ocpp_port}/<station id>",
+        "data": settings.effective_database_url if settings.database_url else str(settings.data_dir.absolute()),
+        "next": "roaming party add NL-HUB --role CPO --name 'My company'",
+    }
+
+
+def _probes(app: FastAPI, worker: Worker) -> None:
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        is_ready = worker.is_healthy()
+        return JSONResponse({"status": "ok" if is_ready else "not ready"}, 200 if is_ready else 503)
+
+
+async def _must_be_current(settings: Settings) -> None:
+    if not await is_current(settings.effective_database_url):
+        fail("the database is not of this release: run `roaming db upgrade`")
