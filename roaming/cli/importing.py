@@ -11,7 +11,6 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.model.version import Version
 from roaming.modules.locations import service as locations
-from roaming.modules.locations.codec import LOCATION_CODECS
 from roaming.modules.tariffs import service as tariffs
 from roaming.modules.tokens import service as tokens
 from roaming.ocpi.codec import DecodeError, parse_json
@@ -21,7 +20,7 @@ from roaming.store.database import Work
 
 ROLE_OF = {"location": Role.CPO, "tariff": Role.CPO, "token": Role.EMSP}
 CODECS = {
-    "location": LOCATION_CODECS[Version.V2_2_1],
+    "location": locations.LOCATION_CODECS[Version.V2_2_1],
     "tariff": tariffs.CODECS[Version.V2_2_1],
     "token": tokens.CODECS[Version.V2_2_1],
 }

@@ -215,4 +215,4 @@ async def replay_dead_letters(ids: list[int]) -> dict[str, Any]:
         for module in services.modules:
             projections.extend(module.projections(services))
         rows = await replay(services.database, ids, projections)
-    return {"asked": len(ids), **{str(row.id): row.outcome for row in rows}}
+    return {"asked": len(ids), **{str(row.id): row.error or "handled" for row in rows}}

@@ -14,7 +14,7 @@ from roaming.model.location import EVSE, Connector, Location
 from roaming.model.time import next_update
 from roaming.model.version import Version
 from roaming.modules.locations import repository
-from roaming.modules.locations.codec import CONNECTOR_CODECS, EVSE_CODECS, LOCATION_CODECS
+from roaming.modules.locations.codec import v211, v221, v230
 from roaming.modules.locations.repository import Kept
 from roaming.ocpi.codec import Patch, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
@@ -23,6 +23,15 @@ from roaming.ocpi.outgoing import tell
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
 from roaming.store.documents import PageRow
+
+
+LOCATION_CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
+EVSE_CODECS = {Version.V2_1_1: v211.EVSE_CODEC, Version.V2_2_1: v221.EVSE_CODEC, Version.V2_3_0: v230.EVSE_CODEC}
+CONNECTOR_CODECS = {
+    Version.V2_1_1: v211.CONNECTOR_CODEC,
+    Version.V2_2_1: v221.CONNECTOR_CODEC,
+    Version.V2_3_0: v230.CONNECTOR_CODEC,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

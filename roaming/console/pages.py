@@ -1,0 +1,105 @@
+"""The live page: one page, one stream of events, nothing from outside this machine."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from fastapi import FastAPI, Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.staticfiles import StaticFiles
+
+from roaming.console.state import picture
+from roaming.ocpi.module import Services
+from roaming.store.errors import StoreUnavailable
+
+STATIC = Path(__file__).parent / "static"
+LOOK_EVERY = 0.5
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class Controls(Protocol):
+    """What a visitor of the demo may click."""
+
+    def drivers(self) -> list[dict[str, str]]:
+        """``[{"uid": ..., "name": ..., "note": ...}]``."""
+
+    async def plug_in(self, evse: str, driver: str) -> str:
+        """A driver presents a token at an EVSE; returns what happened, in words."""
+
+    async def stop(self, session_id: str) -> str:
+        """The driver's eMSP stops a session; returns what happened, in words."""
+
+
+def mount_console(app: FastAPI, services: Services, *, notice: str, controls: Controls | None = None) -> None:
+    """Adds the page at ``/``. ``controls`` are for demos only: they need no sign-in."""
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return FileResponse(STATIC / "index.html", headers=HEADERS)
+
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+    async def state() -> dict[str, Any]:
+        shown = await picture(services)
+        shown["notice"] = notice
+        shown["drivers"] = controls.drivers() if controls is not None else []
+        return shown
+
+    @app.get("/console/state", include_in_schema=False)
+    async def get_state() -> Response:
+        try:
+            return JSONResponse(await state(), headers=HEADERS)
+        except StoreUnavailable:
+            return JSONResponse({"error": "the database is away; the page goes on when it is back"}, 503)
+
+    @app.get("/console/events", include_in_schema=False)
+    async def events(request: Request) -> Response:
+        async def stream() -> AsyncIterator[bytes]:
+            last = ""
+            while not await request.is_disconnected():
+                try:
+                    now = json.dumps(await state(), default=str)
+                except StoreUnavailable:
+                    now = last
+                yield f"data: {now}\n\n".encode() if now != last else b": still here\n\n"
+                last = now
+                await asyncio.sleep(LOOK_EVERY)
+
+        return StreamingResponse(stream(), media_type="text/event-stream", headers=HEADERS)
+
+    if controls is not None:
+        _mount_controls(app, controls)
+
+
+def _mount_controls(app: FastAPI, controls: Controls) -> None:
+    @app.post("/console/plug-in", include_in_schema=False)
+    async def plug_in(request: Request) -> Response:
+        values = await _values(request, "evse", "driver")
+        if isinstance(values, Response):
+            return values
+        return JSONResponse({"said": await controls.plug_in(values["evse"], values["driver"])})
+
+    @app.post("/console/stop", include_in_schema=False)
+    async def stop(request: Request) -> Response:
+        values = await _values(request, "session")
+        if isinstance(values, Response):
+            return values
+        return JSONResponse({"said": await controls.stop(values["session"])})
+
+
+async def _values(request: Request, *names: str) -> Mapping[str, str] | Response:
+    """The named texts of a JSON body; a page of another origin cannot send one with this header."""
+    if request.headers.get("x-console") != "1":
+        return JSONResponse({"said": "only the page itself may ask this"}, 403)
+    try:
+        body = json.loads(await request.body())
+        return {name: str(body[name]) for name in names}
+    except (ValueError, KeyError, TypeError):
+        return JSONResponse({"said": f"send a JSON object with {', '.join(names)}"}, 400)
