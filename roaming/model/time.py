@@ -1,5 +1,6 @@
 """Time: aware UTC inside, RFC 3339 outside, and a clock that tests can hold."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -18,23 +19,56 @@ class SystemClock:
         return datetime.now(UTC)
 
 
+_TIMESTAMP = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})[Tt ](\d{1,2}):(\d{1,2}):(\d{1,2})(\.\d{1,20})? ?(Z|z|[+-]\d{2}:?\d{2})?\Z", re.ASCII
+)
+
+
 def parse_timestamp(text: str) -> datetime:
     """A time as partners write it: any RFC 3339 offset, or none (which is UTC), any fraction.
 
-    Raises ``ValueError`` when ``text`` is no time. (OCPI 2.2.1 types section 16.6; ambiguity: zone left out.)
+    Numbers without leading zeros are read too: the CDR chapter prints the unknown time so (2.2.1, mod_cdrs). A leap
+    second is the first one of the next minute. Raises ``ValueError`` when ``text`` is no time.
+    (OCPI 2.2.1, types 16.4; that a missing zone is UTC is said there)
     """
-    value = datetime.fromisoformat(text.strip())
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    if len(text) in (20, 24) and text[-1] == "Z" and text[10] == "T":
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            pass  # the long way says what is wrong
+    match = _TIMESTAMP.match(text.strip())
+    if match is None:
+        raise ValueError(f"{text[:40]!r} is no time such as 2026-01-31T12:00:00Z")
+    year, month, day, hour, minute, second, fraction, zone = match.groups()
+    is_leap = second == "60"
+    try:
+        value = datetime(
+            int(year),
+            int(month),
+            int(day),
+            int(hour),
+            int(minute),
+            59 if is_leap else int(second),
+            int((fraction or ".")[1:7].ljust(6, "0")),
+            UTC,
+        )
+        if zone is not None and zone not in "Zz":
+            offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
+            value = value + offset if zone[0] == "-" else value - offset
+        return value + timedelta(seconds=1) if is_leap else value
+    except OverflowError as error:
+        raise ValueError(f"{text[:40]!r} is beyond the years 1 to 9999") from error
 
 
 def format_timestamp(value: datetime, *, is_fraction_allowed: bool = True) -> str:
     """``2026-11-23T10:00:00Z``, with three digits of fraction when there is one. Raises for naive times."""
-    if value.tzinfo is None:
-        raise ValueError("a time without zone cannot be sent")
-    value = value.astimezone(UTC)
-    milliseconds = value.microsecond // 1000
-    text = value.strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{milliseconds:03d}Z" if milliseconds and is_fraction_allowed else f"{text}Z"
+    if value.tzinfo is not UTC:
+        if value.tzinfo is None:
+            raise ValueError("a time without zone cannot be sent")
+        value = value.astimezone(UTC)
+    if is_fraction_allowed and value.microsecond >= 1000:
+        return value.isoformat(timespec="milliseconds")[:23] + "Z"
+    return value.isoformat(timespec="seconds")[:19] + "Z"
 
 
 def next_update(previous: datetime | None, now: datetime) -> datetime:

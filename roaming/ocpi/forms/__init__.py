@@ -1,0 +1,1 @@
+"""Tables of the objects that more than one module quotes; OCPI modules must not import each other."""
