@@ -18,3 +18,9 @@ def digest_station_key(password: str, *, network: str, station_id: str, pepper: 
 def is_same_digest(left: str, right: str) -> bool:
     """Compares in constant time."""
     return hmac.compare_digest(left.encode(), right.encode())
+
+
+def derive(secret: str, purpose: str) -> bytes:
+    """32 bytes for one purpose out of the installation's one secret. Service and adapters are given the same secret:
+    ``station-keys`` is the pepper of the digests above, ``adapter`` keys what adapters must not let be guessed."""
+    return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).digest()

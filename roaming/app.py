@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 import roaming.modules
+from contracts.station_keys import derive
 from roaming.model.time import Clock, SystemClock
 from roaming.model.version import Version
 from roaming.ocpi.addresses import AddressPolicy
@@ -73,12 +74,12 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
 
 def station_pepper(settings: Settings) -> bytes:
     """Keys the digests of station passwords; the same for the service and its adapters."""
-    return derive_key(settings.effective_secret(), "station-key-digest")
+    return derive(settings.effective_secret(), "station-keys")
 
 
 def adapter_secret(settings: Settings) -> bytes:
     """Keys what adapters must not let be guessed, such as transaction ids."""
-    return derive_key(settings.effective_secret(), "adapter")
+    return derive(settings.effective_secret(), "adapter")
 
 
 def create_app(services: Services) -> FastAPI:
