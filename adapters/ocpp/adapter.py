@@ -1,0 +1,243 @@
+"""OCPP 1.6 over WebSocket, as the central system: the declaration of this adapter, its settings, its life."""
+
+import asyncio
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Literal
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from adapters.kit.manifest import Adapter, Ports, RunningAdapter
+from adapters.ocpp.gateway import Gateway, Watch
+from adapters.ocpp.presence import Presence
+from adapters.ocpp.rejected import RejectedFrames
+from adapters.ocpp.security import Doorkeeper, Networks, Rules
+from adapters.ocpp.state import open_state
+from adapters.ocpp.station import Pace
+from adapters.ocpp.tokens import Tokens
+from adapters.ocpp.transactions import Transactions
+from adapters.ocpp.transport import Limits, Listener, Server
+from adapters.ocpp.v16.calls import Calls
+from adapters.ocpp.v16.greeting import Greeting
+from adapters.ocpp.v16.handlers import Handlers
+from adapters.ocpp.v16.recording import Answering, Desk
+from adapters.ocpp.websocket import listen
+from contracts.messages import (
+    ConnectorStatusChanged,
+    MeterValuesTaken,
+    StationBooted,
+    StationConnected,
+    StationDisconnected,
+    StationFaultReported,
+    TransactionEnded,
+    TransactionStarted,
+    TransactionUpdated,
+)
+from contracts.vocabulary import CommandName
+
+logger = structlog.get_logger(__name__)
+
+
+class OcppSettings(BaseModel):
+    """Settings of the OCPP adapter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
+    port: int = Field(9000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    path: str = Field("/", description="What comes before the station identity in the URL.")
+    tls_certificate: Path | None = Field(None, description="PEM file with the whole certificate chain.")
+    tls_key: Path | None = Field(None, description="PEM file with its private key.")
+    state_path: Path | None = Field(
+        None,
+        description="SQLite file for transaction ids, aliases of long tokens and pending remote starts. Give each"
+        " instance its own. Without it they are kept in memory.",
+    )
+    strangers: Literal["hold", "refuse"] = Field(
+        "hold", description="An unknown station is held until somebody binds it, or refused with 401."
+    )
+    is_1_6_assumed: bool = Field(False, description="Accept stations that offer no subprotocol as OCPP 1.6.")
+    passwordless_from: tuple[str, ...] = Field(
+        ("127.0.0.0/8", "::1/128"),
+        description="Networks (CIDR) from which an account without a password may connect.",
+    )
+    clear_text_from: tuple[str, ...] = Field(
+        ("127.0.0.0/8", "::1/128"),
+        description="Networks (CIDR) from which a password is taken without TLS: loopback, or the proxy that ends TLS.",
+    )
+    heartbeat_seconds: int = Field(300, ge=10, le=86400, description="Heartbeat interval given to stations.")
+    pending_seconds: int = Field(30, ge=1, description="How soon a held station should ask again.")
+    ping_seconds: float = Field(60, ge=0, description="Between WebSocket pings to a silent station; 0: none.")
+    call_seconds: float = Field(30, gt=0, description="How long a station may take to answer a command.")
+    settle_seconds: float = Field(
+        1, ge=0, description="Pause between a station's first message and the first command to it."
+    )
+    command_pause_seconds: float = Field(0.25, ge=0, description="Pause between two commands to one station.")
+    authorize_seconds: float = Field(8, gt=0, description="How long an authorisation may take.")
+    messages_per_second: float = Field(20, gt=0, description="Of one station, in the long run.")
+    message_burst: float = Field(200, ge=1, description="Of one station, at once.")
+    accepts_per_second: float = Field(500, gt=0, description="New connections, all stations together.")
+    max_strangers: int = Field(1000, ge=0, description="Unknown stations held at the same time.")
+    first_frame_seconds: float = Field(
+        60, gt=0, description="A connection that neither says anything nor answers pings is closed after this."
+    )
+    frame_octets: int = Field(2**20, ge=1024, description="Longest message; a longer one closes with 1009.")
+
+    @field_validator("passwordless_from", "clear_text_from")
+    @classmethod
+    def _are_networks(cls, blocks: tuple[str, ...]) -> tuple[str, ...]:
+        Networks.of(blocks)
+        return blocks
+
+
+class RunningOcpp:
+    """Implements ``RunningAdapter``."""
+
+    def __init__(self, server: Server, gateway: Gateway, state: sqlite3.Connection, *, scheme: str, path: str) -> None:
+        self._server = server
+        self.gateway = gateway
+        self._state = state
+        self._prefix, self._path = f"{scheme}://", path if path.endswith("/") else f"{path}/"
+        self._addresses = server.addresses()
+
+    def is_healthy(self) -> bool:
+        """See ``RunningAdapter``."""
+        return self._server.is_serving()
+
+    def addresses(self) -> dict[str, str]:
+        """See ``RunningAdapter``. Stations append their identity."""
+        return {
+            name: f"{self._prefix}{address}{self._path}"
+            for name, address in zip(("ocpp", "ocpp-2", "ocpp-3"), self._addresses, strict=False)
+        }
+
+    async def stop(self) -> None:
+        """See ``RunningAdapter``. Stations are closed with 1012, so that they come back."""
+        await self._server.stop_accepting()
+        await self.gateway.drain()
+        try:
+            async with asyncio.timeout(3):
+                await self._server.close()
+        except TimeoutError:
+            logger.warning("connections were left open")
+        self._state.close()
+
+
+async def start(ports: Ports, settings: OcppSettings) -> RunningAdapter:
+    """Returns when stations can connect. Raises ``OSError`` when the address is taken, ``sqlite3.Error`` when the
+    state file cannot be used."""
+    _warn(settings)
+    state = open_state(settings.state_path)
+    try:
+        return await _start(ports, settings, state)
+    except BaseException:
+        state.close()
+        raise
+
+
+async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection) -> RunningAdapter:
+    transactions = Transactions(state, secret=ports.secret)
+    tokens = Tokens(state, secret=ports.secret)
+    transactions.prune(now=ports.now())
+    tokens.prune(now=ports.now())
+    desk = Desk(
+        ports=ports,
+        transactions=transactions,
+        tokens=tokens,
+        rejected=RejectedFrames(state),
+        answering=Answering(
+            heartbeat_seconds=settings.heartbeat_seconds,
+            pending_seconds=settings.pending_seconds,
+            authorize_seconds=settings.authorize_seconds,
+        ),
+    )
+    rules = Rules(
+        path=settings.path,
+        strangers=settings.strangers,
+        is_1_6_assumed=settings.is_1_6_assumed,
+        passwordless_from=settings.passwordless_from,
+        clear_text_from=settings.clear_text_from,
+    )
+    gateway = Gateway(
+        ports=ports,
+        doorkeeper=Doorkeeper(rules, ports.accounts),
+        answer=Handlers(desk),
+        presence=Presence(state),
+        pace=_pace(settings),
+        watch=_watch(settings),
+        forget_station=transactions.forget_station,
+        greeter=Greeting(),
+    )
+    calls = Calls(find_station=gateway.find, transactions=transactions, tokens=tokens, now=ports.now)
+    ports.commands.serve(calls.carry_out)
+    server = await listen(_listener(settings), gateway.welcome, gateway.handle)
+    gateway.start()
+    scheme = "wss" if settings.tls_certificate else "ws"
+    return RunningOcpp(server, gateway, state, scheme=scheme, path=settings.path)
+
+
+def _pace(settings: OcppSettings) -> Pace:
+    return Pace(
+        messages_per_second=settings.messages_per_second,
+        burst=settings.message_burst,
+        call_seconds=settings.call_seconds,
+        settle_seconds=settings.settle_seconds,
+        pause_seconds=settings.command_pause_seconds,
+    )
+
+
+def _watch(settings: OcppSettings) -> Watch:
+    return Watch(
+        accepts_per_second=settings.accepts_per_second,
+        max_strangers=settings.max_strangers,
+        first_frame_seconds=settings.first_frame_seconds,
+        ping_seconds=settings.ping_seconds,
+        # Three heartbeats at the longest interval given out, or three pings.
+        silent_seconds=max(3.6 * settings.heartbeat_seconds, 3 * settings.ping_seconds),
+    )
+
+
+def _listener(settings: OcppSettings) -> Listener:
+    return Listener(
+        host=settings.host,
+        port=settings.port,
+        certificate=str(settings.tls_certificate) if settings.tls_certificate else None,
+        key=str(settings.tls_key) if settings.tls_key else None,
+        limits=Limits(frame_octets=settings.frame_octets),
+    )
+
+
+def _warn(settings: OcppSettings) -> None:
+    if settings.state_path is None:
+        logger.warning("state_path is not set: what is kept between two messages is lost at a restart")
+    is_uvloop = type(asyncio.get_running_loop()).__module__.startswith("uvloop")
+    if settings.tls_certificate and not is_uvloop and sys.platform != "win32":
+        logger.warning("run under uvloop: the standard event loop takes seven times the memory for each TLS station")
+
+
+ADAPTER = Adapter(
+    name="ocpp",
+    settings=OcppSettings,
+    provides=(
+        StationConnected,
+        StationDisconnected,
+        StationBooted,
+        StationFaultReported,
+        ConnectorStatusChanged,
+        TransactionStarted,
+        TransactionUpdated,
+        TransactionEnded,
+        MeterValuesTaken,
+    ),
+    requires=(
+        CommandName.START_CHARGING,
+        CommandName.STOP_CHARGING,
+        CommandName.UNLOCK_CONNECTOR,
+        CommandName.RESERVE,
+        CommandName.CANCEL_RESERVATION,
+    ),
+    start=start,
+    notes={"versions": "OCPP 1.6J", "security profiles": "0, 1, 2"},
+)

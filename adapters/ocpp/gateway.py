@@ -1,0 +1,340 @@
+"""The door and the room: lets stations in, keeps one connection of each, tells when they come and go, sees to those
+that fell silent, and empties the room at the end. Knows no OCPP message."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import structlog
+
+from adapters.kit.manifest import Account, Fact, Ports
+from adapters.ocpp.limits import Bucket
+from adapters.ocpp.presence import Presence
+from adapters.ocpp.security import Doorkeeper, Takeovers
+from adapters.ocpp.station import RECONNECT, Answerer, Pace, Station
+from adapters.ocpp.transport import Admission, Handshake, Refusal, Socket, SocketClosed
+from contracts.envelope import message_id
+from contracts.messages import Message, StationConnected, StationDisconnected
+
+POLICY: Final = 1008
+TRY_LATER: Final = 1013
+LONGEST_PACING: Final = 8.0
+"""A newcomer waits this long for its turn at most, then it is sent away with 503."""
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(kw_only=True)
+class Watch:
+    """What is expected of connections."""
+
+    accepts_per_second: float = 500
+    max_strangers: int = 1000
+    first_frame_seconds: float = 60
+    ping_seconds: float = 60
+    """Between pings to a station that says nothing; 0: none."""
+    silent_seconds: float = 900
+    """Without any frame: the connection is dead. Three pings suffice for a station that used to answer them."""
+    stuck_seconds: float = 20
+    """A station that does not read for so long is dropped."""
+    sweep_seconds: float = 5
+    lost_after_seconds: float = 60
+    """After a restart: a station that was connected before and has not come back is told as gone."""
+    drain_seconds: float = 15
+
+
+class Greeter(Protocol):
+    """What the protocol version does when a held station has been admitted."""
+
+    async def admitted(self, station: Station) -> None:
+        """Makes it introduce itself again. Never raises."""
+
+
+@dataclass(kw_only=True)
+class Gateway:
+    """All connections of this instance."""
+
+    ports: Ports
+    doorkeeper: Doorkeeper
+    answer: Answerer
+    presence: Presence
+    pace: Pace = field(default_factory=Pace)
+    watch: Watch = field(default_factory=Watch)
+    forget_station: Callable[[str], None] = lambda _: None
+    """Called when the last connection of a station has ended."""
+    greeter: Greeter | None = None
+    refusals: Counter[int] = field(default_factory=Counter)
+    """Refused handshakes by HTTP status."""
+    _stations: dict[str, Station] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _running: set[Station] = field(default_factory=set)
+    _is_empty: asyncio.Event = field(default_factory=asyncio.Event)
+    _is_draining: bool = False
+
+    def __post_init__(self) -> None:
+        self._entrance = Bucket(rate=self.watch.accepts_per_second, burst=self.watch.accepts_per_second)
+        self._takeovers = Takeovers(clock=asyncio.get_running_loop().time)
+
+    def start(self) -> None:
+        """Begins to watch. Call it in the event loop, once."""
+        self.ports.accounts.on_change(self._account_changed)
+        self._spawn(self._sweep())
+        left_over = self.presence.left_over()
+        if left_over:
+            self._spawn(self._tell_lost(left_over))
+
+    def find(self, station_id: str) -> Station | None:
+        """The station's current connection, if it is here."""
+        return self._stations.get(station_id)
+
+    def stations(self) -> tuple[Station, ...]:
+        """All that are connected."""
+        return tuple(self._stations.values())
+
+    async def welcome(self, handshake: Handshake) -> Refusal | Admission:
+        """See ``transport.Welcome``."""
+        decision = await self._decide(handshake)
+        if isinstance(decision, Refusal):
+            self.refusals[decision.status] += 1
+            if self.refusals[decision.status] <= 100 or self.refusals[decision.status] % 1000 == 0:
+                logger.warning(
+                    "connection refused",
+                    status=decision.status,
+                    reason=decision.reason,
+                    target=repr(handshake.target[:80]),
+                    address=handshake.remote_address,
+                )
+        return decision
+
+    async def handle(self, socket: Socket, admission: Admission) -> None:
+        """See ``transport.Handle``."""
+        station = await self._take_in(socket, admission)
+        if station is None:
+            await socket.close(TRY_LATER, "try again later")
+            return
+        self._running.add(station)
+        reason = "the adapter failed"
+        try:
+            reason = await station.run()
+        finally:
+            await self._see_off(station, reason)
+            self._running.discard(station)
+            if not self._running:
+                self._is_empty.set()
+
+    async def drain(self) -> None:
+        """Sends every station away and waits until what they said is dealt with."""
+        self._is_draining = True
+        self._is_empty.clear()
+        for station in tuple(self._running):
+            self._spawn(station.close(RECONNECT, "the service restarts"))
+        if self._running:
+            try:
+                async with asyncio.timeout(self.watch.drain_seconds):
+                    await self._is_empty.wait()
+            except TimeoutError:
+                logger.warning("stations did not leave in time", stations=len(self._running))
+        for station in tuple(self._running):
+            station.abort("the service restarts")
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _decide(self, handshake: Handshake) -> Refusal | Admission:
+        if self._is_draining:
+            return _later("the service restarts")
+        pause = self._entrance.take(longest=LONGEST_PACING)
+        if pause > LONGEST_PACING:
+            return _later("too many stations at once")
+        if pause:
+            await asyncio.sleep(pause)
+        decision = self.doorkeeper.decide(handshake)
+        if isinstance(decision, Refusal):
+            return decision
+        current = self._stations.get(decision.station_id)
+        if decision.is_admitted:
+            is_alive = current is not None and current.is_admitted and self._silence(current) < 60
+            if is_alive and self._takeovers.wait(decision.station_id):
+                return _later("this station is connected elsewhere")
+            return decision
+        strangers = sum(not station.is_admitted for station in self._stations.values())
+        if current is None and strangers >= self.watch.max_strangers:
+            return _later("too many unknown stations")
+        return decision
+
+    async def _take_in(self, socket: Socket, admission: Admission) -> Station | None:
+        """The station with its connection told, the older one closed. ``None`` when it could not be told."""
+        try:
+            epoch = await self.ports.connections.claim(admission.station_id)
+            self.presence.came(admission.station_id, epoch)
+        except Exception as error:
+            logger.error("no epoch for a connection", station_id=admission.station_id, error=type(error).__name__)
+            return None
+        station = Station(
+            id=admission.station_id,
+            epoch=epoch,
+            socket=socket,
+            admission=admission,
+            answer=self.answer,
+            now=self.ports.now,
+            pace=self.pace,
+            is_admitted=admission.is_admitted,
+        )
+        current = self._stations.get(station.id)
+        if current is not None and current.is_admitted and not station.is_admitted:
+            return None  # admitted while this one was in its handshake: an unproven connection disturbs nobody
+        self._stations[station.id] = station
+        if current is not None:
+            if current.is_admitted and self._silence(current) < 60:
+                self._takeovers.note(station.id)
+            self._spawn(current.close(RECONNECT, "replaced by a newer connection"))
+        if not await self._tell(station, self._connected(station), "connected"):
+            self._stations.pop(station.id, None)
+            return None
+        logger.info("station connected", station_id=station.id, epoch=epoch, is_admitted=station.is_admitted)
+        return station
+
+    async def _see_off(self, station: Station, reason: str) -> None:
+        if self._stations.get(station.id) is station:
+            del self._stations[station.id]
+            self.forget_station(station.id)
+        logger.info("station disconnected", station_id=station.id, epoch=station.epoch, reason=reason)
+        await self._tell_gone(station.id, station.epoch, reason)
+
+    async def _tell_gone(self, station_id: str, epoch: int, reason: str) -> None:
+        gone = StationDisconnected(
+            network=self.ports.network,
+            station_id=station_id,
+            instance=self.ports.instance,
+            epoch=epoch,
+            reason=reason[:200],
+        )
+        fact = self._fact(station_id, epoch, gone, "disconnected")
+        try:
+            await self.ports.facts.record([fact])
+            self.presence.went(station_id, epoch)
+        except Exception as error:
+            # It stays in the presence table: the next start tells it.
+            logger.error("a disconnection could not be told", station_id=station_id, error=type(error).__name__)
+
+    async def _tell(self, station: Station, message: Message, kind: str) -> bool:
+        try:
+            await self.ports.facts.record([self._fact(station.id, station.epoch, message, kind)])
+        except Exception as error:
+            logger.error(f"{kind} could not be told", station_id=station.id, error=type(error).__name__)
+            return False
+        return True
+
+    def _connected(self, station: Station) -> StationConnected:
+        return StationConnected(
+            network=self.ports.network,
+            station_id=station.id,
+            instance=self.ports.instance,
+            epoch=station.epoch,
+            protocol="ocpp1.6",
+            security_profile=station.admission.security_profile,
+            remote_address=station.admission.remote_address,
+            is_admitted=station.is_admitted,
+            key_digest=station.admission.key_digest,
+        )
+
+    def _fact(self, station_id: str, epoch: int, message: Message, kind: str) -> Fact:
+        return Fact(
+            id=message_id(kind, self.ports.network, station_id, epoch),
+            message=message,
+            station_id=station_id,
+            occurred_at=self.ports.now(),
+        )
+
+    def _account_changed(self, station_id: str, account: Account) -> None:
+        station = self._stations.get(station_id)
+        if station is None or self._is_draining:
+            return
+        admission = station.admission
+        is_proven = self.doorkeeper.is_proven(account, admission.key_digest, admission.remote_address)
+        if account.is_admitted and is_proven:
+            if not station.is_admitted:
+                self._spawn(self._admit(station))
+        elif account.is_admitted or station.is_admitted:
+            reason = "the password has changed" if account.is_admitted else "no longer admitted"
+            self._spawn(station.close(POLICY, reason))
+
+    async def _admit(self, station: Station) -> None:
+        """A held station becomes one of ours where it stands, under a new epoch: some never reconnect when they are
+        closed."""
+        epoch = await self.ports.connections.claim(station.id)
+        if self._stations.get(station.id) is not station:
+            return
+        earlier, station.epoch = station.epoch, epoch
+        station.is_admitted = True
+        if not await self._tell(station, self._connected(station), "connected"):
+            await station.close(TRY_LATER, "try again later")
+            return
+        self.presence.went(station.id, earlier)
+        self.presence.came(station.id, epoch)
+        logger.info("station admitted", station_id=station.id, epoch=epoch)
+        if self.greeter is not None:
+            await self.greeter.admitted(station)
+
+    async def _tell_lost(self, left_over: list[tuple[str, int]]) -> None:
+        await asyncio.sleep(self.watch.lost_after_seconds)
+        for station_id, epoch in left_over:
+            await self._tell_gone(station_id, epoch, "not seen since the adapter restarted")
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(self.watch.sweep_seconds)
+            for station in tuple(self._running):
+                try:
+                    await self._look_at(station)
+                except SocketClosed:
+                    continue
+                except Exception as error:
+                    logger.exception("sweep failed", station_id=station.id, error=type(error).__name__)
+
+    async def _look_at(self, station: Station) -> None:
+        now = asyncio.get_running_loop().time()
+        live, watch = station.live, self.watch
+        if live.sending_since is not None and now - live.sending_since > watch.stuck_seconds:
+            station.abort("does not read")
+            return
+        silence = now - live.heard
+        longest = min(watch.silent_seconds, 3 * watch.ping_seconds) if live.answers_pings else watch.silent_seconds
+        if not live.has_spoken and not live.answers_pings:
+            longest = watch.first_frame_seconds
+        if silence > longest:
+            station.abort("silent")
+            return
+        is_due = watch.ping_seconds and silence > min(watch.ping_seconds, watch.first_frame_seconds / 3)
+        if is_due and now - live.pinged > watch.ping_seconds / 2 and live.sending_since is None:
+            self._spawn(self._ping(station))
+
+    async def _ping(self, station: Station) -> None:
+        try:
+            async with asyncio.timeout(self.watch.stuck_seconds):
+                await station.ping()
+        except SocketClosed:
+            return
+        except TimeoutError:
+            station.abort("does not read")
+
+    @staticmethod
+    def _silence(station: Station) -> float:
+        return asyncio.get_running_loop().time() - station.live.heard
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("a task of the gateway failed", error=repr(task.exception()))
+
+
+def _later(reason: str) -> Refusal:
+    return Refusal(status=503, reason=reason, headers=(("Retry-After", "30"),))

@@ -1,0 +1,262 @@
+"""Who may open a connection: identity, subprotocol, password, and limits on guessing. Knows no socket.
+
+OCPP 1.6 JSON, section 3 (identity in the path, subprotocol), OCPP 1.6 security white paper, section 2 (profiles 1
+and 2: HTTP basic authentication, user name is the identity).
+"""
+
+import base64
+import binascii
+import hashlib
+import ipaddress
+import math
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final, Literal
+from urllib.parse import unquote_to_bytes
+
+import structlog
+
+from adapters.kit.manifest import Account, Accounts
+from adapters.ocpp.limits import Failures
+from adapters.ocpp.transport import Admission, Handshake, Refusal
+from contracts.station_keys import is_same_digest
+
+LONGEST_IDENTITY: Final = 48
+"""OCPP 2.0.1, section 4.1.1 of part 4; 1.6 names no limit."""
+SUBPROTOCOL: Final = "ocpp1.6"
+_FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\ud800-\udfff\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_UNAUTHORIZED: Final = Refusal(
+    status=401, reason="unknown station or wrong password", headers=(("WWW-Authenticate", 'Basic realm="ocpp"'),)
+)
+_NOBODY: Final = "0" * 64
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What the operator decided."""
+
+    path: str = "/"
+    strangers: Literal["hold", "refuse"] = "hold"
+    is_1_6_assumed: bool = False
+    passwordless_from: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    clear_text_from: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+
+
+def identity(target: str, *, path: str = "/") -> str | None:
+    """The station identity in a request's target, percent-decoded once; ``None`` when there is none to be had.
+
+    >>> identity("/ocpp/RDAM%7C123", path="/ocpp/"), identity("/..%2fetc")
+    ('RDAM|123', None)
+    """
+    bare = re.sub(r"/{2,}", "/", target.split("?", 1)[0].split("#", 1)[0])
+    prefix = path if path.endswith("/") else f"{path}/"
+    if not bare.startswith(prefix):
+        return None
+    segment = bare.removeprefix(prefix).removesuffix("/")
+    if "/" in segment or len(segment) > LONGEST_IDENTITY * 12:
+        return None
+    try:
+        decoded = unquote_to_bytes(segment).decode()
+    except UnicodeDecodeError:
+        return None
+    if not decoded.strip() or decoded in (".", "..") or len(decoded) > LONGEST_IDENTITY:
+        return None
+    return None if _FORBIDDEN.search(decoded) else decoded
+
+
+def password_of(authorization: str | None, *, station_id: str) -> str | None:
+    """The password of a basic authorisation for this identity; ``None``: none, or somebody else's. Keys that are no
+    UTF-8 (AuthorizationKey as raw octets) are read as Latin-1."""
+    scheme, _, encoded = (authorization or "").strip().partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        decoded = base64.b64decode(encoded.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    user = station_id.encode() + b":"
+    if not decoded.startswith(user):
+        return None
+    secret = decoded.removeprefix(user)
+    try:
+        return secret.decode()
+    except UnicodeDecodeError:
+        return secret.decode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """Addresses, as CIDR blocks."""
+
+    blocks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+
+    @classmethod
+    def of(cls, blocks: Iterable[str]) -> "Networks":
+        """Raises ``ValueError`` for what is no block."""
+        return cls(tuple(ipaddress.ip_network(block, strict=False) for block in blocks))
+
+    def __contains__(self, address: str | None) -> bool:
+        try:
+            found = ipaddress.ip_address((address or "").split("%")[0])
+        except ValueError:
+            return False
+        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+            found = found.ipv4_mapped
+        return any(found in block for block in self.blocks)
+
+
+@dataclass
+class Guesses:
+    """Limits on wrong passwords that do not lock the real station out.
+
+    Who failed too often from one address for one identity waits. Who comes from an address where far too many fail,
+    or as an identity that is tried from everywhere, waits unless this identity was right from this address before.
+    """
+
+    pair: Failures
+    address: Failures
+    station: Failures
+    _proven: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict)
+
+    @classmethod
+    def usual(cls) -> "Guesses":
+        """Five free tries for a pair, fifty for an address, a hundred for an identity, within ten minutes."""
+        return cls(
+            pair=Failures(allowed=5, window=600, longest=300),
+            address=Failures(allowed=50, window=600, longest=60),
+            station=Failures(allowed=100, window=600, longest=60),
+        )
+
+    def wait(self, station_id: str, address: str) -> float:
+        """Seconds to wait before this may be tried; 0: now."""
+        wait = self.pair.wait((station_id, address))
+        if (station_id, address) in self._proven:
+            return wait
+        return max(wait, self.address.wait(address), self.station.wait(station_id))
+
+    def wrong(self, station_id: str, address: str) -> None:
+        """A wrong password."""
+        self.address.add(address)
+        self.station.add(station_id)
+        if self.pair.add((station_id, address)) == 6:
+            logger.warning("password guessing", station_id=station_id, address=address)
+
+    def right(self, station_id: str, address: str) -> None:
+        """The right one."""
+        self.pair.clear((station_id, address))
+        self._proven[station_id, address] = None
+        self._proven.move_to_end((station_id, address))
+        if len(self._proven) > 50_000:
+            self._proven.popitem(last=False)
+
+
+class Doorkeeper:
+    """Decides about a handshake, without I/O."""
+
+    def __init__(self, rules: Rules, accounts: Accounts, *, guesses: Guesses | None = None) -> None:
+        """Raises ``ValueError`` when a network of ``rules`` is no CIDR block."""
+        self._rules = rules
+        self._accounts = accounts
+        self._guesses = guesses or Guesses.usual()
+        self._passwordless = Networks.of(rules.passwordless_from)
+        self._clear_text = Networks.of(rules.clear_text_from)
+
+    def decide(self, handshake: Handshake) -> Refusal | Admission:
+        """Admits, holds or refuses."""
+        station_id = identity(handshake.target, path=self._rules.path)
+        if station_id is None:
+            return Refusal(status=404, reason="no station identity in the path")
+        if handshake.origin is not None:
+            return Refusal(status=403, reason="stations do not send an Origin header")
+        if SUBPROTOCOL in handshake.subprotocols:
+            subprotocol: str | None = SUBPROTOCOL
+        elif not handshake.subprotocols and self._rules.is_1_6_assumed:
+            subprotocol = None
+        else:
+            return Refusal(status=400, reason=f"offer the subprotocol {SUBPROTOCOL}")
+        address = handshake.remote_address or ""
+        wait = self._guesses.wait(station_id, address)
+        if wait:
+            retry = (("Retry-After", str(math.ceil(wait))),)
+            return Refusal(status=429, reason="too many failed attempts", headers=retry)
+        password = password_of(handshake.authorization, station_id=station_id)
+        if password is not None and not handshake.is_encrypted and address not in self._clear_text:
+            return Refusal(status=403, reason="passwords are taken over wss only")
+        return self._identify(handshake, station_id, password, subprotocol)
+
+    def _identify(
+        self, handshake: Handshake, station_id: str, password: str | None, subprotocol: str | None
+    ) -> Refusal | Admission:
+        account = self._accounts.find(station_id)
+        digest = None if password is None else self._accounts.digest(station_id, password)
+        address = handshake.remote_address or ""
+        if account is None or not account.is_admitted:
+            # The comparison takes the same time for a stranger as for a known station.
+            is_same_digest(digest or _NOBODY, _NOBODY)
+            if self._rules.strangers == "refuse":
+                return self._refuse(station_id, address, handshake)
+            is_admitted = False
+        elif self.is_proven(account, digest, address):
+            self._guesses.right(station_id, address)
+            is_admitted = True
+        else:
+            return self._refuse(station_id, address, handshake)
+        return Admission(
+            station_id=station_id,
+            subprotocol=subprotocol,
+            is_admitted=is_admitted,
+            security_profile=0 if digest is None else 2 if handshake.is_encrypted else 1,
+            key_digest=digest,
+            remote_address=handshake.remote_address,
+        )
+
+    def is_proven(self, account: Account, digest: str | None, address: str | None) -> bool:
+        """Whether the digest of a presented password fits the account, or the account needs none there."""
+        if account.key_digest is None:
+            return address in self._passwordless
+        return is_same_digest(digest or _NOBODY, account.key_digest) and digest is not None
+
+    def _refuse(self, station_id: str, address: str, handshake: Handshake) -> Refusal:
+        # A station that shows no password guesses nothing: it may only not have been set up yet.
+        if handshake.authorization is not None:
+            self._guesses.wrong(station_id, address)
+        return _UNAUTHORIZED
+
+
+@dataclass
+class Takeovers:
+    """Notices identities that keep throwing each other off: two devices with the same name and password, or one that
+    is not what it says."""
+
+    allowed: int = 5
+    window: float = 600
+    freeze: float = 60
+    clock: Callable[[], float] = field(kw_only=True)
+    _seen: OrderedDict[str, list[float]] = field(default_factory=OrderedDict)
+
+    def note(self, station_id: str) -> None:
+        """A connection took the place of a live one."""
+        now = self.clock()
+        times = [at for at in self._seen.pop(station_id, []) if at > now - self.window]
+        self._seen[station_id] = [*times, now][-self.allowed - 1 :]
+        if len(self._seen) > 10_000:
+            self._seen.popitem(last=False)
+        if len(times) + 1 > self.allowed:
+            logger.error("connections of one station keep replacing each other", station_id=station_id)
+
+    def wait(self, station_id: str) -> float:
+        """Seconds for which a newcomer is turned away; 0: none."""
+        times = self._seen.get(station_id, [])
+        now = self.clock()
+        if len([at for at in times if at > now - self.window]) <= self.allowed:
+            return 0.0
+        return max(0.0, times[-1] + self.freeze - now)
+
+
+def short_hash(text: str) -> str:
+    """Stands for a personal text, such as a token, in a log line."""
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=4).hexdigest()

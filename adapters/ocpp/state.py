@@ -1,0 +1,51 @@
+"""The adapter's own small SQLite file: what OCPP 1.6 makes us remember between two messages of one story.
+
+Nothing in it is business state: without it ids come out the same, only stations that never learnt their transaction
+id, and drivers who are just now between two messages, are served less well.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS transactions (
+    station_id TEXT NOT NULL, transaction_id INTEGER NOT NULL, start_key TEXT NOT NULL,
+    connector_id INTEGER NOT NULL, id_tag TEXT NOT NULL, token_uid TEXT NOT NULL, started_at TEXT NOT NULL,
+    register_wh INTEGER NOT NULL, status TEXT NOT NULL, basis TEXT, reference TEXT, group_id TEXT,
+    command_id TEXT, reservation_id TEXT, state TEXT NOT NULL, end_key TEXT, changed_at TEXT NOT NULL,
+    PRIMARY KEY (station_id, transaction_id), UNIQUE (station_id, start_key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS aliases (alias TEXT PRIMARY KEY, uid TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reservations (
+    station_id TEXT NOT NULL, number INTEGER NOT NULL, reservation_id TEXT NOT NULL,
+    PRIMARY KEY (station_id, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS remote_starts (
+    command_id TEXT PRIMARY KEY, station_id TEXT NOT NULL, connector_id INTEGER, id_tag TEXT NOT NULL,
+    token_uid TEXT NOT NULL, reference TEXT, group_id TEXT, expires_at TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS remote_starts_of_station ON remote_starts (station_id);
+CREATE TABLE IF NOT EXISTS authorizations (
+    station_id TEXT NOT NULL, id_tag TEXT NOT NULL, token_uid TEXT NOT NULL, status TEXT NOT NULL,
+    basis TEXT NOT NULL, reference TEXT, group_id TEXT, command_id TEXT, expires_at TEXT NOT NULL,
+    PRIMARY KEY (station_id, id_tag)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rejected_frames (
+    number INTEGER PRIMARY KEY, station_id TEXT NOT NULL, received_at TEXT NOT NULL, reason TEXT NOT NULL,
+    frame BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS connected (station_id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+def open_state(path: Path | None) -> sqlite3.Connection:
+    """The open file; ``None``: in memory, lost at the end of the process.
+
+    ``synchronous=NORMAL``: what is written survives the death of this process, not always that of the machine
+    (SQLite documentation, PRAGMA synchronous). Facts are not kept here, so that is enough, and no statement waits
+    for the disk.
+    """
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path or ":memory:", isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA busy_timeout = 2000")
+    connection.executescript(_TABLES)
+    return connection

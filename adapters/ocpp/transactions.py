@@ -1,0 +1,237 @@
+"""Transaction ids, which OCPP 1.6 wants from us, and the transactions they belong to.
+
+An id is a keyed hash of what makes a start that start: the same on any instance, after days, and after the loss of
+everything here. The table only settles collisions and remembers what is open.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from contracts.envelope import message_id
+from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
+
+LARGEST_ID: Final = 2**31 - 1
+"""Many stations keep the id in a signed 32-bit integer."""
+KEPT: Final = timedelta(days=90)
+_COLUMNS: Final = (
+    "station_id, transaction_id, start_key, connector_id, id_tag, token_uid, started_at, register_wh, status, basis,"
+    " reference, group_id, command_id, reservation_id, state, end_key"
+)
+
+# Only constants go into the text; values are parameters.
+_INSERT: Final = f"INSERT OR IGNORE INTO transactions ({_COLUMNS}, changed_at) VALUES ({', '.join('?' * 17)})"  # noqa: S608
+
+
+class TransactionState(StrEnum):
+    """What we know of it."""
+
+    OPEN = "open"
+    SUPERSEDED = "superseded"
+    """Another one began on the connector; its end may still come."""
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """One transaction of one station, as its start told and as we answered it."""
+
+    station_id: str
+    transaction_id: int
+    start_key: str
+    connector_id: int
+    id_tag: str
+    """Cleaned and folded, as the station sent it."""
+    token_uid: str
+    started_at: datetime
+    register_wh: int
+    status: AuthorizationStatus
+    basis: AuthorizationBasis | None
+    reference: str | None
+    group_id: str | None
+    command_id: str | None
+    reservation_id: str | None
+    state: TransactionState = TransactionState.OPEN
+    end_key: str | None = None
+    """The stop that ended it, as ``end_key`` makes it."""
+
+
+def start_key(
+    *,
+    network: str,
+    station_id: str,
+    connector_id: int,
+    id_tag: str,
+    timestamp: str,
+    register_wh: int,
+    occurrence: int = 0,
+) -> str:
+    """What makes a start that start; also the message id of ``TransactionStarted``.
+
+    ``id_tag`` is cleaned and folded. ``occurrence`` tells apart the starts of a station whose clock is not set.
+    """
+    return message_id("start", network, station_id, connector_id, id_tag, timestamp, register_wh, occurrence)
+
+
+def end_key(*, transaction_id: int, timestamp: str, register_wh: int) -> str:
+    """What makes a stop that stop."""
+    return message_id(transaction_id, timestamp, register_wh)
+
+
+def transaction_id(key: str, *, secret: bytes, attempt: int = 0) -> int:
+    """A positive 31-bit number that nobody without ``secret`` can guess. Never 0."""
+    mac = hashlib.blake2b(
+        f"{key}:{attempt}".encode(), key=hashlib.blake2b(secret).digest(), digest_size=8, person=b"transaction"
+    )
+    return int.from_bytes(mac.digest(), "big") % LARGEST_ID + 1
+
+
+def correlation(*, network: str, station_id: str, transaction_id: int | str) -> str:
+    """Shared by all facts of one transaction."""
+    return message_id("transaction", network, station_id, transaction_id)
+
+
+class Transactions:
+    """The transactions of this instance's stations. For the event loop's thread; no call waits for the disk.
+
+    Raises ``sqlite3.Error`` when the file refuses.
+    """
+
+    def __init__(self, state: sqlite3.Connection, *, secret: bytes) -> None:
+        self._state = state
+        self._secret = secret
+        self._open: dict[str, dict[int, Transaction]] = {}
+
+    def find_start(self, station_id: str, key: str) -> Transaction | None:
+        """The transaction that this start began."""
+        return self._one("station_id = ? AND start_key = ?", (station_id, key))
+
+    def find(self, station_id: str, transaction_id: int) -> Transaction | None:
+        """A transaction of this station. Other stations' ids mean nothing here."""
+        if not 0 < transaction_id <= LARGEST_ID:
+            return None
+        known = self.open_at(station_id).get(transaction_id)
+        return known or self._one("station_id = ? AND transaction_id = ?", (station_id, transaction_id))
+
+    def open_at(self, station_id: str) -> dict[int, Transaction]:
+        """What is open at the station, by id. Read once per connection."""
+        found = self._open.get(station_id)
+        if found is None:
+            rows = self._many("station_id = ? AND state = 'open' ORDER BY started_at", (station_id,))
+            found = self._open[station_id] = {row.transaction_id: row for row in rows}
+        return found
+
+    def open_on(self, station_id: str, connector_id: int | None) -> Transaction | None:
+        """The only open transaction of the connector, or of the station when no connector is named."""
+        candidates = [
+            found
+            for found in self.open_at(station_id).values()
+            if connector_id is None or found.connector_id == connector_id
+        ]
+        return candidates[0] if len(candidates) == 1 else None
+
+    def find_end(self, station_id: str, key: str) -> Transaction | None:
+        """The transaction that this very stop has ended."""
+        return self._one("station_id = ? AND end_key = ?", (station_id, key))
+
+    def led_by(self, station_id: str, command_id: str) -> Transaction | None:
+        """The transaction that a remote start has led to."""
+        return self._one("station_id = ? AND command_id = ?", (station_id, command_id))
+
+    def new_id(self, station_id: str, key: str) -> int:
+        """The id for a start, past those that other starts of the station hold."""
+        for attempt in range(100):
+            candidate = transaction_id(key, secret=self._secret, attempt=attempt)
+            holder = self.find(station_id, candidate)
+            if holder is None or holder.start_key == key:
+                return candidate
+        raise AssertionError("a hundred collisions in a row: the hash is broken")
+
+    def begin(self, started: Transaction, *, now: datetime) -> Transaction:
+        """Remembers a start, and that earlier transactions on its connector must be over. A start that is known
+        already stays as it was; the return value is what is remembered."""
+        self._state.execute(_INSERT, (*_row(started), now.isoformat()))
+        found = self.find_start(started.station_id, started.start_key) or started
+        if found.state is TransactionState.OPEN:
+            opened = self.open_at(started.station_id)
+            for other in [*opened.values()]:
+                if other.connector_id == found.connector_id and other.started_at < found.started_at:
+                    self._change(other, TransactionState.SUPERSEDED, None, now)
+            opened[found.transaction_id] = found
+        return found
+
+    def end(self, transaction: Transaction, *, key: str, now: datetime) -> None:
+        """Remembers that this stop ended it."""
+        self._change(transaction, TransactionState.ENDED, key, now)
+
+    def forget_station(self, station_id: str) -> None:
+        """It is not connected here any more; its rows stay."""
+        self._open.pop(station_id, None)
+
+    def prune(self, *, now: datetime) -> None:
+        """Drops what ended long ago."""
+        self._state.execute(
+            "DELETE FROM transactions WHERE state <> 'open' AND changed_at < ?", ((now - KEPT).isoformat(),)
+        )
+
+    def _change(self, transaction: Transaction, state: TransactionState, key: str | None, now: datetime) -> None:
+        self._state.execute(
+            "UPDATE transactions SET state = ?, end_key = coalesce(?, end_key), changed_at = ?"
+            " WHERE station_id = ? AND transaction_id = ?",
+            (state.value, key, now.isoformat(), transaction.station_id, transaction.transaction_id),
+        )
+        self._open.get(transaction.station_id, {}).pop(transaction.transaction_id, None)
+
+    def _one(self, condition: str, values: tuple[object, ...]) -> Transaction | None:
+        return next(iter(self._many(f"{condition} LIMIT 1", values)), None)
+
+    def _many(self, condition: str, values: tuple[object, ...]) -> Iterable[Transaction]:
+        # The conditions are constants of this class; values go in as parameters.
+        statement = f"SELECT {_COLUMNS} FROM transactions WHERE {condition}"  # noqa: S608
+        return [_transaction(row) for row in self._state.execute(statement, values)]
+
+
+def _row(item: Transaction) -> tuple[object, ...]:
+    return (
+        item.station_id,
+        item.transaction_id,
+        item.start_key,
+        item.connector_id,
+        item.id_tag,
+        item.token_uid,
+        item.started_at.isoformat(),
+        item.register_wh,
+        item.status.value,
+        item.basis.value if item.basis else None,
+        item.reference,
+        item.group_id,
+        item.command_id,
+        item.reservation_id,
+        item.state.value,
+        item.end_key,
+    )
+
+
+def _transaction(row: tuple[Any, ...]) -> Transaction:
+    return Transaction(
+        station_id=row[0],
+        transaction_id=row[1],
+        start_key=row[2],
+        connector_id=row[3],
+        id_tag=row[4],
+        token_uid=row[5],
+        started_at=datetime.fromisoformat(row[6]),
+        register_wh=row[7],
+        status=AuthorizationStatus(row[8]),
+        basis=AuthorizationBasis(row[9]) if row[9] else None,
+        reference=row[10],
+        group_id=row[11],
+        command_id=row[12],
+        reservation_id=row[13],
+        state=TransactionState(row[14]),
+        end_key=row[15],
+    )

@@ -1,0 +1,112 @@
+"""The WebSocket server as this adapter sees it. A port: another server library is another body."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+
+class SocketClosed(ConnectionError):
+    """The connection is over; the text says how it ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handshake:
+    """A client's request to open a WebSocket, before anything was answered."""
+
+    target: str
+    """Path and query as they came, not decoded."""
+    remote_address: str | None
+    is_encrypted: bool
+    authorization: str | None = None
+    origin: str | None = None
+    subprotocols: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The HTTP answer instead of a WebSocket."""
+
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Who came in."""
+
+    station_id: str
+    subprotocol: str | None
+    """What to confirm in the handshake; ``None`` when the station offered none."""
+    is_admitted: bool
+    """False: a stranger that is held until somebody binds it."""
+    security_profile: int
+    key_digest: str | None = None
+    remote_address: str | None = None
+
+
+class Socket(Protocol):
+    """One open WebSocket."""
+
+    async def receive(self) -> bytes:
+        """The next message, text or binary. Not calling it makes the other side wait (TCP). Raises
+        ``SocketClosed``."""
+
+    async def send(self, data: bytes) -> None:
+        """Sends a text message; waits while the other side does not read. Raises ``SocketClosed``."""
+
+    async def ping(self, on_pong: Callable[[], None]) -> None:
+        """Sends a ping; ``on_pong`` is called when it is answered. Raises ``SocketClosed``."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """The closing handshake, bounded in time. Never raises."""
+
+    def abort(self) -> None:
+        """Drops the connection at once."""
+
+
+class Server(Protocol):
+    """A listening server."""
+
+    def addresses(self) -> tuple[str, ...]:
+        """Such as ``127.0.0.1:9000``."""
+
+    async def stop_accepting(self) -> None:
+        """Takes no further connection; open ones stay."""
+
+    async def close(self) -> None:
+        """Returns when every handler has ended. Close the sockets before."""
+
+    def is_serving(self) -> bool:
+        """False when it no longer listens."""
+
+
+A = TypeVar("A")
+Welcome = Callable[[Handshake], Awaitable[Refusal | Admission]]
+"""Decides about a handshake. An exception is answered 500."""
+Handle = Callable[[Socket, Admission], Awaitable[None]]
+"""Runs for as long as the socket is open."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a server enforces by itself."""
+
+    frame_octets: int = 2**20
+    """Of one message after inflating; more closes with 1009."""
+    handshake_seconds: float = 10
+    close_seconds: float = 5
+    waiting_frames: int = 2
+    """Read ahead of ``receive`` at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """Where to listen."""
+
+    host: str
+    port: int
+    certificate: str | None = None
+    """PEM file with the whole chain; with ``key``: TLS."""
+    key: str | None = None
+    limits: Limits = field(default_factory=Limits)

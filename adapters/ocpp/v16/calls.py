@@ -1,0 +1,185 @@
+"""Commands of the service as OCPP 1.6 requests, and the stations' answers as outcomes."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+
+from adapters.kit.manifest import CommandResult
+from adapters.ocpp.frames import CallError
+from adapters.ocpp.station import CallTimeout, Station
+from adapters.ocpp.tokens import RemoteStart, Tokens
+from adapters.ocpp.transactions import LARGEST_ID, Transactions, TransactionState
+from adapters.ocpp.transport import SocketClosed
+from adapters.ocpp.v16 import schemas, translate
+from adapters.ocpp.v16.repair import repair
+from contracts.messages import CommandRequested
+from contracts.vocabulary import CommandName, CommandOutcome, ConnectorStatus
+
+CONNECTION_TIMEOUT: Final = timedelta(seconds=120)
+"""How long after a remote start a transaction counts as its consequence (key ConnectionTimeOut of the station)."""
+
+_BUSY: Final = (ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE)
+_BROKEN: Final = (ConnectorStatus.FAULTED, ConnectorStatus.UNAVAILABLE)
+
+logger = structlog.get_logger(__name__)
+
+
+class Calls:
+    """Carries out commands; ``carry_out`` is the ``CommandHandler`` of this adapter."""
+
+    def __init__(
+        self,
+        *,
+        find_station: Callable[[str], Station | None],
+        transactions: Transactions,
+        tokens: Tokens,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._find_station = find_station
+        self._transactions = transactions
+        self._tokens = tokens
+        self._now = now
+        self._makers: dict[CommandName, Callable[[CommandRequested], tuple[str, dict[str, Any]] | CommandResult]] = {
+            CommandName.START_CHARGING: self._remote_start,
+            CommandName.STOP_CHARGING: self._remote_stop,
+            CommandName.UNLOCK_CONNECTOR: self._unlock,
+            CommandName.RESERVE: self._reserve,
+            CommandName.CANCEL_RESERVATION: self._cancel_reservation,
+        }
+
+    async def carry_out(self, command: CommandRequested) -> CommandResult:
+        """Sends the command to the station if it is connected here, whatever the epoch of its connection: what
+        counts is that it is ours now."""
+        station = self._find_station(command.station_id)
+        if station is None:
+            return CommandResult(outcome=CommandOutcome.OFFLINE)
+        if not station.is_admitted:
+            return CommandResult(outcome=CommandOutcome.REJECTED, detail="the station is not admitted yet")
+        await station.wait_until_ready()
+        request = self._makers[command.name](command)
+        if isinstance(request, CommandResult):
+            return request
+        refused = self._foreseen(station, command)
+        if refused is not None:
+            return refused
+        if command.name is CommandName.START_CHARGING:
+            self._expect(command, request[1]["idTag"])
+        result = await self._send(station, command, *request)
+        if command.name is CommandName.START_CHARGING and result.outcome not in (
+            CommandOutcome.ACCEPTED,
+            CommandOutcome.TIMEOUT,
+        ):
+            self._tokens.withdraw(command.command_id)
+        return result
+
+    async def _send(
+        self, station: Station, command: CommandRequested, action: str, payload: dict[str, Any]
+    ) -> CommandResult:
+        if not schemas.request(action).is_strict(payload):
+            logger.error("command does not fit the schema", action=action, command_id=command.command_id)
+            return CommandResult(outcome=CommandOutcome.FAILED, detail=f"{action} cannot say this")
+        remaining = (command.deadline - self._now()).total_seconds()
+        try:
+            answer = await station.call(action, payload, seconds=max(0.1, remaining))
+        except CallTimeout:
+            return CommandResult(outcome=CommandOutcome.TIMEOUT, detail="the station did not answer")
+        except SocketClosed:
+            return CommandResult(outcome=CommandOutcome.OFFLINE, detail="the connection broke off")
+        if isinstance(answer, CallError):
+            return _refused(answer)
+        schema = schemas.response(action)
+        body = answer.payload
+        if not schema.is_strict(body):
+            station.deviations["not strict"] += 1
+            body, _ = repair("", body, schema.definition)
+        if not schema.is_usable(body):
+            return CommandResult(outcome=CommandOutcome.FAILED, detail="the station's answer made no sense")
+        result = translate.to_command_result(command.name, body["status"])
+        if command.name is CommandName.STOP_CHARGING and result.outcome is CommandOutcome.REJECTED:
+            return self._rejected_stop(command, result)
+        return result
+
+    def _foreseen(self, station: Station, command: CommandRequested) -> CommandResult | None:
+        """What the station's own words already rule out."""
+        if command.name is not CommandName.START_CHARGING:
+            return None
+        whole = station.statuses.get(0)
+        status = station.statuses.get(command.connector_id) if command.connector_id else None
+        if status in _BROKEN or whole in _BROKEN:
+            return CommandResult(outcome=CommandOutcome.INOPERATIVE, detail=str(status or whole))
+        if status in _BUSY and self._transactions.open_on(station.id, command.connector_id):
+            return CommandResult(outcome=CommandOutcome.OCCUPIED, detail=str(status))
+        return None
+
+    def _expect(self, command: CommandRequested, id_tag: str) -> None:
+        """Before the request is sent: the transaction may come before the answer."""
+        assert command.token_uid is not None
+        self._tokens.expect(
+            RemoteStart(
+                command_id=command.command_id,
+                station_id=command.station_id,
+                connector_id=command.connector_id,
+                id_tag=id_tag,
+                token_uid=command.token_uid,
+                reference=command.authorization_reference,
+                group_id=command.group_id,
+                expires_at=self._now() + CONNECTION_TIMEOUT,
+            )
+        )
+
+    def _rejected_stop(self, command: CommandRequested, result: CommandResult) -> CommandResult:
+        known = self._transactions.find(command.station_id, int(command.transaction_id or 0))
+        if known is None or known.state is not TransactionState.OPEN:
+            return CommandResult(outcome=CommandOutcome.UNKNOWN_TRANSACTION, detail=result.detail)
+        return result
+
+    def _remote_start(self, command: CommandRequested) -> tuple[str, dict[str, Any]] | CommandResult:
+        if not command.token_uid:
+            return _incomplete("token_uid")
+        payload: dict[str, Any] = {"idTag": self._tokens.to_id_tag(command.token_uid)}
+        if command.connector_id:
+            payload["connectorId"] = command.connector_id
+        return "RemoteStartTransaction", payload
+
+    def _remote_stop(self, command: CommandRequested) -> tuple[str, dict[str, Any]] | CommandResult:
+        text = command.transaction_id or ""
+        if not (text.isascii() and text.isdigit() and len(text) <= 10 and 0 < int(text) <= LARGEST_ID):
+            return CommandResult(outcome=CommandOutcome.UNKNOWN_TRANSACTION, detail="no id of OCPP 1.6")
+        return "RemoteStopTransaction", {"transactionId": int(text)}
+
+    def _unlock(self, command: CommandRequested) -> tuple[str, dict[str, Any]] | CommandResult:
+        if not command.connector_id:
+            return _incomplete("connector_id")
+        return "UnlockConnector", {"connectorId": command.connector_id}
+
+    def _reserve(self, command: CommandRequested) -> tuple[str, dict[str, Any]] | CommandResult:
+        if not command.token_uid or not command.reservation_id or command.reservation_expires_at is None:
+            return _incomplete("token_uid, reservation_id and reservation_expires_at")
+        payload: dict[str, Any] = {
+            "connectorId": command.connector_id or 0,
+            "expiryDate": translate.from_time(command.reservation_expires_at),
+            "idTag": self._tokens.to_id_tag(command.token_uid),
+            "reservationId": self._tokens.to_reservation_number(command.station_id, command.reservation_id),
+        }
+        parent = self._tokens.to_parent_id_tag(command.group_id)
+        if parent:
+            payload["parentIdTag"] = parent
+        return "ReserveNow", payload
+
+    def _cancel_reservation(self, command: CommandRequested) -> tuple[str, dict[str, Any]] | CommandResult:
+        if not command.reservation_id:
+            return _incomplete("reservation_id")
+        number = self._tokens.to_reservation_number(command.station_id, command.reservation_id)
+        return "CancelReservation", {"reservationId": number}
+
+
+def _incomplete(fields: str) -> CommandResult:
+    return CommandResult(outcome=CommandOutcome.FAILED, detail=f"the command needs {fields}")
+
+
+def _refused(error: CallError) -> CommandResult:
+    is_unsupported = error.code in ("NotImplemented", "NotSupported")
+    outcome = CommandOutcome.NOT_SUPPORTED if is_unsupported else CommandOutcome.FAILED
+    return CommandResult(outcome=outcome, detail=f"{error.code}: {error.description}"[: translate.MAX_TEXT])

@@ -1,0 +1,399 @@
+"""Authorize, StartTransaction, MeterValues, StopTransaction: the messages that money hangs on.
+
+What a station repeats gets the same answer and makes no second fact; what it cannot know (its transaction id, after
+an answer was lost) is found; whatever it says about a transaction is answered.
+"""
+
+import hashlib
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import structlog
+
+from adapters.kit.manifest import Authorization, Fact
+from adapters.ocpp import transactions
+from adapters.ocpp.security import short_hash
+from adapters.ocpp.station import Request, Station
+from adapters.ocpp.tokens import clean, fold
+from adapters.ocpp.transactions import Transaction, TransactionState
+from adapters.ocpp.v16 import meter_values, moments, translate
+from adapters.ocpp.v16.recording import Desk, Unusable, connector_of, memory_of
+from contracts.envelope import message_id
+from contracts.messages import MeterSample, MeterValuesTaken, TransactionEnded, TransactionStarted
+from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
+
+_REFUSED = translate.from_authorization(AuthorizationStatus.UNKNOWN_TOKEN)
+
+logger = structlog.get_logger(__name__)
+
+
+class Charging:
+    """Handlers of the four messages."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._ports = desk.ports
+        self._network = desk.ports.network
+        self._transactions = desk.transactions
+        self._tokens = desk.tokens
+
+    def correlation(self, station: Station, transaction_id: int | str) -> str:
+        """Shared by all facts of one transaction."""
+        return transactions.correlation(network=self._network, station_id=station.id, transaction_id=transaction_id)
+
+    def minimal_answer(self, station: Station, request: Request) -> dict[str, Any] | None:
+        """What ends a station's repeating without saying yes; ``None`` for messages that may be refused."""
+        match request.call.action:
+            case "StartTransaction":
+                key = hashlib.blake2b(request.raw, digest_size=16).hexdigest()
+                number = transactions.transaction_id(f"{station.id}:{key}", secret=self._ports.secret)
+                return {"transactionId": number, "idTagInfo": dict(_REFUSED)}
+            case "StopTransaction" | "MeterValues":
+                return {}
+            case _:
+                return None
+
+    async def authorize(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+        """Authorize. An accepted answer is kept for the start that follows."""
+        tag = clean(payload["idTag"])
+        if not station.is_admitted or not tag:
+            return {"idTagInfo": dict(_REFUSED)}
+        decided = self._commanded(station, request, tag, connector_id=None) or await self._ask(
+            station, tag, connector_id=None
+        )
+        if decided.status is AuthorizationStatus.ACCEPTED:
+            until = request.received_at + self._desk.answering.authorization_kept
+            self._tokens.remember(station.id, tag, decided, until=until)
+        return {"idTagInfo": self._id_tag_info(decided.status, decided.group_id)}
+
+    async def start(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+        """StartTransaction. A refused tag gets an id too: energy may have flowed."""
+        connector_id = connector_of(payload["connectorId"])
+        if not translate.is_register(payload["meterStart"]):
+            raise Unusable("PropertyConstraintViolation", "meterStart: not a meter reading")
+        tag = clean(payload["idTag"])
+        moment = self._moment(station, request, payload)
+        key, known = self._start_key(station, payload, connector_id=connector_id, tag=tag, moment=moment)
+        if not station.is_admitted:
+            number = transactions.transaction_id(key, secret=self._ports.secret)
+            return {"transactionId": number, "idTagInfo": dict(_REFUSED)}
+        if known is None:
+            decided = await self._authorization(station, request, tag, connector_id=connector_id)
+            known = self._transactions.begin(
+                Transaction(
+                    station_id=station.id,
+                    transaction_id=self._transactions.new_id(station.id, key),
+                    start_key=key,
+                    connector_id=connector_id,
+                    id_tag=fold(tag),
+                    token_uid=decided.token_uid,
+                    started_at=moment.at,
+                    register_wh=int(payload["meterStart"]),
+                    status=decided.status,
+                    basis=decided.basis,
+                    reference=decided.authorization_reference,
+                    group_id=decided.group_id,
+                    command_id=decided.command_id,
+                    reservation_id=self._tokens.to_reservation_id(station.id, payload.get("reservationId")),
+                ),
+                now=request.received_at,
+            )
+        else:
+            station.deviations["repeated start"] += 1
+        await self._desk.record(station, [self._started(station, known)])
+        self._use_up(known)
+        return {
+            "transactionId": known.transaction_id,
+            "idTagInfo": self._id_tag_info(known.status, known.group_id),
+        }
+
+    async def stop(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+        """StopTransaction. The first one counts; an id we never gave is recorded as it is."""
+        if not translate.is_register(payload["meterStop"]):
+            raise Unusable("PropertyConstraintViolation", "meterStop: not a meter reading")
+        if not station.is_admitted:
+            return {}
+        given, register = int(payload["transactionId"]), int(payload["meterStop"])
+        key = transactions.end_key(
+            transaction_id=given, timestamp=str(payload.get("timestamp", "")), register_wh=register
+        )
+        tag = clean(payload.get("idTag", ""))
+        found = self._stopped(station, given, key=key, tag=tag, register=register)
+        if found is not None and found.state is TransactionState.ENDED:
+            station.deviations["repeated stop"] += 1
+            return self._stop_answer(found, tag)
+        moment = self._moment(station, request, payload)
+        data = meter_values.to_samples(
+            payload.get("transactionData", ()),
+            received_at=request.received_at,
+            offset=memory_of(station).clock.offset,
+        )
+        await self._desk.record(station, self._ended(station, payload, given, found, key=key, at=moment.at, data=data))
+        if found is not None:
+            self._transactions.end(found, key=key, now=request.received_at)
+        else:
+            station.deviations["stop of an unknown transaction"] += 1
+        return self._stop_answer(found, tag)
+
+    async def meter_values(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+        """MeterValues. Without a usable transaction id they belong to what is open on the connector."""
+        connector = payload.get("connectorId")
+        connector_id = None if connector is None else connector_of(connector)
+        if not station.is_admitted:
+            return {}
+        samples = meter_values.to_samples(
+            payload["meterValue"],
+            received_at=request.received_at,
+            offset=memory_of(station).clock.offset,
+        )
+        if not samples:
+            station.deviations["meter values without a value"] += 1
+            return {}
+        given = payload.get("transactionId")
+        transaction_id = self._metered(station, given, connector_id, samples)
+        is_dated = all(moments.parse(entry.get("timestamp")) for entry in payload["meterValue"])
+        taken = MeterValuesTaken(
+            network=self._network,
+            station_id=station.id,
+            connector_id=connector_id,
+            transaction_id=transaction_id,
+            samples=samples,
+        )
+        await self._desk.record(
+            station,
+            [
+                Fact(
+                    id=message_id(
+                        "meter",
+                        self._network,
+                        station.id,
+                        connector_id,
+                        given,
+                        orjson.dumps(payload["meterValue"]).hex(),
+                        "" if is_dated else f"{station.epoch}/{request.number}",
+                    ),
+                    message=taken,
+                    station_id=station.id,
+                    occurred_at=samples[-1].at,
+                    correlation_id=self.correlation(station, transaction_id) if transaction_id else None,
+                )
+            ],
+        )
+        return {}
+
+    def _start_key(
+        self,
+        station: Station,
+        payload: dict[str, Any],
+        *,
+        connector_id: int,
+        tag: str,
+        moment: moments.Moment,
+    ) -> tuple[str, Transaction | None]:
+        """The key of this start, and the transaction it began when it is a repeat."""
+        parsed = moments.parse(payload.get("timestamp"))
+        for occurrence in range(1000):
+            key = transactions.start_key(
+                network=self._network,
+                station_id=station.id,
+                connector_id=connector_id,
+                id_tag=fold(tag),
+                timestamp=parsed.isoformat() if parsed else str(payload.get("timestamp", "")),
+                register_wh=int(payload["meterStart"]),
+                occurrence=occurrence,
+            )
+            known = self._transactions.find_start(station.id, key)
+            # A station whose clock stands still starts twice at the same time: the second is another one, since
+            # the first has ended.
+            if known is None or known.state is not TransactionState.ENDED or (parsed and moment.is_clock_set):
+                return key, known
+        raise Unusable("PropertyConstraintViolation", "timestamp: set the clock")
+
+    async def _authorization(self, station: Station, request: Request, tag: str, *, connector_id: int) -> Authorization:
+        """For a start: what was decided for this tag a moment ago, else a new decision."""
+        if not tag:
+            return Authorization(
+                status=AuthorizationStatus.UNKNOWN_TOKEN, basis=AuthorizationBasis.WHITELIST, token_uid=""
+            )
+        commanded = self._commanded(station, request, tag, connector_id=connector_id)
+        if commanded is not None:
+            return commanded
+        recent = self._tokens.remembered(station.id, tag, now=request.received_at)
+        if recent is not None and recent.command_id is None:
+            return recent
+        return await self._ask(station, tag, connector_id=connector_id)
+
+    async def _ask(self, station: Station, tag: str, *, connector_id: int | None) -> Authorization:
+        decided = await self._ports.authorizer.authorize(
+            station_id=station.id,
+            connector_id=connector_id,
+            token_uid=self._tokens.to_uid(tag),
+            timeout=self._desk.answering.authorize_seconds,
+        )
+        logger.info("authorisation", station_id=station.id, token=short_hash(fold(tag)), status=decided.status.value)
+        if decided.command_id and self._transactions.led_by(station.id, decided.command_id):
+            # The command has its transaction: this is the driver coming again.
+            return Authorization(
+                status=decided.status,
+                basis=decided.basis,
+                token_uid=decided.token_uid,
+                group_id=decided.group_id,
+            )
+        return decided
+
+    def _commanded(
+        self, station: Station, request: Request, tag: str, *, connector_id: int | None
+    ) -> Authorization | None:
+        """By a remote start that has not led to a transaction yet."""
+        while True:
+            expected = self._tokens.expected(station.id, connector_id=connector_id, id_tag=tag, now=request.received_at)
+            if expected is None:
+                return None
+            if self._transactions.led_by(station.id, expected.command_id) is None:
+                return Authorization(
+                    status=AuthorizationStatus.ACCEPTED,
+                    basis=AuthorizationBasis.COMMAND,
+                    token_uid=expected.token_uid,
+                    authorization_reference=expected.reference,
+                    group_id=expected.group_id,
+                    command_id=expected.command_id,
+                )
+            self._tokens.withdraw(expected.command_id)
+
+    def _use_up(self, started: Transaction) -> None:
+        self._tokens.forget(started.station_id, started.id_tag)
+        if started.command_id:
+            self._tokens.withdraw(started.command_id)
+
+    def _started(self, station: Station, known: Transaction) -> Fact:
+        started = TransactionStarted(
+            network=self._network,
+            station_id=station.id,
+            connector_id=known.connector_id,
+            transaction_id=str(known.transaction_id),
+            token_uid=known.token_uid,
+            started_at=known.started_at,
+            register_wh=Decimal(known.register_wh),
+            authorization=known.status,
+            authorization_basis=known.basis,
+            authorization_reference=known.reference,
+            command_id=known.command_id,
+            reservation_id=known.reservation_id,
+        )
+        return Fact(
+            id=known.start_key,
+            message=started,
+            station_id=station.id,
+            occurred_at=known.started_at,
+            correlation_id=self.correlation(station, known.transaction_id),
+            cause=known.command_id,
+        )
+
+    def _stopped(self, station: Station, given: int, *, key: str, tag: str, register: int) -> Transaction | None:
+        """The transaction a stop means. 0 and negative numbers come from stations that never got our answer."""
+        if 0 < given <= transactions.LARGEST_ID:
+            return self._transactions.find(station.id, given)
+        repeated = self._transactions.find_end(station.id, key)
+        if repeated is not None:
+            return repeated
+        candidates = [
+            found for found in self._transactions.open_at(station.id).values() if found.register_wh <= register
+        ]
+        of_tag = [found for found in candidates if tag and found.id_tag == fold(tag)]
+        fitting = of_tag or candidates
+        return fitting[0] if len(fitting) == 1 else None
+
+    def _ended(
+        self,
+        station: Station,
+        payload: dict[str, Any],
+        given: int,
+        found: Transaction | None,
+        *,
+        key: str,
+        at: datetime,
+        data: tuple[MeterSample, ...],
+    ) -> list[Fact]:
+        number = found.transaction_id if found else given
+        is_id_known = found is not None or 0 < given <= transactions.LARGEST_ID
+        parts = (self._network, station.id, number) if is_id_known else (self._network, station.id, number, key)
+        reason, word = translate.to_stop_reason(payload.get("reason"))
+        tag = clean(payload.get("idTag", ""))
+        is_starter = found is not None and fold(tag) == found.id_tag
+        ended = TransactionEnded(
+            network=self._network,
+            station_id=station.id,
+            transaction_id=str(number),
+            is_id_known=is_id_known,
+            ended_at=at,
+            register_wh=Decimal(int(payload["meterStop"])),
+            register_start_wh=Decimal(found.register_wh) if found else None,
+            reason=reason,
+            reason_text=word,
+            token_uid=found.token_uid if found and is_starter else self._tokens.to_uid(tag) if tag else None,
+        )
+        correlation_id = self.correlation(station, number) if is_id_known else None
+        facts = []
+        if data:
+            taken = MeterValuesTaken(
+                network=self._network,
+                station_id=station.id,
+                connector_id=found.connector_id if found else None,
+                transaction_id=str(number) if is_id_known else None,
+                samples=data,
+            )
+            facts.append(
+                Fact(
+                    id=message_id("stop-data", *parts),
+                    message=taken,
+                    station_id=station.id,
+                    occurred_at=data[-1].at,
+                    correlation_id=correlation_id,
+                )
+            )
+        facts.append(
+            Fact(
+                id=message_id("stop", *parts),
+                message=ended,
+                station_id=station.id,
+                occurred_at=at,
+                correlation_id=correlation_id,
+            )
+        )
+        return facts
+
+    def _stop_answer(self, found: Transaction | None, tag: str) -> dict[str, Any]:
+        if found is None or not tag or fold(tag) != found.id_tag:
+            return {}
+        return {"idTagInfo": self._id_tag_info(found.status, found.group_id)}
+
+    def _metered(
+        self, station: Station, given: Any, connector_id: int | None, samples: tuple[MeterSample, ...]
+    ) -> str | None:
+        """The transaction of meter values. An id that may be ours stays as it is, also when this instance has never
+        seen it; nonsense and absence fall to the open transaction of the connector."""
+        if given is not None and 0 < int(given) <= transactions.LARGEST_ID:
+            if self._transactions.find(station.id, int(given)) is None:
+                station.deviations["meter values of an unknown transaction"] += 1
+            return str(int(given))
+        if not connector_id:
+            return None
+        found = self._transactions.open_on(station.id, connector_id)
+        if found is None or samples[-1].at < found.started_at:
+            return None
+        return str(found.transaction_id)
+
+    def _moment(self, station: Station, request: Request, payload: dict[str, Any]) -> moments.Moment:
+        found = moments.moment(
+            payload.get("timestamp"),
+            received_at=request.received_at,
+            offset=memory_of(station).clock.offset,
+        )
+        if not found.is_clock_set:
+            station.deviations["clock not set"] += 1
+        return found
+
+    def _id_tag_info(self, status: AuthorizationStatus, group_id: str | None) -> dict[str, Any]:
+        return translate.from_authorization(status, parent_id_tag=self._tokens.to_parent_id_tag(group_id))

@@ -1,0 +1,27 @@
+"""What is asked of an OCPP 1.6 station that has just been admitted: to boot again and to tell its connectors."""
+
+from typing import Final
+
+import structlog
+
+from adapters.ocpp.station import CallTimeout, Station
+from adapters.ocpp.transport import SocketClosed
+
+SECONDS: Final = 15
+
+logger = structlog.get_logger(__name__)
+
+
+class Greeting:
+    """Implements ``Greeter`` with TriggerMessage (OCPP 1.6, section 5.17). A station that does not know it boots
+    again by itself, at the interval it was told."""
+
+    async def admitted(self, station: Station) -> None:
+        """See ``Greeter``."""
+        await station.wait_until_ready()
+        for requested in ("BootNotification", "StatusNotification"):
+            try:
+                await station.call("TriggerMessage", {"requestedMessage": requested}, seconds=SECONDS)
+            except (CallTimeout, SocketClosed) as error:
+                logger.info("station was not triggered", station_id=station.id, error=str(error))
+                return

@@ -1,0 +1,143 @@
+"""OCPP 1.6 meter values into samples in the contract's units. Pure.
+
+OCPP 1.6, section 7.33 (SampledValue): absent fields mean an import register in Wh at the outlet, periodic, all
+phases together.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from adapters.ocpp.v16 import moments
+from contracts.messages import MeterSample, MeterValue, SignedReading
+from contracts.vocabulary import Measurand, ReadingContext
+
+_MEASURAND: Final = {
+    "Energy.Active.Import.Register": Measurand.ENERGY_REGISTER,
+    "Energy.Active.Export.Register": Measurand.ENERGY_EXPORT_REGISTER,
+    "Energy.Active.Import.Interval": Measurand.ENERGY_INTERVAL,
+    "Power.Active.Import": Measurand.POWER,
+    "Power.Offered": Measurand.POWER_OFFERED,
+    "Current.Import": Measurand.CURRENT,
+    "Current.Offered": Measurand.CURRENT_OFFERED,
+    "Voltage": Measurand.VOLTAGE,
+    "SoC": Measurand.STATE_OF_CHARGE,
+    "Temperature": Measurand.TEMPERATURE,
+}
+"""The rest (reactive energy, frequency, revolutions …) has no word in the contract and is left out."""
+
+_CONTEXT: Final = {
+    "Transaction.Begin": ReadingContext.BEGIN,
+    "Transaction.End": ReadingContext.END,
+    "Sample.Periodic": ReadingContext.PERIODIC,
+    "Sample.Clock": ReadingContext.CLOCK,
+    "Interruption.Begin": ReadingContext.INTERRUPTION,
+    "Interruption.End": ReadingContext.INTERRUPTION,
+    "Trigger": ReadingContext.TRIGGER,
+}
+
+_PER_PHASE: Final = (Measurand.ENERGY_REGISTER, Measurand.ENERGY_EXPORT_REGISTER, Measurand.ENERGY_INTERVAL)
+_LARGEST: Final = Decimal(10) ** 12
+_KELVIN: Final = Decimal("273.15")
+
+
+def to_samples(
+    meter_values: Sequence[Mapping[str, Any]], *, received_at: datetime, offset: timedelta = timedelta(0)
+) -> tuple[MeterSample, ...]:
+    """The samples in the order of their time; what says nothing is left out."""
+    samples: list[MeterSample] = []
+    for entry in meter_values:
+        at = moments.moment(entry.get("timestamp"), received_at=received_at, offset=offset).at
+        by_context: dict[ReadingContext, list[Mapping[str, Any]]] = {}
+        for sampled in entry.get("sampledValue", ()):
+            context = sampled.get("context")
+            known = _CONTEXT.get(context, ReadingContext.OTHER) if context else ReadingContext.PERIODIC
+            by_context.setdefault(known, []).append(sampled)
+        for context, group in by_context.items():
+            values = _with_totals(value for value in map(_value, group) if value is not None)
+            signed = tuple(SignedReading(data=item["value"]) for item in group if _is_signed(item))
+            if values or signed:
+                samples.append(MeterSample(at=at, context=context, values=values, signed=signed))
+    samples.sort(key=lambda sample: sample.at)
+    return tuple(samples)
+
+
+def last_register(samples: Sequence[MeterSample]) -> Decimal | None:
+    """The latest total import register, in Wh."""
+    for sample in reversed(samples):
+        for value in sample.values:
+            if value.measurand is Measurand.ENERGY_REGISTER and value.phase is None and value.location is None:
+                return value.value
+    return None
+
+
+def _is_signed(sampled: Mapping[str, Any]) -> bool:
+    return sampled.get("format") == "SignedData"
+
+
+def _value(sampled: Mapping[str, Any]) -> MeterValue | None:
+    measurand = _MEASURAND.get(sampled.get("measurand") or "Energy.Active.Import.Register")
+    if measurand is None or _is_signed(sampled):
+        return None
+    number = _number(sampled["value"])
+    if number is None:
+        return None
+    location = sampled.get("location")
+    return MeterValue(
+        measurand=measurand,
+        value=_in_fixed_unit(number, measurand, sampled.get("unit")),
+        phase=_phase(sampled.get("phase")),
+        location=location if location and location != "Outlet" else None,
+    )
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        try:
+            number = Decimal(text.strip().replace(",", "."))
+        except InvalidOperation:
+            return None
+    return number if number.is_finite() and abs(number) <= _LARGEST else None
+
+
+def _in_fixed_unit(number: Decimal, measurand: Measurand, unit: str | None) -> Decimal:
+    """Exact: a shift of the decimal point, or a difference."""
+    if not unit:
+        return number
+    word = unit.lower()
+    if word.startswith("kw") or word == "kva":
+        return _plain(number.scaleb(3))
+    if measurand is Measurand.TEMPERATURE and word == "k":
+        return number - _KELVIN
+    if measurand is Measurand.TEMPERATURE and word == "fahrenheit":
+        return ((number - 32) * 5 / 9).quantize(Decimal("0.01"))
+    return number
+
+
+def _plain(number: Decimal) -> Decimal:
+    """Without a positive exponent: 1.2E+4 is 12000."""
+    exponent = number.as_tuple().exponent
+    return number.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else number
+
+
+def _phase(phase: str | None) -> str | None:
+    """L1-N is the same as L1; L1-L2 is not."""
+    return phase.removesuffix("-N") if phase else None
+
+
+def _with_totals(values: Iterable[MeterValue]) -> tuple[MeterValue, ...]:
+    """Energy has a total: where a station gives only phases, the one is the total, three are its sum."""
+    found = list(values)
+    for measurand in _PER_PHASE:
+        phased = [value for value in found if value.measurand is measurand and value.location is None]
+        if not phased or any(value.phase is None for value in phased):
+            continue
+        if len(phased) == 1:
+            found[found.index(phased[0])] = MeterValue(measurand=measurand, value=phased[0].value)
+        elif len(phased) == 3 and {value.phase for value in phased} == {"L1", "L2", "L3"}:
+            total = sum((value.value for value in phased), Decimal(0))
+            found.append(MeterValue(measurand=measurand, value=total))
+    return tuple(found)

@@ -1,0 +1,91 @@
+"""Getting facts to disk before a station is answered, and what the handlers of all messages share."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from adapters.kit.manifest import Fact, Ports, SpoolFull
+from adapters.ocpp.rejected import RejectedFrames
+from adapters.ocpp.station import NotDurable, Station
+from adapters.ocpp.tokens import Tokens
+from adapters.ocpp.transactions import Transactions
+from adapters.ocpp.v16.moments import StationClock
+
+LARGEST_CONNECTOR: Final = 9999
+
+
+class Unusable(Exception):
+    """A payload that cannot be understood even after mending. ``code`` is OCPP's."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(description)
+        self.code = code
+        self.description = description
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answering:
+    """How stations are answered."""
+
+    heartbeat_seconds: int = 300
+    pending_seconds: int = 30
+    """How soon a held stranger should boot again."""
+    authorize_seconds: float = 8
+    """Below the time in which stations expect an answer (usually 30 s)."""
+    authorization_kept: timedelta = timedelta(minutes=10)
+    """From Authorize to the start that follows it."""
+    spool_seconds: float = 20
+    """How long to wait for the spool before the station is sent away unanswered."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is kept of one connection."""
+
+    clock: StationClock = field(default_factory=StationClock)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Everything the handlers work with."""
+
+    ports: Ports
+    transactions: Transactions
+    tokens: Tokens
+    rejected: RejectedFrames
+    answering: Answering
+
+    async def record(self, station: Station, facts: Sequence[Fact]) -> None:
+        """Returns when the facts are on disk. While the spool is full the station waits, and with it its socket.
+        Raises ``NotDurable`` when that takes too long or fails otherwise."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.answering.spool_seconds
+        pause = 0.1
+        while True:
+            try:
+                await self.ports.facts.record(facts)
+                return
+            except SpoolFull as error:
+                if loop.time() > end or station.is_over:
+                    raise NotDurable(str(error)) from error
+                await asyncio.sleep(pause)
+                pause = min(2.0, pause * 2)
+            except Exception as error:
+                raise NotDurable(f"{type(error).__name__}: {error}") from error
+
+
+def memory_of(station: Station) -> Memory:
+    """Made at the first use."""
+    if not isinstance(station.memory, Memory):
+        station.memory = Memory()
+    memory: Memory = station.memory
+    return memory
+
+
+def connector_of(number: int) -> int:
+    """A connector number one can believe. Raises ``Unusable``."""
+    if not 0 <= number <= LARGEST_CONNECTOR:
+        raise Unusable("PropertyConstraintViolation", "connectorId: not a connector")
+    return int(number)

@@ -1,0 +1,175 @@
+"""OCPP 1.6 payloads into contract messages and back. Pure: payloads are checked and mended before they come here,
+times and ids are handed in."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from adapters.kit.manifest import CommandResult
+from contracts.messages import ConnectorStatusChanged, StationBooted, StationFaultReported
+from contracts.vocabulary import (
+    AuthorizationStatus,
+    CommandName,
+    CommandOutcome,
+    ConnectorStatus,
+    StopReason,
+)
+
+MAX_TEXT: Final = 2000
+"""Texts are kept whole over the limits of the protocol, but not without end."""
+MAX_REGISTER_WH: Final = 10**12
+
+_STATUS: Final = {
+    "Available": ConnectorStatus.AVAILABLE,
+    "Preparing": ConnectorStatus.PREPARING,
+    "Charging": ConnectorStatus.CHARGING,
+    "SuspendedEV": ConnectorStatus.SUSPENDED_EV,
+    "SuspendedEVSE": ConnectorStatus.SUSPENDED_EVSE,
+    "Finishing": ConnectorStatus.FINISHING,
+    "Reserved": ConnectorStatus.RESERVED,
+    "Unavailable": ConnectorStatus.UNAVAILABLE,
+    "Faulted": ConnectorStatus.FAULTED,
+    "Occupied": ConnectorStatus.PREPARING,  # OCPP 1.5, still sent by old firmware
+}
+
+_STOP_REASON: Final = {
+    "Local": StopReason.DRIVER,
+    "Remote": StopReason.REMOTE,
+    "EVDisconnected": StopReason.CAR_GONE,
+    "DeAuthorized": StopReason.NOT_ALLOWED,
+    "PowerLoss": StopReason.FAULT,
+    "EmergencyStop": StopReason.FAULT,
+    "HardReset": StopReason.RESTART,
+    "SoftReset": StopReason.RESTART,
+    "Reboot": StopReason.RESTART,
+    "UnlockCommand": StopReason.OTHER,
+    "Other": StopReason.OTHER,
+}
+
+_ID_TAG_STATUS: Final = {
+    AuthorizationStatus.ACCEPTED: "Accepted",
+    AuthorizationStatus.BLOCKED: "Blocked",
+    AuthorizationStatus.EXPIRED: "Expired",
+    AuthorizationStatus.NO_CREDIT: "Blocked",
+    AuthorizationStatus.NOT_ALLOWED: "Invalid",
+    AuthorizationStatus.UNKNOWN_TOKEN: "Invalid",
+}
+
+_OUTCOME: Final[Mapping[CommandName, Mapping[str, CommandOutcome]]] = {
+    CommandName.START_CHARGING: {
+        "Accepted": CommandOutcome.ACCEPTED,
+        "Rejected": CommandOutcome.REJECTED,
+    },
+    CommandName.STOP_CHARGING: {
+        "Accepted": CommandOutcome.ACCEPTED,
+        "Rejected": CommandOutcome.REJECTED,
+    },
+    CommandName.UNLOCK_CONNECTOR: {
+        "Unlocked": CommandOutcome.ACCEPTED,
+        "UnlockFailed": CommandOutcome.FAILED,
+        "NotSupported": CommandOutcome.NOT_SUPPORTED,
+    },
+    CommandName.RESERVE: {
+        "Accepted": CommandOutcome.ACCEPTED,
+        "Rejected": CommandOutcome.REJECTED,
+        "Occupied": CommandOutcome.OCCUPIED,
+        "Faulted": CommandOutcome.INOPERATIVE,
+        "Unavailable": CommandOutcome.INOPERATIVE,
+    },
+    CommandName.CANCEL_RESERVATION: {
+        "Accepted": CommandOutcome.ACCEPTED,
+        "Rejected": CommandOutcome.UNKNOWN_RESERVATION,  # OCPP 1.6, section 5.2: no such reservation
+    },
+}
+
+
+def to_station_booted(payload: Mapping[str, Any], *, network: str, station_id: str) -> StationBooted:
+    """BootNotification. Of the two serial numbers the charge point's counts, then the box's (deprecated)."""
+
+    def text(name: str) -> str | None:
+        value = payload.get(name)
+        return value[:MAX_TEXT] if value else None
+
+    return StationBooted(
+        network=network,
+        station_id=station_id,
+        vendor=text("chargePointVendor") or "",
+        model=text("chargePointModel") or "",
+        serial_number=text("chargePointSerialNumber") or text("chargeBoxSerialNumber"),
+        firmware_version=text("firmwareVersion"),
+        iccid=text("iccid"),
+        imsi=text("imsi"),
+        meter_type=text("meterType"),
+        meter_serial_number=text("meterSerialNumber"),
+    )
+
+
+def to_connector_status(word: str) -> ConnectorStatus:
+    """A status; a word that OCPP 1.6 does not have becomes unknown, never available."""
+    return _STATUS.get(word, ConnectorStatus.UNKNOWN)
+
+
+def to_connector_status_changed(payload: Mapping[str, Any], *, network: str, station_id: str) -> ConnectorStatusChanged:
+    """StatusNotification, the status in it."""
+    status = to_connector_status(payload["status"])
+    info = payload.get("info") or None
+    if status is ConnectorStatus.UNKNOWN:
+        info = f"{payload['status']} {info or ''}".strip()
+    return ConnectorStatusChanged(
+        network=network,
+        station_id=station_id,
+        connector_id=int(payload["connectorId"]),
+        status=status,
+        info=info[:MAX_TEXT] if info else None,
+    )
+
+
+def to_station_fault(payload: Mapping[str, Any], *, network: str, station_id: str) -> StationFaultReported | None:
+    """StatusNotification, the error in it if there is one."""
+    code = payload.get("errorCode") or "NoError"
+    if code == "NoError":
+        return None
+
+    def text(name: str) -> str | None:
+        value = payload.get(name)
+        return value[:MAX_TEXT] if value else None
+
+    return StationFaultReported(
+        network=network,
+        station_id=station_id,
+        connector_id=int(payload["connectorId"]),
+        error_code=code[:MAX_TEXT],
+        info=text("info"),
+        vendor_id=text("vendorId"),
+        vendor_error_code=text("vendorErrorCode"),
+    )
+
+
+def to_stop_reason(word: str | None) -> tuple[StopReason, str | None]:
+    """Why it ended, and the station's own word. No word means Local (OCPP 1.6, section 6.49)."""
+    if not word:
+        return StopReason.DRIVER, None
+    return _STOP_REASON.get(word, StopReason.OTHER), word[:MAX_TEXT]
+
+
+def is_register(value: Any) -> bool:
+    """A meter reading one can believe: zero to a terawatt hour."""
+    return isinstance(value, int | float) and 0 <= value <= MAX_REGISTER_WH
+
+
+def from_authorization(status: AuthorizationStatus, *, parent_id_tag: str | None = None) -> dict[str, Any]:
+    """An ``idTagInfo``. The parent is left out rather than sent empty."""
+    answer: dict[str, Any] = {"status": _ID_TAG_STATUS[status]}
+    if parent_id_tag:
+        answer["parentIdTag"] = parent_id_tag
+    return answer
+
+
+def from_time(at: datetime) -> str:
+    """UTC with ``Z`` and milliseconds: what stations of all makes can read."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def to_command_result(name: CommandName, status: str) -> CommandResult:
+    """The station's answer to a command, with its own word. An unknown word is a failure, never success."""
+    return CommandResult(outcome=_OUTCOME[name].get(status, CommandOutcome.FAILED), detail=status[:MAX_TEXT])
