@@ -1,0 +1,164 @@
+"""``python -m adapters run NAME``: one adapter as a process of its own, on Kafka.
+
+Reads settings from the command line and from ``ROAMING_ADAPTER_*``; those of the adapter itself from
+``ROAMING_ADAPTER_<NAME>_*``. Secrets come from the environment only.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+import uvloop
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from adapters.kit.finding import adapter_names, find_adapter
+from adapters.kit.manifest import Adapter, KitError
+from adapters.kit.runner import RunningKit, run
+from contracts.bus.kafka import KafkaBus
+
+app = typer.Typer(help="Adapters to charging networks, each a process of its own.", no_args_is_help=True)
+logger = structlog.get_logger("adapters")
+
+
+class ProcessSettings(BaseSettings):
+    """What every adapter process needs. Environment variables: ``ROAMING_ADAPTER_`` and the name in upper case."""
+
+    model_config = SettingsConfigDict(env_prefix="ROAMING_ADAPTER_", extra="ignore")
+
+    kafka: str
+    """Bootstrap servers, such as ``localhost:9092``."""
+    topic_prefix: str = ""
+    """Goes before the names of topics and groups; the same as the service's."""
+    network: str = "demo"
+    instance: str = Field(default_factory=lambda: socket.gethostname())
+    """Name of this process, unique in its network and the same after a restart."""
+    data_dir: Path = Path("adapter-data")
+    """Holds facts that were acknowledged and are not on the bus yet: a disk that outlives the process."""
+    pepper: SecretStr
+    """Key of the station passwords' digests; the same as the service's."""
+    secret: SecretStr
+    """Key of what the adapter derives, such as transaction ids; the same on all instances of the network."""
+    log_level: str = "INFO"
+    slow_callbacks: float = 0.0
+    """Seconds above which a callback that blocks the event loop is logged; 0: never."""
+
+
+@app.command("list")
+def list_adapters() -> None:
+    """Names of the installed adapters."""
+    for name in adapter_names():
+        typer.echo(name)
+
+
+@app.command("run")
+def run_adapter(
+    name: Annotated[str, typer.Argument(help="Which adapter; `list` names them.")],
+    kafka: Annotated[str | None, typer.Option(help="Bootstrap servers, such as localhost:9092.")] = None,
+    network: Annotated[str | None, typer.Option(help="Name of the charging network.")] = None,
+    instance: Annotated[str | None, typer.Option(help="Name of this process; default: the host's name.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where facts wait for the bus.")] = None,
+) -> None:
+    """Runs an adapter until SIGTERM or SIGINT, then drains it."""
+    given = {"kafka": kafka, "network": network, "instance": instance, "data_dir": data_dir}
+    try:
+        settings = ProcessSettings(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+        adapter = find_adapter(name)
+        own_settings = read_settings(adapter)
+    except ValidationError as error:
+        for problem in error.errors():
+            path = "_".join(str(part) for part in problem["loc"]).upper()
+            typer.echo(f"setting ROAMING_ADAPTER_…{path}: {problem['msg']}", err=True)
+        raise typer.Exit(2) from None
+    except KitError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    configure_logging(settings.log_level)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_until_told(adapter, own_settings, settings))
+    except KitError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+
+
+def read_settings(adapter: Adapter) -> BaseModel:
+    """The adapter's own settings from ``ROAMING_ADAPTER_<NAME>_*``; nested ones with two underscores."""
+    environment: type[BaseModel] = type(
+        f"{adapter.settings.__name__}FromEnvironment",
+        (adapter.settings, BaseSettings),
+        {
+            "__module__": __name__,
+            "model_config": SettingsConfigDict(
+                env_prefix=f"ROAMING_ADAPTER_{adapter.name.upper()}_", env_nested_delimiter="__", extra="ignore"
+            ),
+        },
+    )
+    return environment()
+
+
+def configure_logging(level: str) -> None:
+    """Lines for people in a terminal, JSON otherwise. Tracebacks without local variables: those hold tokens."""
+    is_terminal = sys.stderr.isatty()
+    people = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if is_terminal else [structlog.processors.format_exc_info]),
+            people if is_terminal else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping().get(level.upper(), 20)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+async def _until_told(adapter: Adapter, own_settings: BaseModel, settings: ProcessSettings) -> None:
+    loop = asyncio.get_running_loop()
+    if settings.slow_callbacks:
+        loop.set_debug(True)
+        loop.slow_callback_duration = settings.slow_callbacks
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    bus = KafkaBus(settings.kafka, client_id=f"adapter-{settings.instance}", topic_prefix=settings.topic_prefix)
+    kit: RunningKit | None = None
+    connecting: asyncio.Task[None] | None = None
+    try:
+        kit = await run(
+            adapter,
+            own_settings,
+            bus=bus,
+            network=settings.network,
+            instance=settings.instance,
+            data_dir=settings.data_dir,
+            pepper=settings.pepper.get_secret_value().encode(),
+            secret=settings.secret.get_secret_value().encode(),
+        )
+        # Stations are served while the broker is away, so nobody waits for it
+        connecting = asyncio.create_task(bus.start())
+        connecting.add_done_callback(lambda task: told.set() if task.cancelled() or task.exception() else None)
+        for what, address in kit.addresses().items():
+            typer.echo(f"{what}: {address}")
+        await told.wait()
+        logger.info("stopping")
+    finally:
+        if kit is not None:
+            await kit.stop()
+        if connecting is not None:
+            connecting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await connecting
+        await bus.close()
+
+
+if __name__ == "__main__":
+    app()
