@@ -34,5 +34,6 @@ def test_a_message_is_described(message: type[Message]) -> None:
 
 
 def test_no_message_is_forgotten() -> None:
-    assert set(Message.__subclasses__()) == set(MESSAGES)
+    ours = {message for message in Message.__subclasses__() if message.__module__.startswith("contracts.")}
+    assert ours == set(MESSAGES)
     assert sum(len(topic.messages) for topic in TOPICS) == len(set(MESSAGES)), "a message has one topic"

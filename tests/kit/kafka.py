@@ -177,6 +177,8 @@ class KafkaBroker:
             "transaction.state.log.replication.factor": "1",
             "transaction.state.log.min.isr": "1",
             "transaction.state.log.num.partitions": "4",
+            # As in production: a topic is made by the program, with the partitions it is to have
+            "auto.create.topics.enable": "false",
             "group.initial.rebalance.delay.ms": "0",
             # A killed broker may register again only when the session of the one before has run out
             "broker.heartbeat.interval.ms": "300",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tests.kit import kafka, postgresql
 from tests.kit.kafka import KafkaBroker
@@ -32,6 +33,13 @@ def own_broker() -> Iterator[KafkaBroker]:
         is_missing(reason)
     with KafkaBroker() as broker:
         yield broker
+
+
+async def make_topic(bootstrap: str, name: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic(name, 1, 1)])
+    await admin.close()
 
 
 @pytest.mark.postgresql
@@ -93,6 +101,7 @@ async def test_each_test_gets_an_empty_database(fresh_postgresql: str, postgresq
 
 @pytest.mark.kafka
 async def test_kafka_keeps_what_was_acknowledged_before_it_was_killed(own_broker: KafkaBroker) -> None:
+    await make_topic(own_broker.bootstrap, "facts")
     for part in (b"before", b"after"):
         async with AIOKafkaProducer(bootstrap_servers=own_broker.bootstrap, acks="all") as producer:
             await producer.send_and_wait("facts", part, partition=0)
@@ -108,5 +117,6 @@ async def test_kafka_keeps_what_was_acknowledged_before_it_was_killed(own_broker
 
 @pytest.mark.kafka
 async def test_the_shared_broker_answers(kafka_bootstrap: str) -> None:
+    await make_topic(kafka_bootstrap, "shared")
     async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap) as producer:
         assert (await producer.send_and_wait("shared", b"one", partition=0)).offset >= 0
