@@ -28,13 +28,17 @@ class Kind(Protocol):
         """What ``value`` is on the wire. Raises ``EncodeError`` when the version cannot say it."""
 
 
+def _type(value: Any) -> str:
+    """What a value is, not which: where text is due it may be secret or personal."""
+    return _TYPES.get(type(value), type(value).__name__)
+
+
+_TYPES: dict[type[Any], str] = {dict: "an object", list: "a list", str: "text", int: "a number", Decimal: "a number"}
+
+
 def _got(value: Any) -> str:
-    """A value as an error text shows it: texts by type only, for they may be secret or personal."""
-    if isinstance(value, str):
-        return "text"
-    if isinstance(value, (dict, list)):
-        return "an object" if isinstance(value, dict) else "a list"
-    return f"{value}" if isinstance(value, (int, Decimal)) else type(value).__name__
+    """A value as an error text shows it: numbers and booleans as they are, anything else by its type."""
+    return str(value)[:40] if isinstance(value, (int, Decimal)) else _type(value)
 
 
 def _shown(text: str) -> str:
@@ -57,7 +61,7 @@ class Text:
         if type(value) is str and len(value) <= self.limit and value.isprintable():
             return value
         if not isinstance(value, str):
-            raise DecodeError(prefix + name, f"expected text, got {_got(value)}")
+            raise DecodeError(prefix + name, f"expected text, got {_type(value)}")
         if len(value) > self.limit:
             reading.find(prefix + name, FindingCode.TOO_LONG, f"{len(value)} characters, {self.limit} allowed")
         if _CONTROL_BUT_LINES.search(value):
@@ -83,7 +87,7 @@ class Id:
         if type(value) is str and 0 < len(value) <= self.limit and value.isascii() and value.isprintable():
             return value
         if not isinstance(value, str):
-            raise DecodeError(prefix + name, f"expected text, got {_got(value)}")
+            raise DecodeError(prefix + name, f"expected text, got {_type(value)}")
         if not value:
             raise DecodeError(prefix + name, "is empty")
         if len(value) > self.limit:
@@ -110,7 +114,7 @@ class Url:
 
     def decode(self, value: Any, reading: Reading, prefix: str, name: str) -> str:
         if not isinstance(value, str):
-            raise DecodeError(prefix + name, f"expected text, got {_got(value)}")
+            raise DecodeError(prefix + name, f"expected text, got {_type(value)}")
         if not value:
             raise DecodeError(prefix + name, "is empty")
         if len(value) > self.limit:
@@ -316,6 +320,23 @@ class Degrees:
         return value
 
 
+_SECRET = re.compile(r"[\x21-\x7e]{1,64}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A credentials token: 1 to 64 printable ASCII characters without spaces. Errors never show it.
+    (OCPI 2.2.1, credentials, Credentials)"""
+
+    def decode(self, value: Any, reading: Reading, prefix: str, name: str) -> str:
+        if isinstance(value, str) and _SECRET.match(value):
+            return value
+        raise DecodeError(prefix + name, "expected text of 1 to 64 printable ASCII characters without spaces")
+
+    def encode(self, value: str, writing: Writing, prefix: str, name: str) -> str:
+        return value
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A word of a list. An unknown one is kept as text: a finding, unless the list is open (2.3.0)."""
@@ -352,7 +373,7 @@ class Choice:
             return value
         path = prefix + name
         if not isinstance(value, str):
-            raise DecodeError(path, f"expected text, got {_got(value)}")
+            raise DecodeError(path, f"expected text, got {_type(value)}")
         if not value:
             raise DecodeError(path, "is empty")
         meant = self.spellings.get(value)

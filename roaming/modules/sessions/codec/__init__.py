@@ -1,0 +1,1 @@
+"""Codecs of sessions and charging preferences, a file per version: 2.3.0 in full, older ones as the difference."""
