@@ -8,6 +8,7 @@ from adapters.simulated.adapter import ADAPTER, Simulation
 from adapters.simulated.settings import SimulatedSettings
 from adapters.simulated.station import SimulatedStation
 from contracts.vocabulary import StopReason
+from tests.kit.wait import until
 
 
 class SimulatedDriver:
@@ -27,9 +28,13 @@ class SimulatedDriver:
 
     async def connect(self, kit: RunningKit) -> None:
         assert isinstance(kit.adapter, Simulation)
-        self._station = kit.adapter.stations[self.station_id]
-        if not self._station.is_connected:
-            await self._station.connect()
+        station = kit.adapter.stations[self.station_id]
+        if station is self._station:
+            await station.connect()
+        else:
+            # It connects by itself, perhaps as a stranger first, until the adapter has learnt of its account
+            await until(lambda: station.is_connected)
+            self._station = station
 
     async def disconnect(self) -> None:
         await self.station.disconnect()
