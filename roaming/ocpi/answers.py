@@ -21,9 +21,10 @@ class Outcome(StrEnum):
     DELIVERED = "DELIVERED"
     """The partner said OCPI 1xxx, or HTTP 2xx without an envelope."""
     REFUSED = "REFUSED"
-    """The partner said OCPI 2xxx, or HTTP 4xx: the same request will be refused again."""
+    """The partner said OCPI 2xxx, or HTTP 4xx (but 401, 403): the same request will be refused again."""
     FAILED = "FAILED"
-    """The partner said it could not (OCPI 3xxx or 4xxx, HTTP 5xx or 429, a redirect): worth repeating later."""
+    """The partner said it could not (OCPI 3xxx or 4xxx, HTTP 5xx, 429, 401 or 403, a redirect): worth repeating
+    later, as nothing is wrong with the request."""
     UNREACHABLE = "UNREACHABLE"
     """The request never left: repeating is safe."""
     UNKNOWN = "UNKNOWN"
@@ -45,6 +46,8 @@ class Trouble(StrEnum):
     TOO_LARGE = "TOO_LARGE"
     NOT_JSON = "NOT_JSON"
     """A page of some proxy, mostly."""
+    CREDENTIALS = "CREDENTIALS"
+    """The partner does not know our credentials token: people must act, what we sent may be right."""
     HTTP_STATUS = "HTTP_STATUS"
     """An HTTP error without an envelope."""
 
@@ -94,6 +97,9 @@ def judge(http_status: int, envelope: PartnerEnvelope) -> Judgement:
         return Judgement(Outcome.FAILED, Trouble.REDIRECT, "the partner redirects; its address must be corrected")
     if http_status == 429:
         return Judgement(Outcome.FAILED, Trouble.HTTP_STATUS, "too many requests, says the partner")
+    if http_status in (401, 403):
+        error = f"HTTP {http_status}: the partner does not accept our credentials token"
+        return Judgement(Outcome.FAILED, Trouble.CREDENTIALS, error)
     if code is not None:
         return _judge_code(code, envelope.status_message)
     if 200 <= http_status <= 299:

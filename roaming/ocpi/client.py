@@ -12,7 +12,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field, replace
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpcore
@@ -109,9 +108,8 @@ class OcpiClient:
         self._is_network_ours = transport is None
         self._lines: dict[str, _Line] = {}
         self._swept_at = 0.0
-        # At INFO and DEBUG they write URLs and headers, and with them RFID uids and addresses of records
-        for name in ("httpx", "httpcore"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        # At DEBUG it writes headers, and with them addresses of records
+        logging.getLogger("httpcore").setLevel(logging.WARNING)
 
     async def request(self, call: Call) -> Answer:
         """Sends once and tells how it ended. Never raises for anything a partner does; redirects are not followed."""
@@ -144,14 +142,14 @@ class OcpiClient:
         idle = [key for key, line in self._lines.items() if not line.in_flight and now - line.used_at > limit]
         lines = [self._lines.pop(key) for key in idle]
         for line in lines:
-            await line.client.aclose()
+            await line.transport.aclose()
 
     async def aclose(self) -> None:
         """Closes all connections; requests under way end as troubled."""
         lines = list(self._lines.values())
         self._lines.clear()
         for line in lines:
-            await line.client.aclose()
+            await line.transport.aclose()
 
     async def __aenter__(self) -> "OcpiClient":
         return self
@@ -163,32 +161,35 @@ class OcpiClient:
         check_url(call.url, self._policy)
         if time.monotonic() - self._swept_at > _SWEEP_SECONDS:
             await self.close_idle()
-        async with asyncio.timeout(self._total(call)), self._line(call.partner_key) as client:
-            response = await client.send(self._build(client, call, progress), stream=True)
+        async with asyncio.timeout(self._total(call)), self._line(call.partner_key) as transport:
+            # The transport itself, without httpx.AsyncClient around it: no redirects, cookies, proxies from the
+            # environment and log lines with URLs to switch off, and less CPU
+            response = await transport.handle_async_request(self._build(call, progress))
             progress.is_sent = True
             progress.http_status = response.status_code
+            assert isinstance(response.stream, httpx.AsyncByteStream)
             try:
-                body = await self._read(response)
+                body = await self._read(response.headers, response.stream)
             finally:
-                await response.aclose()
+                await response.stream.aclose()
         return self._understand(response, body)
 
-    def _build(self, client: httpx.AsyncClient, call: Call, progress: "_Progress") -> httpx.Request:
-        headers = call.ids.to_headers()
+    def _build(self, call: Call, progress: "_Progress") -> httpx.Request:
+        headers = {**_HEADERS, **call.ids.to_headers()}
         if call.token_header is not None:
             headers["Authorization"] = call.token_header
         if call.headers is not None:
             headers.update(call.headers.to_headers())
         if call.body is not None:
             headers["Content-Type"] = CONTENT_TYPE
-        extensions = {"trace": progress.on_event}
-        return client.build_request(call.method, call.url, headers=headers, content=call.body, extensions=extensions)
+        # The total deadline rules; this only keeps connecting from eating all of it
+        timeout = {"connect": self._timeouts.connect, "read": None, "write": None, "pool": None}
+        extensions = {"trace": progress.on_event, "timeout": timeout}
+        return httpx.Request(call.method, call.url, headers=headers, content=call.body, extensions=extensions)
 
-    async def _read(self, response: httpx.Response) -> bytes:
-        body = BoundedBody(response.headers.get("content-encoding", ""), self._max_body)
-        # The stream itself, not iter_bytes: httpx would inflate a chunk without bound
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        async for chunk in response.stream:
+    async def _read(self, headers: httpx.Headers, stream: httpx.AsyncByteStream) -> bytes:
+        body = BoundedBody(headers.get("content-encoding", ""), self._max_body)
+        async for chunk in stream:
             body.add(chunk)
         return body.finish()
 
@@ -213,27 +214,16 @@ class OcpiClient:
         return self._timeouts.total if call.timeout is None else call.timeout
 
     @contextlib.asynccontextmanager
-    async def _line(self, partner_key: str) -> AsyncIterator[httpx.AsyncClient]:
+    async def _line(self, partner_key: str) -> AsyncIterator[httpx.AsyncBaseTransport]:
         line = self._lines.get(partner_key)
         if line is None:
-            line = self._lines[partner_key] = _Line(self._new_client())
+            line = self._lines[partner_key] = _Line(self._make_transport())
         line.in_flight += 1
         try:
-            yield line.client
+            yield line.transport
         finally:
             line.in_flight -= 1
             line.used_at = time.monotonic()
-
-    def _new_client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            transport=self._make_transport(),
-            headers=_HEADERS,
-            # The total deadline rules; this only keeps connecting from eating all of it
-            timeout=httpx.Timeout(None, connect=self._timeouts.connect),
-            follow_redirects=False,
-            trust_env=False,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        )
 
     def _guarded_transport(self) -> httpx.AsyncBaseTransport:
         if self._tls is None:
@@ -252,8 +242,8 @@ class _Line:
     """The connections to one partner: a slow one holds up nobody else, and httpcore, which looks through all its
     connections on every request, has few to look through."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self.client = client
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self.transport = transport
         self.in_flight = 0
         self.used_at = time.monotonic()
 

@@ -118,6 +118,9 @@ class TestAddressPolicy:
         assert DEMO.allows(ipaddress.ip_address("::ffff:127.0.0.1"))
         assert not DEMO.allows(ipaddress.ip_address("::ffff:10.0.0.1"))
 
+    def test_an_address_with_a_zone_is_local_whatever_it_looks_like(self) -> None:
+        assert not STRICT.allows(ipaddress.ip_address("2a00:1450::1%lo"))
+
     def test_a_typing_error_in_a_network_is_told(self) -> None:
         with pytest.raises(ValueError, match="has host bits set"):
             AddressPolicy.of("127.0.0.1/8")

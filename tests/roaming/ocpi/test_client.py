@@ -70,7 +70,6 @@ class TestRequest:
         assert (request.method, request.target, request.body) == ("PATCH", target, b'{"valid":false}')
         assert request.headers == {
             "host": f"127.0.0.1:{partner.port}",
-            "connection": "keep-alive",
             "user-agent": "roaming-hub",
             "accept": "application/json",
             "accept-encoding": "identity",
@@ -119,23 +118,22 @@ class TestRequest:
     async def test_each_partner_has_connections_of_its_own(self) -> None:
         waiting = asyncio.Event()
 
-        async def hang(_request: Received, _writer: asyncio.StreamWriter) -> None:
+        async def slowly(_request: Received, writer: asyncio.StreamWriter) -> None:
             await waiting.wait()
+            writer.write(OK)
 
         async with (
-            ScriptedPartner(hang) as slow,
+            ScriptedPartner(slowly) as slow,
             ScriptedPartner(always(OK)) as quick,
             OcpiClient(LOOPBACK, max_connections=2) as client,
         ):
-            stuck = [asyncio.create_task(client.request(call(slow.url, timeout=1.0))) for _ in range(6)]
+            stuck = [asyncio.create_task(client.request(call(slow.url, timeout=30.0))) for _ in range(6)]
             await until(lambda: len(slow.requests) == 2)
-            answer = await client.request(call(quick.url, partner_key="partner-2"))
-            assert answer.is_delivered
-            assert answer.elapsed < 0.9
-            outcomes = [answer.outcome for answer in await asyncio.gather(*stuck)]
-        # Two went out and hang; the others wait for a connection, or get one in the last moment
-        assert outcomes.count(Outcome.UNKNOWN) >= 2
-        assert set(outcomes) <= {Outcome.UNKNOWN, Outcome.UNREACHABLE}
+            assert (await client.request(call(quick.url, partner_key="partner-2"))).is_delivered
+            assert not any(task.done() for task in stuck)
+            waiting.set()
+            assert all(answer.is_delivered for answer in await asyncio.gather(*stuck))
+            assert slow.connections == 2
 
     async def test_idle_partners_are_dropped(self) -> None:
         timeouts = Timeouts(idle_partner=0.0, keep_alive=60.0)
@@ -254,10 +252,10 @@ class TestNeverLeft:
             await asyncio.Event().wait()
             raise AssertionError
 
-        async with OcpiClient(STRICT, resolver=forever, timeouts=Timeouts(connect=0.1)) as client:
+        async with OcpiClient(STRICT, resolver=forever, timeouts=Timeouts(connect=0.1, total=60.0)) as client:
             answer = await client.request(call("http://slow.example/"))
         assert (answer.outcome, answer.trouble) == (Outcome.UNREACHABLE, Trouble.TIMEOUT)
-        assert answer.elapsed < 2
+        assert answer.elapsed < 5
 
     async def test_a_dead_address_leaves_time_for_the_next(self) -> None:
         async def two(_host: str, _port: int) -> Iterable[str]:
@@ -313,7 +311,7 @@ class TestPerhapsReceived:
 
         answer = await ask(silence, method="POST", timeout=0.3)
         assert (answer.outcome, answer.trouble) == (Outcome.UNKNOWN, Trouble.TIMEOUT)
-        assert answer.elapsed < 2
+        assert answer.elapsed < 5
         assert "0.3 s" in (answer.error or "")
 
     @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"])
@@ -327,7 +325,7 @@ class TestPerhapsReceived:
 
         answer = await ask(drip, method="POST", timeout=0.5)
         assert (answer.outcome, answer.trouble) == (Outcome.UNKNOWN, Trouble.TIMEOUT)
-        assert answer.elapsed < 2
+        assert answer.elapsed < 5
 
     async def test_endless_hundreds(self) -> None:
         async def go_on(_request: Received, writer: asyncio.StreamWriter) -> None:
@@ -522,4 +520,4 @@ async def test_cancelling_a_request_frees_its_connection() -> None:
         partner.script = always(OK)
         started = time.monotonic()
         assert (await client.request(call(partner.url))).is_delivered
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
