@@ -1,0 +1,304 @@
+"""Prices charging periods by a tariff: which component, how much of it, what it comes to.
+
+Pure: no clock, no I/O. A period is priced by what holds at its start; periods that span a change of price are
+their maker's error (``roaming.rating.cutting`` makes none).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal, Inexact, InvalidOperation, Overflow, localcontext
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from roaming.model.identifiers import fold
+from roaming.model.session import CdrDimensionType, ChargingPeriod
+from roaming.model.tariff import ReservationRestrictionType, Tariff
+from roaming.rating.errors import MalformedPeriods, RatingError, UnsupportedNumber
+from roaming.rating.exact import EXACT, SECOND, ZERO, kilowatt
+from roaming.rating.price_list import ENERGY, FLAT, PARKING_TIME, TIME, PriceList, price_list
+from roaming.rating.rated import Finding, FindingCode, Line, Part, Rated
+from roaming.rating.readings import DEFAULT_READINGS, HoursReading, Readings, UnknownPower
+from roaming.rating.restrictions import Moment, local_day_and_minute
+from roaming.rating.steps import Draft, step_additions
+from roaming.rating.totals import NOTHING, Sum, limited, price_of, sum_of, whole
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+_HALF_OF_LAST_DECIMAL: Final = 180_000
+"""Microseconds in 0.00005 h."""
+_RESERVATION_TIME: Final = CdrDimensionType.RESERVATION_TIME.value
+_PARTS: Final = ((ENERGY, Part.ENERGY), (TIME, Part.TIME), (PARKING_TIME, Part.PARKING_TIME))
+
+
+def rate(
+    tariff: Tariff | PriceList,
+    periods: Sequence[ChargingPeriod],
+    *,
+    start: datetime,
+    end: datetime,
+    time_zone: str,
+    readings: Readings = DEFAULT_READINGS,
+    is_reservation_expired: bool = False,
+) -> Rated:
+    """The price of ``periods``, which last from ``start`` to ``end`` and lie in time order.
+
+    ``tariff`` may be a ``price_list``, made once for many sessions; it then brings its own readings. Where
+    periods begin with RESERVATION_TIME, duration restrictions of the session count from the first other period.
+    Raises ``RatingError`` naming the field.
+    """
+    prices = tariff if isinstance(tariff, PriceList) else price_list(tariff, readings)
+    with localcontext(EXACT):
+        try:
+            return _Session(prices, periods, start, end, time_zone, is_reservation_expired).rated()
+        except (Inexact, InvalidOperation, Overflow):
+            raise UnsupportedNumber(
+                f"charging_periods: a volume cannot be kept exact with tariff {prices.tariff.id}; shorten it"
+            ) from None
+
+
+def zone_of(time_zone: str) -> ZoneInfo:
+    """The zone of a location. Raises ``RatingError`` for an unknown name."""
+    try:
+        return ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise RatingError(f"time_zone: {time_zone!r} is no IANA time zone; correct the location") from None
+
+
+class _Session:
+    """One call of ``rate``."""
+
+    def __init__(
+        self,
+        prices: PriceList,
+        periods: Sequence[ChargingPeriod],
+        start: datetime,
+        end: datetime,
+        time_zone: str,
+        is_reservation_expired: bool,
+    ) -> None:
+        self.prices = prices
+        self.periods = periods
+        self.end = end
+        self.zone = zone_of(time_zone)
+        self.is_reservation_expired = is_reservation_expired
+        self.volumes = [_volumes(period, index) for index, period in enumerate(periods)]
+        self.reservation_start = start
+        self.start = self._session_start(start)
+        self.kwh = ZERO
+        self.drafts: list[Draft] = []
+        self.findings: list[Finding] = []
+        self.charged_fees: set[str] = set()
+
+    def rated(self) -> Rated:
+        self._check_tariff()
+        for index in range(len(self.periods)):
+            self._draft(index)
+        additions = step_additions(self.drafts, self.prices.readings)
+        lines = [self._line(draft, additions.get(index, ZERO)) for index, draft in enumerate(self.drafts)]
+        return self._result(lines)
+
+    def _session_start(self, start: datetime) -> datetime:
+        if self.periods and _is_reservation(self.volumes[0]):
+            for period, volumes in zip(self.periods, self.volumes, strict=True):
+                if not _is_reservation(volumes):
+                    return period.start_date_time
+        return start
+
+    def _check_tariff(self) -> None:
+        tariff, found = self.prices.tariff, self.findings
+        if (tariff.start_date_time is not None and self.start < tariff.start_date_time) or (
+            tariff.end_date_time is not None and self.start >= tariff.end_date_time
+        ):
+            found.append(Finding(FindingCode.TARIFF_NOT_VALID, f"tariff {tariff.id} was not valid at {self.start}"))
+        found.extend(Finding(FindingCode.UNREAD_TARIFF_PART, place) for place in self.prices.unread)
+        own = fold(tariff.id)
+        for index, period in enumerate(self.periods):
+            if period.tariff_id is not None and fold(period.tariff_id) != own:
+                text = f"charging_periods[{index}] names tariff {period.tariff_id}, priced by {tariff.id}"
+                found.append(Finding(FindingCode.OTHER_TARIFF, text, index))
+
+    def _draft(self, index: int) -> None:
+        volumes = self.volumes[index]
+        begin = self.periods[index].start_date_time
+        until = self.periods[index + 1].start_date_time if index + 1 < len(self.periods) else self.end
+        length = (until - begin) // _MICROSECOND
+        if length < 0:
+            raise MalformedPeriods(
+                f"charging_periods[{index}] begins at {begin}, after its end {until}; sort the periods"
+            )
+        if _RESERVATION_TIME in volumes:
+            self._draft_reservation(index, begin, length)
+        if _is_reservation(volumes):
+            return
+        moment = self._moment(index, begin, length)
+        fee = None if FLAT in self.charged_fees else self.prices.choose(FLAT, moment)
+        if fee is not None:
+            self.charged_fees.add(FLAT)
+            self.drafts.append(Draft(Part.FLAT, FLAT, index, Decimal(1), fee, moment))
+        for dimension, part in _PARTS:
+            quantity = self._quantity(dimension, volumes, length)
+            if not quantity:
+                continue
+            component = self.prices.choose(dimension, moment)
+            self.drafts.append(Draft(part, dimension, index, quantity, component, moment))
+        self.kwh += volumes.get(ENERGY, ZERO)
+
+    def _draft_reservation(self, index: int, begin: datetime, length: int) -> None:
+        kinds = [ReservationRestrictionType.RESERVATION.value]
+        if self.is_reservation_expired:
+            kinds.insert(0, ReservationRestrictionType.RESERVATION_EXPIRES.value)
+        elapsed = (begin - self.reservation_start) // _MICROSECOND
+        day, minute = local_day_and_minute(begin, self.zone)
+        moment = Moment(elapsed, ZERO, minute, day)
+        for kind in kinds:
+            fee = None if kind in self.charged_fees else self.prices.choose(FLAT, moment, kind)
+            if fee is not None:
+                self.charged_fees.add(kind)
+                self.drafts.append(Draft(Part.RESERVATION, FLAT, index, Decimal(1), fee, moment))
+        component = None
+        for kind in kinds:
+            component = component or self.prices.choose(TIME, moment, kind)
+        quantity = self._seconds(self.volumes[index][_RESERVATION_TIME], length)
+        self.drafts.append(Draft(Part.RESERVATION, TIME, index, quantity, component, moment))
+
+    def _quantity(self, dimension: str, volumes: dict[str, Decimal], length: int) -> Decimal:
+        volume = volumes.get(dimension)
+        if volume is None or dimension == ENERGY:
+            return volume or ZERO
+        if not volume and TIME in volumes and PARKING_TIME in volumes:
+            return ZERO
+        return self._seconds(volume, length)
+
+    def _seconds(self, hours: Decimal, length: int) -> Decimal:
+        stated = hours * 3600 * SECOND
+        if self.prices.readings.hours is HoursReading.PERIOD_LENGTH and abs(stated - length) <= _HALF_OF_LAST_DECIMAL:
+            stated = Decimal(length)
+        return stated.scaleb(-6)
+
+    def _moment(self, index: int, begin: datetime, length: int) -> Moment:
+        prices = self.prices
+        elapsed = (begin - self.start) // _MICROSECOND
+        day, minute = local_day_and_minute(begin, self.zone) if prices.is_local_time_needed else (0, 0)
+        if not (prices.thresholds.power or prices.thresholds.current):
+            return Moment(elapsed, self.kwh, minute, day)
+        volumes = self.volumes[index]
+        power = _extremes(volumes, "POWER")
+        if power == (None, None) and prices.thresholds.power:
+            if length and prices.readings.unknown_power is UnknownPower.AVERAGE:
+                average = kilowatt(volumes.get(ENERGY, ZERO), length)
+                power = (average, average)
+            else:
+                text = f"charging_periods[{index}] states no power"
+                self.findings.append(Finding(FindingCode.POWER_UNKNOWN, text, index))
+        current = _extremes(volumes, "CURRENT")
+        if current == (None, None) and prices.thresholds.current:
+            text = f"charging_periods[{index}] states no current"
+            self.findings.append(Finding(FindingCode.CURRENT_UNKNOWN, text, index))
+        return Moment(elapsed, self.kwh, minute, day, *power, *current)
+
+    def _line(self, draft: Draft, step_added: Decimal) -> Line:
+        component = draft.component
+        net: Decimal | None = ZERO
+        gross: Decimal | None = ZERO
+        if component is not None:
+            billed = draft.quantity + step_added
+            net = None if component.before_taxes is None else component.before_taxes * billed
+            gross = None if component.after_taxes is None else component.after_taxes * billed
+        return Line(
+            part=draft.part,
+            dimension=draft.dimension,
+            period=draft.period,
+            quantity=draft.quantity,
+            step_added=step_added,
+            component=component,
+            moment=draft.moment,
+            net=net,
+            gross=gross,
+            denominator=self.prices.denominator,
+        )
+
+    def _result(self, lines: list[Line]) -> Rated:
+        prices = self.prices
+        by_part: dict[Part, list[Line]] = {}
+        for line in lines:
+            by_part.setdefault(line.part, []).append(line)
+        sums = {part: sum_of(of_part) for part, of_part in by_part.items()}
+        amounts = {part: price_of(each, prices) for part, each in sums.items()}
+        plain = whole(sums.values())
+        total = limited(plain, lines, prices)
+        if total[:2] != plain[:2]:
+            lines.append(self._limit_line(plain, total))
+        if total.net is None:
+            text = "the prices contain taxes of an unknown rate; before_taxes holds the sum with taxes"
+            self.findings.append(Finding(FindingCode.NET_UNKNOWN, text))
+        if total.gross is None:
+            self.findings.append(Finding(FindingCode.TAX_UNKNOWN, "the taxes on the total are not known"))
+
+        return Rated(
+            currency=prices.tariff.currency,
+            total=price_of(total, prices),
+            energy=amounts.get(Part.ENERGY, NOTHING),
+            time=amounts.get(Part.TIME, NOTHING),
+            parking=amounts.get(Part.PARKING_TIME, NOTHING),
+            fixed=amounts.get(Part.FLAT, NOTHING),
+            reservation=amounts.get(Part.RESERVATION, NOTHING),
+            is_net_known=total.net is not None,
+            billed_energy=_billed(by_part.get(Part.ENERGY)),
+            billed_charging_seconds=_billed(by_part.get(Part.TIME)),
+            billed_parking_seconds=_billed(by_part.get(Part.PARKING_TIME)),
+            billed_reservation_seconds=_billed(by_part.get(Part.RESERVATION)),
+            lines=tuple(lines),
+            findings=tuple(self.findings),
+            price_list=prices,
+        )
+
+    def _limit_line(self, plain: Sum, total: Sum) -> Line:
+        net, gross = (
+            None if before is None or after is None else after - before
+            for before, after in zip(plain[:2], total[:2], strict=True)
+        )
+        return Line(
+            part=Part.LIMIT,
+            dimension="",
+            period=None,
+            quantity=Decimal(1),
+            step_added=ZERO,
+            component=None,
+            moment=None,
+            net=net,
+            gross=gross,
+            denominator=self.prices.denominator,
+        )
+
+
+def _volumes(period: ChargingPeriod, index: int) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for dimension in period.dimensions:
+        volume = dimension.volume
+        if not volume.is_finite():
+            raise MalformedPeriods(f"charging_periods[{index}].{dimension.type}: {volume} is no volume")
+        if dimension.type in (TIME, PARKING_TIME, _RESERVATION_TIME) and volume < 0:
+            raise MalformedPeriods(f"charging_periods[{index}].{dimension.type}: {volume} hours are negative")
+        if dimension.type in found:
+            raise MalformedPeriods(f"charging_periods[{index}].{dimension.type} stands there twice; merge the two")
+        found[dimension.type] = volume
+    return found
+
+
+def _billed(lines: list[Line] | None) -> Decimal:
+    """The billed volume of the lines of one part, its fees left out."""
+    volume = ZERO
+    for line in lines or ():
+        if line.dimension != FLAT:
+            volume += line.quantity + line.step_added
+    return volume
+
+
+def _is_reservation(volumes: dict[str, Decimal]) -> bool:
+    return _RESERVATION_TIME in volumes and not any(volumes.get(dimension) for dimension, _ in _PARTS)
+
+
+def _extremes(volumes: dict[str, Decimal], what: str) -> tuple[Decimal | None, Decimal | None]:
+    """The lowest and highest power or current of a period; one that is missing is taken from what is there."""
+    lowest, highest, average = (volumes.get(f"{kind}{what}") for kind in ("MIN_", "MAX_", ""))
+    other = average if average is not None else highest if lowest is None else lowest
+    return (other if lowest is None else lowest), (other if highest is None else highest)

@@ -1,0 +1,28 @@
+"""The tree of rating errors. Each text names the field and what to do about it.
+
+RatingError
+├── MalformedTariff     the tariff cannot be read as a price list
+├── MalformedPeriods    the charging periods contradict themselves
+├── MalformedTimeline   the meter's story cannot be cut into periods
+└── UnsupportedNumber   a number with more digits than can be kept exact
+"""
+
+
+class RatingError(ValueError):
+    """Parent of everything that rating raises."""
+
+
+class MalformedTariff(RatingError):
+    """A price or restriction of the tariff cannot be read."""
+
+
+class MalformedPeriods(RatingError):
+    """The charging periods, or the times around them, contradict themselves."""
+
+
+class MalformedTimeline(RatingError):
+    """The timeline cannot be cut into charging periods."""
+
+
+class UnsupportedNumber(RatingError):
+    """A number with more digits than the engine keeps exact."""

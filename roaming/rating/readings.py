@@ -1,0 +1,130 @@
+"""The points that the OCPI texts leave open, each a named reading with a default.
+
+Knows no tariff and no session. An agreement between two parties may choose other readings; a CDR that differs
+from our price is explained by the reading that makes the difference vanish. The reasons and the clauses are in
+``contracts/decisions/0020-readings-of-tariffs.md``.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+
+class ElementChoice(StrEnum):
+    """Which tariff element prices a dimension."""
+
+    PER_DIMENSION = "PER_DIMENSION"
+    """The first matching element that has the dimension (OCPI 2.2.1 and 2.3.0 mod_tariffs, Tariff object)."""
+    FIRST_ELEMENT = "FIRST_ELEMENT"
+    """The first matching element, for all dimensions (OCPI 2.1.1 mod_tariffs, Tariff object)."""
+
+
+class HoursReading(StrEnum):
+    """What a volume in hours means that was rounded to four decimals."""
+
+    PERIOD_LENGTH = "PERIOD_LENGTH"
+    """Within half of the last decimal of its period's length it means that length."""
+    AS_STATED = "AS_STATED"
+
+
+class StepVolume(StrEnum):
+    """Which volume ``step_size`` rounds up."""
+
+    PRICED = "PRICED"
+    """Only what a price component covered (OCPI 2.2.1 mod_tariffs, example of a switch to free parking)."""
+    ALL = "ALL"
+
+
+class StepTime(StrEnum):
+    """Which of TIME and PARKING_TIME is rounded when a session has both."""
+
+    PARKING_FIRST = "PARKING_FIRST"
+    """PARKING_TIME whenever any of it was priced (OCPI 2.2.1 mod_cdrs, step_size)."""
+    LAST_ACTIVE = "LAST_ACTIVE"
+    """The one that was priced last."""
+
+
+class AbsentVat(StrEnum):
+    """What a price component without ``vat`` means."""
+
+    NONE_APPLIES = "NONE_APPLIES"
+    """No VAT is due on it (OCPI 2.2.1 and 2.3.0 mod_tariffs, PriceComponent)."""
+    UNKNOWN = "UNKNOWN"
+    """It cannot be told: OCPI 2.1.1 does not know VAT."""
+
+
+class LimitTax(StrEnum):
+    """The sum with taxes when ``min_price`` or ``max_price`` moved the sum before taxes and names no other."""
+
+    SINGLE_RATE = "SINGLE_RATE"
+    """The one VAT rate of the session applies to the limit as well; with several rates it is unknown."""
+    UNKNOWN = "UNKNOWN"
+
+
+class UnknownPower(StrEnum):
+    """What a power restriction compares with when a period states no power."""
+
+    AVERAGE = "AVERAGE"
+    """The energy of the period over its length."""
+    NO_MATCH = "NO_MATCH"
+
+
+class UnknownCurrent(StrEnum):
+    """Whether a current restriction matches a period that states no current."""
+
+    NO_MATCH = "NO_MATCH"
+    MATCH = "MATCH"
+
+
+class PowerBetweenReadings(StrEnum):
+    """The momentary power between two readings of the meter."""
+
+    AVERAGE = "AVERAGE"
+    """The rise of the register over the time: what is billed decides."""
+    REPORTED = "REPORTED"
+    """What the station reported with the earlier reading, else the average."""
+
+
+class WithheldPower(StrEnum):
+    """What time is while the station withholds power from a vehicle that asks for it (OCPP SuspendedEVSE)."""
+
+    NEITHER = "NEITHER"
+    """Neither TIME nor PARKING_TIME (OCPI 2.2.1-d2 and 2.3.0 edition 2, CdrDimensionType)."""
+    PARKING = "PARKING"
+    CHARGING = "CHARGING"
+
+
+class Rounding(StrEnum):
+    """How an exact amount becomes one with few decimals."""
+
+    HALF_UP = "HALF_UP"
+    HALF_EVEN = "HALF_EVEN"
+
+
+class Readings(msgspec.Struct, frozen=True, kw_only=True):
+    """One choice for every open point. The defaults are ours for OCPI 2.2.1 and 2.3.0."""
+
+    element_choice: ElementChoice = ElementChoice.PER_DIMENSION
+    hours: HoursReading = HoursReading.PERIOD_LENGTH
+    step_volume: StepVolume = StepVolume.PRICED
+    step_time: StepTime = StepTime.PARKING_FIRST
+    absent_vat: AbsentVat = AbsentVat.NONE_APPLIES
+    limit_tax: LimitTax = LimitTax.SINGLE_RATE
+    unknown_power: UnknownPower = UnknownPower.AVERAGE
+    unknown_current: UnknownCurrent = UnknownCurrent.NO_MATCH
+    power_between_readings: PowerBetweenReadings = PowerBetweenReadings.AVERAGE
+    withheld_power: WithheldPower = WithheldPower.NEITHER
+    rounding: Rounding = Rounding.HALF_UP
+    decimals: int = 4
+    """Decimals of every amount that leaves the engine; the currency's minor unit where an agreement says so."""
+
+    @classmethod
+    def of_version(cls, version: str) -> "Readings":
+        """The defaults for a tariff that came in ``version`` ("2.1.1", "2.2.1", "2.3.0")."""
+        if version.startswith(("2.0", "2.1")):
+            return cls(element_choice=ElementChoice.FIRST_ELEMENT, absent_vat=AbsentVat.UNKNOWN)
+        return cls()
+
+
+DEFAULT_READINGS: Final = Readings()

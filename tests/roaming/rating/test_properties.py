@@ -1,0 +1,212 @@
+"""What holds for any tariff and any session."""
+
+from datetime import timedelta
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from itertools import pairwise
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from roaming.model.money import Price
+from roaming.model.session import CdrDimension, ChargingPeriod
+from roaming.model.tariff import Tariff
+from roaming.model.time import format_timestamp, parse_timestamp
+from roaming.rating import Part, PricedSession, Rated, Timeline, explain, price_session, rate
+from roaming.rating.boundaries import local_moments
+from roaming.rating.curve import MILLISECOND, EnergyCurve
+from roaming.rating.engine import zone_of
+from roaming.rating.exact import EXACT, rounded
+from roaming.rating.readings import PowerBetweenReadings, Rounding
+from roaming.rating.restrictions import Moment, local_day_and_minute
+from tests.roaming.rating.building import gross, volumes
+from tests.roaming.rating.strategies import ZONES, tariffs, timelines
+
+zones = st.sampled_from(ZONES)
+examples = settings(max_examples=150, deadline=None)
+
+
+def priced(story: Timeline, prices: Tariff, zone: str) -> tuple[PricedSession, Rated]:
+    session = price_session(story, prices, zone)
+    assert session.rated is not None
+    return session, session.rated
+
+
+@examples
+@given(timelines(), tariffs(), zones)
+def test_energy_of_the_periods_is_last_register_minus_first(story: Timeline, prices: Tariff, zone: str) -> None:
+    session, _ = priced(story, prices, zone)
+    total = sum(volumes(each).get("ENERGY", Decimal(0)) for each in session.periods)
+    assert total == session.total_energy == (story.readings[-1].register_wh - story.readings[0].register_wh) / 1000
+    assert all(volumes(each).get("ENERGY", 0) >= 0 for each in session.periods)
+
+
+@examples
+@given(timelines(), tariffs(), zones)
+def test_charging_and_parking_fit_into_the_session(story: Timeline, prices: Tariff, zone: str) -> None:
+    session, rated = priced(story, prices, zone)
+    seconds = sum(line.quantity for line in rated.lines if line.part in (Part.TIME, Part.PARKING_TIME))
+    assert seconds <= Decimal((story.end - story.start).total_seconds())
+    assert 0 <= session.total_parking_time <= session.total_time
+    moments = [each.start_date_time for each in session.periods]
+    assert moments[0] == story.start
+    assert all(one < other for one, other in pairwise(moments))
+
+
+@examples
+@given(timelines(), tariffs(), zones)
+def test_lines_add_up_to_the_totals(story: Timeline, prices: Tariff, zone: str) -> None:
+    _, rated = priced(story, prices, zone)
+    rows = explain(rated)
+
+    def check(lines: list[Fraction | None], shown: Decimal | None) -> None:
+        if shown is not None and None not in lines:
+            exact = sum((line for line in lines if line is not None), Fraction(0))
+            with localcontext(EXACT):
+                once = rounded(Decimal(exact.numerator), Decimal(exact.denominator), 4, Rounding.HALF_UP)
+            assert once == shown
+
+    net = rated.total.before_taxes if rated.is_net_known else None
+    check([line.before_taxes for line in rated.lines], net)
+    check([line.after_taxes for line in rated.lines], gross(rated.total))
+    parts: dict[Part, Price] = {Part.ENERGY: rated.energy, Part.TIME: rated.time, Part.PARKING_TIME: rated.parking}
+    for part, price in parts.items():
+        of_part = [line for line in rated.lines if line.part is part]
+        if all(line.before_taxes is not None for line in of_part):
+            check([line.before_taxes for line in of_part], price.before_taxes)
+    if net is not None and all(row.before_taxes is not None for row in rows):
+        assert sum(row.before_taxes for row in rows if row.before_taxes is not None) == net
+    if rows and rows[-1].running_after_taxes is not None:
+        assert rows[-1].running_after_taxes == gross(rated.total) or not rated.is_net_known
+
+
+@examples
+@given(timelines(), tariffs(), zones)
+def test_limits_are_never_passed(story: Timeline, prices: Tariff, zone: str) -> None:
+    _, rated = priced(story, prices, zone)
+    least, most = prices.min_price, prices.max_price
+    net, whole = (rated.total.before_taxes if rated.is_net_known else None), gross(rated.total)
+    if most is not None:
+        assert net is None or net <= most.before_taxes
+        assert whole is None or most.after_taxes is None or whole <= most.after_taxes
+    elif least is not None:
+        assert net is None or net >= least.before_taxes
+        assert whole is None or least.after_taxes is None or whole >= least.after_taxes
+
+
+@examples
+@given(timelines(), tariffs(), zones)
+def test_the_periods_cost_the_same_after_a_way_over_the_wire(story: Timeline, prices: Tariff, zone: str) -> None:
+    session, rated = priced(story, prices, zone)
+
+    def over_the_wire(one: ChargingPeriod) -> ChargingPeriod:
+        text = msgspec.json.Encoder(decimal_format="number").encode(one.dimensions)
+        dimensions = msgspec.json.decode(text, type=tuple[CdrDimension, ...])
+        start = parse_timestamp(format_timestamp(one.start_date_time))
+        return ChargingPeriod(start_date_time=start, dimensions=dimensions, tariff_id=one.tariff_id)
+
+    again = rate(
+        prices,
+        [over_the_wire(one) for one in session.periods],
+        start=session.start_date_time,
+        end=session.end_date_time,
+        time_zone=zone,
+    )
+    assert again.total == rated.total
+    assert [line.net for line in again.lines] == [line.net for line in rated.lines]
+
+
+@examples
+@given(timelines(), tariffs(), zones, st.data())
+def test_splitting_a_period_where_no_price_changes_leaves_the_total(
+    story: Timeline, prices: Tariff, zone: str, data: st.DataObject
+) -> None:
+    session, rated = priced(story, prices, zone)
+    index = data.draw(st.integers(0, len(session.periods) - 1))
+    ends = [each.start_date_time for each in session.periods[1:]] + [session.end_date_time]
+    one, end = session.periods[index], ends[index]
+    length = (end - one.start_date_time) // MILLISECOND
+    first = data.draw(st.integers(0, length))
+    held = volumes(one)
+    energy = held.get("ENERGY", Decimal(0))
+    before = data.draw(st.sampled_from((Decimal(0), energy / 2, energy)))
+
+    def piece(start: int, width: int, kwh: Decimal) -> ChargingPeriod:
+        hours = round(Decimal(width) / 3600000, 4)
+        changed = {kind: hours if kind.endswith("TIME") else volume for kind, volume in held.items()}
+        changed["ENERGY"] = kwh
+        return ChargingPeriod(
+            start_date_time=one.start_date_time + start * MILLISECOND,
+            dimensions=tuple(CdrDimension(type=kind, volume=volume) for kind, volume in changed.items()),
+        )
+
+    pieces = (piece(0, first, before), piece(first, length - first, energy - before))
+    split = (*session.periods[:index], *pieces, *session.periods[index + 1 :])
+    again = rate(prices, split, start=session.start_date_time, end=session.end_date_time, time_zone=zone)
+
+    def places(result: Rated, periods: tuple[int, ...]) -> set[tuple[Part, int, int]]:
+        return {
+            (line.part, line.component.element, line.component.component) if line.component else (line.part, -1, -1)
+            for line in result.lines
+            if line.period in periods
+        }
+
+    if places(again, (index, index + 1)) == places(rated, (index,)):
+        assert again.total == rated.total
+
+
+@examples
+@given(timelines(), tariffs(), zones, st.data())
+def test_a_period_has_one_price_of_time_from_its_start_to_its_end(
+    story: Timeline, prices: Tariff, zone: str, data: st.DataObject
+) -> None:
+    session, rated = priced(story, prices, zone)
+    length = (story.end - story.start) // MILLISECOND
+    elapsed = data.draw(st.integers(0, length - 1))
+    now = story.start + elapsed * MILLISECOND
+    index = max(i for i, each in enumerate(session.periods) if each.start_date_time <= now)
+    line = next((each for each in rated.lines if each.period == index and each.part in ("TIME", "PARKING_TIME")), None)
+    if line is None:
+        return
+    with localcontext(EXACT):
+        curve = EnergyCurve(story.readings, story.start, length, PowerBetweenReadings.AVERAGE)
+        reached = sum((volumes(each).get("ENERGY", Decimal(0)) for each in session.periods[:index]), Decimal(0))
+        kwh = max(curve.kwh_at(elapsed), reached)
+        power, _ = curve.power(elapsed, elapsed)
+    day, minute = local_day_and_minute(now, zone_of(zone))
+    moment = Moment(elapsed * 1000, kwh, minute, day, power, power)
+    assert rated.price_list.choose(line.dimension, moment) == line.component
+
+
+@given(timelines(), tariffs(), st.integers(-3, 3))
+def test_whole_weeks_away_from_clock_changes_change_nothing(story: Timeline, prices: Tariff, weeks: int) -> None:
+    restricted = [each.restrictions for each in prices.elements if each.restrictions is not None]
+    if any(each.start_date or each.end_date for each in restricted):
+        return
+    shift = timedelta(weeks=weeks)
+    moved = Timeline(
+        start=story.start + shift,
+        end=story.end + shift,
+        readings=tuple(msgspec.structs.replace(each, at=each.at + shift) for each in story.readings),
+        states=tuple(msgspec.structs.replace(each, at=each.at + shift) for each in story.states),
+    )
+    assert (
+        price_session(moved, prices, "Asia/Kolkata").total_cost
+        == price_session(story, prices, "Asia/Kolkata").total_cost
+    )
+
+
+@given(timelines(), st.sampled_from(ZONES))
+def test_local_moments_hold_every_change_of_the_local_window(story: Timeline, zone: str) -> None:
+    found = set(local_moments({150, 180}, story.start, story.end, zone_of(zone)))
+    minute = timedelta(minutes=1)
+    now = story.start.replace(second=0, microsecond=0)
+
+    def is_inside(moment: object) -> bool:
+        return 150 <= local_day_and_minute(moment, zone_of(zone))[1] < 180  # type: ignore[arg-type]
+
+    while now + minute < story.end:
+        if is_inside(now) != is_inside(now + minute):
+            assert any(now < moment <= now + minute for moment in found)
+        now += minute
