@@ -1,0 +1,53 @@
+"""Many simulated stations, and the drivers that come to them."""
+
+import asyncio
+import random
+
+from adapters.ocpp.simulator.charge import Charge
+from adapters.ocpp.simulator.config import OnEvent, SimulatorConfig
+from adapters.ocpp.simulator.station import SimulatedStation
+
+
+class Fleet:
+    """``run`` it as a task and reach into ``stations`` to plug somebody in."""
+
+    def __init__(self, config: SimulatorConfig, *, on_event: OnEvent | None = None) -> None:
+        self.config = config
+        self.stations = {name: SimulatedStation(name, config, on_event=on_event) for name in config.identities()}
+
+    @property
+    def charges(self) -> list[Charge]:
+        """All charges so far, as the stations' own books have them."""
+        return [charge for station in self.stations.values() for charge in station.charges]
+
+    async def run(self) -> None:
+        """Until cancelled, or until the configured time is over."""
+        work = [asyncio.create_task(station.run()) for station in self.stations.values()]
+        if self.config.arrival_seconds and self.config.tokens:
+            work += [asyncio.create_task(self._drivers(station)) for station in self.stations.values()]
+        try:
+            await asyncio.wait(work, timeout=self.config.duration_seconds, return_when=asyncio.FIRST_EXCEPTION)
+            for task in work:
+                if task.done():
+                    task.result()
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+
+    async def _drivers(self, station: SimulatedStation) -> None:
+        """They come at random, whatever the hub is doing."""
+        chance = random.Random(f"{self.config.seed}/drivers/{station.id}")  # noqa: S311
+        while True:
+            await asyncio.sleep(chance.expovariate(1 / self.config.arrival_seconds))
+            token, minutes = chance.choice(self.config.tokens), chance.uniform(*self.config.charge_minutes)
+            connector = station.free_connector()
+            if connector is not None:
+                await station.plug(token, connector, minutes=minutes)
+
+
+async def run_stations(config: SimulatorConfig, *, on_event: OnEvent | None = None) -> Fleet:
+    """Runs a fleet until cancelled, or until ``config.duration_seconds`` have passed; returns it for its books."""
+    fleet = Fleet(config, on_event=on_event)
+    await fleet.run()
+    return fleet

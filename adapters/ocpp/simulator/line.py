@@ -1,0 +1,190 @@
+"""A simulated station's line to the hub: dials, boots, says what is unanswered, dials again. Knows no charging."""
+
+import asyncio
+import base64
+import contextlib
+import random
+from typing import Any, Final, Protocol
+from urllib.parse import quote
+
+from ocpp.exceptions import OCPPError
+from ocpp.v16 import call
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+from websockets.typing import Subprotocol
+
+from adapters.ocpp.simulator.config import EventKind, SimulatorConfig
+from adapters.ocpp.simulator.link import CommandTaker, Link
+from adapters.ocpp.simulator.queue import Unanswered, UnansweredQueue
+
+GONE: Final = (OSError, WebSocketException, TimeoutError, OCPPError, EOFError)
+"""Whatever a hub can do to a station: none of it ends the station."""
+_LONGEST_PENDING: Final = 5.0
+
+
+class Books(CommandTaker, Protocol):
+    """What the station behind the line knows."""
+
+    def payload(self, item: Unanswered) -> Any:
+        """The request to send now, with the transaction id if it is known by now."""
+
+    def take_answer(self, item: Unanswered, answer: Any) -> None:
+        """The hub has answered ``item``."""
+
+    def statuses(self) -> list[tuple[int, str]]:
+        """Connector and status."""
+
+    def emit(self, kind: EventKind, **detail: Any) -> None:
+        """Tells whoever listens."""
+
+
+class Line:
+    """``run`` it as a task."""
+
+    def __init__(
+        self,
+        station_id: str,
+        config: SimulatorConfig,
+        queue: UnansweredQueue,
+        books: Books,
+        *,
+        chance: random.Random,
+    ) -> None:
+        self._station_id = station_id
+        self._config = config
+        self._queue = queue
+        self._books = books
+        self._chance = chance
+        self._link: Link | None = None
+        self._boot_now = asyncio.Event()
+        self._drop = asyncio.Event()
+        self.is_booted = False
+        """Connected, and the hub has accepted the boot."""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        shortest, longest = self._config.reconnect_seconds
+        pause = shortest
+        while True:
+            was_booted = False
+            with contextlib.suppress(*GONE):
+                async with self._dial() as socket:
+                    was_booted = await self._talk(socket)
+            pause = shortest if was_booted else min(longest, pause * 2)
+            await asyncio.sleep(pause * self._chance.uniform(0.7, 1.3))
+
+    async def ask(self, payload: Any) -> Any:
+        """The hub's answer. Raises one of ``GONE`` when there is no line, no answer, or a CALLERROR."""
+        if self._link is None or not self.is_booted:
+            raise ConnectionError("no line to the hub")
+        return await self._link.ask(payload)
+
+    async def tell_status(self, connector_id: int, status: str) -> None:
+        """If there is a line. Statuses are not kept for later: after a redial all are told anew."""
+        with contextlib.suppress(*GONE):
+            await self.ask(call.StatusNotification(connector_id=connector_id, error_code="NoError", status=status))
+
+    def boot_again(self) -> None:
+        """Introduces itself once more."""
+        self._boot_now.set()
+
+    def drop(self) -> None:
+        """Ends the connection; ``run`` dials again."""
+        self._drop.set()
+
+    def _dial(self) -> connect:
+        headers = {}
+        password = self._config.password_of(self._station_id)
+        if password is not None:
+            credentials = base64.b64encode(f"{self._station_id}:{password}".encode()).decode()
+            headers["Authorization"] = f"Basic {credentials}"
+        return connect(
+            f"{self._config.url.rstrip('/')}/{quote(self._station_id, safe='')}",
+            subprotocols=[Subprotocol("ocpp1.6")],
+            additional_headers=headers,
+            compression=None,
+            proxy=None,
+            open_timeout=10,
+            close_timeout=1,
+            ping_interval=None,
+        )
+
+    async def _talk(self, socket: ClientConnection) -> bool:
+        """One connection; returns whether it booted."""
+        config = self._config
+        link = Link(self._station_id, socket, self._books, seconds=config.answer_seconds, is_strict=config.is_strict)
+        self._link = link
+        self._drop.clear()
+        self._books.emit("connected")
+        work = [asyncio.create_task(part) for part in (link.read(), self._live(link), self._drop.wait())]
+        try:
+            await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            return self.is_booted
+        finally:
+            self._link = None
+            self.is_booted = False
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+            self._books.emit("disconnected")
+
+    async def _live(self, link: Link) -> None:
+        """Ends when one of its parts does."""
+        interval = await self._boot(link)
+        for connector_id, status in self._books.statuses():
+            await link.ask(call.StatusNotification(connector_id=connector_id, error_code="NoError", status=status))
+        work = [
+            asyncio.create_task(part)
+            for part in (self._pump(link), self._beat(link, interval), self._boot_when_asked(link))
+        ]
+        try:
+            await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+
+    async def _boot(self, link: Link) -> float:
+        """Until the hub accepts; returns the heartbeat interval."""
+        while True:
+            self._boot_now.clear()
+            answer = await link.ask(
+                call.BootNotification(
+                    charge_point_vendor=self._config.vendor,
+                    charge_point_model=self._config.model,
+                    charge_point_serial_number=self._station_id[:25],
+                    firmware_version="1.0",
+                )
+            )
+            if answer.status == "Accepted":
+                self.is_booted = True
+                self._books.emit("booted", interval=answer.interval)
+                return float(answer.interval)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(float(answer.interval), _LONGEST_PENDING)):
+                    await self._boot_now.wait()
+
+    async def _boot_when_asked(self, link: Link) -> None:
+        while True:
+            await self._boot_now.wait()
+            await self._boot(link)
+
+    async def _beat(self, link: Link, interval: float) -> None:
+        while True:
+            await asyncio.sleep(interval)
+            await link.ask(call.Heartbeat())
+
+    async def _pump(self, link: Link) -> None:
+        """Says what is unanswered, in order. A CALLERROR is as good as no answer."""
+        attempts = 0
+        while True:
+            item = await self._queue.first()
+            try:
+                answer = await link.ask(self._books.payload(item))
+            except OCPPError:
+                attempts += 1
+                await asyncio.sleep(min(10.0, 0.5 * attempts))
+                continue
+            attempts = 0
+            self._queue.answered()
+            self._books.take_answer(item, answer)
