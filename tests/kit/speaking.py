@@ -1,0 +1,46 @@
+"""What the service says to adapters, in envelopes."""
+
+import itertools
+from datetime import UTC, datetime
+
+from contracts.envelope import Envelope, wrap
+from contracts.messages import Message, TokenChanged
+from contracts.vocabulary import WhitelistPolicy
+
+_numbers = itertools.count(1)
+
+
+def envelope_of(message: Message, *, subject: str = "x", id: str | None = None) -> Envelope:
+    """From the service, with an id of its own unless one is given."""
+    number = next(_numbers)
+    now = datetime.now(UTC)
+    return wrap(
+        message,
+        id=id or f"message-{number}",
+        subject=subject,
+        sequence=number,
+        occurred_at=now,
+        recorded_at=now,
+        correlation_id=f"story-{number}",
+        source="service",
+    )
+
+
+def token(
+    uid: str,
+    *,
+    is_valid: bool = True,
+    whitelist: WhitelistPolicy = WhitelistPolicy.ALLOWED,
+    group_id: str | None = None,
+) -> TokenChanged:
+    """A token of NL-EMP."""
+    return TokenChanged(
+        uid=uid,
+        country_code="NL",
+        party_id="EMP",
+        contract_id="NL-EMP-C00000001-X",
+        is_valid=is_valid,
+        whitelist=whitelist,
+        group_id=group_id,
+        last_updated=datetime.now(UTC),
+    )
