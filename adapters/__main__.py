@@ -16,13 +16,14 @@ from typing import Annotated
 import structlog
 import typer
 import uvloop
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapters.kit.finding import adapter_names, find_adapter
 from adapters.kit.manifest import Adapter, KitError
 from adapters.kit.runner import RunningKit, run
 from contracts.bus.kafka import KafkaBus
+from contracts.station_keys import derive
 
 app = typer.Typer(help="Adapters to charging networks, each a process of its own.", no_args_is_help=True)
 logger = structlog.get_logger("adapters")
@@ -42,10 +43,8 @@ class ProcessSettings(BaseSettings):
     """Name of this process, unique in its network and the same after a restart."""
     data_dir: Path = Path("adapter-data")
     """Holds facts that were acknowledged and are not on the bus yet: a disk that outlives the process."""
-    pepper: SecretStr
-    """Key of the station passwords' digests; the same as the service's."""
-    secret: SecretStr
-    """Key of what the adapter derives, such as transaction ids; the same on all instances of the network."""
+    secret: SecretStr = Field(validation_alias=AliasChoices("secret", "ROAMING_ADAPTER_SECRET", "ROAMING_SECRET"))
+    """The installation's one secret, the same as the service's (``contracts.station_keys.derive``)."""
     log_level: str = "INFO"
     slow_callbacks: float = 0.0
     """Seconds above which a callback that blocks the event loop is logged; 0: never."""
@@ -129,6 +128,7 @@ async def _until_told(adapter: Adapter, own_settings: BaseModel, settings: Proce
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    secret = settings.secret.get_secret_value()
     bus = KafkaBus(settings.kafka, client_id=f"adapter-{settings.instance}", topic_prefix=settings.topic_prefix)
     kit: RunningKit | None = None
     connecting: asyncio.Task[None] | None = None
@@ -140,8 +140,8 @@ async def _until_told(adapter: Adapter, own_settings: BaseModel, settings: Proce
             network=settings.network,
             instance=settings.instance,
             data_dir=settings.data_dir,
-            pepper=settings.pepper.get_secret_value().encode(),
-            secret=settings.secret.get_secret_value().encode(),
+            pepper=derive(secret, "station-keys"),
+            secret=derive(secret, "adapter"),
         )
         # Stations are served while the broker is away, so nobody waits for it
         connecting = asyncio.create_task(bus.start())

@@ -13,13 +13,13 @@ from roaming.model.version import Version
 from roaming.modules.locations import service as locations
 from roaming.modules.tariffs import service as tariffs
 from roaming.modules.tokens import service as tokens
-from roaming.ocpi.codec import DecodeError, parse_json
+from roaming.ocpi.codec import Codec, DecodeError, parse_json
 from roaming.ocpi.errors import OcpiError
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
 
 ROLE_OF = {"location": Role.CPO, "tariff": Role.CPO, "token": Role.EMSP}
-CODECS = {
+CODECS: dict[str, Codec[Any]] = {
     "location": locations.LOCATION_CODECS[Version.V2_2_1],
     "tariff": tariffs.CODECS[Version.V2_2_1],
     "token": tokens.CODECS[Version.V2_2_1],

@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import entry_points
 from typing import Any
@@ -17,7 +18,7 @@ from contracts.bus.memory import MemoryBus
 from contracts.bus.port import Bus
 from roaming.app import adapter_secret, create_app, open_services, station_pepper, with_raw_paths
 from roaming.cli.output import fail, show
-from roaming.console.pages import mount_console
+from roaming.console.pages import Controls, mount_console
 from roaming.ocpi.module import Services
 from roaming.settings import Settings
 from roaming.store.migrate import is_current, upgrade
@@ -58,10 +59,21 @@ async def work(*, as_json: bool) -> None:
         await until_stopped()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a process adds to the common parts."""
+
+    notice: str = ""
+    """Shown on the live page."""
+    controls: Controls | None = None
+    adapter_settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+PLAIN = Parts()
+
+
 @asynccontextmanager
-async def everything(
-    settings: Settings, *, migrate: bool = True, adapter_settings: dict[str, Any] | None = None
-) -> AsyncIterator[Services]:
+async def everything(settings: Settings, *, migrate: bool = True, parts: Parts = PLAIN) -> AsyncIterator[Services]:
     """The embedded shape, or all parts in one process on PostgreSQL and Kafka."""
     if migrate:
         await upgrade(settings.effective_database_url)
@@ -71,11 +83,11 @@ async def everything(
         services = await stack.enter_async_context(open_services(settings))
         bus = await stack.enter_async_context(bus_of(settings))
         worker = await stack.enter_async_context(working(services, bus, settings))
-        await stack.enter_async_context(adapters(settings, bus, adapter_settings or {}))
+        await stack.enter_async_context(adapters(settings, bus, parts.adapter_settings))
         app = create_app(services)
         _probes(app, worker)
         if settings.has_console:
-            mount_console(app, services, notice="")
+            mount_console(app, services, notice=parts.notice, controls=parts.controls)
         await stack.enter_async_context(http(settings, services, app))
         yield services
 
@@ -108,19 +120,24 @@ async def working(services: Services, bus: Bus, settings: Settings) -> AsyncIter
 
 
 @asynccontextmanager
-async def adapters(settings: Settings, bus: Bus, values: dict[str, Any]) -> AsyncIterator[None]:
+async def adapters(settings: Settings, bus: Bus, values: Mapping[str, Any]) -> AsyncIterator[None]:
     """The OCPP adapter in this process, found by entry point: the service does not import adapters."""
     (found,) = entry_points(group="roaming.adapters", name="ocpp")
     (runner,) = entry_points(group="roaming.adapter_runner", name="kit")
     adapter, run_kit = found.load(), runner.load()
-    chosen = adapter.settings(**{"host": settings.ocpp_host, "port": settings.ocpp_port, **values})
+    folder = settings.data_dir / "adapter"
+    folder.mkdir(parents=True, exist_ok=True)
+    state_path = folder / "ocpp-state.sqlite"
+    chosen = adapter.settings(
+        **{"host": settings.ocpp_host, "port": settings.ocpp_port, "state_path": state_path, **values}
+    )
     running = await run_kit(
         adapter,
         chosen,
         bus=bus,
         network=settings.network,
         instance=settings.instance,
-        data_dir=settings.data_dir / "adapter",
+        data_dir=folder,
         pepper=station_pepper(settings),
         secret=adapter_secret(settings),
     )
@@ -144,7 +161,7 @@ async def http(settings: Settings, services: Services, app: FastAPI) -> AsyncIte
         timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=64 * 1024,
     )
-    server = _Server(config)
+    server = QuietServer(config)
     task = asyncio.create_task(server.serve(), name="http")
     while not server.started:
         if task.done():
@@ -159,7 +176,7 @@ async def http(settings: Settings, services: Services, app: FastAPI) -> AsyncIte
             await task
 
 
-class _Server(uvicorn.Server):
+class QuietServer(uvicorn.Server):
     """Leaves signals to ``until_stopped``."""
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]

@@ -1,0 +1,131 @@
+"""Simulators as processes of their own, and as parts of the demo."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import entry_points
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from roaming.cli.output import fail
+from roaming.cli.registering import party_of
+from roaming.cli.running import QuietServer, until_stopped
+from roaming.ocpi.addresses import AddressPolicy
+from roaming.ocpi.client import OcpiClient
+from roaming.sandbox.emsp import SandboxEmsp, sample_drivers
+from roaming.sandbox.faults import Fault
+
+
+def simulator() -> Any:
+    """The OCPP stations, found by entry point: the service does not import adapters."""
+    (found,) = entry_points(group="roaming.simulators", name="ocpp")
+    return found.load()
+
+
+async def run_stations(
+    *,
+    n: int,
+    url: str,
+    prefix: str,
+    password: str,
+    tokens: list[str],
+    speed: float,
+    seed: int,
+    seconds: float,
+) -> dict[str, Any]:
+    """Runs a fleet; returns what its books say."""
+    stations = simulator()
+    config = stations.config(
+        url=url,
+        stations=n,
+        prefix=f"{prefix}-",
+        password=password or None,
+        tokens=tuple(tokens),
+        speed=speed,
+        seed=seed,
+        duration_seconds=seconds or None,
+    )
+    fleet = stations.fleet(config)
+    task = asyncio.create_task(fleet.run())
+    stopped = asyncio.create_task(until_stopped())
+    await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    stopped.cancel()
+    return {
+        "stations": n,
+        "connected": sum(station.is_connected for station in fleet.stations.values()),
+        "charges": len(fleet.charges),
+        "settled": sum(charge.is_settled for charge in fleet.charges),
+    }
+
+
+@asynccontextmanager
+async def partner_running(party: str, port: int) -> AsyncIterator[SandboxEmsp]:
+    """A sandbox eMSP that listens on loopback and has not registered yet."""
+    client = OcpiClient(AddressPolicy.of("127.0.0.0/8", "::1/128", is_http_allowed=True))
+    emsp = SandboxEmsp(url=f"http://127.0.0.1:{port}", party=party_of(party), client=client)
+    emsp.drivers = sample_drivers(emsp.party)
+    async with serving(emsp.app(), port):
+        try:
+            yield emsp
+        finally:
+            await client.aclose()
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, port: int) -> AsyncIterator[None]:
+    """``app`` on a port of loopback."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False, lifespan="off")
+    server = QuietServer(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        if task.done():
+            fail(f"port {port} cannot be used: choose another with --port")
+        await asyncio.sleep(0.01)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def run_partner(
+    *, url: str, token: str, party: str, port: int, fault: str, seconds: float, as_json: bool
+) -> dict[str, Any]:
+    """Runs a sandbox eMSP; returns what it got."""
+    if not token:
+        fail("--token: the TOKEN_A that `roaming partner add NAME` prints")
+    async with partner_running(party, port) as emsp:
+        if fault:
+            _plan(emsp, fault)
+        if not as_json:
+            emsp.on_change = lambda: print(
+                f"{emsp.history[-1].method} {emsp.history[-1].module} {emsp.history[-1].key}"
+            )
+        try:
+            await emsp.register(url, token)
+        except RuntimeError as error:
+            fail(str(error))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds or None):
+                await until_stopped()
+    return {module: len(objects) for module, objects in emsp.objects.items()} | {"posted twice": len(emsp.doubles)}
+
+
+def _tell(emsp: SandboxEmsp) -> None:
+    last = emsp.history[-1] if emsp.history else None
+    if last is not None:
+        print(f"{last.method} {last.module} {last.key}")
+
+
+def _plan(emsp: SandboxEmsp, fault: str) -> None:
+    module, _, rest = fault.partition(":")
+    name, _, times = rest.partition(":")
+    if name not in {entry.value for entry in Fault}:
+        fail(f"--fault: module:fault:times, where fault is one of {', '.join(Fault)}")
+    emsp.faults.plan(module, Fault(name), int(times or 1))
