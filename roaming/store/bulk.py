@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import BigInteger, Boolean, Integer, String, Table
+from sqlalchemy import BigInteger, Boolean, Integer, String, Table, TypeDecorator
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
@@ -176,6 +176,8 @@ def _array(table: Table, column: str) -> str:
         return "timestamptz[]"
     if isinstance(kind, Exact):
         return "numeric[]"
+    if isinstance(kind, TypeDecorator):
+        kind = kind.impl_instance
     if isinstance(kind, Boolean):
         return "bool[]"
     if isinstance(kind, BigInteger | Integer):

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from roaming.store import sqlite_in_loop
 from roaming.store.errors import StoreUnavailable
 
 CONNECT_SECONDS = 3.0
@@ -29,7 +30,6 @@ SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
-    "PRAGMA busy_timeout=4000",
     "PRAGMA temp_store=MEMORY",
 )
 SERVER_SETTINGS = {
@@ -84,33 +84,33 @@ def plain_dsn(url: URL) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def writing_engine(url: URL, *, pool_size: int, command_seconds: float | None = COMMAND_SECONDS) -> AsyncEngine:
-    """For transactions. SQLite: one connection whose transactions take the write lock at once."""
+def writing_engine(url: URL, *, pool_size: int, patience: float = COMMAND_SECONDS) -> AsyncEngine:
+    """For transactions; no statement takes longer than ``patience`` seconds. SQLite: one connection whose transactions
+    take the write lock at once."""
     if url.get_backend_name() == "sqlite":
         sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
-        return _sqlite_engine(url, pool_size=1, begin="BEGIN IMMEDIATE", pragmas=SQLITE_PRAGMAS)
-    return _postgresql_engine(url, pool_size=pool_size, command_seconds=command_seconds)
+        return _sqlite_engine(url, pool_size=1, begin="BEGIN IMMEDIATE", pragmas=SQLITE_PRAGMAS, patience=patience)
+    return _postgresql_engine(url, pool_size=pool_size, patience=patience)
 
 
 def reading_engine(url: URL) -> AsyncEngine:
     """SQLite only: connections that see the last commit and cannot write."""
-    return _sqlite_engine(
-        url, pool_size=SQLITE_READERS, begin="BEGIN", pragmas=(*SQLITE_PRAGMAS, "PRAGMA query_only=ON")
-    )
+    pragmas = (*SQLITE_PRAGMAS, "PRAGMA query_only=ON")
+    return _sqlite_engine(url, pool_size=SQLITE_READERS, begin="BEGIN", pragmas=pragmas, patience=COMMAND_SECONDS)
 
 
-def _sqlite_engine(url: URL, *, pool_size: int, begin: str, pragmas: tuple[str, ...]) -> AsyncEngine:
+def _sqlite_engine(url: URL, *, pool_size: int, begin: str, pragmas: tuple[str, ...], patience: float) -> AsyncEngine:
+    path = sqlite_path(url)
     engine = create_async_engine(
         url,
+        async_creator=lambda: sqlite_in_loop.connect(path, busy_seconds=patience),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_SECONDS,
-        connect_args={"timeout": COMMAND_SECONDS},
     )
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(pragma)
@@ -120,11 +120,17 @@ def _sqlite_engine(url: URL, *, pool_size: int, begin: str, pragmas: tuple[str, 
     def on_begin(connection: Any) -> None:
         connection.exec_driver_sql(begin)
 
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def on_invalidate(connection: Any, _record: Any, _error: BaseException | None) -> None:
+        # A cancelled task leaves a statement that still has rows to give: closing would keep the write lock with it
+        with contextlib.suppress(Exception):
+            connection.rollback()
+
     event.listen(engine.sync_engine, "handle_error", _on_error, retval=True)
     return engine
 
 
-def _postgresql_engine(url: URL, *, pool_size: int, command_seconds: float | None) -> AsyncEngine:
+def _postgresql_engine(url: URL, *, pool_size: int, patience: float) -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -132,7 +138,7 @@ def _postgresql_engine(url: URL, *, pool_size: int, command_seconds: float | Non
         pool_timeout=POOL_SECONDS,
         connect_args={
             "timeout": CONNECT_SECONDS,
-            "command_timeout": command_seconds,
+            "command_timeout": patience,
             "server_settings": SERVER_SETTINGS,
         },
     )

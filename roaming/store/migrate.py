@@ -31,6 +31,8 @@ from roaming.store.columns import Exact, UtcDateTime
 from roaming.store.engine import connected, with_async_driver, writing_engine
 
 FOLDER = Path(__file__).parent / "migrations"
+PATIENCE_SECONDS = 600.0
+"""For one statement: an index on a large table takes its time."""
 LOCK = 4_711_201_126
 """Advisory lock of PostgreSQL under which a schema is changed."""
 
@@ -158,7 +160,7 @@ def _run(connection: Connection, run: Callable[[Config], object], metadata: Meta
 
 @asynccontextmanager
 async def _connection(url: str) -> AsyncIterator[AsyncConnection]:
-    engine = writing_engine(with_async_driver(url), pool_size=1, command_seconds=None)
+    engine = writing_engine(with_async_driver(url), pool_size=1, patience=PATIENCE_SECONDS)
     try:
         async with connected(engine) as connection:
             yield connection

@@ -5,7 +5,6 @@
 
 import asyncio
 import shutil
-import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,11 +47,9 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql_server: Postgresql) -> str:
-    """The name of a migrated, empty database to copy."""
-    name = postgresql_server.create_database(f"template_{uuid.uuid4().hex[:12]}")
-    in_a_loop_of_its_own(build(postgresql_server.url(name)))
-    return name
+def postgresql_pool(postgresql_server: Postgresql) -> list[str]:
+    """Names of migrated, empty databases that no test uses now: emptying one is ten times faster than making one."""
+    return []
 
 
 @pytest.fixture
@@ -64,12 +61,38 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def migrated_postgresql_url(postgresql_server: Postgresql, postgresql_template: str) -> Iterator[str]:
+def migrated_postgresql_url(postgresql_server: Postgresql, postgresql_pool: list[str]) -> Iterator[str]:
     """A migrated PostgreSQL database of this test's own."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    postgresql_server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{postgresql_template}"')
+    if not postgresql_pool:
+        name = postgresql_server.create_database()
+        in_a_loop_of_its_own(build(postgresql_server.url(name)))
+        tables = "SELECT string_agg(quote_literal(tablename), ',') FROM pg_tables WHERE schemaname = 'public'"
+        ours = postgresql_server.execute(tables, database=name)
+        postgresql_server.execute(EMPTYING.replace("OURS", ours), database=name)
+        postgresql_pool.append(name)
+    name = postgresql_pool.pop()
     yield postgresql_server.url(name)
-    postgresql_server.drop_database(name)
+    postgresql_server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    postgresql_server.execute("CALL empty_for_the_next_test()", database=name)
+    postgresql_pool.append(name)
+
+
+EMPTYING = """
+CREATE PROCEDURE empty_for_the_next_test() LANGUAGE plpgsql AS $$
+DECLARE found record;
+BEGIN
+    FOR found IN SELECT oid, relname, relname IN (OURS) AS is_ours FROM pg_class
+                 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'
+    LOOP
+        IF NOT found.is_ours THEN
+            EXECUTE format('DROP TABLE %I CASCADE', found.relname);
+        ELSIF pg_relation_size(found.oid) > 0 THEN
+            EXECUTE format('TRUNCATE %I RESTART IDENTITY CASCADE', found.relname);
+        END IF;
+    END LOOP;
+END $$
+"""
+"""Made in each database: tables that a test declared for itself go, ours are emptied."""
 
 
 @pytest.fixture(params=BOTH)
