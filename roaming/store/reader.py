@@ -31,6 +31,7 @@ from roaming.store.engine import (
 from roaming.store.errors import StoreUnavailable
 
 Row = Sequence[Any]
+_LOST = (ConnectionResetError, asyncpg.ConnectionDoesNotExistError)
 
 
 class Reader(Protocol):
@@ -91,9 +92,21 @@ class PostgresqlReader:
         self._is_closed = False
 
     async def fetch(self, sql: str, *parameters: Any) -> Sequence[Row]:
+        try:
+            return await self._fetch(sql, parameters)
+        except _LOST:  # while it lay in the pool, most likely; reading twice does no harm
+            try:
+                return await self._fetch(sql, parameters)
+            except _LOST as error:
+                raise StoreUnavailable(str(error)) from error
+
+    async def _fetch(self, sql: str, parameters: Sequence[Any]) -> Sequence[Row]:
         connection = await self._take()
         try:
             rows: Sequence[Row] = await connection.fetch(sql, *parameters)
+        except _LOST:
+            connection.terminate()
+            raise
         except DRIVER_ERRORS as error:
             if not is_outage(error):
                 raise
