@@ -69,6 +69,10 @@ constraints: ## pin every dependency anew, with hashes: constraints.txt, and dep
 	$(COMPILE) --upgrade --extra dev --output-file constraints.txt
 	$(COMPILE) --constraint constraints.txt --output-file deploy/requirements.txt
 
+.PHONY: examples
+examples: .venv/project ## write the lists of all settings in deploy/ anew
+	$(BIN)/python -m tests.architecture.settings_examples
+
 .PHONY: clean
 clean: ## remove the environment, caches and build output; keeps data (.roaming) and foreign programs (.tools)
 	rm -rf .venv dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,18 @@ MODULE_FILES = {
     "projection.py",
     "model.py",
 }
+OWN_FILES = {
+    "cdrs": {"issuing.py"},
+    "commands": {"sending.py"},
+    "sessions": {"applying.py", "course.py", "opening.py"},
+    "tokens": {"asking.py"},
+}
+"""What a module knows beyond the agreed files. A new one is a decision: name it here, and let its docstring say what
+it must not know."""
 CODEC_FILES = {"__init__.py", "v211.py", "v221.py", "v230.py", "fields.py"}
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "manager", "base", "common", "misc"}
 LONGEST_FILE = 500
-LONGEST_FUNCTION = 50
+LONGEST_FUNCTION = 60
 
 
 def folders(parent: str) -> list[Path]:
@@ -38,9 +47,19 @@ ADAPTERS = [folder for folder in folders("adapters") if folder.name != "kit"]
 
 @pytest.mark.parametrize("folder", MODULES, ids=lambda folder: folder.name)
 def test_a_module_folder_has_only_the_agreed_files(folder: Path) -> None:
-    allowed = {folder / name for name in MODULE_FILES} | {folder / "codec" / name for name in CODEC_FILES}
+    names = MODULE_FILES | OWN_FILES.get(folder.name, set())
+    allowed = {folder / name for name in names} | {folder / "codec" / name for name in CODEC_FILES}
     inside = {path for path in sources("roaming") if folder in path.parents}
-    assert inside <= allowed
+    assert inside - allowed == set()
+
+
+def test_a_file_that_calls_itself_pure_imports_no_means() -> None:
+    means = re.compile(
+        r"^\s*(?:import|from) (fastapi|starlette|httpx|sqlalchemy|sqlmodel|aiokafka|roaming\.store)\b", re.MULTILINE
+    )
+    pure = [path for path in sources() if re.search(r"\b[Pp]ure\b", ast.get_docstring(ast.parse(text(path))) or "")]
+    assert len(pure) > 5
+    assert {path.as_posix(): found for path in pure if (found := means.findall(text(path)))} == {}
 
 
 @pytest.mark.parametrize("folder", MODULES, ids=lambda folder: folder.name)
@@ -85,6 +104,7 @@ def test_functions_stay_small() -> None:
     lengths = {
         f"{path}:{node.name}": (node.end_lineno or 0) - node.lineno + 1
         for path in sources()
+        if "migrations" not in path.parts
         for node in ast.walk(ast.parse(text(path)))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
