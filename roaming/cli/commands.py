@@ -72,13 +72,23 @@ def demo(
     speed: Annotated[float, typer.Option(help="How much faster than life the stations charge.")] = 60.0,
     seconds: Annotated[float, typer.Option(help="End by itself after this long; 0: never.")] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed, the same drivers.")] = 1,
+    arrivals: Annotated[float, typer.Option(help="Mean seconds between drivers; 0: only yours.")] = 20.0,
+    partner_port: Annotated[int, typer.Option(help="Port of the sandbox eMSP.")] = 8100,
     reset: Annotated[bool, typer.Option(help="Forget what earlier demos left.")] = True,
     as_json: Json = False,
 ) -> None:
     """Watch a charge at an OCPP station become a session and a CDR at a partner."""
+    from roaming.cli.demo import Wishes
     from roaming.cli.demo import demo as run_demo
 
-    run(run_demo(stations=stations, speed=speed, seconds=seconds, seed=seed, reset=reset, as_json=as_json))
+    run(
+        run_demo(
+            Wishes(stations=stations, speed=speed, seed=seed, arrivals=arrivals, partner_port=partner_port),
+            seconds=seconds,
+            reset=reset,
+            as_json=as_json,
+        )
+    )
 
 
 @app.command()

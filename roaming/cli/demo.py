@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import shutil
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -41,7 +42,6 @@ CPO = PartyId("NL", "HUB")
 EMSP = "DE-SBX"
 PASSWORD = "demo-station-password"
 TARIFF = "DEMO-DAY-AND-NIGHT"
-PARTNER_PORT = 8100
 SITES = (
     ("HARBOUR", "Havenstraat 1", "Rotterdam", "51.90500", "4.48600"),
     ("STATION-SQUARE", "Stationsplein 4", "Utrecht", "52.08900", "5.11000"),
@@ -81,31 +81,44 @@ class DemoControls:
         return f"the eMSP asked to stop: {response.lower()}"
 
 
-async def demo(*, stations: int, speed: float, seconds: float, seed: int, reset: bool, as_json: bool) -> None:
-    """Runs the demo until it is stopped."""
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What the demo should be like."""
+
+    stations: int = 6
+    speed: float = 60.0
+    seed: int = 1
+    arrivals: float = 20.0
+    """Mean seconds between drivers at a station; 0: nobody comes by itself."""
+    partner_port: int = 8100
+
+
+async def demo(wishes: Wishes, *, seconds: float, reset: bool, as_json: bool) -> None:
+    """Runs the demo until it is stopped, or for ``seconds``."""
     settings = demo_settings()
     if reset:
         shutil.rmtree(settings.data_dir, ignore_errors=True)
     began = time.monotonic()
-    names = [f"DEMO-{number:03d}" for number in range(1, stations + 1)]
+    names = [f"DEMO-{number:03d}" for number in range(1, wishes.stations + 1)]
     kit = simulator()
-    async with partner_running(EMSP, PARTNER_PORT) as emsp:
+    async with partner_running(EMSP, wishes.partner_port) as emsp:
         config = kit.config(
             url=f"ws://{settings.ocpp_host}:{settings.ocpp_port}",
-            stations=stations,
+            stations=wishes.stations,
             prefix="DEMO-",
             password=PASSWORD,
             tokens=tuple(driver.uid for driver in emsp.drivers.values()),
-            arrival_seconds=20.0,
+            arrival_seconds=wishes.arrivals,
             charge_minutes=(10.0, 25.0),
-            speed=speed,
-            seed=seed,
+            speed=wishes.speed,
+            seed=wishes.seed,
         )
         fleet = kit.fleet(config)
         parts = Parts(notice="demo: simulated stations and partner", controls=DemoControls(fleet, emsp))
         async with everything(settings, parts=parts) as services:
             token_a = await seed_hub(services, settings, names)
             await emsp.register(f"{services.public_url}/versions", token_a)
+            await emsp.push_tokens()
             running = asyncio.create_task(fleet.run())
             show(_what_to_do(settings, services, emsp, time.monotonic() - began), as_json=as_json)
             first = asyncio.create_task(_first_light(fleet, names, emsp, as_json))

@@ -109,6 +109,7 @@ async def run_partner(
             )
         try:
             await emsp.register(url, token)
+            await emsp.push_tokens()
         except RuntimeError as error:
             fail(str(error))
         with contextlib.suppress(TimeoutError):

@@ -1,0 +1,107 @@
+"""The demo as its visitor sees it: a real browser on the live page, one driver clicked in and stopped."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Request, expect, sync_playwright
+
+from tests.kit.server_process import free_port
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """``roaming demo`` as a process of its own; its address."""
+    port = free_port()
+    environment = {
+        **os.environ,
+        "ROAMING_DATA_DIR": str(tmp_path_factory.mktemp("demo")),
+        "ROAMING_PORT": str(port),
+        "ROAMING_OCPP_PORT": str(free_port()),
+    }
+    command = [sys.executable, "-m", "roaming.cli", "demo", "--partner-port", str(free_port()), "--arrivals", "0"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        end = time.monotonic() + 40
+        while True:
+            try:
+                with urllib.request.urlopen(f"{address}/livez", timeout=1):
+                    break
+            except OSError:
+                assert process.poll() is None, "the demo ended by itself"
+                assert time.monotonic() < end, "the demo was not ready in time"
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page in Chromium; skipped where there is none, but not by CI."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is missing: CI must install it")
+        pytest.skip("Chromium is missing")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
+        opened = browser.new_page(viewport={"width": 1200, "height": 1250})
+        yield opened
+        browser.close()
+
+
+def test_a_visitor_sends_a_driver_and_sees_the_cdr_acknowledged(demo: str, page: Page, tmp_path: Path) -> None:
+    asked: list[str] = []
+    troubles: list[str] = []
+
+    def note(request: Request) -> None:
+        asked.append(request.url)
+
+    page.on("request", note)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+
+    page.goto(demo)
+    expect(page.locator("#live")).to_have_text("live", timeout=20_000)
+    expect(page.locator(".station")).to_have_count(6, timeout=20_000)
+    expect(page.locator("#notice")).to_contain_text("demo")
+
+    page.get_by_role("radio", name="Grace").click()
+    plug = page.get_by_role("button", name="Plug in at DEMO-004")
+    expect(plug).to_be_enabled(timeout=20_000)
+    plug.click()
+    expect(page.locator("#said")).to_contain_text("Grace charges at DEMO-004", timeout=20_000)
+    session = page.locator("#sessions tr", has_text="DEMO-004")
+    expect(session).to_contain_text("active", timeout=20_000)
+    page.get_by_role("button", name="Stop the session at DEMO-004").click()
+    expect(session).to_contain_text("completed", timeout=30_000)
+    expect(page.locator("#cdrs tr", has_text="DEMO-004")).to_contain_text("acknowledged", timeout=30_000)
+    page.screenshot(path=os.environ.get("ROAMING_SCREENSHOT", str(tmp_path / "page.png")))
+
+    page.get_by_role("radio", name="Mallory").click()
+    page.get_by_role("button", name="Plug in at DEMO-005").click()
+    expect(page.locator("#said")).to_contain_text("Mallory was refused", timeout=20_000)
+
+    assert troubles == []
+    assert [url for url in asked if not url.startswith(demo)] == []
