@@ -226,8 +226,10 @@ class _Cut:
         for start, end in pairwise(breaks):
             if end == self.length:
                 after = self.curve.total
+            elif end in reached:
+                after = reached[end]
             else:
-                after = min(max(self.curve.kwh_at(end), reached.get(end, ZERO), before), self.curve.total)
+                after = max(self.curve.kwh_at(end), before)
             yield self._stretch(start, end, before, after)
             before = after
 

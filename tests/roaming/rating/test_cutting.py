@@ -7,7 +7,9 @@ import pytest
 
 from contracts.vocabulary import ConnectorStatus
 from roaming.model.session import ChargingPeriod
+from roaming.model.tariff import Tariff
 from roaming.rating import (
+    DEFAULT_READINGS,
     ChargingState,
     FindingCode,
     MalformedTimeline,
@@ -21,7 +23,7 @@ from roaming.rating import (
     charging_state,
     price_session,
 )
-from roaming.rating.readings import PowerBetweenReadings, WithheldPower
+from roaming.rating.readings import PowerBetweenReadings, UnknownCurrent, WithheldPower
 from tests.roaming.rating.building import at, element, part, tariff, timeline, volumes
 
 BERLIN = "Europe/Berlin"
@@ -121,8 +123,8 @@ def test_reported_power_decides_where_the_agreement_reads_it_so() -> None:
         ),
     )
     reported = Readings(power_between_readings=PowerBetweenReadings.REPORTED)
-    assert price_session(story, prices, BERLIN, reported).rated.total.before_taxes == 16  # type: ignore[union-attr]
-    assert price_session(story, prices, BERLIN).rated.total.before_taxes == 14  # type: ignore[union-attr]
+    assert cost(story, prices, reported) == 16
+    assert cost(story, prices) == 14
 
 
 def test_current_holds_until_the_next_reading() -> None:
@@ -158,11 +160,6 @@ def test_withheld_power_is_neither_charging_nor_parking() -> None:
         {at(9): ChargingState.CHARGING, at(10): ChargingState.SUSPENDED_EVSE, at(11): ChargingState.SUSPENDED_EV},
     )
 
-    def cost(reading: WithheldPower) -> Decimal:
-        session = price_session(story, prices, BERLIN, Readings(withheld_power=reading))
-        assert session.total_cost is not None
-        return session.total_cost.before_taxes
-
     session = price_session(story, prices, BERLIN)
     assert [volumes(each) for each in session.periods] == [
         {"ENERGY": 5, "TIME": 1},
@@ -170,7 +167,7 @@ def test_withheld_power_is_neither_charging_nor_parking() -> None:
         {"PARKING_TIME": 1},
     ]
     assert (session.total_time, session.total_parking_time) == (3, 2)
-    assert [cost(each) for each in (WithheldPower.NEITHER, WithheldPower.PARKING, WithheldPower.CHARGING)] == [3, 5, 4]
+    assert [cost(story, prices, Readings(withheld_power=each)) for each in WithheldPower] == [3, 5, 4]
 
 
 def test_without_states_time_in_which_the_register_stands_is_parking() -> None:
@@ -299,3 +296,53 @@ def test_a_price_of_energy_does_not_cut_while_none_flows() -> None:
     prices = tariff(element(part("ENERGY", "1"), start_time="11:00"), element(part("ENERGY", "2")))
     session = price_session(steady(at(9), at(13), "5000", parked_from=at(9, 30)), prices, "UTC")
     assert starts(session.periods) == [at(9), at(9, 30)]
+
+
+def cost(story: Timeline, prices: Tariff, readings: Readings = DEFAULT_READINGS) -> Decimal:
+    session = price_session(story, prices, "UTC", readings)
+    assert session.total_cost is not None
+    return session.total_cost.before_taxes
+
+
+def test_a_pause_is_kept_apart_where_power_decides() -> None:
+    prices = tariff(element(part("ENERGY", "1"), min_power="10"), element(part("ENERGY", "2")))
+    charging = {at(9): ChargingState.CHARGING}
+    story = timeline(at(9), at(11), {at(9): "0", at(10): "12000", at(11): "12000"}, charging)
+    assert cost(story, prices) == 12
+
+
+def test_a_period_without_current_is_kept_apart_where_current_decides() -> None:
+    prices = tariff(element(part("TIME", "1"), min_current="32", end_time="10:00"), element(part("TIME", "2")))
+    story = Timeline(
+        start=at(9),
+        end=at(11),
+        readings=(
+            Reading(at(9), Decimal(0), None, Decimal(16)),
+            Reading(at(10), Decimal(9)),
+            Reading(at(11), Decimal(18)),
+        ),
+        states=(StateChange(at(9), ChargingState.CHARGING),),
+    )
+    assert cost(story, prices, Readings(unknown_current=UnknownCurrent.MATCH)) == 4
+
+
+def test_energy_at_a_threshold_is_exact_although_time_is_not() -> None:
+    prices = tariff(element(part("ENERGY", "0"), max_kwh="7"), element(part("ENERGY", "1")))
+    assert energy(charging_periods(steady(at(9), at(10), "999000"), prices, BERLIN)) == [7, 992]
+
+
+def test_a_threshold_finer_than_the_meter_grid_never_makes_energy_negative() -> None:
+    prices = tariff(
+        element(part("ENERGY", "0"), max_kwh="7.00005"),
+        element(part("ENERGY", "1"), end_time="10:00"),
+        element(part("ENERGY", "2")),
+    )
+    story = timeline(at(9), at(10, 30), {at(9): "0", at(9, 30): "7000.06", at(10, 30): "7000.09"})
+    parts = energy(charging_periods(story, prices, "UTC"))
+    assert parts == [Decimal("7.00005"), Decimal("0.00004")]
+
+
+def test_a_reading_from_outside_counts_at_the_nearer_end() -> None:
+    prices = tariff(element(part("ENERGY", "1"), end_time="09:30"), element(part("ENERGY", "2")))
+    story = timeline(at(9), at(10), {at(8): "0", at(11): "4000"})
+    assert energy(charging_periods(story, prices, "UTC")) == [2, 2]

@@ -217,9 +217,22 @@ def test_a_limit_without_tax_takes_the_one_rate_of_the_session() -> None:
     two = tariff(element(part("TIME", "1", "20"), part("FLAT", "1", "10")), min_price=limit("5"))
     assert gross(price_at(one, at(9)).total) == 6
     assert price_at(two, at(9)).total.taxes is None
+    both = tariff(*one.elements, min_price=limit("5"), max_price=limit("10", "5.5"))
+    assert gross(price_at(both, at(9)).total) == Decimal("5.5")
     unknown = Readings(limit_tax=LimitTax.UNKNOWN)
     rated = rate(one, (period(at(9), TIME="1"),), start=at(9), end=at(10), time_zone="UTC", readings=unknown)
     assert rated.total.taxes is None
+
+
+def test_limits_leave_alone_what_is_not_known() -> None:
+    prices = tariff(element(part("TIME", "9")), max_price=limit("5", "6"), tax_included="YES")
+    rated = price_at(prices, at(9))
+    assert not rated.is_net_known
+    assert rated.total.before_taxes == 6
+
+
+def test_the_first_of_two_components_of_one_dimension_counts() -> None:
+    assert price_at(tariff(element(part("TIME", "1"), part("TIME", "2"))), at(9)).total.before_taxes == 1
 
 
 def test_the_maximum_wins_over_a_minimum_above_it() -> None:
