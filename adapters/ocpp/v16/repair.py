@@ -23,7 +23,7 @@ def repair(action: str, payload: Any, definition: dict[str, Any]) -> tuple[Any, 
     Never raises. The result may still not fit: check it again.
     """
     done: list[str] = []
-    mended = _mend(payload, definition, done, is_required=True)
+    mended = None if payload is None else _mend(payload, definition, done, is_required=True)
     if isinstance(mended, dict):
         for name, value in DEFAULTS.get(action, {}).items():
             if name not in mended:
