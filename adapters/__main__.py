@@ -17,7 +17,7 @@ import structlog
 import typer
 import uvloop
 from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from adapters.kit.finding import adapter_names, find_adapter
 from adapters.kit.manifest import Adapter, KitError
@@ -50,6 +50,21 @@ class ProcessSettings(BaseSettings):
     """Seconds above which a callback that blocks the event loop is logged; 0: never."""
 
 
+class BadSettings(KitError):
+    """A setting is missing or does not fit. The text names the variable, and never its value."""
+
+    @classmethod
+    def of(cls, error: ValidationError | SettingsError, prefix: str) -> "BadSettings":
+        """One line per setting."""
+        if isinstance(error, SettingsError):
+            return cls(f"{prefix}…: {error}")
+        lines = []
+        for problem in error.errors(include_input=False, include_url=False):
+            name = "__".join(str(part) for part in problem["loc"]).upper().removeprefix(prefix)
+            lines.append(f"{prefix}{name}: {problem['msg']}")
+        return cls("\n".join(lines))
+
+
 @app.command("list")
 def list_adapters() -> None:
     """Names of the installed adapters."""
@@ -68,14 +83,9 @@ def run_adapter(
     """Runs an adapter until SIGTERM or SIGINT, then drains it."""
     given = {"kafka": kafka, "network": network, "instance": instance, "data_dir": data_dir}
     try:
-        settings = ProcessSettings(**{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+        settings = _read_process_settings({key: value for key, value in given.items() if value is not None})
         adapter = find_adapter(name)
         own_settings = read_settings(adapter)
-    except ValidationError as error:
-        for problem in error.errors():
-            path = "_".join(str(part) for part in problem["loc"]).upper()
-            typer.echo(f"setting ROAMING_ADAPTER_…{path}: {problem['msg']}", err=True)
-        raise typer.Exit(2) from None
     except KitError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
@@ -83,24 +93,35 @@ def run_adapter(
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_until_told(adapter, own_settings, settings))
-    except KitError as error:
+    except (KitError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
 
 
 def read_settings(adapter: Adapter) -> BaseModel:
-    """The adapter's own settings from ``ROAMING_ADAPTER_<NAME>_*``; nested ones with two underscores."""
+    """The adapter's own settings from ``ROAMING_ADAPTER_<NAME>_*``; nested ones with two underscores.
+
+    Raises ``BadSettings``."""
+    prefix = f"ROAMING_ADAPTER_{adapter.name.upper()}_"
     environment: type[BaseModel] = type(
         f"{adapter.settings.__name__}FromEnvironment",
         (adapter.settings, BaseSettings),
         {
             "__module__": __name__,
-            "model_config": SettingsConfigDict(
-                env_prefix=f"ROAMING_ADAPTER_{adapter.name.upper()}_", env_nested_delimiter="__", extra="ignore"
-            ),
+            "model_config": SettingsConfigDict(env_prefix=prefix, env_nested_delimiter="__", extra="ignore"),
         },
     )
-    return environment()
+    try:
+        return environment()
+    except (ValidationError, SettingsError) as error:
+        raise BadSettings.of(error, prefix) from None
+
+
+def _read_process_settings(given: dict[str, object]) -> ProcessSettings:
+    try:
+        return ProcessSettings(**given)  # type: ignore[arg-type]
+    except (ValidationError, SettingsError) as error:
+        raise BadSettings.of(error, "ROAMING_ADAPTER_") from None
 
 
 def configure_logging(level: str) -> None:

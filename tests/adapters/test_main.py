@@ -1,0 +1,118 @@
+"""``python -m adapters``: settings from command line and environment, a process on a real broker."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from adapters.__main__ import app, read_settings
+from adapters.simulated.adapter import ADAPTER
+from adapters.simulated.settings import SimulatedSettings
+from contracts.bus.kafka import KafkaBus
+from contracts.bus.port import Subscription
+from contracts.envelope import Envelope
+from contracts.topics import EVENTS
+from tests.kit.wait import until
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.upper().startswith("ROAMING_"):
+            monkeypatch.delenv(name)
+
+
+def adapters(*arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(app, arguments, env=environment)
+
+
+def test_list() -> None:
+    assert adapters("list").output.split() == ["ocpp", "simulated"]
+
+
+def test_what_is_missing_is_named_as_it_is_set() -> None:
+    result = adapters("run", "simulated")
+    assert result.exit_code == 2
+    for name in ("KAFKA", "SECRET"):
+        assert f"ROAMING_ADAPTER_{name}: " in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value", "complaint"),
+    [
+        ("modbus", "LOG_LEVEL", "INFO", "installed are: ocpp, simulated"),
+        ("simulated", "SIMULATED_STATIONS", "many", "ROAMING_ADAPTER_SIMULATED_STATIONS: "),
+        ("simulated", "SIMULATED_SCRIPT", "no list", "ROAMING_ADAPTER_SIMULATED_…: "),
+    ],
+)
+def test_what_does_not_fit_is_named(name: str, setting: str, value: str, complaint: str) -> None:
+    result = adapters(
+        "run",
+        name,
+        ROAMING_ADAPTER_SECRET="secret",
+        ROAMING_ADAPTER_KAFKA="127.0.0.1:1",
+        **{f"ROAMING_ADAPTER_{setting}": value},
+    )
+    assert result.exit_code == 2
+    assert complaint in result.output
+
+
+def test_settings_of_an_adapter_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROAMING_ADAPTER_SIMULATED_STATIONS", "7")
+    monkeypatch.setenv("ROAMING_ADAPTER_SIMULATED_SCRIPT", '["plug 1"]')
+    settings = read_settings(ADAPTER)
+    assert isinstance(settings, SimulatedSettings)
+    assert (settings.stations, settings.script, settings.seed) == (7, ("plug 1",), 1)
+
+
+def start_simulated(data_dir: Path, bootstrap: str, prefix: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "adapters", "run", "simulated", "--instance", "one", "--data-dir", str(data_dir)],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "ROAMING_ADAPTER_KAFKA": bootstrap,
+            "ROAMING_ADAPTER_TOPIC_PREFIX": prefix,
+            "ROAMING_ADAPTER_SECRET": "secret",
+            "ROAMING_ADAPTER_SIMULATED_ADMITS_STRANGERS": "true",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.kafka
+async def test_a_process_on_kafka_drains_at_sigterm(kafka_bootstrap: str, tmp_path: Path) -> None:
+    prefix = f"t{uuid.uuid4().hex[:8]}."
+    told: list[Envelope] = []
+
+    async def read(envelopes: list[Envelope]) -> None:
+        told.extend(envelopes)
+
+    bus = KafkaBus(kafka_bootstrap, client_id="test", topic_prefix=prefix)
+    bus.subscribe(Subscription(group="test", topics=(EVENTS,), handler=read))  # type: ignore[arg-type]
+    await bus.start()
+    process = start_simulated(tmp_path, kafka_bootstrap, prefix)
+    try:
+        await until(lambda: len([one for one in told if one.type == "ConnectorStatusChanged"]) == 6, seconds=40)
+        process.send_signal(signal.SIGTERM)
+        out, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0, errors
+    assert "simulated: 2 stations in memory" in out
+    for line in errors.splitlines():
+        json.loads(line)
+    await until(lambda: len([one for one in told if one.type == "StationDisconnected"]) == 2, seconds=20)
+    await bus.close()
