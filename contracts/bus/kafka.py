@@ -29,12 +29,12 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from contracts.bus import timing
 from contracts.bus.port import BusUnavailable, Subscription
-from contracts.envelope import Envelope, MalformedEnvelope, decode, encode
+from contracts.envelope import Envelope, decode, encode
 from contracts.topics import TOPICS, Topic
 
 logger = structlog.get_logger(__name__)
 
-OnMalformed = Callable[[Topic, bytes, MalformedEnvelope], None]
+OnMalformed = Callable[[Topic, bytes, ValueError], None]
 
 BATCH_BYTES = 512 * 1024
 MAX_MESSAGE_BYTES = 900_000
@@ -168,7 +168,7 @@ class KafkaBus:
         """The envelope of a record; ``None`` for one that is none, which is counted and told."""
         try:
             return decode(raw or b"")
-        except MalformedEnvelope as error:
+        except ValueError as error:  # MalformedEnvelope, or what the decoder says of bytes that are no UTF-8
             self.malformed[topic.name] += 1
             logger.warning("malformed_record_skipped", topic=topic.name, error=str(error))
             if self._on_malformed is not None:
