@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,12 +14,13 @@ import uvloop
 
 from tests.kit import closed_network
 from tests.kit.closed_network import NetworkIsClosed
+from tests.kit.tools import ROOT
 
 OUTSIDE = "192.0.2.1"
 
 
 @pytest.fixture(autouse=True)
-def _forgotten_attempts() -> AsyncIterator[None]:
+def _forgotten_attempts() -> Iterator[None]:
     yield
     closed_network.attempts.clear()
 
@@ -52,6 +56,19 @@ async def test_a_swallowed_error_is_remembered() -> None:
     with contextlib.suppress(Exception):
         await asyncio.open_connection(OUTSIDE, 9)
     assert closed_network.attempts == [f"connect to {OUTSIDE}"]
+
+
+def test_a_test_that_swallowed_the_error_fails(tmp_path: Path) -> None:
+    (tmp_path / "test_leaving.py").write_text(
+        "import contextlib, socket\n"
+        "def test_leaving():\n"
+        "    with contextlib.suppress(Exception):\n"
+        f"        socket.create_connection(('{OUTSIDE}', 9))\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", f"--rootdir={tmp_path}", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"left the machine: connect to {OUTSIDE}" in done.stdout
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "::ffff:127.0.0.1"])
