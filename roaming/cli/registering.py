@@ -138,12 +138,13 @@ async def check_partner(partner_id: str) -> list[dict[str, Any]]:
         rows = [{"check": "registered", "state": "ok" if partner.is_connected else "fail", "detail": partner.state}]
         if not partner.is_connected:
             return rows
+        token = services.secrets.unseal(partner.sealed_token, partner_id=partner.id)
         answer = await services.client.request(
             Call(
                 partner_key=partner.id,
                 method="GET",
                 url=partner.versions_url,
-                token_header=dialect_of(partner).token_header(services.secrets.unseal(partner.sealed_token)),
+                token_header=dialect_of(partner).token_header(token),
                 headers=None,
                 ids=RequestIds.fresh(),
             )

@@ -218,7 +218,7 @@ class Lane:
     async def _send(self, pending: Pending, request: PushRequest) -> Answer:
         job = pending.job
         ids = RequestIds.fresh(pending.correlation_id or None)
-        token = self._services.secrets.unseal(job.partner.sealed_token)
+        token = self._services.secrets.unseal(job.partner.sealed_token, partner_id=job.partner.id)
         started, at = time.perf_counter(), self._services.clock.now()
         answer = await self._services.client.request(
             Call(

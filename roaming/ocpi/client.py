@@ -111,6 +111,10 @@ class OcpiClient:
         # At DEBUG it writes headers, and with them addresses of records
         logging.getLogger("httpcore").setLevel(logging.WARNING)
 
+    def check(self, url: str) -> None:
+        """Raises ``AddressRefused`` for a URL that a later ``request`` would not call, judged by its text alone."""
+        check_url(url, self._policy)
+
     async def request(self, call: Call) -> Answer:
         """Sends once and tells how it ended. Never raises for anything a partner does; redirects are not followed."""
         started = time.monotonic()

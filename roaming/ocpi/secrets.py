@@ -16,10 +16,10 @@ class Secrets:
         """Under which an accepted credentials token is stored."""
         return digest(token, self.pepper)
 
-    def seal(self, token: str) -> str:
-        """A partner's token as it is stored."""
-        return seal(token, self.sealing_key)
+    def seal(self, token: str, *, partner_id: str) -> str:
+        """A partner's token as it is stored; good in that partner's row only."""
+        return seal(token, self.sealing_key, bound_to=partner_id)
 
-    def unseal(self, sealed: str) -> str:
-        """The inverse of ``seal``. Raises ``ValueError`` when the key is another."""
-        return unseal(sealed, self.sealing_key)
+    def unseal(self, sealed: str, *, partner_id: str) -> str:
+        """The inverse of ``seal``. Raises ``SealBroken`` when the key or the partner is another."""
+        return unseal(sealed, self.sealing_key, bound_to=partner_id)

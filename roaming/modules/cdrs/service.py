@@ -124,6 +124,7 @@ async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str 
     if kept is None or not endpoint:
         return None
     cdr = kept.cdr
+    token = services.secrets.unseal(job.partner.sealed_token, partner_id=job.partner.id)
     known = await _known_shape(services, job, cdr)
     addresses = [
         *([known] if known else []),
@@ -136,7 +137,7 @@ async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str 
                 partner_key=job.partner.id,
                 method="GET",
                 url=address,
-                token_header=job.dialect.token_header(services.secrets.unseal(job.partner.sealed_token)),
+                token_header=job.dialect.token_header(token),
                 headers=RoutingHeaders(job.recipient.from_party, job.recipient.to_party),
                 ids=RequestIds.fresh(),
                 timeout=LOOK_UP_SECONDS,

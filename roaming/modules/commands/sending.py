@@ -73,12 +73,13 @@ async def _post(
     dialect, ids = dialect_of(partner), RequestIds.fresh()
     at, started = services.clock.now(), time.perf_counter()
     url = dialect.address(endpoint, name.value)
+    token = services.secrets.unseal(partner.sealed_token, partner_id=partner.id)
     answer = await services.client.request(
         Call(
             partner_key=partner.id,
             method="POST",
             url=url,
-            token_header=dialect.token_header(services.secrets.unseal(partner.sealed_token)),
+            token_header=dialect.token_header(token),
             headers=routing,
             ids=ids,
             body=body,

@@ -37,7 +37,7 @@ from roaming.modules.commands.codec import v211, v221, v230
 from roaming.modules.commands.repository import Command, Reservation
 from roaming.ocpi.addresses import is_on_known_host
 from roaming.ocpi.codec import dump_json
-from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
+from roaming.ocpi.errors import AddressRefused, InvalidParameters, NotFound, UnknownLocation
 from roaming.ocpi.module import DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient
 from roaming.partners.directory import Directory
 from roaming.partners.drivers import driver_of, remember
@@ -125,6 +125,10 @@ async def receive(request: OcpiRequest, name: CommandType, body: Any) -> bytes:
 
 
 def _check_response_url(request: OcpiRequest, url: str) -> None:
+    try:
+        request.services.client.check(url)
+    except AddressRefused as error:
+        raise InvalidParameters(f"response_url: {error.message}") from None
     known = [request.partner.versions_url, *(endpoint.url for endpoint in request.partner.endpoints)]
     if not is_on_known_host(url, known):
         raise InvalidParameters("response_url: its host is none of those in your version details")

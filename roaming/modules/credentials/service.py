@@ -18,6 +18,7 @@ from roaming.ocpi.client import Answer, Call, Outcome
 from roaming.ocpi.codec import dump_json
 from roaming.ocpi.credentials_token import header_value, new_token
 from roaming.ocpi.errors import (
+    AddressRefused,
     InvalidParameters,
     NoMatchingEndpoints,
     OcpiError,
@@ -100,6 +101,10 @@ async def accept(request: OcpiRequest, body: Any) -> bytes:
             check_claim(request.directory, partner, role.party)
         except PartyTaken as error:
             raise InvalidParameters(f"roles: {error}") from None
+    try:
+        services.client.check(theirs.url)
+    except AddressRefused as error:
+        raise InvalidParameters(f"url: {error.message}") from None
     offer = await _look_up(services, partner, theirs.url, theirs.token, version)
     token = new_token()
     answer = encode_ours(services, request.directory, version, token)
@@ -119,7 +124,7 @@ async def accept(request: OcpiRequest, body: Any) -> bytes:
             versions_url=theirs.url,
             endpoints=offer.endpoints,
             roles=roles,
-            sealed_token=services.secrets.seal(theirs.token),
+            sealed_token=services.secrets.seal(theirs.token, partner_id=partner.id),
         )
     return answer
 
@@ -141,7 +146,7 @@ async def renew(services: Services, partner_id: str) -> Offer:
     """We PUT: endpoints are looked up again and both tokens are replaced. Raises ``RegistrationFailed``."""
     directory = await services.directory.current()
     partner = directory.partners[partner_id]
-    token = services.secrets.unseal(partner.sealed_token)
+    token = services.secrets.unseal(partner.sealed_token, partner_id=partner.id)
     return await _exchange(services, directory, partner, partner.versions_url, token, method="PUT")
 
 
@@ -152,7 +157,8 @@ async def leave(services: Services, partner_id: str) -> None:
         "credentials", InterfaceRole.RECEIVER
     )
     if partner.is_connected and url is not None:
-        await _call(services, partner, "DELETE", url, services.secrets.unseal(partner.sealed_token))
+        token = services.secrets.unseal(partner.sealed_token, partner_id=partner.id)
+        await _call(services, partner, "DELETE", url, token)
     await forget(services, partner_id)
 
 
@@ -189,7 +195,7 @@ async def _exchange(
                 versions_url=versions_url,
                 endpoints=offer.endpoints,
                 roles=_roles(theirs),
-                sealed_token=services.secrets.seal(theirs.token),
+                sealed_token=services.secrets.seal(theirs.token, partner_id=partner.id),
             )
         except PartyTaken as error:
             raise RegistrationFailed(str(error)) from None

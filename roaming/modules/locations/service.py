@@ -24,7 +24,6 @@ from roaming.partners.directory import Directory
 from roaming.store.database import Work
 from roaming.store.documents import PageRow
 
-
 LOCATION_CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 EVSE_CODECS = {Version.V2_1_1: v211.EVSE_CODEC, Version.V2_2_1: v221.EVSE_CODEC, Version.V2_3_0: v230.EVSE_CODEC}
 CONNECTOR_CODECS = {

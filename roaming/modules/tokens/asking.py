@@ -234,7 +234,7 @@ async def _post(
     timeout: float,
 ) -> Answer:
     ids, at, started = RequestIds.fresh(correlation_id), services.clock.now(), time.perf_counter()
-    token = services.secrets.unseal(partner.sealed_token)
+    token = services.secrets.unseal(partner.sealed_token, partner_id=partner.id)
     answer = await services.client.request(
         Call(
             partner_key=partner.id,

@@ -160,7 +160,7 @@ async def connect(services: Services, partner_id: str, url: str, emsp: PartyId =
                 for name in ("things", "records")
             ],
             roles=[PartyRole(party=emsp, role="EMSP", name=partner_id)],
-            sealed_token=services.secrets.seal("their-token"),
+            sealed_token=services.secrets.seal("their-token", partner_id=partner_id),
         )
 
 
