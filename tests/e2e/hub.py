@@ -55,6 +55,8 @@ class Hub:
             "ROAMING_CLOSING_GRACE": "0.5",
             "ROAMING_COMMAND_TIMEOUT": "8",
             "ROAMING_NETWORK": NETWORK,
+            # Where it is set, every process would compile all libraries anew: seconds at each start
+            "PYTHONDONTWRITEBYTECODE": "",
         }
         return values | ({"KAFKA_BOOTSTRAP": self.kafka} if self.kafka else {})
 
@@ -64,7 +66,9 @@ class Hub:
             self._add("hub", [*roaming, "start", "--json"], {"ROAMING_PORT": str(self.http_ports[0])})
             return
         for number in range(2):
-            self._add(f"service-{number}", [*roaming, "serve", "--json"], {"ROAMING_PORT": str(self.http_ports[number])})
+            self._add(
+                f"service-{number}", [*roaming, "serve", "--json"], {"ROAMING_PORT": str(self.http_ports[number])}
+            )
             self._add(f"worker-{number}", [*roaming, "work", "--json"], {})
             adapter = {
                 "ROAMING_ADAPTER_KAFKA": self.kafka,
@@ -73,6 +77,7 @@ class Hub:
                 "ROAMING_ADAPTER_DATA_DIR": str(self.folder / f"adapter-{number}"),
                 "ROAMING_ADAPTER_OCPP_HOST": "127.0.0.1",
                 "ROAMING_ADAPTER_OCPP_PORT": str(self.ocpp_ports[number]),
+                "ROAMING_ADAPTER_OCPP_STATE_PATH": str(self.folder / f"adapter-{number}" / "ocpp-state.sqlite"),
             }
             self._add(f"adapter-{number}", [sys.executable, "-m", "adapters", "run", "ocpp"], adapter)
 
@@ -126,4 +131,3 @@ class Hub:
             for name, process in self.processes.items()
             if process.log.exists()
         )
-
