@@ -72,9 +72,12 @@ def parse(data: bytes | str) -> Frame:
     """The frame in ``data`` (UTF-8 JSON). Never raises."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     try:
-        return _shape(orjson.loads(raw), ())
+        value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         reason = str(error)
+    else:
+        # PostgreSQL keeps no NUL in text, and no station means one.
+        return _shape(_strip_nul(value), ("nul",)) if b"\\u0000" in raw else _shape(value, ())
     reread = reread_json(raw)
     if reread is None:
         return Unreadable(id_by_pattern(raw), f"no JSON: {reason}", is_answerable=not _is_answer(raw))
@@ -83,8 +86,8 @@ def parse(data: bytes | str) -> Frame:
 
 def reread_json(raw: bytes) -> Any | None:
     """A second, tolerant reading: NaN and infinities become null, lone surrogates and bytes that are no UTF-8
-    become U+FFFD, control characters in strings and bytes after the end are let pass. ``None`` when it is
-    hopeless."""
+    become U+FFFD or ``?``, control characters in strings and bytes after the end are let pass, NUL is dropped.
+    ``None`` when it is hopeless."""
     if _depth(raw) > MAX_DEPTH:
         return None
     text = raw.decode("utf-8-sig", "replace").strip("\x00 \r\n\t")
@@ -92,7 +95,7 @@ def reread_json(raw: bytes) -> Any | None:
         value, _ = _TOLERANT.raw_decode(text)
     except (ValueError, RecursionError):
         return None
-    return _without_surrogates(value)
+    return _strip_nul(_without_surrogates(value))
 
 
 _TOLERANT = json.JSONDecoder(strict=False, parse_constant=lambda _: None, parse_float=lambda text: _finite(float(text)))
@@ -123,6 +126,16 @@ def _without_surrogates(value: Any) -> Any:
         return [_without_surrogates(item) for item in value]
     if isinstance(value, dict):
         return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value
+
+
+def _strip_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, list):
+        return [_strip_nul(item) for item in value]
+    if isinstance(value, dict):
+        return {_strip_nul(key): _strip_nul(item) for key, item in value.items()}
     return value
 
 

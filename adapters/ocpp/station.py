@@ -25,6 +25,8 @@ WAITING_REQUESTS: Final = 64
 """A station that asks faster than it is answered is read no further than this."""
 TIMEOUTS_BEFORE_CLOSE: Final = 3
 REMEMBERED_ANSWERS: Final = 4
+LOGGED: Final = 10
+"""Of each kind of deviation on a connection, then every thousandth."""
 RECONNECT: Final = 1012
 """Close code "service restart" (RFC 6455 registry): some stations never come back after a plain 1000."""
 
@@ -126,6 +128,12 @@ class Station:
         """The connection has ended; what was read may still be worked on."""
         return self._is_over
 
+    def count(self, deviation: str) -> bool:
+        """Counts a deviation; true when it is worth a line in the log, which nobody can flood."""
+        self.deviations[deviation] += 1
+        number = self.deviations[deviation]
+        return number <= LOGGED or number % 1000 == 0
+
     async def run(self) -> str:
         """Until the connection is over and everything read before has been dealt with. Returns how it ended."""
         answering = asyncio.create_task(self._answer_all())
@@ -205,6 +213,8 @@ class Station:
                 data = await self.socket.receive()
                 live.heard = clock()
                 live.has_spoken = True
+                if self.close_reason is not None:
+                    continue  # being closed: only its closing frame is waited for, it will say the rest again
                 pause = bucket.take()
                 if pause:
                     self.deviations["too fast"] += 1
@@ -265,8 +275,8 @@ class Station:
 
     async def _answer_one(self, frame: Call | Unreadable, raw: bytes, received_at: datetime) -> bytes | None:
         if isinstance(frame, Unreadable):
-            self.deviations["unreadable"] += 1
-            logger.warning("unreadable frame", station_id=self.id, reason=frame.reason, start=repr(raw[:80]))
+            if self.count("unreadable"):
+                logger.warning("unreadable frame", station_id=self.id, reason=frame.reason)
             if not frame.is_answerable:
                 return None
             return frames.call_error(frame.id, "FormationViolation", frame.reason)

@@ -79,9 +79,8 @@ class Handlers:
             strict: dict[str, Any] = payload
             return strict
         mended, repairs = repair(action, payload, schema.definition)
-        if not station.deviations["not strict"]:
+        if station.count("not strict"):
             logger.info("station strays from the schema", station_id=station.id, action=action, repairs=repairs)
-        station.deviations["not strict"] += 1
         for name in repairs:
             station.deviations[f"mended: {name}"] += 1
         if not isinstance(mended, dict) or not schema.is_usable(mended):
@@ -91,8 +90,8 @@ class Handlers:
 
     def _refuse(self, station: Station, request: Request, code: str, description: str) -> dict[str, Any] | Refused:
         action = request.call.action
-        station.deviations["unusable"] += 1
-        logger.warning("unusable request", station_id=station.id, action=action, code=code)
+        if station.count("unusable"):
+            logger.warning("unusable request", station_id=station.id, action=action, code=code)
         minimal = self._charging.minimal_answer(station, request)
         if minimal is None:
             return Refused(code, description)

@@ -58,6 +58,8 @@ def test_what_is_no_frame(text: bytes, frame_id: str | int, is_answerable: bool)
         (b'\xef\xbb\xbf[2,"7","X",{"a":1}]', {"a": 1}),
         (b'[2,"7","X",{"a":"x\ny"}]\x00\x00', {"a": "x\ny"}),
         (b'[2,"7","X",{"a":1,"a":2}]', {"a": 2}),
+        (b'[2,"7","X",{"a":"x\\u0000y","b\\u0000":["\\u0000"]}]', {"a": "xy", "b": [""]}),
+        (b'[2,"7","X",{"a":"x\x00y"}]', {"a": "xy"}),
     ],
 )
 def test_what_is_read_all_the_same(text: bytes, payload: dict[str, object]) -> None:

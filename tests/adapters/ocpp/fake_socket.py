@@ -1,0 +1,63 @@
+"""A socket without a network: implements ``transport.Socket``."""
+
+import asyncio
+from collections.abc import Callable
+
+from adapters.ocpp.transport import SocketClosed
+
+
+class FakeSocket:
+    """A test says ``hear`` what the station says, and reads ``sent``."""
+
+    def __init__(self, *, answers_pings: bool = False, reads: bool = True) -> None:
+        self.sent: list[bytes] = []
+        self.pings = 0
+        self.close_code: int | None = None
+        self.was_aborted = False
+        self._answers_pings = answers_pings
+        self._reads = reads
+        self._incoming: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._is_closed = asyncio.Event()
+
+    def hear(self, *frames: bytes) -> None:
+        for frame in frames:
+            self._incoming.put_nowait(frame)
+
+    def hang_up(self) -> None:
+        self._incoming.put_nowait(None)
+
+    @property
+    def unread(self) -> int:
+        return self._incoming.qsize()
+
+    async def receive(self) -> bytes:
+        if self._is_closed.is_set():
+            raise SocketClosed("closed by us")
+        data = await self._incoming.get()
+        if data is None:
+            self._is_closed.set()
+            raise SocketClosed("closed by the station (1000)")
+        return data
+
+    async def send(self, data: bytes) -> None:
+        if not self._reads:
+            await self._is_closed.wait()
+        if self._is_closed.is_set():
+            raise SocketClosed("gone")
+        self.sent.append(data)
+
+    async def ping(self, on_pong: Callable[[], None]) -> None:
+        if self._is_closed.is_set():
+            raise SocketClosed("gone")
+        self.pings += 1
+        if self._answers_pings:
+            on_pong()
+
+    async def close(self, code: int, reason: str) -> None:
+        self.close_code = code
+        self.hang_up()
+
+    def abort(self) -> None:
+        self.was_aborted = True
+        self._is_closed.set()
+        self.hang_up()

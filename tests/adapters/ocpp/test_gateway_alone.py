@@ -1,0 +1,158 @@
+"""The gateway without a network, where time can be short and sockets can be bad."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from adapters.ocpp.gateway import Gateway, Watch
+from adapters.ocpp.presence import Presence
+from adapters.ocpp.security import Doorkeeper, Rules
+from adapters.ocpp.state import open_state
+from adapters.ocpp.station import Pace, Refused, Request, Station
+from adapters.ocpp.transport import Admission
+from contracts.messages import StationConnected, StationDisconnected
+from tests.adapters.ocpp.fake_socket import FakeSocket
+from tests.kit.stations import FakePorts
+from tests.kit.wait import until
+
+HEARTBEAT = b'[2,"1","Heartbeat",{}]'
+
+
+async def answer(station: Station, request: Request) -> dict[str, Any] | Refused:
+    return {}
+
+
+class Room:
+    def __init__(self) -> None:
+        self.fakes = FakePorts()
+        self.state = open_state(None)
+        self.gateway = self._gateway(Watch())
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def open(self, **watch: Any) -> None:
+        self.gateway = self._gateway(Watch(sweep_seconds=0.02, **watch))
+        self.gateway.start()
+
+    def enter(self, socket: FakeSocket, *, station_id: str = "CS-1", is_admitted: bool = True) -> asyncio.Task[None]:
+        admission = Admission(
+            station_id=station_id, subprotocol=None, is_admitted=is_admitted, security_profile=1, key_digest="d"
+        )
+        task = asyncio.create_task(self.gateway.handle(socket, admission))
+        self._tasks.append(task)
+        return task
+
+    async def close(self) -> None:
+        await self.gateway.drain()
+        await asyncio.gather(*self._tasks)
+        self.state.close()
+
+    def gone(self) -> list[StationDisconnected]:
+        return self.fakes.facts.of(StationDisconnected)
+
+    def _gateway(self, watch: Watch) -> Gateway:
+        ports = self.fakes.ports()
+        return Gateway(
+            ports=ports,
+            doorkeeper=Doorkeeper(Rules(), ports.accounts),
+            answer=answer,
+            presence=Presence(self.state),
+            pace=Pace(settle_seconds=0, drain_seconds=0.5),
+            watch=watch,
+        )
+
+
+@pytest.fixture
+async def room() -> AsyncIterator[Room]:
+    room = Room()
+    yield room
+    await room.close()
+
+
+async def test_a_connection_that_never_says_a_word_is_dropped(room: Room) -> None:
+    room.open(first_frame_seconds=0.1, ping_seconds=0.1)
+    mute, ponging = FakeSocket(), FakeSocket(answers_pings=True)
+    room.enter(mute, station_id="MUTE")
+    room.enter(ponging, station_id="QUIET")
+    await until(lambda: mute.was_aborted)
+    await until(lambda: ponging.pings >= 2)
+    assert not ponging.was_aborted, "a pong is a sign of life"
+    await until(room.gone)
+    assert room.gone()[0].reason == "silent"
+
+
+async def test_a_station_that_fell_silent_is_dropped(room: Room) -> None:
+    room.open(silent_seconds=0.15, ping_seconds=0.05)
+    socket = FakeSocket()
+    room.enter(socket)
+    socket.hear(HEARTBEAT)
+    await until(lambda: socket.was_aborted)
+    assert socket.sent
+    assert socket.pings
+
+
+async def test_a_station_that_used_to_answer_pings_is_dropped_sooner(room: Room) -> None:
+    room.open(silent_seconds=60, ping_seconds=0.05)
+    socket = FakeSocket(answers_pings=True)
+    room.enter(socket)
+    socket.hear(HEARTBEAT)
+    await until(lambda: socket.pings >= 2)
+    socket._answers_pings = False
+    await until(lambda: socket.was_aborted, seconds=2)
+
+
+async def test_pings_can_be_off(room: Room) -> None:
+    room.open(silent_seconds=0.3, ping_seconds=0)
+    socket = FakeSocket()
+    room.enter(socket)
+    socket.hear(HEARTBEAT)
+    await until(lambda: socket.was_aborted)
+    assert socket.pings == 0
+
+
+async def test_a_station_that_never_reads_is_dropped(room: Room) -> None:
+    room.open(stuck_seconds=0.1)
+    socket = FakeSocket(reads=False)
+    room.enter(socket)
+    socket.hear(*[HEARTBEAT] * 200)
+    await until(lambda: socket.was_aborted)
+    assert socket.unread > 100, "it was not read further than a bound"
+    await until(room.gone)
+    assert room.gone()[0].reason == "does not read"
+
+
+async def test_a_stranger_never_takes_the_place_of_a_station(room: Room) -> None:
+    """Both were in their handshakes when the account was admitted."""
+    room.open()
+    station, stranger = FakeSocket(), FakeSocket()
+    room.enter(station)
+    await until(lambda: room.gateway.find("CS-1"))
+    await room.enter(stranger, is_admitted=False)
+    assert stranger.close_code == 1013
+    assert station.close_code is None
+    assert len(room.fakes.facts.of(StationConnected)) == 1
+
+
+async def test_a_connection_that_cannot_be_told_is_sent_away(room: Room) -> None:
+    room.open()
+    room.fakes.facts.is_full = True
+    socket = FakeSocket()
+    await room.enter(socket)
+    assert socket.close_code == 1013
+    assert room.gateway.find("CS-1") is None
+
+
+async def test_stations_lost_with_the_process_are_told_once(room: Room) -> None:
+    presence = Presence(room.state)
+    presence.came("LOST", 7)
+    presence.came("BACK", 7)
+    room.open(lost_after_seconds=0.1)
+    room.enter(FakeSocket(), station_id="BACK")
+    await until(room.gone)
+    await until(lambda: len(room.gone()) == 2)
+    assert {(gone.station_id, gone.epoch) for gone in room.gone()} == {("LOST", 7), ("BACK", 7)}
+    back = room.fakes.facts.of(StationConnected)[-1]
+    assert presence.left_over() == [("BACK", back.epoch)]
+    assert room.gateway.find("BACK") is not None
+    assert back.epoch != 7
