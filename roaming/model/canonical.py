@@ -8,6 +8,7 @@ is kept as it came and never breaks a list.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
@@ -33,9 +34,9 @@ def to_document(value: CanonicalObject) -> str:
 
 
 def from_document(cls: type[T], document: str | bytes) -> T:
-    """The object stored under ``document``."""
+    """The object stored under ``document``, exact to the digit, unknown fields included."""
     decoder = _DECODERS.get(cls)
     if decoder is None:
-        decoder = _DECODERS[cls] = msgspec.json.Decoder(cls)
+        decoder = _DECODERS[cls] = msgspec.json.Decoder(cls, float_hook=Decimal)
     result: T = decoder.decode(document)
     return result

@@ -22,7 +22,7 @@ def parse_json(data: bytes) -> Any:
     """The value written in ``data``; a number with fraction or exponent becomes Decimal, any other int.
 
     Raises ``MalformedJson`` for anything but one JSON value in UTF-8, more than 64 levels, numbers of more than
-    32 digits or an exponent beyond 20, NaN and Infinity. Of a repeated key the last one counts.
+    32 digits or an exponent beyond 20, integers of more than 64 bits, NaN and Infinity. Of a repeated key the last one counts.
     """
     try:
         value = _DECODER.decode(data)
@@ -57,7 +57,6 @@ def exact_number(text: str) -> Decimal:
 
 _DECODER = msgspec.json.Decoder(float_hook=exact_number)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_LARGEST_INTEGER = 10**MOST_DIGITS
 
 
 def _check_extent(value: Any) -> None:
@@ -72,8 +71,8 @@ def _check_extent(value: Any) -> None:
                 if depth == DEEPEST:
                     raise MalformedJson(f"nested deeper than {DEEPEST} levels")
                 below.extend(item.values() if kind is dict else item)
-            elif kind is int and not -_LARGEST_INTEGER < item < _LARGEST_INTEGER:
-                raise MalformedJson(f"a number has more than {MOST_DIGITS} digits")
+            elif kind is int and not -(2**63) <= item < 2**63:
+                raise MalformedJson("an integer has more than 64 bits")
         level = below
         depth += 1
 

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from roaming.model.canonical import CanonicalObject
-from roaming.ocpi.kinds import Kind
+from roaming.ocpi.kinds import Id, Kind, Text, is_sent_as_it_is
 from roaming.ocpi.patch import Patch
 from roaming.ocpi.rules import Assumed, Field, Given, Ignored, Joint, ListOf, Lost, Rule
 from roaming.ocpi.translation import DecodeError, EncodeError, FindingCode, Reading, Writing
@@ -149,20 +149,21 @@ class Form(Generic[T]):
         if self.prepare is not None:
             value = self.prepare(value, writing, prefix)
         body: dict[str, Any] = {}
-        plan = zip(self._get_said(value), self._writing_plan, strict=True)
-        for item, (wire, attribute, encode, absent_rule, careful_rule) in plan:
-            if not item and (item is None or item == ()):
-                if absent_rule is not None:
-                    body[wire] = _absent(absent_rule, value, writing, prefix)
-            elif careful_rule is None:
-                body[wire] = encode(item, writing, prefix, attribute)
-            else:
-                _say(careful_rule, item, body, writing, prefix)
+        for item, (wire, encode, limit, absent_rule, rule) in zip(self._get_said(value), self._writing_plan):  # noqa: B905
+            if item or (item is not None and item != ()):
+                if encode is None or (limit and len(item) <= limit):
+                    body[wire] = item
+                elif rule.may_fail:
+                    _say(rule, item, body, writing, prefix)
+                else:
+                    body[wire] = encode(item, writing, prefix, rule.attribute)
+            elif absent_rule is not None:
+                body[wire] = _absent(absent_rule, value, writing, prefix)
         for joint in self._joints:
             body.update(joint.encode(value, writing, prefix))
-        if self._get_unsaid(value) != self._unsaid_values:
-            for rule in self._unsaid_rules:
-                _declare(rule, getattr(value, rule.attribute), writing, prefix)
+        if self._unsaid_rules and self._get_unsaid(value) != self._unsaid_values:
+            for unsaid in self._unsaid_rules:
+                _declare(unsaid, getattr(value, unsaid.attribute), writing, prefix)
         if value.extra and writing.is_extra_wanted:
             self._write_extra(value.extra, body, writing, prefix)
         return body
@@ -294,10 +295,10 @@ class Form(Generic[T]):
         self._writing_plan = tuple(
             (
                 rule.wire,
-                rule.attribute,
-                rule.kind.encode,
+                None if is_sent_as_it_is(rule.kind) else rule.kind.encode,
+                rule.kind.limit if isinstance(rule.kind, (Text, Id)) else 0,
                 rule if rule.is_required else None,
-                rule if rule.drops or (isinstance(rule.kind, ListOf) and rule.kind.may_shrink) else None,
+                rule,
             )
             for rule in fields
         )
@@ -316,7 +317,8 @@ def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     """All of ``names`` of an object at once."""
     if len(names) > 1:
         return attrgetter(*names)
-    return lambda value: tuple(getattr(value, name) for name in names)
+    only = attrgetter(*names) if names else None
+    return lambda value: (only(value),) if only is not None else ()
 
 
 def _present(body: Mapping[str, Any], rule: Joint) -> dict[str, Any]:

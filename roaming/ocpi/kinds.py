@@ -28,6 +28,15 @@ class Kind(Protocol):
         """What ``value`` is on the wire. Raises ``EncodeError`` when the version cannot say it."""
 
 
+class SentAsItIs:
+    """A kind whose canonical form is that of the wire."""
+
+    __slots__ = ()
+
+    def encode(self, value: Any, writing: Writing, prefix: str, name: str) -> Any:
+        return value
+
+
 def _type(value: Any) -> str:
     """What a value is, not which: where text is due it may be secret or personal."""
     return _TYPES.get(type(value), type(value).__name__)
@@ -105,7 +114,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?!\d)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Url:
+class Url(SentAsItIs):
     """URL: string(255), absolute http or https. ``is_shown`` marks an address that people click and we never call:
     there one without scheme is tolerated. (OCPI 2.2.1, types 16.10)"""
 
@@ -128,12 +137,9 @@ class Url:
         reading.find(prefix + name, FindingCode.ODD_FORMAT, "no http or https address")
         return value
 
-    def encode(self, value: str, writing: Writing, prefix: str, name: str) -> str:
-        return value
-
 
 @dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(SentAsItIs):
     """boolean: nothing but ``true`` and ``false``."""
 
     def decode(self, value: Any, reading: Reading, prefix: str, name: str) -> bool:
@@ -141,16 +147,13 @@ class Flag:
             return value
         raise DecodeError(prefix + name, f"expected true or false, got {_got(value)}")
 
-    def encode(self, value: bool, writing: Writing, prefix: str, name: str) -> bool:
-        return value
-
 
 _INTEGER = re.compile(r"-?\d{1,18}(\.0+)?\Z", re.ASCII)
 _LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(SentAsItIs):
     """int, or int(n) with at most n digits; 64 bits at most, within ``lowest`` and ``highest``. Text and a fraction of
     zeros are tolerated, more digits too."""
 
@@ -178,15 +181,12 @@ class Whole:
             return int(value.partition(".")[0])
         raise DecodeError(path, f"expected int, got {_shown(value) if isinstance(value, str) else _got(value)}")
 
-    def encode(self, value: int, writing: Writing, prefix: str, name: str) -> int:
-        return value
-
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class Number(SentAsItIs):
     """number: exact, with the digits it came with. (OCPI 2.2.1, types 16.7: four decimals unless said otherwise;
     more are kept)"""
 
@@ -210,9 +210,6 @@ class Number:
             reading.find(path, FindingCode.NUMBER_AS_TEXT)
             return number
         raise DecodeError(path, f"expected number, got {_shown(value) if isinstance(value, str) else _got(value)}")
-
-    def encode(self, value: Decimal, writing: Writing, prefix: str, name: str) -> Decimal:
-        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +244,7 @@ _LOOSE_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::\d{2}(?:\.\d+)?)?\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class ClockTime:
+class ClockTime(SentAsItIs):
     """string(5), local time ``HH:MM``. ``24:00`` becomes ``00:00``, which as an end means the end of that day;
     seconds are cut, a missing zero is set, each with a finding."""
 
@@ -262,12 +259,9 @@ class ClockTime:
         shown = _shown(value) if isinstance(value, str) else _got(value)
         raise DecodeError(prefix + name, f"expected a local time such as 08:30, got {shown}")
 
-    def encode(self, value: str, writing: Writing, prefix: str, name: str) -> str:
-        return value
-
 
 @dataclass(frozen=True, slots=True)
-class LocalDate:
+class LocalDate(SentAsItIs):
     """string(10), ``YYYY-MM-DD``, a day that exists."""
 
     def decode(self, value: Any, reading: Reading, prefix: str, name: str) -> str:
@@ -279,9 +273,6 @@ class LocalDate:
                 pass
         shown = _shown(value) if isinstance(value, str) else _got(value)
         raise DecodeError(prefix + name, f"expected a date such as 2026-01-31, got {shown}")
-
-    def encode(self, value: str, writing: Writing, prefix: str, name: str) -> str:
-        return value
 
 
 _DEGREES = re.compile(r"-?[0-9]{1,3}(?:\.[0-9]{1,20})?\Z")
@@ -324,7 +315,7 @@ _SECRET = re.compile(r"[\x21-\x7e]{1,64}\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(SentAsItIs):
     """A credentials token: 1 to 64 printable ASCII characters without spaces. Errors never show it.
     (OCPI 2.2.1, credentials, Credentials)"""
 
@@ -332,9 +323,6 @@ class Secret:
         if isinstance(value, str) and _SECRET.match(value):
             return value
         raise DecodeError(prefix + name, "expected text of 1 to 64 printable ASCII characters without spaces")
-
-    def encode(self, value: str, writing: Writing, prefix: str, name: str) -> str:
-        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,6 +382,11 @@ class Choice:
             raise EncodeError(prefix + name, f"{value} does not exist in {writing.version}")
         writing.lose(prefix + name, f"{value} does not exist in {writing.version}, sent as {instead}")
         return instead
+
+
+def is_sent_as_it_is(kind: Kind) -> bool:
+    """Whether ``kind.encode`` need not be called at all."""
+    return isinstance(kind, SentAsItIs) or (isinstance(kind, Choice) and not kind.replacements)
 
 
 FLAG = Flag()

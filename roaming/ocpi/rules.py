@@ -4,10 +4,10 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from roaming.ocpi.kinds import Kind
+from roaming.ocpi.kinds import Kind, is_sent_as_it_is
 from roaming.ocpi.translation import DecodeError, EncodeError, Reading, Writing
 
 Body = Mapping[str, Any]
@@ -25,9 +25,16 @@ class ListOf:
     drops: bool = False
     omit: Callable[[Any], str | None] | None = None
 
+    is_same: bool = field(init=False)
+    """Entries go out as they are."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_same", self.omit is None and is_sent_as_it_is(self.kind))
+
     @property
     def may_shrink(self) -> bool:
-        return self.drops or self.omit is not None
+        """Entries may be left out on the way out."""
+        return (self.drops and not self.is_same) or self.omit is not None
 
     def decode(self, value: Any, reading: Reading, prefix: str, name: str) -> tuple[Any, ...]:
         if type(value) is not list:
@@ -39,6 +46,8 @@ class ListOf:
 
     def encode(self, value: tuple[Any, ...], writing: Writing, prefix: str, name: str) -> list[Any]:
         encode = self.kind.encode
+        if self.is_same:
+            return list(value)
         if not self.may_shrink:
             return [encode(item, writing, prefix, f"{name}[{index}]") for index, item in enumerate(value)]
         said = []
@@ -78,6 +87,13 @@ class Field:
     """What to send for an attribute without value in a version that requires one."""
     keyed_by: str | None = None
     """In a PATCH the entries of this list are merged by that attribute instead of replacing the list."""
+
+    may_fail: bool = field(init=False)
+    """The version may turn out unable to say a value, with the field, or an entry of its list, left out."""
+
+    def __post_init__(self) -> None:
+        may_fail = self.drops or (isinstance(self.kind, ListOf) and self.kind.may_shrink)
+        object.__setattr__(self, "may_fail", may_fail)
 
     @property
     def attributes(self) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ _PARTY = ("business_details", "party_id", "country_code")
 def _write_party(credentials: Credentials, writing: Writing, prefix: str) -> Mapping[str, Any]:
     for index in range(1, len(credentials.roles)):
         writing.lose(f"{prefix}roles[{index}]", "2.1.1 has one party per connection")
+    if credentials.roles[0].extra:
+        writing.lose(f"{prefix}roles[0].extra", "2.1.1 has no roles")
     role = v221.CREDENTIALS_ROLE.encode(credentials.roles[0], writing, prefix, "roles[0]")
     return {name: role[name] for name in _PARTY}
 
