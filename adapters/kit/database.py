@@ -22,6 +22,7 @@ T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 """Runs in the writer thread inside a transaction. May be run again when the group it was in failed."""
 
+_FORM = 1
 _GROUP = 256
 _LATER_SECONDS = 0.05
 
@@ -30,6 +31,10 @@ logger = structlog.get_logger(__name__)
 
 class DatabaseTaken(KitError):
     """Another process works on the same data directory."""
+
+
+class DatabaseTooNew(KitError):
+    """The file was written by a later release."""
 
 
 class DatabaseClosed(KitError):
@@ -44,12 +49,17 @@ class Database:
     """
 
     def __init__(self, path: Path) -> None:
-        """Opens or creates the file, for this process alone. Raises ``DatabaseTaken``."""
+        """Opens or creates the file, for this process alone. Raises ``DatabaseTaken``, ``DatabaseTooNew``."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._lock = _lock(path)
-        self._writer = _connect(path)
-        self._reader = _connect(path)
+        try:
+            self._writer = _connect(path)
+            _check_form(self._writer, path)
+            self._reader = _connect(path)
+        except BaseException:
+            os.close(self._lock)
+            raise
         self._jobs: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._later: deque[Job[object]] = deque()
         self._later_timer: asyncio.TimerHandle | None = None
@@ -202,6 +212,13 @@ def _connect(path: Path) -> sqlite3.Connection:
     ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def _check_form(connection: sqlite3.Connection, path: Path) -> None:
+    (form,) = connection.execute("PRAGMA user_version").fetchone()
+    if form > _FORM:
+        raise DatabaseTooNew(f"{path} has form {form}, this release knows {_FORM}: start the later release again")
+    connection.execute(f"PRAGMA user_version = {_FORM}")
 
 
 def _lock(path: Path) -> int:

@@ -105,15 +105,17 @@ async def run(
             raise KitError(f"{name} {value!r}: 1 to 64 letters, digits, dots, dashes and underscores are allowed")
     database = Database(data_dir / f"adapter-{network}-{instance}.sqlite")
     spool = Spool(database, bus, network=network, instance=instance, now=now, limits=limits)
+    commands: CommandDesk | None = None
     try:
         await spool.start()
         ports, commands = await _ports(
             adapter, database, spool, bus, network=network, instance=instance, pepper=pepper, secret=secret, now=now
         )
         running = await adapter.start(ports, settings)
-        await commands.start()
         bus.subscribe(commands.subscription())
     except BaseException:
+        if commands is not None:
+            await commands.stop(0)
         await spool.stop()
         await database.close()
         raise
@@ -141,7 +143,7 @@ async def _ports(
     commands = CommandDesk(
         database, spool, authorizer, network=network, instance=instance, supported=adapter.requires, now=now
     )
-    for part in (tokens, accounts, connections):
+    for part in (tokens, accounts, connections, commands):
         await part.start()
     for subscription in (tokens.subscription(), accounts.subscription(), authorizer.subscription()):
         bus.subscribe(subscription)

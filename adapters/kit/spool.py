@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import structlog
 
@@ -26,13 +26,15 @@ from contracts.topics import METER, TOPIC_OF
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS spooled (sequence INTEGER PRIMARY KEY, envelope BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS relayed (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), sequence INTEGER NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS recorded (id BLOB PRIMARY KEY, forget_after INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS known_ids (key INTEGER PRIMARY KEY, forget_after INTEGER NOT NULL)",
 )
 _ROWS_IN_A_COMMIT = 1000
-_PARAMETERS = 500
+_SHARES = (128, 32, 8, 1)
 _BUSY_CALLS = 4
 _BUSY_PAUSE = 0.002
 _CHUNKS = 256
+_CHUNK = 2**63 // _CHUNKS
+T = TypeVar("T")
 
 logger = structlog.get_logger(__name__)
 
@@ -52,13 +54,18 @@ class SpoolLimits:
     sweep: timedelta = timedelta(hours=1)
     """Time in which all ids are looked through once."""
 
+    def hours(self, message: type[Message]) -> int:
+        """How long the ids of such facts are remembered."""
+        span = self.remember_meter_values if TOPIC_OF[message] is METER else self.remember
+        return int(span / timedelta(hours=1))
+
 
 class _Row(NamedTuple):
     sequence: int
-    key: bytes
+    key: int
     """Digest of the fact's id."""
     forget_after: int
-    """In hours since 1970."""
+    """See ``_hour``."""
     envelope: bytes
 
 
@@ -92,7 +99,8 @@ class Spool:
         self._source = f"adapter:{instance}"
         self._now = now
         self._limits = limits or SpoolLimits()
-        self._relay = Relay(database, bus, on_relayed=self._release)
+        self._hours = {message: self._limits.hours(message) for message in TOPIC_OF}
+        self._relay = Relay(database, bus, on_relayed=self._relayed)
         self._next = 1
         self._facts = 0
         self._octets = 0
@@ -119,9 +127,13 @@ class Spool:
         if not facts:
             return
         recorded_at = self._now()
-        hour = int(recorded_at.timestamp()) // 3600
-        rows = [self._row(fact, recorded_at, hour) for fact in facts]
-        octets = sum(len(row.envelope) for row in rows)
+        hour = _hour(recorded_at)
+        rows: list[_Row] = []
+        octets = 0
+        for fact in facts:
+            row = self._row(fact, recorded_at, hour)
+            rows.append(row)
+            octets += len(row.envelope)
         self._make_sure_it_fits(len(rows), octets)
         self._facts += len(rows)
         self._octets += octets
@@ -166,13 +178,7 @@ class Spool:
             cause=fact.cause,
             source=self._source,
         )
-        key = blake2b(fact.id.encode(), digest_size=16).digest()
-        return _Row(sequence, key, hour + self._hours_remembered(type(fact.message)), encode(envelope))
-
-    def _hours_remembered(self, message: type[Message]) -> int:
-        is_meter = TOPIC_OF[message] is METER
-        span = self._limits.remember_meter_values if is_meter else self._limits.remember
-        return int(span / timedelta(hours=1))
+        return _Row(sequence, _key(fact.id), hour + self._hours[type(fact.message)], encode(envelope))
 
     def _make_sure_it_fits(self, facts: int, octets: int) -> None:
         if self._facts + facts <= self._limits.facts and self._octets + octets <= self._limits.octets:
@@ -184,6 +190,20 @@ class Spool:
     def _release(self, facts: int, octets: int) -> None:
         self._facts -= facts
         self._octets -= octets
+
+    def _relayed(self, facts: int, octets: int) -> None:
+        self._release(facts, octets)
+        self._take_again_if_it_fits()
+
+    def _take_again_if_it_fits(self) -> None:
+        """Ends a refusal without waiting for somebody to try: while it lasts, no station may be sent here."""
+        if self._facts < self._limits.facts and self._octets < self._limits.octets:
+            self._take_again()
+
+    def _take_again(self) -> None:
+        if self._is_refusing:
+            self._is_refusing = False
+            logger.info("spool takes facts again", backlog=self._facts)
 
     def _refuse(self, reason: str) -> None:
         if not self._is_refusing:
@@ -219,9 +239,7 @@ class Spool:
             self._has_waiting.clear()
 
     def _settle(self, calls: list[_Call], *, repeats: int, octets: int) -> None:
-        if self._is_refusing:
-            self._is_refusing = False
-            logger.info("spool takes facts again", backlog=self._facts)
+        self._take_again()
         self._release(repeats, sum(call.octets for call in calls) - octets)
         self._relay.wake()
         for call in calls:
@@ -243,9 +261,10 @@ class Spool:
             remembered = 0
             for chunk in range(_CHUNKS):
                 await asyncio.sleep(pause)
-                hour = int(self._now().timestamp()) // 3600 + ahead
+                hour = _hour(self._now()) + ahead
                 try:
                     remembered += await self._database.write(partial(_forget_chunk, chunk, hour))
+                    self._take_again_if_it_fits()
                 except sqlite3.Error as error:
                     logger.warning("old ids could not be dropped", error=str(error))
             if remembered > self._limits.remembered:
@@ -255,6 +274,11 @@ class Spool:
                 ahead = max(0, ahead - 24)
 
 
+def _hour(at: datetime) -> int:
+    """Hours since the year 1, UTC."""
+    return at.toordinal() * 24 + at.hour
+
+
 def _create(connection: sqlite3.Connection) -> None:
     for table in _TABLES:
         connection.execute(table)
@@ -262,27 +286,47 @@ def _create(connection: sqlite3.Connection) -> None:
 
 def _insert(rows: list[_Row], connection: sqlite3.Connection) -> tuple[int, int]:
     """Keeps the rows whose id is new. Returns how many, and their octets."""
-    known: set[bytes] = set()
-    for start in range(0, len(rows), _PARAMETERS):
-        keys = [row.key for row in rows[start : start + _PARAMETERS]]
-        marks = ",".join("?" * len(keys))
+    keys = [row.key for row in rows]
+    known: set[int] = set()
+    for share in _shares(keys):
+        marks = ",".join("?" * len(share))
         known.update(
             key
-            for (key,) in connection.execute(f"SELECT id FROM recorded WHERE id IN ({marks})", keys)  # noqa: S608
+            for (key,) in connection.execute(f"SELECT key FROM known_ids WHERE key IN ({marks})", share)  # noqa: S608
         )
     fresh: list[_Row] = []
     for row in rows:
         if row.key not in known:
             known.add(row.key)
             fresh.append(row)
-    connection.executemany("INSERT INTO spooled VALUES (?, ?)", [(row.sequence, row.envelope) for row in fresh])
-    connection.executemany("INSERT INTO recorded VALUES (?, ?)", [(row.key, row.forget_after) for row in fresh])
+    for rows_share in _shares(fresh):
+        marks = ",".join(["(?,?)"] * len(rows_share))
+        spooled = [value for row in rows_share for value in (row.sequence, row.envelope)]
+        connection.execute(f"INSERT INTO spooled VALUES {marks}", spooled)  # noqa: S608
+        recorded = [value for row in rows_share for value in (row.key, row.forget_after)]
+        connection.execute(f"INSERT INTO known_ids VALUES {marks}", recorded)  # noqa: S608
     return len(fresh), sum(len(row.envelope) for row in fresh)
 
 
+def _shares(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cuts into few fixed lengths: a statement per share costs a tenth of one per row, since each one lets go of the
+    interpreter's lock, and few lengths mean that each is compiled once."""
+    start = 0
+    for length in _SHARES:
+        while len(items) - start >= length:
+            yield items[start : start + length]
+            start += length
+
+
+def _key(id: str) -> int:
+    """63 bits of the id's digest. Among five million remembered ids the chance that a new fact is taken for a repeat
+    is below one in a million million."""
+    return int.from_bytes(blake2b(id.encode(), digest_size=8).digest(), "big") >> 1
+
+
 def _forget_chunk(chunk: int, hour: int, connection: sqlite3.Connection) -> int:
-    """Drops ids that begin with the octet ``chunk`` and are past ``hour``. Returns how many of them remain."""
-    low, high = bytes([chunk]), bytes([chunk]) + b"\xff" * 16
-    connection.execute("DELETE FROM recorded WHERE id >= ? AND id <= ? AND forget_after < ?", (low, high, hour))
-    (remaining,) = connection.execute("SELECT count(*) FROM recorded WHERE id >= ? AND id <= ?", (low, high)).fetchone()
+    """Drops ids of the part ``chunk`` that are past ``hour``. Returns how many of the part remain."""
+    part = (chunk * _CHUNK, (chunk + 1) * _CHUNK - 1)
+    connection.execute("DELETE FROM known_ids WHERE key BETWEEN ? AND ? AND forget_after < ?", (*part, hour))
+    (remaining,) = connection.execute("SELECT count(*) FROM known_ids WHERE key BETWEEN ? AND ?", part).fetchone()
     return int(remaining)

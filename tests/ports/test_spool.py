@@ -135,7 +135,7 @@ async def test_ids_are_forgotten_when_they_are_old(tmp_path: Path) -> None:
 
     def remembered() -> int:
         connection = sqlite3.connect(tmp_path / "spool.sqlite")
-        (count,) = connection.execute("SELECT count(*) FROM recorded").fetchone()
+        (count,) = connection.execute("SELECT count(*) FROM known_ids").fetchone()
         connection.close()
         return int(count)
 
@@ -160,7 +160,7 @@ async def test_too_many_ids_make_the_oldest_go_early(tmp_path: Path) -> None:
 
         def remembered() -> int:
             connection = sqlite3.connect(tmp_path / "spool.sqlite")
-            (count,) = connection.execute("SELECT count(*) FROM recorded").fetchone()
+            (count,) = connection.execute("SELECT count(*) FROM known_ids").fetchone()
             connection.close()
             return int(count)
 
@@ -178,8 +178,11 @@ async def test_the_bound_is_loud_loses_nothing_and_gives_way(tmp_path: Path) -> 
         assert on_disk(tmp_path) == 2, "none of the refused call is kept"
         await spool.record([make_fact(1, 2)])
         assert spool.is_healthy()
+        with pytest.raises(SpoolFull):
+            await spool.record([make_fact(1, 3)])
         bus.is_away = False
         assert await spool.drain(10)
+        assert spool.is_healthy(), "without waiting for a station to try"
         await spool.record([make_fact(1, 3)])
         assert await spool.drain(5)
     assert bus.ids() == [make_fact(1, number).id for number in range(4)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.kit.database import Database, DatabaseClosed
+from adapters.kit.database import Database, DatabaseClosed, DatabaseTooNew
 from tests.kit.wait import until
 
 
@@ -91,3 +91,11 @@ async def test_a_caller_that_went_away_does_not_matter(database: Database) -> No
     waiting.cancel()
     await database.write(lambda connection: insert(connection, "b"))
     assert ("b",) in database.fetch("SELECT * FROM words")
+
+
+def test_a_file_of_a_later_release_is_left_alone(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "kit.sqlite")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(DatabaseTooNew, match="form 99"):
+        Database(tmp_path / "kit.sqlite")
