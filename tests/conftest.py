@@ -1,8 +1,10 @@
 """Fixtures of the whole suite: real servers, one of each per test process, and a closed network."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.kit import closed_network, kafka, postgresql
 from tests.kit.kafka import KafkaBroker
@@ -10,6 +12,11 @@ from tests.kit.postgresql import Postgresql
 from tests.kit.tools import is_missing
 
 closed_network.close()
+
+# How long an example takes says more about the machine's other work than about the code; CI repeats what it found
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @pytest.fixture(autouse=True)
