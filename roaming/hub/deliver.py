@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.client import Answer, Call, Outcome
@@ -64,6 +65,16 @@ class Pending:
     correlation_id: str
     created_at: datetime
     is_due: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A delivery with its call; ``request`` is ``None`` when there is nothing to send, or nothing could be built."""
+
+    pending: Pending
+    endpoint: str
+    request: PushRequest | None
+    error: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +150,8 @@ class Lane:
                 batch = self._eligible(await self._claim(partner))
                 if not batch:
                     return
-                await self._record(await asyncio.gather(*(self._attempt(pending) for pending in batch)))
+                prepared = await self._prepare(batch)
+                await self._record(await asyncio.gather(*(self._attempt(entry) for entry in prepared)))
                 if self._pause:
                     await asyncio.sleep(self._pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, no secret
         except StoreUnavailable as error:
@@ -193,27 +205,45 @@ class Lane:
         due = [entry for entry in heads.values() if entry.is_due]
         return due[: 1 if self._pause else AT_ONCE]
 
-    async def _attempt(self, pending: Pending) -> Result:
-        job, rules = pending.job, pending.rules
-        endpoint = job.partner.endpoint(job.module, rules.interface) or ""
-        if pending.is_in_doubt and rules.find_copy is not None:
-            found = await rules.find_copy(self._services, job, endpoint)
-            if found is not None:
-                return Result(pending=pending, verdict=Verdict.DELIVERED, remote_url=found)
-        try:
-            async with self._services.database.reading() as connection:
-                request = await rules.build(connection, job, endpoint)
-        except StoreUnavailable:
-            raise
-        except Exception as error:
-            logger.exception("delivery_cannot_be_built", delivery=job.id, module=job.module)
-            return Result(pending=pending, verdict=Verdict.REFUSED, error=f"{type(error).__name__}: {error}")
+    async def _prepare(self, batch: Sequence[Pending]) -> list[Prepared]:
+        """Builds all calls in one reading, and marks the records among them in doubt before any is sent."""
+        prepared: list[Prepared] = []
+        async with self._services.database.reading() as connection:
+            for pending in batch:
+                job = pending.job
+                endpoint = job.partner.endpoint(job.module, pending.rules.interface) or ""
+                try:
+                    request = await pending.rules.build(connection, job, endpoint)
+                    prepared.append(Prepared(pending=pending, endpoint=endpoint, request=request))
+                except StoreUnavailable:
+                    raise
+                except Exception as error:
+                    logger.exception("delivery_cannot_be_built", delivery=job.id, module=job.module)
+                    reason = f"{type(error).__name__}: {error}"
+                    prepared.append(Prepared(pending=pending, endpoint=endpoint, request=None, error=reason))
+        records = [
+            entry.pending.job.id
+            for entry in prepared
+            if entry.pending.rules.kind == DeliveryKind.RECORD and not entry.pending.is_in_doubt and entry.request
+        ]
+        if records:
+            async with self._services.database.work() as work:
+                await work.connection.execute(
+                    update(DELIVERIES).where(DELIVERIES.c.id.in_(records)).values(is_in_doubt=True)
+                )
+        return prepared
+
+    async def _attempt(self, prepared: Prepared) -> Result:
+        pending, request = prepared.pending, prepared.request
+        if prepared.error:
+            return Result(pending=pending, verdict=Verdict.REFUSED, error=prepared.error)
         if request is None:
             return Result(pending=pending, verdict=Verdict.DELIVERED, is_dropped=True)
-        if rules.kind == DeliveryKind.RECORD and not pending.is_in_doubt:
-            await self._mark_in_doubt(job.id)
-        answer = await self._send(pending, request)
-        return judge(pending, request, answer)
+        if pending.is_in_doubt and pending.rules.find_copy is not None:
+            found = await pending.rules.find_copy(self._services, pending.job, prepared.endpoint)
+            if found is not None:
+                return Result(pending=pending, verdict=Verdict.DELIVERED, remote_url=found)
+        return judge(pending, request, await self._send(pending, request))
 
     async def _send(self, pending: Pending, request: PushRequest) -> Answer:
         job = pending.job
@@ -253,12 +283,6 @@ class Lane:
         )
         return answer
 
-    async def _mark_in_doubt(self, delivery_id: int) -> None:
-        async with self._services.database.work() as work:
-            await work.connection.execute(
-                update(DELIVERIES).where(DELIVERIES.c.id == delivery_id).values(is_in_doubt=True)
-            )
-
     async def _record(self, results: Sequence[Result]) -> None:
         now = self._services.clock.now()
         has_trouble = any(result.is_partner_trouble for result in results)
@@ -269,8 +293,12 @@ class Lane:
                 self._pause = min(max(self._pause, *waits), LONGEST_PAUSE)
         else:
             self._pause = 0.0
+        plain = [result for result in results if is_plain(result)]
         async with self._services.database.work() as work:
+            await record_plain(work.connection, plain, now)
             for result in results:
+                if is_plain(result):
+                    continue
                 values = outcome_values(result, now)
                 table, pending = DELIVERIES, result.pending
                 done = await work.connection.execute(
@@ -354,6 +382,31 @@ def outcome_values(result: Result, now: datetime) -> dict[str, Any]:
             else:
                 values["due_at"] = now
     return values
+
+
+def is_plain(result: Result) -> bool:
+    """Delivered at the first try, with nothing to remember: by far the most."""
+    return result.verdict == Verdict.DELIVERED and not result.is_dropped and not result.remote_url
+
+
+async def record_plain(connection: AsyncConnection, results: Sequence[Result], now: datetime) -> None:
+    """Records plain deliveries in one statement; one whose object changed meanwhile stays pending."""
+    if not results:
+        return
+    table = DELIVERIES
+    pairs = [(result.pending.job.id, result.pending.revision) for result in results]
+    await connection.execute(
+        update(table)
+        .where(tuple_(table.c.id, table.c.revision).in_(pairs))
+        .values(
+            state="DELIVERED",
+            done_at=now,
+            attempts=table.c.attempts + 1,
+            is_in_doubt=False,
+            is_full=False,
+            last_error="",
+        )
+    )
 
 
 def _time(value: datetime | str) -> datetime:

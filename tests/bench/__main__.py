@@ -1,0 +1,81 @@
+"""``make bench``: every figure the README quotes, limits and subjects side by side in one run.
+
+``python -m tests.bench [--quick] [--only read,authorise,ingest,door,ocpp]``. Ratios and processor time are to be
+trusted, wall-clock depends on what else the machine does.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import uvloop
+
+from tests.bench.data import prepare, settings_for
+from tests.bench.facts import events_through, open_door, to_the_door
+from tests.bench.serving import authorise, page_of_locations
+from tests.kit.postgresql import Postgresql
+from tests.kit.postgresql import missing as postgresql_missing
+
+KINDS = ("read", "authorise", "ingest", "door", "ocpp")
+
+
+def row(what: str, *cells: str) -> None:
+    print(f"{what:<46}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
+
+
+async def on(name: str, database_url: str, folder: Path, only: set[str], seconds: float) -> None:
+    """All benchmarks on one database."""
+    async with open_door() as door:
+        settings = await prepare(database_url, folder, partner_url=door.url)
+        url = settings.effective_database_url
+        if "read" in only:
+            static, page, size = await page_of_locations(url, folder, seconds=seconds)
+            row(f"{name}: static, {size / 1000:.0f} kB", f"{static.per_second:.0f}/s", f"{static.cpu_ms:.2f} ms CPU")
+            ratio = f"{page.cpu_ms / static.cpu_ms:.1f} × static"
+            row(f"{name}: 100 of 10,000 locations", f"{page.per_second:.0f}/s", f"{page.cpu_ms:.2f} ms CPU", ratio)
+        if "authorise" in only:
+            got = await authorise(url, folder, rate=500, seconds=seconds)
+            times = (
+                f"p50 {got.p50:.1f} ms",
+                f"p99 {got.p99:.1f} ms",
+                f"{got.cpu_ms:.2f} ms CPU",
+                f"{got.errors} errors",
+            )
+            row(f"{name}: authorise, 500/s open loop", *times)
+        if "door" in only:
+            p50, p99, lost = await to_the_door(settings, door, rate=200, seconds=seconds)
+            row(f"{name}: fact to partner, 200/s", f"p50 {p50:.0f} ms", f"p99 {p99:.0f} ms", f"{lost} missing")
+        if "ingest" in only:
+            for batch in (100, 500):
+                rate, cpu = await events_through(settings_for(url, folder), events=int(4000 * seconds), batch=batch)
+                row(f"{name}: status events, batches of {batch}", f"{rate:.0f}/s", f"{cpu:.0f} µs CPU")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a second each, to see that it runs")
+    parser.add_argument("--only", default=",".join(KINDS), help="some of " + ", ".join(KINDS))
+    arguments = parser.parse_args()
+    only, seconds = set(arguments.only.split(",")), 1.0 if arguments.quick else 5.0
+    run: Callable[..., None] = uvloop.run
+    with tempfile.TemporaryDirectory() as folder:
+        sqlite = Path(folder) / "sqlite"
+        sqlite.mkdir()
+        run(on("SQLite", f"sqlite:///{sqlite / 'hub.db'}", sqlite, only, seconds))
+        if postgresql_missing() is None:
+            with Postgresql(is_synced=True) as server:
+                place = Path(folder) / "postgresql"
+                place.mkdir()
+                run(on("PostgreSQL", server.url(server.create_database("bench")), place, only, seconds))
+        else:
+            print(f"PostgreSQL: left out, {postgresql_missing()}")
+    if "ocpp" in only:
+        command = [sys.executable, "-m", "tests.bench.ocpp_messages"]
+        subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()

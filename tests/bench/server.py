@@ -1,0 +1,36 @@
+"""``python -m tests.bench.server DATABASE_URL FOLDER PORT``: the hub's HTTP side, and the same bytes from memory."""
+
+import asyncio
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import uvloop
+
+from roaming.app import create_app, open_services
+from roaming.cli.running import http, until_stopped
+from tests.bench.data import settings_for
+
+
+async def main(database_url: str, folder: str, port: str) -> None:
+    settings = settings_for(database_url, Path(folder)).model_copy(update={"port": int(port)})
+    async with open_services(settings) as services:
+        app = create_app(services)
+        page = Path(folder) / "page.json"
+        body = page.read_bytes() if page.exists() else b"{}"
+
+        async def static(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+
+        app.mount("/bench", static)
+        async with http(settings, services, app):
+            journal = asyncio.create_task(services.journal.run(keep_for=timedelta(days=1)))
+            print("ready", flush=True)
+            await until_stopped()
+            journal.cancel()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(*sys.argv[1:]))
