@@ -22,7 +22,8 @@ def parse_json(data: bytes) -> Any:
     """The value written in ``data``; a number with fraction or exponent becomes Decimal, any other int.
 
     Raises ``MalformedJson`` for anything but one JSON value in UTF-8, more than 64 levels, numbers of more than
-    32 digits or an exponent beyond 20, integers of more than 64 bits, NaN and Infinity. Of a repeated key the last one counts.
+    32 digits or an exponent beyond 20, integers of more than 64 bits, NaN and Infinity. Of a repeated key the last
+    one counts.
     """
     try:
         value = _DECODER.decode(data)

@@ -53,7 +53,7 @@ def _sayable(cdr: CDR, writing: Writing, prefix: str) -> CDR:
         raise EncodeError(f"{prefix}credit", "2.1.1 has no credit CDRs: settle it with the partner by other means")
     for index, tariff in enumerate(cdr.tariffs):
         for name in ("country_code", "party_id"):
-            if fold(getattr(tariff, name)) != fold(getattr(cdr, name)):
+            if getattr(tariff, name) != getattr(cdr, name):
                 writing.lose(f"{prefix}tariffs[{index}].{name}", "2.1.1 tariffs are of the CDR's own party")
     return cdr
 
