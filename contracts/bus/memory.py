@@ -201,10 +201,7 @@ class MemoryBus:
         reader.task = asyncio.create_task(reader.run(), name=f"bus reader {reader.subscription.group}")
 
     def _remember(self, topic: Topic, envelopes: Sequence[Envelope]) -> None:
-        kept = self._last.setdefault(topic.name, {})
-        for envelope in envelopes:
-            kept.pop(envelope.subject, None)
-            kept[envelope.subject] = envelope
+        self._last.setdefault(topic.name, {}).update({envelope.subject: envelope for envelope in envelopes})
 
     def _shares(self, topic: Topic, envelopes: Sequence[Envelope]) -> list[tuple[_Reader, Sequence[Envelope]]]:
         """Who gets what: everything to each group; inside a group, a subject always to the same member."""

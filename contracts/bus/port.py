@@ -4,7 +4,7 @@ What every body promises, held by one shared suite (``tests/ports/test_bus.py``)
 
 - *At least once.* What ``publish`` returned for is delivered to every group, possibly twice.
 - *Order per subject.* A handler sees the messages of one subject in the order they were published.
-- *No gap.* When a handler raises, the same batch comes again, after a pause that grows; later messages of the
+- *No gap.* When a handler raises, the same messages come again, after a pause that grows; later messages of the
   same subject wait.
 - *Acknowledged after the handler returned*, never before: the handler commits its own database first.
 """

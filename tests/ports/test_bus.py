@@ -208,9 +208,13 @@ async def test_members_of_a_group_share_the_work(body: Body) -> None:
     await until(both_work, seconds=20, every=0.1)
     await until(lambda: {e.id for e in sent} <= {*left.ids, *right.ids}, seconds=20)
     assert by_subject(sorted(handled(left, right), key=lambda e: e.sequence)) == by_subject(sent)
-    last = by_subject(envelope for notes in (left, right) for envelope in notes.batches[-1])
-    assert last, "each subject of the last round went to one member"
-    assert not set(by_subject(left.batches[-1])) & set(by_subject(right.batches[-1]))
+    rounds = envelopes_of(SUBJECTS * 5)
+    await body.bus.publish(topic, rounds)
+    await until(lambda: {e.id for e in rounds} <= {*left.ids, *right.ids}, seconds=20)
+    of_these = {envelope.id for envelope in rounds}
+    subjects = [{e.subject for e in handled(notes) if e.id in of_these} for notes in (left, right)]
+    assert all(subjects)
+    assert not subjects[0] & subjects[1], "a subject belongs to one member"
 
 
 async def test_a_late_group_gets_the_last_message_per_subject_of_a_compacted_topic(body: Body) -> None:

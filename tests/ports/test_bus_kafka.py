@@ -193,7 +193,9 @@ async def test_a_stuck_reader_is_rebuilt(new_bus: NewBus, fault: str) -> None:
         consumer._coordinator.check_errors = _die
 
     async def is_rebuilt() -> bool:
-        await bus.publish(topic, [an_envelope()])
+        # The first of the faults is seen without anything to read, the others when there is
+        if fault != "waits for an assignment for ever":
+            await bus.publish(topic, [an_envelope()])
         return bus.readers[0].consumer is not consumer
 
     await until(is_rebuilt, seconds=20, every=0.1)
@@ -282,11 +284,13 @@ async def test_a_batch_refused_for_good_does_not_close_the_way_for_the_next(
     bus = new_bus()
     bus.subscribe(reads(topic, notes))
     await bus.start()
+    first = [an_envelope()]
+    await bus.publish(topic, first)
     with pytest.raises(BusUnavailable, match="MessageSizeTooLarge"):
         await bus.publish(topic, [an_envelope(info="x" * 5000)])
     small = [an_envelope()]
     await asyncio.wait_for(relay(bus, topic, small), 10)
-    await until(lambda: notes.has(small), seconds=20)
+    await until(lambda: notes.has([*first, *small]), seconds=20)
 
 
 async def create(bootstrap: str, name: str, configuration: dict[str, str]) -> None:
