@@ -429,7 +429,11 @@ class _Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
                 raise
-            logger.warning("handler_failed", group=self.subscription.group, again_in=again_in, exc_info=error)
+            # A database that is away is told in a line; how we noticed is of no use
+            trace = {} if isinstance(error, ConnectionError) else {"exc_info": error}
+            logger.warning(
+                "handler_failed", group=self.subscription.group, again_in=again_in, reason=repr(error), **trace
+            )
             return False
         finally:
             self._handler_called_at = None

@@ -7,6 +7,8 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from roaming.cli.logs import configure_logging
+
 T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -14,6 +16,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text."
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Runs a command's work under uvloop where there is one."""
+    configure_logging()
     try:
         import uvloop
     except ImportError:

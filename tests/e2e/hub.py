@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,19 @@ class Hub:
     """One hub. ``shape``: ``embedded``, ``postgresql`` (one process) or ``scaled`` (adapter, service and worker
     apart, two of each)."""
 
-    def __init__(self, shape: str, folder: Path, *, database_url: str = "", kafka: str = "") -> None:
+    def __init__(
+        self,
+        shape: str,
+        folder: Path,
+        *,
+        database_url: str = "",
+        kafka: str = "",
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.shape = shape
         self.folder = folder
         self.kafka = kafka
+        self._settings = settings or {}
         self.database_url = database_url or f"sqlite:///{folder / 'hub.db'}"
         self.http_ports = [free_port() for _ in range(2 if shape == "scaled" else 1)]
         self.ocpp_ports = [free_port() for _ in range(2 if shape == "scaled" else 1)]
@@ -58,7 +68,7 @@ class Hub:
             # Where it is set, every process would compile all libraries anew: seconds at each start
             "PYTHONDONTWRITEBYTECODE": "",
         }
-        return values | ({"KAFKA_BOOTSTRAP": self.kafka} if self.kafka else {})
+        return values | self._settings | ({"KAFKA_BOOTSTRAP": self.kafka} if self.kafka else {})
 
     def _describe(self) -> None:
         roaming = [sys.executable, "-m", "roaming.cli"]
