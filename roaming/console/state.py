@@ -20,7 +20,7 @@ _SESSIONS = "SELECT key, status, document, scope FROM sessions WHERE source = ''
 _CDRS = (
     "SELECT c.key, c.document, c.scope, d.state, d.attempts, d.done_at, d.partner_id, d.last_error FROM cdrs c"
     " LEFT JOIN deliveries d ON d.module = 'cdrs' AND d.object_key = c.key"
-    " WHERE c.source = '' ORDER BY c.received_at DESC LIMIT 12"
+    " WHERE c.source = '' ORDER BY c.ended_at DESC LIMIT 12"
 )
 _PARTNERS = "SELECT id, name, state FROM partners ORDER BY id"
 _TOTALS = (

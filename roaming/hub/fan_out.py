@@ -68,7 +68,7 @@ class FanOut:
         directory = await self._services.directory.current()
         async with database.work() as work:
             deliveries: dict[str, dict[str, Any]] = {}
-            for row in rows:
+            for row in self._latest(rows):
                 outgoing = Outgoing(
                     module=row[1],
                     object_key=row[2],
@@ -89,6 +89,15 @@ class FanOut:
             if deliveries:
                 work.wake("deliveries")
         return len(rows)
+
+    def _latest(self, rows: Sequence[Any]) -> list[Any]:
+        """Of several changes to one thing the last; every record."""
+        kept: dict[tuple[Any, ...], Any] = {}
+        for row in rows:
+            rules = self._modules[row[1]].delivery
+            is_record = rules is not None and rules.kind == DeliveryKind.RECORD
+            kept[(row[0],) if is_record else (row[1], row[2], row[4])] = row
+        return list(kept.values())
 
 
 def _coalesce_key(outgoing: Outgoing, recipient: Recipient, record_id: int | None) -> str:

@@ -36,6 +36,7 @@ class DeliveryRow(SQLModel, table=True):
     __tablename__ = "deliveries"
     __table_args__ = (
         Index("deliveries_due", "partner_id", "state", "id"),
+        Index("deliveries_waiting", "state", "due_at"),
         Index("deliveries_of_object", "module", "object_key"),
         {"sqlite_autoincrement": True},
     )

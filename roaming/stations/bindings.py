@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages import StationAccountChanged
@@ -116,15 +116,12 @@ async def bindings_of_evse(
 ) -> list[Binding]:
     """Bindings of one EVSE, or of all EVSEs of a location, in the order of EVSE and connector."""
     statement = select(BINDINGS).where(
-        BINDINGS.c.country_code == party.country_code, BINDINGS.c.party_id == party.party_id
+        BINDINGS.c.country_code == party.country_code,
+        BINDINGS.c.party_id == party.party_id,
+        func.lower(BINDINGS.c.location_id) == location_id.lower(),
     )
     rows = (await connection.execute(statement)).mappings()
-    found = [
-        binding
-        for binding in map(_binding, rows)
-        if fold(binding.location_id) == fold(location_id)
-        and (evse_uid is None or fold(binding.evse_uid) == fold(evse_uid))
-    ]
+    found = [binding for binding in map(_binding, rows) if evse_uid is None or fold(binding.evse_uid) == fold(evse_uid)]
     return sorted(found, key=lambda b: (b.evse_uid, b.connector_id))
 
 

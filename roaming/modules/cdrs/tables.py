@@ -24,6 +24,6 @@ class CdrRow(DocumentRow, table=True):
     """Before taxes."""
     total_energy: Decimal = Field(sa_column=Column(Exact, nullable=False))
     """kWh."""
-    ended_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    ended_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
     digest: str = ""
     """Of the CDR as a partner sent it: tells a repeat from a second version."""

@@ -19,7 +19,7 @@ class SessionRow(DocumentRow, table=True):
 
     status: str
     kwh: Decimal = Field(sa_column=Column(Exact, nullable=False))
-    started_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    started_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
 
 
 class TransactionRow(SQLModel, table=True):

@@ -62,6 +62,7 @@ def upgrade() -> None:
     with op.batch_alter_table('cdrs', schema=None) as batch_op:
         batch_op.create_index('cdrs_in_order', ['source', 'is_listed', 'last_updated', 'key'], unique=False)
         batch_op.create_index('cdrs_of_owner', ['source', 'scope', 'country_code', 'party_id', 'is_listed', 'last_updated', 'key'], unique=False)
+        batch_op.create_index(batch_op.f('ix_cdrs_ended_at'), ['ended_at'], unique=False)
 
     op.create_table('commands',
     sa.Column('id', sa.String(), nullable=False),
@@ -147,6 +148,7 @@ def upgrade() -> None:
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
         batch_op.create_index('deliveries_due', ['partner_id', 'state', 'id'], unique=False)
         batch_op.create_index('deliveries_of_object', ['module', 'object_key'], unique=False)
+        batch_op.create_index('deliveries_waiting', ['state', 'due_at'], unique=False)
 
     op.create_table('directory_state',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -330,6 +332,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('key')
     )
     with op.batch_alter_table('sessions', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_sessions_started_at'), ['started_at'], unique=False)
         batch_op.create_index('sessions_in_order', ['source', 'is_listed', 'last_updated', 'key'], unique=False)
         batch_op.create_index('sessions_of_owner', ['source', 'scope', 'country_code', 'party_id', 'is_listed', 'last_updated', 'key'], unique=False)
 
@@ -444,6 +447,7 @@ def downgrade() -> None:
     with op.batch_alter_table('sessions', schema=None) as batch_op:
         batch_op.drop_index('sessions_of_owner')
         batch_op.drop_index('sessions_in_order')
+        batch_op.drop_index(batch_op.f('ix_sessions_started_at'))
 
     op.drop_table('sessions')
     op.drop_table('session_snapshots')
@@ -472,6 +476,7 @@ def downgrade() -> None:
     op.drop_table('driver_tokens')
     op.drop_table('directory_state')
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
+        batch_op.drop_index('deliveries_waiting')
         batch_op.drop_index('deliveries_of_object')
         batch_op.drop_index('deliveries_due')
 
@@ -487,6 +492,7 @@ def downgrade() -> None:
 
     op.drop_table('commands')
     with op.batch_alter_table('cdrs', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_cdrs_ended_at'))
         batch_op.drop_index('cdrs_of_owner')
         batch_op.drop_index('cdrs_in_order')
 
