@@ -1,5 +1,7 @@
 """Fixtures of the service's tests."""
 
+import structlog
+
 from tests.kit.database import (
     database,
     database_url,
@@ -19,3 +21,11 @@ __all__ = [
     "sqlite_template",
     "sqlite_url",
 ]
+
+# structlog's default prints every local variable of every frame: seconds of work a traceback
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)

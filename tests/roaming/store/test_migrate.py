@@ -1,0 +1,93 @@
+"""The revisions make exactly the tables the code declares, on both databases, and can be taken back."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+
+from roaming.store import migrate
+from roaming.store.database import Database
+from roaming.store.errors import StoreUnavailable
+from tests.kit.database import BOTH
+
+
+@pytest.fixture(params=BOTH)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of this test's own."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/new/hub.db"
+    else:
+        yield request.getfixturevalue("fresh_postgresql")
+
+
+async def tables(url: str) -> set[str]:
+    database = await Database.open(url)
+    async with database.reading() as connection:
+        found = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    await database.close()
+    return set(found)
+
+
+async def test_the_revisions_make_what_the_code_declares(empty_url: str) -> None:
+    await migrate.upgrade(empty_url)
+    different = await migrate.differences(empty_url)
+    assert different == [], "run `python -m roaming.store.migrate` to write the revision (see its --help)"
+
+
+async def test_the_comparison_sees_a_difference(empty_url: str) -> None:
+    await migrate.upgrade(empty_url)
+    database = await Database.open(empty_url)
+    async with database.work() as work:
+        await work.connection.exec_driver_sql("DROP TABLE inbox")
+        await work.connection.exec_driver_sql("ALTER TABLE outbox ADD COLUMN stray INTEGER")
+    await database.close()
+    kinds = sorted(str(entry[0]) for entry in await migrate.differences(empty_url))
+    assert kinds == ["add_index", "add_table", "remove_column"]
+
+
+async def test_up_down_and_up_again(empty_url: str) -> None:
+    revisions = ScriptDirectory.from_config(migrate._config())
+    every = [script.revision for script in revisions.walk_revisions()][::-1]
+    for revision in every:
+        await migrate.upgrade(empty_url, revision)
+    assert await migrate.current(empty_url) == migrate.head() == every[-1]
+    assert "outbox" in await tables(empty_url)
+    for revision in [*every[:-1][::-1], "base"]:
+        await migrate.downgrade(empty_url, revision)
+    assert await tables(empty_url) == {"alembic_version"}
+    await migrate.upgrade(empty_url)
+    assert await migrate.is_current(empty_url)
+
+
+async def test_an_empty_database_is_not_current(empty_url: str) -> None:
+    assert await migrate.current(empty_url) is None
+    assert not await migrate.is_current(empty_url)
+
+
+async def test_processes_that_start_together_take_turns(empty_url: str) -> None:
+    await asyncio.gather(*(migrate.upgrade(empty_url) for _ in range(4)))
+    assert await migrate.is_current(empty_url)
+
+
+async def test_an_upgrade_keeps_what_is_there(empty_url: str) -> None:
+    await migrate.upgrade(empty_url)
+    database = await Database.open(empty_url)
+    async with database.work() as work:
+        await work.connection.exec_driver_sql("INSERT INTO directory_state (id, revision) VALUES (1, 7)")
+    await migrate.upgrade(empty_url)
+    assert (await database.reader.fetch("SELECT revision FROM directory_state"))[0][0] == 7
+    await database.close()
+
+
+async def test_an_absent_server_is_unavailable() -> None:
+    with pytest.raises(StoreUnavailable):
+        await migrate.upgrade("postgresql://nobody@127.0.0.1:1/none")
+
+
+def test_revisions_are_numbered_in_one_line() -> None:
+    revisions = ScriptDirectory.from_config(migrate._config())
+    every = [script.revision for script in revisions.walk_revisions()][::-1]
+    assert every == [f"{number:04d}" for number in range(1, len(every) + 1)]
