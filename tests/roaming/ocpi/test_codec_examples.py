@@ -1,0 +1,141 @@
+"""The specification's own examples, where they lie beside the tree: each comes back as it was, but for what is declared
+here; departures from the field tables are findings."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roaming.model.location import Location
+from roaming.model.token import CdrToken
+from roaming.model.version import Version
+from roaming.ocpi.codec import Codec, DecodeContext, EncodeContext, FindingCode, parse_json
+from roaming.ocpi.forms.location import HOURS
+from roaming.ocpi.forms.place import ENERGY_MIX_211, ENERGY_MIX_230
+from roaming.ocpi.forms.text import DISPLAY_TEXT
+from tests.roaming.ocpi.codecs import CODECS, codec_of
+
+EXAMPLES = Path(__file__).parents[4] / "shared" / "ocpi" / "examples"
+
+needs_examples = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the specification's examples are not here")
+
+RECEIVED = datetime(2026, 1, 31, 12, tzinfo=UTC)
+CONTEXT = DecodeContext(
+    country_code="BE",
+    party_id="BEC",
+    received_at=RECEIVED,
+    cdr_token=CdrToken(country_code="DE", party_id="TNM", uid="012345678", type="RFID", contract_id="DE8ACC12E46L89"),
+    role="CPO",
+)
+
+# Objects of modules that have no codec, or of a table that is tried with its module.
+WITHOUT_CODEC = {
+    "Booking",
+    "BookingLocation",
+    "Calendar",
+    "ClientInfo",
+    "FinancialAdviceConfirmation",
+    "ResponseEnvelope",
+    "Terminal",
+    "Version",
+    "VersionDetails",
+}
+
+SMALL = {"DisplayText": DISPLAY_TEXT, "Hours": HOURS, "EnergyMix": ENERGY_MIX_230}
+
+# What the canonical model does not keep of an example, or adds to it: path to what comes back instead.
+STAND_IN = "2015-06-29T22:01:13Z"
+DIFFERENCES: dict[str, dict[str, Any]] = {
+    "2.1.1/cdrs/cdr_example.json": {
+        "location.type": "UNKNOWN",
+        "location.last_updated": STAND_IN,
+        "location.evses[0].status": "UNKNOWN",
+        "location.evses[0].last_updated": STAND_IN,
+        "location.evses[0].connectors[0].voltage": 0,
+        "location.evses[0].connectors[0].amperage": 0,
+        "location.evses[0].connectors[0].tariff_id": None,
+        "location.evses[0].connectors[0].last_updated": STAND_IN,
+        "tariffs[0].elements[0].price_components[0].price": 2,
+    },
+    "2.1.1/locations/location_example.json": {
+        "evses[0].status_schedule": None,
+        "time_zone": "Europe/Brussels",
+    },
+    "2.1.1/sessions/session_example_1_simple_start.json": {"location.time_zone": "Europe/Brussels"},
+    "2.1.1/tariffs/tariff_put_example.json": {"last_updated": "2026-01-31T12:00:00Z"},
+    "2.2.1/tariffs/tariff_put_example.json": {"last_updated": "2026-01-31T12:00:00Z"},
+    "2.3.0/tariffs/tariff_put_example.json": {"last_updated": "2026-01-31T12:00:00Z"},
+    "2.3.0/cdrs/cdr_example.json": {"tariffs[0].tax_included": "NO"},
+}
+
+FINDINGS = {
+    "2.1.1/cdrs/cdr_example.json": {("tariffs[0].elements[0].price_components[0].price", FindingCode.NUMBER_AS_TEXT)},
+    "2.1.1/locations/location_example.json": {("time_zone", FindingCode.MISSING)},
+    "2.1.1/tariffs/tariff_put_example.json": {("last_updated", FindingCode.MISSING)},
+    "2.2.1/tariffs/tariff_put_example.json": {("last_updated", FindingCode.MISSING)},
+    "2.3.0/tariffs/tariff_put_example.json": {("last_updated", FindingCode.MISSING)},
+    "2.3.0/cdrs/cdr_example.json": {("tariffs[0].tax_included", FindingCode.MISSING)},
+}
+
+
+def examples(completeness: str) -> list[Any]:
+    """Version, file and object of each example that parses."""
+    found = []
+    for version in Version:
+        manifest = EXAMPLES / version / "MANIFEST.tsv"
+        for line in manifest.read_text().splitlines()[1:] if manifest.is_file() else ():
+            file, name, complete, parses, *_rest = line.split("\t")
+            if name not in WITHOUT_CODEC and complete == completeness and parses == "yes":
+                found.append(pytest.param(version, file, name, id=f"{version}/{file}"))
+    return found
+
+
+def codec_for(name: str, version: Version) -> Codec[Any]:
+    if name in SMALL:
+        return Codec(version, ENERGY_MIX_211 if (name, version) == ("EnergyMix", Version.V2_1_1) else SMALL[name])
+    return codec_of(name, version)
+
+
+def quoted_location(body: dict[str, Any], version: Version) -> Location | None:
+    """The Location that a 2.1.1 Session quotes, as if it were stored here."""
+    if version != Version.V2_1_1 or "kwh" not in body:
+        return None
+    location: Location = CODECS["locations", "Location", version].decode(body["location"], context=CONTEXT).value
+    return location
+
+
+def flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Leaves by path. Empty lists count as such: leaving one out is a difference."""
+    if isinstance(value, dict):
+        return {key: leaf for name, item in value.items() for key, leaf in flat(item, f"{path}.{name}").items()}
+    if isinstance(value, list) and value:
+        return {key: leaf for index, item in enumerate(value) for key, leaf in flat(item, f"{path}[{index}]").items()}
+    return {path.lstrip("."): value}
+
+
+@needs_examples
+@pytest.mark.parametrize(("version", "file", "name"), examples("full"))
+def test_a_full_example_comes_back_as_it_was(version: Version, file: str, name: str) -> None:
+    codec = codec_for(name, version)
+    body = parse_json((EXAMPLES / version / file).read_bytes())
+    if body.keys() <= {"energy_mix", "opening_times"}:
+        (body,) = body.values()
+    decoded = codec.decode(body, context=CONTEXT)
+    assert {(finding.path, finding.code) for finding in decoded.findings} == FINDINGS.get(f"{version}/{file}", set())
+    encoded = codec.encode(decoded.value, context=EncodeContext(location=quoted_location(body, version)))
+    before, after = flat(body), flat(encoded.body)
+    changed = {path: after.get(path) for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    changed |= dict.fromkeys(before.keys() - after.keys())
+    assert changed == DIFFERENCES.get(f"{version}/{file}", {})
+
+
+@needs_examples
+@pytest.mark.parametrize(("version", "file", "name"), examples("partial"))
+def test_a_partial_example_is_a_patch(version: Version, file: str, name: str) -> None:
+    codec = codec_for(name, version)
+    body = parse_json((EXAMPLES / version / file).read_bytes())
+    patch = codec.decode_patch(body)
+    assert patch.changes.keys()
+    assert not patch.extra
+    assert codec.encode_patch(patch).body == body
