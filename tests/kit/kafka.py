@@ -83,6 +83,7 @@ class KafkaBroker:
             [*self._java(), "kafka.Kafka", self._properties],
             log=self.folder / "server.log",
             cwd=self.folder,
+            litter=self.folder,
         )
 
     @property

@@ -67,6 +67,7 @@ class Postgresql:
             log=self.folder / "server.log",
             user=self._user,
             cwd=self.folder,
+            litter=self.folder,
         )
 
     @property

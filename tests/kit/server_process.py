@@ -57,11 +57,14 @@ class ServerProcess:
         log: Path,
         user: str | None = None,
         cwd: Path | None = None,
+        litter: Path | None = None,
     ) -> None:
+        """``litter`` is a folder that goes too when the process that started the server is killed."""
         self.command = [os.fspath(part) for part in command]
         self.log = log
         self._user = user
         self._cwd = cwd
+        self._litter = litter
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
 
@@ -83,7 +86,7 @@ class ServerProcess:
         with self.log.open("ab") as out:
             begin = out.tell()
             self._process = self._launch(out)
-        self._guard = _dies_with_us(self._process.pid)
+        self._guard = _dies_with_us(self._process.pid, self._litter)
         end = time.monotonic() + seconds
         while True:
             if self._process.poll() is not None:
@@ -157,10 +160,11 @@ class ServerProcess:
         return "\n" + "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
 
 
-def _dies_with_us(pid: int) -> subprocess.Popen[bytes]:
+def _dies_with_us(pid: int, litter: Path | None) -> subprocess.Popen[bytes]:
     """A shell that kills ``pid`` when our end of its input closes without a word: we have been killed."""
+    script = 'read -r word || { kill -9 "$1"; [ -z "$2" ] || { sleep 1; rm -rf "$2"; }; }'
     return subprocess.Popen(
-        ["sh", "-c", 'read -r word || kill -9 "$1"', "guard", str(pid)],
+        ["sh", "-c", script, "guard", str(pid), str(litter or "")],
         stdin=subprocess.PIPE,
         start_new_session=True,
     )
