@@ -195,7 +195,8 @@ class Documents:
         query = _Query(self.table.name, selection, after)
         if not query.branches:
             return []
-        rows = await database.reader.fetch(query.page(TEXT_COLUMN[version], limit, offset), *query.parameters)
+        skipped = 0 if after is not None else offset
+        rows = await database.reader.fetch(query.page(TEXT_COLUMN[version], limit, skipped), *query.parameters)
         return [
             PageRow(
                 key=row[0],
