@@ -171,7 +171,7 @@ class Charging:
                         station.id,
                         connector_id,
                         given,
-                        orjson.dumps(payload["meterValue"]).hex(),
+                        hashlib.blake2b(orjson.dumps(payload["meterValue"]), digest_size=16).hexdigest(),
                         "" if is_dated else f"{station.epoch}/{request.number}",
                     ),
                     message=taken,
@@ -375,8 +375,8 @@ class Charging:
         """The transaction of meter values. An id that may be ours stays as it is, also when this instance has never
         seen it; nonsense and absence fall to the open transaction of the connector."""
         if given is not None and 0 < int(given) <= transactions.LARGEST_ID:
-            if self._transactions.find(station.id, int(given)) is None:
-                station.deviations["meter values of an unknown transaction"] += 1
+            if int(given) not in self._transactions.open_at(station.id):
+                station.deviations["meter values of no open transaction"] += 1
             return str(int(given))
         if not connector_id:
             return None

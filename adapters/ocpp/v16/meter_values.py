@@ -4,7 +4,7 @@ OCPP 1.6, section 7.33 (SampledValue): absent fields mean an import register in 
 phases together.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -38,6 +38,7 @@ _CONTEXT: Final = {
 }
 
 _PER_PHASE: Final = (Measurand.ENERGY_REGISTER, Measurand.ENERGY_EXPORT_REGISTER, Measurand.ENERGY_INTERVAL)
+_PLAIN_UNITS: Final = frozenset({"Wh", "W", "A", "V", "Percent"})
 _LARGEST: Final = Decimal(10) ** 12
 _KELVIN: Final = Decimal("273.15")
 
@@ -49,17 +50,22 @@ def to_samples(
     samples: list[MeterSample] = []
     for entry in meter_values:
         at = moments.moment(entry.get("timestamp"), received_at=received_at, offset=offset).at
-        by_context: dict[ReadingContext, list[Mapping[str, Any]]] = {}
+        by_context: dict[ReadingContext, tuple[list[MeterValue], list[SignedReading]]] = {}
         for sampled in entry.get("sampledValue", ()):
-            context = sampled.get("context")
-            known = _CONTEXT.get(context, ReadingContext.OTHER) if context else ReadingContext.PERIODIC
-            by_context.setdefault(known, []).append(sampled)
-        for context, group in by_context.items():
-            values = _with_totals(value for value in map(_value, group) if value is not None)
-            signed = tuple(SignedReading(data=item["value"]) for item in group if _is_signed(item))
+            word = sampled.get("context")
+            context = _CONTEXT.get(word, ReadingContext.OTHER) if word else ReadingContext.PERIODIC
+            group = by_context.get(context)
+            if group is None:
+                group = by_context[context] = ([], [])
+            if sampled.get("format") == "SignedData":
+                group[1].append(SignedReading(data=sampled["value"]))
+            elif (value := _value(sampled)) is not None:
+                group[0].append(value)
+        for context, (values, signed) in by_context.items():
             if values or signed:
-                samples.append(MeterSample(at=at, context=context, values=values, signed=signed))
-    samples.sort(key=lambda sample: sample.at)
+                samples.append(MeterSample(at=at, context=context, values=_with_totals(values), signed=tuple(signed)))
+    if len(samples) > 1:
+        samples.sort(key=lambda sample: sample.at)
     return tuple(samples)
 
 
@@ -72,22 +78,18 @@ def last_register(samples: Sequence[MeterSample]) -> Decimal | None:
     return None
 
 
-def _is_signed(sampled: Mapping[str, Any]) -> bool:
-    return sampled.get("format") == "SignedData"
-
-
 def _value(sampled: Mapping[str, Any]) -> MeterValue | None:
     measurand = _MEASURAND.get(sampled.get("measurand") or "Energy.Active.Import.Register")
-    if measurand is None or _is_signed(sampled):
+    if measurand is None:
         return None
     number = _number(sampled["value"])
     if number is None:
         return None
-    location = sampled.get("location")
+    unit, phase, location = sampled.get("unit"), sampled.get("phase"), sampled.get("location")
     return MeterValue(
         measurand=measurand,
-        value=_in_fixed_unit(number, measurand, sampled.get("unit")),
-        phase=_phase(sampled.get("phase")),
+        value=number if unit is None or unit in _PLAIN_UNITS else _in_fixed_unit(number, measurand, unit),
+        phase=phase.removesuffix("-N") if phase else None,  # L1-N is the same as L1; L1-L2 is not
         location=location if location and location != "Outlet" else None,
     )
 
@@ -103,10 +105,8 @@ def _number(text: str) -> Decimal | None:
     return number if number.is_finite() and abs(number) <= _LARGEST else None
 
 
-def _in_fixed_unit(number: Decimal, measurand: Measurand, unit: str | None) -> Decimal:
+def _in_fixed_unit(number: Decimal, measurand: Measurand, unit: str) -> Decimal:
     """Exact: a shift of the decimal point, or a difference."""
-    if not unit:
-        return number
     word = unit.lower()
     if word.startswith("kw") or word == "kva":
         return _plain(number.scaleb(3))
@@ -123,14 +123,10 @@ def _plain(number: Decimal) -> Decimal:
     return number.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else number
 
 
-def _phase(phase: str | None) -> str | None:
-    """L1-N is the same as L1; L1-L2 is not."""
-    return phase.removesuffix("-N") if phase else None
-
-
-def _with_totals(values: Iterable[MeterValue]) -> tuple[MeterValue, ...]:
+def _with_totals(found: list[MeterValue]) -> tuple[MeterValue, ...]:
     """Energy has a total: where a station gives only phases, the one is the total, three are its sum."""
-    found = list(values)
+    if all(value.phase is None for value in found):
+        return tuple(found)
     for measurand in _PER_PHASE:
         phased = [value for value in found if value.measurand is measurand and value.location is None]
         if not phased or any(value.phase is None for value in phased):

@@ -167,7 +167,7 @@ def from_authorization(status: AuthorizationStatus, *, parent_id_tag: str | None
 
 def from_time(at: datetime) -> str:
     """UTC with ``Z`` and milliseconds: what stations of all makes can read."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def to_command_result(name: CommandName, status: str) -> CommandResult:

@@ -231,7 +231,7 @@ QUIRKS = (
         "meter values of an unknown transaction",
         (f'[2,"1","MeterValues",{{"connectorId":1,"transactionId":4711,"meterValue":[{METER}]}}]',),
         {"MeterValuesTaken": 1},
-        mended="meter values of an unknown transaction",
+        mended="meter values of no open transaction",
     ),
     Quirk(
         "meter values with transaction 0",

@@ -1,0 +1,208 @@
+"""OCPP messages a second, and what one costs: the adapter beside the ``ocpp`` package on the same server library.
+
+``python -m tests.bench.ocpp_messages [--seconds 5] [--stations 50]``. Each subject is a process of its own under
+uvloop, loaded from here by bare frames, one request open per station: one heartbeat, one status and three meter
+values of six samples. Processor time is the subject's alone, from the kernel: trust the ratios.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from tests.bench.load import cpu_seconds
+
+SUBJECTS = {
+    "package": "ocpp package, checked in threads (its default)",
+    "package-inline": "ocpp package, checked in the loop",
+    "package-unchecked": "ocpp package, unchecked",
+    "adapter": "this adapter, checked, facts counted",
+    "adapter-spool": "this adapter, checked, facts in the spool",
+}
+_VALUES = (
+    ("@", "Energy.Active.Import.Register", "Wh", "Outlet"),
+    ("11040.0", "Power.Active.Import", "W", "Outlet"),
+    ("16.0", "Current.Import", "A", "Outlet"),
+    ("16.0", "Current.Offered", "A", "Outlet"),
+    ("230.1", "Voltage", "V", "Outlet"),
+    ("55", "SoC", "Percent", "EV"),
+)
+SAMPLE = ",".join(
+    f'{{"value":"{value}","context":"Sample.Periodic","measurand":"{measurand}","unit":"{unit}","location":"{place}"}}'
+    for value, measurand, unit, place in _VALUES
+)
+METER = (
+    '"MeterValues",{"connectorId":1,"transactionId":7,"meterValue":'
+    '[{"timestamp":"2026-11-23T10:00:00Z","sampledValue":[' + SAMPLE + "]}]}]"
+)
+STATUS = '"StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available"}]'
+MIX = ('"Heartbeat",{}]', STATUS, METER, METER, METER)
+
+
+async def station(port: int, name: str, end: float) -> int:
+    """Asks and reads until ``end``; how many answers came."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        (
+            f"GET /{name} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
+        ).encode()
+    )
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b" 101 " in head, head
+    clock, count = asyncio.get_running_loop().time, 0
+    while clock() < end:
+        body = f'[2,"{count}",{MIX[count % len(MIX)].replace("@", str(count), 1)}'.encode()
+        size = len(body)
+        length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+        writer.write(b"\x81" + length + b"\0\0\0\0" + body)
+        _, size = await reader.readexactly(2)
+        if size == 126:
+            size = int.from_bytes(await reader.readexactly(2), "big")
+        answer = await reader.readexactly(size)
+        assert answer.startswith(b"[3,"), answer
+        count += 1
+    writer.transport.abort()
+    return count
+
+
+async def load(port: int, pid: int, *, stations: int, seconds: float) -> tuple[float, float]:
+    """Messages a second, and microseconds of the subject's processor time for each."""
+    clock = asyncio.get_running_loop().time
+    await asyncio.gather(*(station(port, f"W{n}", clock() + seconds / 5) for n in range(stations)))
+    began, cpu = clock(), cpu_seconds([pid])
+    counts = await asyncio.gather(*(station(port, f"S{n}", began + seconds) for n in range(stations)))
+    return sum(counts) / (clock() - began), (cpu_seconds([pid]) - cpu) / sum(counts) * 1e6
+
+
+def measure(subject: str, *, stations: int, seconds: float) -> tuple[float, float]:
+    """One subject in a process of its own."""
+    command = [sys.executable, "-m", "tests.bench.ocpp_messages", "--serve", subject]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            port = int(server.stdout.readline())
+            result: tuple[float, float] = uvloop.run(load(port, server.pid, stations=stations, seconds=seconds))
+        finally:
+            server.kill()
+    return result
+
+
+async def serve_package(*, is_checked: bool, is_inline: bool) -> None:
+    """The package as its documentation uses it."""
+    import logging
+
+    import ocpp.messages
+    from ocpp.routing import on
+    from ocpp.v16 import ChargePoint, call_result
+    from ocpp.v16.enums import Action
+    from websockets.asyncio.server import ServerConnection, serve
+    from websockets.exceptions import ConnectionClosed
+    from websockets.typing import Subprotocol
+
+    logging.getLogger("ocpp").setLevel(logging.ERROR)
+    ocpp.messages.ASYNC_VALIDATION = not is_inline
+    skip = not is_checked
+
+    class Central(ChargePoint):  # type: ignore[misc]
+        @on(Action.heartbeat, skip_schema_validation=skip)  # type: ignore[untyped-decorator]
+        def heartbeat(self, **_: Any) -> Any:
+            return call_result.Heartbeat(datetime.now(UTC).isoformat())
+
+        @on(Action.status_notification, skip_schema_validation=skip)  # type: ignore[untyped-decorator]
+        def status(self, **_: Any) -> Any:
+            return call_result.StatusNotification()
+
+        @on(Action.meter_values, skip_schema_validation=skip)  # type: ignore[untyped-decorator]
+        def meter(self, **_: Any) -> Any:
+            return call_result.MeterValues()
+
+    async def handle(socket: ServerConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            await Central("x", socket).start()
+
+    async with serve(handle, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp1.6")], compression=None) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await asyncio.Event().wait()
+
+
+class Uncounted:
+    """Facts that are taken and forgotten."""
+
+    async def record(self, facts: Sequence[object]) -> None:
+        return None
+
+
+async def serve_adapter(folder: Path, *, has_spool: bool) -> None:
+    """The adapter, with the real kit behind it or with nothing."""
+    from dataclasses import replace
+
+    from adapters.kit.manifest import Account
+    from adapters.ocpp.adapter import OcppSettings, start
+    from tests.kit.stations import FakePorts
+
+    fakes = FakePorts()
+    fakes.accounts.find = lambda _: Account(is_admitted=True, key_digest=None)  # type: ignore[method-assign]
+    ports = replace(fakes.ports(), facts=Uncounted())
+    if has_spool:
+        from adapters.kit.database import Database
+        from adapters.kit.spool import Spool
+        from contracts.bus.memory import MemoryBus
+
+        bus = MemoryBus()
+        await bus.start()
+        spool = Spool(Database(folder / "spool.sqlite"), bus, network="demo", instance="bench", now=ports.now)
+        await spool.start()
+        ports = replace(ports, facts=spool)
+    settings = OcppSettings(port=0, state_path=folder / "state.sqlite", messages_per_second=1e9, message_burst=1e9)
+    running = await start(ports, settings)
+    print(running.addresses()["ocpp"].rsplit(":", 1)[1].strip("/"), flush=True)
+    await asyncio.Event().wait()
+
+
+def serve(subject: str) -> None:
+    """Runs one subject until it is killed; prints its port."""
+    import structlog
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    folder = Path(tempfile.mkdtemp(prefix="bench-ocpp-"))
+    subjects: dict[str, Callable[[], Awaitable[None]]] = {
+        "package": lambda: serve_package(is_checked=True, is_inline=False),
+        "package-inline": lambda: serve_package(is_checked=True, is_inline=True),
+        "package-unchecked": lambda: serve_package(is_checked=False, is_inline=True),
+        "adapter": lambda: serve_adapter(folder, has_spool=False),
+        "adapter-spool": lambda: serve_adapter(folder, has_spool=True),
+    }
+    run: Callable[..., None] = uvloop.run
+    run(subjects[subject]())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.ocpp_messages", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--stations", type=int, default=50)
+    parser.add_argument("--serve", choices=tuple(SUBJECTS), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        serve(arguments.serve)
+        return
+    print(f"OCPP messages, {arguments.stations} stations, {os.cpu_count()} processors")
+    base = 0.0
+    for subject, words in SUBJECTS.items():
+        rate, cpu = measure(subject, stations=arguments.stations, seconds=arguments.seconds)
+        base = base or cpu
+        print(f"{words:<50}{rate:>10.0f}/s{cpu:>10.0f} µs CPU{cpu / base:>8.2f} ×", flush=True)
+
+
+if __name__ == "__main__":
+    main()
