@@ -105,7 +105,7 @@ class SandboxEmsp:
         self._hub_parties = answer.data["roles"]
 
     async def push_tokens(self) -> None:
-        """Gives the hub its drivers' tokens, so that it need not ask about whitelisted ones. Raises ``RuntimeError``."""
+        """Gives the hub its drivers' tokens, so that nobody on a whitelist is asked about. Raises ``RuntimeError``."""
         for driver in self.drivers.values():
             token = driver.token(self.party)
             url = join(self._hub["tokens", "RECEIVER"], self.party.country_code, self.party.party_id, driver.uid)
