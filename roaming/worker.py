@@ -1,8 +1,9 @@
 """Composition root of everything that is not HTTP: consumers, relay, fan-out, deliveries, journal, module tasks."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -20,6 +21,7 @@ from roaming.store.relay import Relay
 
 logger = structlog.get_logger(__name__)
 
+RESTART_SECONDS = 1.0
 INBOX_KEPT = timedelta(days=14)
 """Longer than any topic keeps messages, so that no repeat is ever taken for new."""
 
@@ -47,20 +49,17 @@ class Worker:
             for subscription in module.subscriptions(services, self._bus):
                 self._bus.subscribe(subscription)
         await self._bus.start()
-        self._spawn("relay", Relay(database, self._bus, self._locks).run())
-        self._spawn("fan-out", FanOut(services, self._modules, self._locks).run())
-        self._spawn("deliverer", Deliverer(services, self._modules, self._locks).run())
-        self._spawn("journal", services.journal.run(keep_for=timedelta(days=self._journal_days)))
-        self._spawn("prune", self._prune())
+        self._spawn("relay", Relay(database, self._bus, self._locks).run)
+        self._spawn("fan-out", FanOut(services, self._modules, self._locks).run)
+        self._spawn("deliverer", Deliverer(services, self._modules, self._locks).run)
+        self._spawn("journal", partial(services.journal.run, keep_for=timedelta(days=self._journal_days)))
+        self._spawn("prune", self._prune)
         for module in self._modules:
             for number, task in enumerate(module.tasks(services)):
-                self._spawn(f"{module.id}-{number}", task())
+                self._spawn(f"{module.id}-{number}", task)
 
-    def _spawn(self, name: str, work: Awaitable[Any]) -> None:
-        task = asyncio.ensure_future(work)
-        task.set_name(name)
-        task.add_done_callback(_report)
-        self._tasks.append(task)
+    def _spawn(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        self._tasks.append(asyncio.create_task(kept_running(name, work), name=name))
 
     def is_healthy(self) -> bool:
         """False when a task has ended or the bus stands still."""
@@ -87,6 +86,14 @@ class Worker:
                 logger.warning("prune_waits", reason=str(error))
 
 
-def _report(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        logger.error("worker_task_ended", task=task.get_name(), exc_info=task.exception())
+async def kept_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Runs ``work`` until it ends or is cancelled, again after it has failed: what nobody foresaw must not end, say,
+    the deliveries of a worker that goes on otherwise."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            logger.exception("worker_task_failed", task=name, again_in=RESTART_SECONDS)
+            await asyncio.sleep(RESTART_SECONDS)
+        else:
+            return
