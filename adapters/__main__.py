@@ -38,7 +38,7 @@ class ProcessSettings(BaseSettings):
     """Bootstrap servers, such as ``localhost:9092``."""
     topic_prefix: str = ""
     """Goes before the names of topics and groups; the same as the service's."""
-    network: str = "demo"
+    network: str = "main"
     instance: str = Field(default_factory=lambda: socket.gethostname())
     """Name of this process, unique in its network and the same after a restart."""
     data_dir: Path = Path("adapter-data")
