@@ -54,7 +54,7 @@ class Encoded:
     losses: tuple[Loss, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decoded(Generic[T]):
     """An object, and the departures that were tolerated."""
 

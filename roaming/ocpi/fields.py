@@ -342,9 +342,7 @@ def _read_special(
     else:
         found = rule.source(body, reading)
         if found is None:
-            raise DecodeError(
-                prefix + rule.attribute, f"not in the body of {reading.version}, the context must give it"
-            )
+            raise DecodeError(prefix + rule.attribute, f"{reading.version} does not say it, needs {rule.source}")
         values[rule.attribute] = found
 
 

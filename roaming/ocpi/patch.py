@@ -14,7 +14,7 @@ from roaming.ocpi.translation import DecodeError, Finding
 T = TypeVar("T", bound=CanonicalObject)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Patch(Generic[T]):
     """New values by attribute. An optional attribute that is cleared stands with ``None`` or ``()``."""
 
