@@ -13,13 +13,12 @@ from adapters.kit.manifest import Account, Fact, Ports
 from adapters.ocpp.limits import Bucket
 from adapters.ocpp.presence import Presence
 from adapters.ocpp.security import Doorkeeper, Takeovers
-from adapters.ocpp.station import RECONNECT, Answerer, Pace, Station
+from adapters.ocpp.station import RECONNECT, TRY_LATER, Answerer, Pace, Station
 from adapters.ocpp.transport import Admission, Handshake, Refusal, Socket, SocketClosed
 from contracts.envelope import message_id
 from contracts.messages import Message, StationConnected, StationDisconnected
 
 POLICY: Final = 1008
-TRY_LATER: Final = 1013
 LONGEST_PACING: Final = 8.0
 """A newcomer waits this long for its turn at most, then it is sent away with 503."""
 

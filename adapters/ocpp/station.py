@@ -26,6 +26,8 @@ TIMEOUTS_BEFORE_CLOSE: Final = 3
 REMEMBERED_ANSWERS: Final = 4
 LOGGED: Final = 10
 """Of each kind of deviation on a connection, then every thousandth."""
+TRY_LATER: Final = 1013
+"""Close code "try again later" (RFC 6455 registry)."""
 RECONNECT: Final = 1012
 """Close code "service restart" (RFC 6455 registry): some stations never come back after a plain 1000."""
 
@@ -125,8 +127,8 @@ class Station:
 
     @property
     def is_over(self) -> bool:
-        """The connection has ended; what was read may still be worked on."""
-        return self._is_over
+        """The connection has ended or is being closed; what was read may still be worked on."""
+        return self._is_over or self.close_reason is not None
 
     def count(self, deviation: str) -> bool:
         """Counts a deviation; true when it is worth a line in the log, which nobody can flood."""
@@ -261,7 +263,7 @@ class Station:
                 answer = await self._answer_one(frame, raw, received_at)
             except NotDurable as error:
                 logger.error("station left unanswered, it must say it again", station_id=self.id, error=str(error))
-                await self.close(1013, "try again later")
+                await self._turn_away()
                 return
             if answer is None:
                 continue
@@ -271,6 +273,13 @@ class Station:
                 continue  # what was read is still recorded; the station asks again
             if not self._ready.is_set():
                 asyncio.get_running_loop().call_later(self.pace.settle_seconds, self._ready.set)
+
+    async def _turn_away(self) -> None:
+        """Closes, and forgets what else was read: it must not overtake what could not be kept."""
+        closing = asyncio.create_task(self.close(TRY_LATER, "try again later"))
+        while await self._waiting.get() is not None:
+            self.deviations["dropped unanswered"] += 1
+        await closing
 
     async def _answer_one(self, frame: Call | Unreadable, raw: bytes, received_at: datetime) -> bytes | None:
         if isinstance(frame, Unreadable):
