@@ -3,14 +3,19 @@
 A few hundred rows that every request needs and that rarely change: read once, kept until the revision moves.
 """
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
+from roaming.store.columns import text_to_time
 from roaming.store.database import Database
 
 RECEIVING_ROLES = (Role.EMSP, Role.NSP, Role.OTHER)
@@ -152,36 +157,64 @@ class DirectoryCache:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._current: Directory | None = None
+        self._loading = asyncio.Lock()
 
     async def current(self, *, known_revision: int | None = None) -> Directory:
-        """The picture of now. ``known_revision`` saves the look when the caller has just read it."""
+        """The picture of now. ``known_revision`` saves the look when the caller has just read it. Raises
+        ``StoreUnavailable``."""
         if known_revision is None:
             rows = await self._database.reader.fetch("SELECT revision FROM directory_state WHERE id = 1")
             known_revision = rows[0][0] if rows else 0
-        if self._current is None or self._current.revision != known_revision:
-            self._current = await load_directory(self._database, known_revision)
-        return self._current
+        if self._is_current(known_revision):
+            assert self._current is not None
+            return self._current
+        async with self._loading:  # everybody notices a new revision at once; one of them reads
+            if not self._is_current(known_revision):
+                self._current = await load_directory(self._database, known_revision)
+            assert self._current is not None
+            return self._current
+
+    def _is_current(self, revision: int) -> bool:
+        return self._current is not None and self._current.revision == revision
 
 
 async def load_directory(database: Database, revision: int) -> Directory:
     """Reads everything. A change in between has a higher revision and leads to another reading."""
-    reader = database.reader
-    partners = await reader.fetch(
+    return await _load(database.reader.fetch, revision)
+
+
+async def directory_within(connection: AsyncConnection) -> Directory:
+    """The picture as a transaction sees it, its own changes included."""
+
+    async def fetch(sql: str) -> Sequence[Any]:
+        return (await connection.exec_driver_sql(sql)).all()
+
+    return await _load(fetch, 0)
+
+
+async def _load(fetch: Callable[[str], Awaitable[Sequence[Any]]], revision: int) -> Directory:
+    partners = await fetch(
         "SELECT id, name, state, version, versions_url, endpoints, roles, dialect, allowed_parties, is_agreeing,"
-        " sealed_token FROM partners ORDER BY id"
+        " sealed_token, connected_at FROM partners ORDER BY id"
     )
-    hosted = await reader.fetch(
+    hosted = await fetch(
         "SELECT country_code, party_id, role, name, website FROM parties ORDER BY country_code, party_id, role"
     )
-    agreements = await reader.fetch("SELECT cpo, emsp FROM agreements WHERE is_active")
+    agreements = await fetch("SELECT cpo, emsp FROM agreements WHERE is_active")
     return Directory(
         revision=revision,
         partners={row[0]: _partner(row) for row in partners},
         hosted=tuple(
             PartyRole(party=PartyId(row[0], row[1]), role=row[2], name=row[3], website=row[4]) for row in hosted
         ),
-        agreements=frozenset((PartyId.parse(row[0]), PartyId.parse(row[1])) for row in agreements),
+        agreements=frozenset((_kept(row[0]), _kept(row[1])) for row in agreements),
     )
+
+
+def _kept(text: str) -> PartyId:
+    """The inverse of ``str``. Whatever was stored can be read: one odd party must not take the directory down."""
+    country_code, _, party_id = text.partition("-")
+    return PartyId(country_code, party_id)
 
 
 def _partner(row: Any) -> Partner:
@@ -204,7 +237,8 @@ def _partner(row: Any) -> Partner:
             for r in json.loads(row[6])
         ),
         dialect=json.loads(row[7]),
-        allowed_parties=frozenset(PartyId.parse(text) for text in json.loads(row[8])),
+        allowed_parties=frozenset(_kept(text) for text in json.loads(row[8])),
         is_agreeing=bool(row[9]),
         sealed_token=row[10],
+        connected_at=text_to_time(row[11]) if row[11] is not None else None,
     )

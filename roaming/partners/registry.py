@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
-from roaming.partners.directory import Directory, Endpoint, Partner, PartyRole
+from roaming.partners.directory import Directory, Endpoint, Partner, PartyRole, directory_within
 from roaming.partners.tables import AgreementRow, CredentialsTokenRow, DirectoryStateRow, PartnerRow, PartyRow
 from roaming.store.bulk import insert_new, upsert
 from roaming.store.database import Work
@@ -29,9 +29,10 @@ class PartyTaken(ValueError):
 
 
 async def touch(work: Work) -> None:
-    """Raises the directory's revision: every copy in memory is read again at its next use."""
-    await insert_new(work.connection, STATE, [{"id": 1, "revision": 0}], key=("id",))
-    await work.connection.execute(update(STATE).values(revision=STATE.c.revision + 1))
+    """Raises the directory's revision: every copy in memory is read again at its next use. From here to the commit
+    nobody else changes the directory."""
+    row = {"id": 1, "revision": 1}
+    await upsert(work.connection, STATE, [row], key=("id",), update=("revision = t.revision + 1",))
     work.wake("directory")
 
 
@@ -113,8 +114,13 @@ async def connect_partner(
 ) -> None:
     """Records a finished registration (or its renewal) and makes the agreements the partner was added with.
 
-    Raises ``PartyTaken`` when a role names a party it may not speak for.
+    Raises ``PartyTaken`` when a role names a party it may not speak for, by ``directory`` or by what another
+    registration has changed meanwhile.
     """
+    for role in roles:
+        check_claim(directory, partner, role.party)
+    await touch(work)
+    directory = await directory_within(work.connection)
     for role in roles:
         check_claim(directory, partner, role.party)
     values = {
@@ -141,7 +147,6 @@ async def connect_partner(
     if partner.is_agreeing:
         for role in roles:
             await agree_with_hosted(work, directory, role)
-    await touch(work)
     work.wake("partner")
 
 

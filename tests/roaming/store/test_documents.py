@@ -193,6 +193,14 @@ async def test_a_page_shows_what_was_asked_for_and_nothing_else(
     assert await THINGS.total(database, selection) == len(wanted)
 
 
+async def test_a_page_behind_a_place_does_not_skip_the_offset_again(database: Database) -> None:
+    await insert(database, *(thing(number, minutes=number) for number in range(6)))
+    selection = Selection(owners=(TNM,))
+    (first,) = await THINGS.page(database, selection, V, limit=1, offset=1)
+    page = await THINGS.page(database, selection, V, limit=2, offset=2, after=(first.last_updated, first.key))
+    assert [row.key for row in page] == [object_key(TNM, f"T{number:05}") for number in (2, 3)]
+
+
 async def test_many_owners_are_read_in_one_order_too(database: Database) -> None:
     owners = [PartyId("NL", f"P{number:02}") for number in range(MAX_BRANCHES * 2)]
     await insert(database, *(thing(n, owner=owner, minutes=-n) for n, owner in enumerate(owners)))
