@@ -356,6 +356,7 @@ def _absent(rule: Field, value: Any, writing: Writing, prefix: str) -> Any:
 
 def _say(rule: Field, item: Any, body: dict[str, Any], writing: Writing, prefix: str) -> None:
     """A field that may turn out unsayable, or a list that may become empty."""
+    known = len(writing.losses)
     try:
         said = rule.kind.encode(item, writing, prefix, rule.attribute)
     except EncodeError as error:
@@ -364,7 +365,7 @@ def _say(rule: Field, item: Any, body: dict[str, Any], writing: Writing, prefix:
         writing.lose(prefix + rule.attribute, error.reason)
         return
     if said == [] and rule.is_required:
-        raise EncodeError(prefix + rule.attribute, f"no entry can be said in {writing.version}")
+        raise EncodeError(prefix + rule.attribute, f"no entry can be said: {writing.losses[known].reason}")
     if said != []:
         body[rule.wire] = said
 

@@ -181,7 +181,7 @@ def test_an_entry_that_cannot_be_said_is_left_out_and_declared() -> None:
     assert encoded.body == location_body()
     assert encoded.losses == (
         Loss("evses[0].connectors[1]", "standard: MCS does not exist in 2.2.1"),
-        Loss("evses[1]", "connectors: no entry can be said in 2.2.1"),
+        Loss("evses[1]", "connectors: no entry can be said: standard: MCS does not exist in 2.2.1"),
     )
 
 

@@ -73,7 +73,9 @@ def _write_place(cdr: CDR, writing: Writing, prefix: str) -> Mapping[str, Any]:
     if quoted is None:
         del body["time_zone"]
     for loss in inner.losses:
-        writing.lose(f"{prefix}cdr_location.{_OWN_NAMES.get(loss.path, loss.path)}", loss.reason)
+        own_name = _OWN_NAMES.get(loss.path, loss.path)
+        if own_name.partition(".")[0] in CdrLocation.__struct_fields__:
+            writing.lose(f"{prefix}cdr_location.{own_name}", loss.reason)
     if not body.get("evses"):
         for name in _PLUG:
             writing.lose(f"{prefix}cdr_location.{name}", "2.1.1 cannot say this EVSE")
