@@ -88,13 +88,17 @@ async def load(port: int, pid: int, *, stations: int, seconds: float) -> tuple[f
 def measure(subject: str, *, stations: int, seconds: float) -> tuple[float, float]:
     """One subject in a process of its own."""
     command = [sys.executable, "-m", "tests.bench.ocpp_messages", "--serve", subject]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-ocpp-") as folder,
+        subprocess.Popen([*command, "--folder", folder], stdout=subprocess.PIPE, text=True) as server,
+    ):
         assert server.stdout is not None
         try:
             port = int(server.stdout.readline())
             result: tuple[float, float] = uvloop.run(load(port, server.pid, stations=stations, seconds=seconds))
         finally:
             server.kill()
+            server.wait()
     return result
 
 
@@ -170,12 +174,11 @@ async def serve_adapter(folder: Path, *, has_spool: bool) -> None:
     await asyncio.Event().wait()
 
 
-def serve(subject: str) -> None:
+def serve(subject: str, folder: Path) -> None:
     """Runs one subject until it is killed; prints its port."""
     import structlog
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    folder = Path(tempfile.mkdtemp(prefix="bench-ocpp-"))
     subjects: dict[str, Callable[[], Awaitable[None]]] = {
         "package": lambda: serve_package(is_checked=True, is_inline=False),
         "package-inline": lambda: serve_package(is_checked=True, is_inline=True),
@@ -192,9 +195,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--stations", type=int, default=50)
     parser.add_argument("--serve", choices=tuple(SUBJECTS), help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
-        serve(arguments.serve)
+        serve(arguments.serve, arguments.folder)
         return
     print(f"OCPP messages, {arguments.stations} stations, {os.cpu_count()} processors")
     base = 0.0
