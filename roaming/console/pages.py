@@ -37,11 +37,24 @@ class Controls(Protocol):
         """The driver's eMSP stops a session; returns what happened, in words."""
 
 
+def is_local(request: Request) -> bool:
+    """Whether somebody at this machine asks. There is no sign-in yet, and partners reach the same port; a request that
+    came through a proxy is from somewhere else, whatever its last hop."""
+    host = request.client.host if request.client else ""
+    is_loopback = host.startswith("127.") or host == "::1"
+    return is_loopback and not any(name in request.headers for name in ("forwarded", "x-forwarded-for"))
+
+
+NOT_HERE = "the pages are for people at this machine: use a tunnel (ssh -L) until there is a sign-in"
+
+
 def mount_console(app: FastAPI, services: Services, *, notice: str, controls: Controls | None = None) -> None:
     """Adds the page at ``/``. ``controls`` are for demos only: they need no sign-in."""
 
     @app.get("/", include_in_schema=False)
-    async def page() -> Response:
+    async def page(request: Request) -> Response:
+        if not is_local(request):
+            return JSONResponse({"error": NOT_HERE}, 403)
         return FileResponse(STATIC / "index.html", headers=HEADERS)
 
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -53,7 +66,9 @@ def mount_console(app: FastAPI, services: Services, *, notice: str, controls: Co
         return shown
 
     @app.get("/console/state", include_in_schema=False)
-    async def get_state() -> Response:
+    async def get_state(request: Request) -> Response:
+        if not is_local(request):
+            return JSONResponse({"error": NOT_HERE}, 403)
         try:
             return JSONResponse(await state(), headers=HEADERS)
         except StoreUnavailable:
@@ -61,6 +76,9 @@ def mount_console(app: FastAPI, services: Services, *, notice: str, controls: Co
 
     @app.get("/console/events", include_in_schema=False)
     async def events(request: Request) -> Response:
+        if not is_local(request):
+            return JSONResponse({"error": NOT_HERE}, 403)
+
         async def stream() -> AsyncIterator[bytes]:
             last = ""
             while not await request.is_disconnected():
@@ -96,7 +114,7 @@ def _mount_controls(app: FastAPI, controls: Controls) -> None:
 
 async def _values(request: Request, *names: str) -> Mapping[str, str] | Response:
     """The named texts of a JSON body; a page of another origin cannot send one with this header."""
-    if request.headers.get("x-console") != "1":
+    if request.headers.get("x-console") != "1" or not is_local(request):
         return JSONResponse({"said": "only the page itself may ask this"}, 403)
     try:
         body = json.loads(await request.body())

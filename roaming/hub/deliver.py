@@ -20,6 +20,7 @@ from roaming.model.identifiers import PartyId
 from roaming.ocpi.client import Answer, Call, Outcome
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import (
+    CopyUnknown,
     DeliveryJob,
     DeliveryKind,
     DeliveryRules,
@@ -240,7 +241,12 @@ class Lane:
         if request is None:
             return Result(pending=pending, verdict=Verdict.DELIVERED, is_dropped=True)
         if pending.is_in_doubt and pending.rules.find_copy is not None:
-            found = await pending.rules.find_copy(self._services, pending.job, prepared.endpoint)
+            try:
+                found = await pending.rules.find_copy(self._services, pending.job, prepared.endpoint)
+            except CopyUnknown as error:
+                return Result(
+                    pending=pending, verdict=Verdict.RETRY, error=str(error), is_in_doubt=True, is_partner_trouble=True
+                )
             if found is not None:
                 return Result(pending=pending, verdict=Verdict.DELIVERED, remote_url=found)
         return judge(pending, request, await self._send(pending, request))
@@ -380,8 +386,14 @@ def outcome_values(result: Result, now: datetime) -> dict[str, Any]:
             if now - pending.created_at > pending.rules.give_up_after:
                 values |= {"state": "DEAD", "done_at": now}
             else:
-                values["due_at"] = now
+                values["due_at"] = now + timedelta(seconds=pause_after(pending.job.attempts))
     return values
+
+
+def pause_after(attempts: int) -> float:
+    """Seconds until the next try of one delivery: one that a partner cannot take must not hold up its others."""
+    longest: float = min(FIRST_PAUSE * 2.0 ** min(attempts, 16), LONGEST_PAUSE)
+    return longest * random.uniform(0.8, 1.0)  # noqa: S311 - jitter, no secret
 
 
 def is_plain(result: Result) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.module import DeliveryKind, OcpiModule, Outgoing, Recipient, Services
 from roaming.ocpi.outgoing import DeliveryRow, OutgoingRow
-from roaming.store.bulk import upsert
+from roaming.store.bulk import insert_new, upsert
 from roaming.store.database import Work
 from roaming.store.errors import StoreUnavailable
 from roaming.store.locks import Locks
@@ -67,8 +67,12 @@ class FanOut:
             return 0
         directory = await self._services.directory.current()
         async with database.work() as work:
+            # Taken before anything is made of them: whoever comes second, its lock lost, finds nothing
+            statement = delete(OUTGOING).where(OUTGOING.c.id.in_([row[0] for row in rows])).returning(OUTGOING.c.id)
+            taken = {row[0] for row in await work.connection.execute(statement)}
             deliveries: dict[str, dict[str, Any]] = {}
-            for row in self._latest(rows):
+            records: dict[str, dict[str, Any]] = {}
+            for row in self._latest([row for row in rows if row[0] in taken]):
                 outgoing = Outgoing(
                     module=row[1],
                     object_key=row[2],
@@ -82,11 +86,12 @@ class FanOut:
                 if rules is None:
                     continue
                 for recipient in await rules.audience(outgoing, directory, work.connection):
-                    key = _coalesce_key(outgoing, recipient, row[0] if rules.kind == DeliveryKind.RECORD else None)
-                    deliveries[key] = _delivery(work, key, outgoing, recipient)
+                    is_record = rules.kind == DeliveryKind.RECORD
+                    key = _coalesce_key(outgoing, recipient, row[0] if is_record else None)
+                    (records if is_record else deliveries)[key] = _delivery(work, key, outgoing, recipient)
             await upsert(work.connection, DELIVERIES, list(deliveries.values()), key=("coalesce_key",), update=_RENEWED)
-            await work.connection.execute(delete(OUTGOING).where(OUTGOING.c.id.in_([row[0] for row in rows])))
-            if deliveries:
+            await insert_new(work.connection, DELIVERIES, list(records.values()), key=("coalesce_key",))
+            if deliveries or records:
                 work.wake("deliveries")
         return len(rows)
 

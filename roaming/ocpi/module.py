@@ -200,6 +200,10 @@ class DeliveryJob:
         return self.dialect.address(endpoint, *parts)
 
 
+class CopyUnknown(RuntimeError):
+    """Whether the partner holds a record could not be found out now: it must not be sent again yet."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeliveryRules:
     """How a module's changes reach partners."""
@@ -214,7 +218,7 @@ class DeliveryRules:
     give_up_after: timedelta
     find_copy: Callable[[Services, DeliveryJob, str], Awaitable[str | None]] | None = None
     """Asks the partner whether it holds the object already, after an attempt whose answer was lost; its address
-    there, or ``None``."""
+    there, or ``None`` when it says that it does not. Raises ``CopyUnknown``."""
 
 
 @dataclass(frozen=True, kw_only=True)

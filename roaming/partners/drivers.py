@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.token import CdrToken, Token
-from roaming.partners.tables import DriverTokenRow
+from roaming.partners.tables import AgreementRow, DriverTokenRow
 from roaming.store.bulk import upsert
 from roaming.store.columns import text_to_time
 from roaming.store.database import Database, Work
 
 DRIVERS = DriverTokenRow.__table__  # type: ignore[attr-defined]
+AGREEMENTS = AgreementRow.__table__  # type: ignore[attr-defined]
 _COLUMNS = "uid, country_code, party_id, type, contract_id, group_id, whitelist, is_valid, source, used_at"
 _FIND = f"SELECT {_COLUMNS} FROM driver_tokens WHERE uid_folded = $1 ORDER BY used_at DESC"  # noqa: S608
 
@@ -62,8 +63,9 @@ def driver_of(token: Token, *, source: str, now: datetime) -> Driver:
     )
 
 
-async def remember(work: Work, driver: Driver) -> None:
-    """Keeps what was learnt of a token; the newest word counts."""
+async def remember(work: Work, driver: Driver, *, is_used: bool = False) -> None:
+    """Keeps what was learnt of a token; the newest word counts. ``is_used``: the driver was just authorised, which a
+    Token pushed by another owner of the same uid must not outweigh."""
     row = {
         "uid_folded": fold(driver.uid),
         "country_code": driver.owner.country_code,
@@ -82,13 +84,21 @@ async def remember(work: Work, driver: Driver) -> None:
         DRIVERS,
         [row],
         key=("uid_folded", "country_code", "party_id", "type"),
-        update=("uid", "contract_id", "group_id", "whitelist", "is_valid", "source", "used_at"),
+        update=(
+            "uid",
+            "contract_id",
+            "group_id",
+            "whitelist",
+            "is_valid",
+            "source",
+            *(("used_at",) if is_used else ()),
+        ),
     )
 
 
 async def touch_driver(work: Work, driver: Driver) -> None:
     """Notes that this driver was just authorised, so that of several with one uid the right one is found."""
-    await remember(work, replace(driver, used_at=work.now))
+    await remember(work, replace(driver, used_at=work.now), is_used=True)
 
 
 async def find_drivers(database: Database, uid: str) -> list[Driver]:
@@ -97,11 +107,13 @@ async def find_drivers(database: Database, uid: str) -> list[Driver]:
     return [_driver(row) for row in rows]
 
 
-async def find_driver(connection: AsyncConnection, uid: str) -> Driver | None:
-    """The driver with this uid who was last authorised or changed."""
+async def find_driver(connection: AsyncConnection, uid: str, *, cpo: PartyId) -> Driver | None:
+    """The driver with this uid who was last authorised, among those whose owner has an agreement with ``cpo``."""
+    owner = DRIVERS.c.country_code + "-" + DRIVERS.c.party_id
+    agreed = select(AGREEMENTS.c.emsp).where(AGREEMENTS.c.cpo == str(cpo), AGREEMENTS.c.is_active)
     statement = (
         select(*(DRIVERS.c[name.strip()] for name in _COLUMNS.split(",")))
-        .where(DRIVERS.c.uid_folded == fold(uid))
+        .where(DRIVERS.c.uid_folded == fold(uid), owner.in_(agreed))
         .order_by(DRIVERS.c.used_at.desc())
         .limit(1)
     )

@@ -47,6 +47,11 @@ def exact_to_millionths(value: Decimal) -> int:
     return millionths
 
 
+def searchable(value: Decimal) -> Decimal:
+    """``value`` as a column for searching and summing keeps it: with six decimals. The document keeps all."""
+    return value.quantize(MICRO)
+
+
 def millionths_to_exact(value: int) -> Decimal:
     """The inverse of ``exact_to_millionths``."""
     return Decimal(value).scaleb(-6)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +11,7 @@ from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId
 from roaming.model.version import Version
 from roaming.modules.cdrs.tables import CdrRow
+from roaming.store.columns import searchable
 from roaming.store.documents import Documents, Stored, object_key
 
 DOCUMENTS = Documents(CdrRow)
@@ -71,14 +71,9 @@ async def insert(
             "revision": 1,
             "session_key": session_key,
             "currency": cdr.currency,
-            "total_cost": _storable(cdr.total_cost.before_taxes),
-            "total_energy": _storable(cdr.total_energy),
+            "total_cost": searchable(cdr.total_cost.before_taxes),
+            "total_energy": searchable(cdr.total_energy),
             "ended_at": cdr.end_date_time,
             "digest": digest,
         },
     )
-
-
-def _storable(value: Decimal) -> Decimal:
-    """For searching and summing six decimals are kept; the document keeps all."""
-    return value.quantize(Decimal("0.000001"))

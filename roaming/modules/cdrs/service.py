@@ -18,13 +18,16 @@ from roaming.ocpi.client import Call, Outcome
 from roaming.ocpi.codec import dump_json
 from roaming.ocpi.errors import InvalidParameters
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
-from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient, Services
+from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services
 from roaming.partners.directory import Directory, Partner
+from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
 from roaming.store.documents import PageRow
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 LOOK_UP_SECONDS = 5.0
+PATIENT_LOOK_UPS = 6
+"""A partner that answers every look-up with an error gets the CDR again after so many attempts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,7 @@ async def accept(work: Work, version: Version, partner: Partner, body: Any, *, o
     if PartyId.of(token.country_code, token.party_id) not in owners:
         raise InvalidParameters("cdr_token: its party is no eMSP that you have an agreement with here")
     _check_credit(cdr)
+    _check_amounts(cdr)
     digest = hashlib.sha256(dump_json(body)).hexdigest()
     is_new = await repository.insert(
         work.connection, cdr, source=partner.id, now=work.now, digest=digest, origin=version
@@ -87,6 +91,12 @@ def _check_credit(cdr: CDR) -> None:
         raise InvalidParameters("total_cost: only a credit CDR may be negative")
     if not cdr.credit and len(cdr.id) > 36:
         raise InvalidParameters("id: more than 36 characters only in a credit CDR")
+
+
+def _check_amounts(cdr: CDR) -> None:
+    for name, value in (("total_cost", cdr.total_cost.before_taxes), ("total_energy", cdr.total_energy)):
+        if abs(value) > MAX_EXACT:
+            raise InvalidParameters(f"{name}: more than {MAX_EXACT} cannot be stored")
 
 
 async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
@@ -117,7 +127,8 @@ async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str 
     """Asks the partner whether it holds the CDR, after an answer was lost.
 
     OCPI leaves the address of a stored CDR to the receiver, so the usual ones are tried: owner and id below the
-    endpoint, the id alone, and the shape of the last address this partner gave us.
+    endpoint, the id alone, and the shape of the last address this partner gave us. Raises ``CopyUnknown`` when the
+    partner could not say: only "it is not there" lets a CDR go out again.
     """
     async with services.database.reading() as connection:
         kept = await repository.load(connection, job.object_key)
@@ -143,6 +154,8 @@ async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str 
                 timeout=LOOK_UP_SECONDS,
             )
         )
+        if answer.outcome not in (Outcome.DELIVERED, Outcome.REFUSED) and job.attempts < PATIENT_LOOK_UPS:
+            raise CopyUnknown(f"GET {address}: {answer.error or answer.message or 'no answer'}")
         data = answer.data
         is_copy = isinstance(data, dict) and fold(str(data.get("id", ""))) == fold(cdr.id)
         if answer.outcome == Outcome.DELIVERED and is_copy:

@@ -129,6 +129,12 @@ async def find_running(connection: AsyncConnection, session_key: str) -> Running
     return RunningSession(**row) if row is not None else None
 
 
+async def scopes_at(connection: AsyncConnection, network: str, station_id: str) -> set[str]:
+    """Token owners whose sessions run at a station."""
+    statement = select(RUNNING.c.scope).where(RUNNING.c.network == network, RUNNING.c.station_id == station_id)
+    return {row[0] for row in await connection.execute(statement)}
+
+
 async def insert_sent(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
     """Stores a command of a hosted eMSP, before it is sent: its result may be faster than its response."""
     await insert_new(connection, SENT, [dict(values)], key=("id",))

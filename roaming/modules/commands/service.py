@@ -227,6 +227,9 @@ async def _stop(work: Work, request: OcpiRequest, command: StopSession) -> Targe
 async def _unlock(work: Work, request: OcpiRequest, command: UnlockConnector) -> Target:
     cpo, location = await _location(work.connection, request, command.location_id)
     binding, presence = await _reachable(work.connection, cpo, location, command.evse_uid, command.connector_id)
+    others = await repository.scopes_at(work.connection, binding.network, binding.station_id)
+    if others - {str(emsp) for emsp in _emsps(request)}:
+        raise Refused(CommandResponseType.REJECTED, "somebody else is charging there")
     asked = _requested(request, binding, presence, CommandName.UNLOCK_CONNECTOR)
     return _to(_emsps(request)[0], cpo, binding, presence, asked)
 
@@ -290,7 +293,7 @@ async def _driver(work: Work, request: OcpiRequest, token: Token, cpo: PartyId) 
         raise InvalidParameters("token: its country_code and party_id are not those of the calling eMSP")
     if not request.directory.may_exchange(cpo=cpo, emsp=emsp):
         raise Refused(CommandResponseType.REJECTED, "there is no agreement with this CPO")
-    await remember(work, driver_of(token, source=request.partner.id, now=work.now))
+    await remember(work, driver_of(token, source=request.partner.id, now=work.now), is_used=True)
     return emsp
 
 

@@ -13,10 +13,11 @@ from roaming.model.location import EVSE, Connector, Location
 from roaming.model.session import AuthMethod, Session, SessionStatus
 from roaming.model.tariff import Tariff, TariffType
 from roaming.model.time import next_update
+from roaming.model.token import CdrToken
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.course import Course, priced
 from roaming.modules.sessions.repository import Kept, Transaction
-from roaming.partners.drivers import Driver, find_driver
+from roaming.partners.drivers import find_driver
 from roaming.stations.bindings import Binding, bindings_of_stations
 from roaming.store.documents import object_key, read_object
 
@@ -34,7 +35,7 @@ DEFAULT_CURRENCY = "EUR"
 class Setting:
     """Everything about a session that its transaction does not say."""
 
-    driver: Driver
+    token: CdrToken
     binding: Binding
     location: Location | None
     tariff: Tariff | None
@@ -59,29 +60,40 @@ async def find_setting(connection: AsyncConnection, transaction: Transaction) ->
     network, station_id, _ = transaction.key
     bindings = await bindings_of_stations(connection, [(network, station_id)])
     binding = bindings.get((network, station_id, start.connector_id))
-    driver = await find_driver(connection, start.token_uid)
+    driver = None
+    if binding is not None:
+        driver = await find_driver(connection, start.token_uid, cpo=binding.party)
     if binding is None or driver is None:
         return None
     location = await read_object(connection, "locations", object_key(binding.party, binding.location_id), Location)
     tariff = await _tariff(connection, binding, location, start.at)
     time_zone = location.time_zone if location is not None else "UTC"
-    return Setting(driver=driver, binding=binding, location=location, tariff=tariff, time_zone=time_zone)
+    return Setting(token=driver.cdr_token(), binding=binding, location=location, tariff=tariff, time_zone=time_zone)
 
 
-async def frozen_setting(connection: AsyncConnection, transaction: Transaction) -> Setting | None:
-    """The same for a session that exists: its tariff and place are those of its start."""
-    setting = await find_setting(connection, transaction)
-    if setting is None:
-        return None
-    key = transaction.session_key
+async def frozen_setting(connection: AsyncConnection, transaction: Transaction, kept: Kept) -> Setting:
+    """The same for a session that exists: driver, place and tariff are those of its start, whatever was bound or
+    changed since."""
+    key, session = transaction.session_key, kept.session
     tariff = await read_object(connection, "session_snapshots", f"{key}#tariff", Tariff)
     location = await read_object(connection, "session_snapshots", f"{key}#location", Location)
+    network, station_id, _ = transaction.key
+    start = transaction.course.start
+    binding = Binding(
+        network=network,
+        station_id=station_id,
+        connector_id=start.connector_id if start is not None else 0,
+        party=owner_of(session),
+        location_id=session.location_id,
+        evse_uid=session.evse_uid,
+        evse_connector_id=session.connector_id,
+    )
     return Setting(
-        driver=setting.driver,
-        binding=setting.binding,
-        location=location or setting.location,
+        token=session.cdr_token,
+        binding=binding,
+        location=location,
         tariff=tariff,
-        time_zone=location.time_zone if location is not None else setting.time_zone,
+        time_zone=location.time_zone if location is not None else "UTC",
     )
 
 
@@ -92,7 +104,6 @@ def make_session(
     course, binding = transaction.course, setting.binding
     assert course.start is not None
     outcome = priced(course, setting.tariff, setting.time_zone)
-    token = kept.session.cdr_token if kept is not None else setting.driver.cdr_token()
     return Session(
         country_code=binding.party.country_code,
         party_id=binding.party.party_id,
@@ -100,7 +111,7 @@ def make_session(
         start_date_time=outcome.start_date_time,
         end_date_time=outcome.end_date_time if is_closed else None,
         kwh=outcome.total_energy,
-        cdr_token=token,
+        cdr_token=setting.token,
         auth_method=AUTH_METHODS.get(course.start.basis or "", AuthMethod.WHITELIST),
         authorization_reference=course.start.reference,
         location_id=binding.location_id,

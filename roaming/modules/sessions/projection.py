@@ -31,7 +31,7 @@ from roaming.modules.sessions.opening import (
     make_session,
     owner_of,
 )
-from roaming.modules.sessions.repository import Transaction
+from roaming.modules.sessions.repository import Transaction, TransactionKey
 from roaming.modules.sessions.service import outgoing_of
 from roaming.ocpi.module import Services
 from roaming.ocpi.outgoing import tell
@@ -42,6 +42,13 @@ from roaming.store.errors import StoreUnavailable
 logger = structlog.get_logger(__name__)
 
 CLOSE_EVERY = 0.25
+UNPLACED_AGAIN = timedelta(seconds=30)
+UNPLACED_KEPT = timedelta(days=30)
+"""A charge whose station nobody has bound, or whose driver nobody knows, waits this long for somebody who does."""
+_DUE = (
+    "SELECT network, station_id, transaction_id FROM transactions"
+    " WHERE state = 'ENDING' AND close_at <= $1 ORDER BY close_at LIMIT 100"
+)
 
 
 class Sessions:
@@ -106,9 +113,9 @@ class Sessions:
         if entry.pushed_at is not None and work.now - entry.pushed_at < wait:
             return entry
         kept = await repository.load(work.connection, entry.session_key, for_update=True)
-        setting = await frozen_setting(work.connection, entry)
-        if kept is None or setting is None:
+        if kept is None:
             return entry
+        setting = await frozen_setting(work.connection, entry, kept)
         session = make_session(entry, setting, kept, is_closed=False, now=work.now)
         await repository.save(work.connection, kept, session, source="", now=work.now)
         await tell(work, [outgoing_of(session, entry.session_key, entry.course.correlation_id)])
@@ -116,22 +123,41 @@ class Sessions:
 
     async def close_due(self) -> int:
         """Closes the transactions whose grace is over; returns how many."""
-        async with self._services.database.work() as work:
-            due = await repository.due_to_close(work.connection, work.now)
-            closed = [await self._close(work, entry) for entry in due]
-            await repository.save_transactions(work.connection, closed)
-        return len(closed)
+        database = self._services.database
+        rows = await database.reader.fetch(_DUE, self._services.clock.now())
+        for row in rows:
+            key = (row[0], row[1], row[2])
+            try:
+                async with database.work() as work:
+                    await self._close_held(work, key)
+            except StoreUnavailable:
+                raise
+            except Exception:
+                logger.exception("transaction_cannot_be_closed", station=key[1], transaction=key[2])
+                async with database.work() as work:
+                    entry = (await repository.load_transactions(work.connection, [key]))[key]
+                    await repository.save_transactions(work.connection, [replace(entry, state="FAILED")])
+        return len(rows)
+
+    async def _close_held(self, work: Work, key: TransactionKey) -> None:
+        entry = (await repository.load_transactions(work.connection, [key]))[key]
+        if entry.state == "ENDING" and entry.close_at is not None and entry.close_at <= work.now:
+            await repository.save_transactions(work.connection, [await self._close(work, entry)])
 
     async def _close(self, work: Work, entry: Transaction) -> Transaction:
         end = entry.course.end
         if not entry.session_key:
             entry = await self._project(work, entry)
+        if not entry.session_key and end is not None and is_billable(entry.course):
+            # Its station or its driver is not known yet: whoever binds it later loses nothing
+            is_given_up = work.now - end.at > UNPLACED_KEPT
+            return replace(entry, state="CLOSED" if is_given_up else "ENDING", close_at=work.now + UNPLACED_AGAIN)
         if not entry.session_key or end is None:
             return replace(entry, state="CLOSED")
         kept = await repository.load(work.connection, entry.session_key, for_update=True)
-        setting = await frozen_setting(work.connection, entry)
-        if kept is None or setting is None:
-            return replace(entry, state="CLOSED")
+        if kept is None:
+            raise LookupError(f"session {entry.session_key} is missing")
+        setting = await frozen_setting(work.connection, entry, kept)
         session = make_session(entry, setting, kept, is_closed=True, now=work.now)
         await repository.save(work.connection, kept, session, source="", now=work.now)
         work.outbox.add(
@@ -153,12 +179,7 @@ class Sessions:
         while True:
             await asyncio.sleep(CLOSE_EVERY)
             try:
-                rows = await self._services.database.reader.fetch(
-                    "SELECT 1 FROM transactions WHERE state = 'ENDING' AND close_at <= $1 LIMIT 1",
-                    self._services.clock.now(),
-                )
-                if rows:
-                    await self.close_due()
+                await self.close_due()
             except StoreUnavailable as error:
                 logger.warning("closing_waits", reason=str(error))
 

@@ -15,6 +15,7 @@ from roaming.model.version import Version
 from roaming.modules.sessions.course import Course
 from roaming.modules.sessions.tables import SessionRow, SnapshotRow, TransactionRow
 from roaming.store.bulk import insert_new, upsert
+from roaming.store.columns import searchable
 from roaming.store.documents import Documents, Stored, object_key
 
 DOCUMENTS = Documents(SessionRow)
@@ -67,7 +68,7 @@ async def save(
     origin: Version = Version.V2_3_0,
 ) -> bool:
     """Stores a session, new (``kept`` is ``None``) or in place of the one read with ``for_update``; True when new."""
-    searched = {"status": session.status, "kwh": session.kwh, "started_at": session.start_date_time}
+    searched = {"status": session.status, "kwh": searchable(session.kwh), "started_at": session.start_date_time}
     if kept is not None:
         await DOCUMENTS.change(
             connection,
@@ -100,8 +101,22 @@ async def save(
 async def load_transactions(
     connection: AsyncConnection, keys: Sequence[TransactionKey]
 ) -> dict[TransactionKey, Transaction]:
-    """The transactions under ``keys``, held until the transaction ends."""
+    """The transactions under ``keys``, held until the transaction ends.
+
+    One that is new is written first: a row that is not there cannot be held, and two workers that both saw nothing
+    would overwrite each other.
+    """
     columns = TRANSACTIONS.c
+    rows = [
+        {"network": key[0], "station_id": key[1], "transaction_id": key[2], "state": "NEW", "document": "{}"}
+        for key in sorted(set(keys))
+    ]
+    await insert_new(
+        connection,
+        TRANSACTIONS,
+        [row | {"session_key": ""} for row in rows],
+        key=("network", "station_id", "transaction_id"),
+    )
     statement = (
         select(TRANSACTIONS)
         .where(tuple_(columns.network, columns.station_id, columns.transaction_id).in_(sorted(set(keys))))
@@ -120,18 +135,6 @@ async def open_transactions(connection: AsyncConnection, network: str, station_i
         .where(columns.network == network, columns.station_id == station_id, columns.state == "OPEN")
         .order_by(columns.transaction_id)
         .with_for_update()
-    )
-    return [_transaction(row) for row in (await connection.execute(statement)).mappings()]
-
-
-async def due_to_close(connection: AsyncConnection, now: datetime, limit: int = 100) -> list[Transaction]:
-    """Ended transactions whose grace for late values is over, held until the transaction ends."""
-    statement = (
-        select(TRANSACTIONS)
-        .where(TRANSACTIONS.c.state == "ENDING", TRANSACTIONS.c.close_at <= now)
-        .order_by(TRANSACTIONS.c.close_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
     )
     return [_transaction(row) for row in (await connection.execute(statement)).mappings()]
 

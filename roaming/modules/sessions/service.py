@@ -18,6 +18,7 @@ from roaming.ocpi.codec import dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.partners.directory import Directory
+from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
 from roaming.store.documents import PageRow
 
@@ -67,6 +68,7 @@ async def put(
         _check_source(kept, source)
         if session.last_updated < kept.session.last_updated:
             return False
+    _check_energy(session)
     return await repository.save(work.connection, kept, session, source=source, now=work.now, origin=version)
 
 
@@ -85,6 +87,7 @@ async def patch(work: Work, version: Version, party: PartyId, session_id: str, b
         raise InvalidParameters("id and cdr_token of a session cannot be changed")
     periods = merge_periods(old.charging_periods, change.changes.get("charging_periods") or ())
     session = msgspec.structs.replace(session, charging_periods=periods)
+    _check_energy(session)
     if session.last_updated >= old.last_updated:
         await repository.save(work.connection, kept, session, source=source, now=work.now, origin=version)
 
@@ -94,6 +97,11 @@ def merge_periods(known: Sequence[ChargingPeriod], added: Sequence[ChargingPerio
     merged: dict[datetime, ChargingPeriod] = {period.start_date_time: period for period in known}
     merged.update({period.start_date_time: period for period in added})
     return tuple(merged[start] for start in sorted(merged))
+
+
+def _check_energy(session: Session) -> None:
+    if abs(session.kwh) > MAX_EXACT:
+        raise InvalidParameters(f"kwh: more than {MAX_EXACT} cannot be stored")
 
 
 def _check_source(kept: repository.Kept, source: str) -> None:

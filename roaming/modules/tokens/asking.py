@@ -190,7 +190,7 @@ async def _learn(services: Services, directory: Directory, partner: Partner, inf
         return None
     driver = driver_of(info.token, source=partner.id, now=services.clock.now())
     async with services.database.work() as work:
-        await remember(work, driver)
+        await remember(work, driver, is_used=True)
     return driver
 
 

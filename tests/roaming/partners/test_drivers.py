@@ -7,9 +7,11 @@ import pytest
 
 from roaming.model.identifiers import PartyId
 from roaming.partners.drivers import Driver, find_driver, find_drivers, remember, touch_driver
+from roaming.partners.registry import agree
 from roaming.store.database import Database
 from tests.kit.envelopes import NOON
 
+CPO = PartyId("NL", "CPO")
 DRIVER = Driver(
     uid="04aB",
     owner=PartyId("BE", "EMS"),
@@ -27,14 +29,15 @@ DRIVER = Driver(
 async def database(database: Database) -> Database:
     async with database.work() as work:
         await remember(work, DRIVER)
+        await agree(work, cpo=CPO, emsp=DRIVER.owner)
     return database
 
 
 async def test_uids_compare_without_case_and_keep_their_spelling(database: Database) -> None:
     assert await find_drivers(database, "04AB") == [DRIVER]
     async with database.reading() as connection:
-        assert await find_driver(connection, "04ab") == DRIVER
-        assert await find_driver(connection, "05") is None
+        assert await find_driver(connection, "04ab", cpo=CPO) == DRIVER
+        assert await find_driver(connection, "05", cpo=CPO) is None
     assert await find_drivers(database, "05") == []
 
 
@@ -42,20 +45,41 @@ async def test_what_is_learnt_later_counts(database: Database) -> None:
     changed = replace(DRIVER, uid="04AB", is_valid=False, group_id="g", used_at=NOON + timedelta(seconds=1))
     async with database.work() as work:
         await remember(work, changed)
-    assert await find_drivers(database, "04ab") == [changed]
+    assert await find_drivers(database, "04ab") == [replace(changed, used_at=NOON)]
 
 
 async def test_of_several_drivers_with_one_uid_the_last_authorised_is_first(database: Database) -> None:
     other = replace(DRIVER, owner=PartyId("FR", "EMS"), used_at=NOON + timedelta(minutes=1))
     async with database.work() as work:
-        await remember(work, other)
+        await remember(work, other, is_used=True)
+        await agree(work, cpo=CPO, emsp=other.owner)
     assert [driver.owner for driver in await find_drivers(database, "04AB")] == [other.owner, DRIVER.owner]
     async with database.work() as work:
         await touch_driver(work, DRIVER)
     async with database.reading() as connection:
-        found = await find_driver(connection, "04AB")
+        found = await find_driver(connection, "04AB", cpo=CPO)
     assert found is not None
     assert found.owner == DRIVER.owner
+
+
+async def test_a_pushed_token_does_not_outweigh_an_authorised_one(database: Database) -> None:
+    async with database.work() as work:
+        await touch_driver(work, DRIVER)
+        await agree(work, cpo=CPO, emsp=PartyId("FR", "EMS"))
+    pushed = replace(DRIVER, owner=PartyId("FR", "EMS"), used_at=NOON - timedelta(days=1))
+    async with database.work() as work:
+        await remember(work, pushed)
+    async with database.work() as work:
+        await remember(work, replace(pushed, used_at=NOON + timedelta(days=999)))
+    async with database.reading() as connection:
+        found = await find_driver(connection, "04AB", cpo=CPO)
+    assert found is not None
+    assert found.owner == DRIVER.owner
+
+
+async def test_nobody_charges_where_their_provider_has_no_agreement(database: Database) -> None:
+    async with database.reading() as connection:
+        assert await find_driver(connection, "04AB", cpo=PartyId("DE", "CPO")) is None
 
 
 async def test_the_cdr_token_names_the_owner(database: Database) -> None:
