@@ -77,8 +77,7 @@ class KafkaBus:
         self._ending: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Waits for a broker, however long; creates missing topics; begins to deliver. The place from which a new
-        group reads "from now on" is fixed when this returns."""
+        """Waits for a broker; creates missing topics; begins to deliver. New groups' places are fixed on return."""
         _tame_logs()
         while True:
             try:
@@ -237,8 +236,7 @@ class KafkaBus:
             await admin.close()
 
     async def _send(self, producer: AIOKafkaProducer, name: str, records: Sequence[tuple[bytes, bytes]]) -> None:
-        """One batch per partition at a time, acknowledged before the next of that partition: then a failure leaves
-        a gap nowhere."""
+        """One batch per partition at a time, acknowledged before its next one: then a failure leaves a gap nowhere."""
         partitions = tuple(sorted(await producer.partitions_for(name)))
         lanes: defaultdict[int, deque[tuple[bytes, bytes]]] = defaultdict(deque)
         for record in records:
