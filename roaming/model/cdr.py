@@ -36,8 +36,10 @@ class CdrLocation(CanonicalObject, frozen=True, kw_only=True):
     address: str
     city: str
     country: str
+    """ISO 3166 alpha-3, unlike ``country_code``."""
     coordinates: GeoLocation
     evse_uid: str
+    """``#NA``, like ``evse_id`` and ``connector_id``, for a reservation that was never used."""
     evse_id: str
     connector_id: str
     connector_standard: str
@@ -54,6 +56,7 @@ class CDR(CanonicalObject, frozen=True, kw_only=True):
     country_code: str
     party_id: str
     id: str
+    """Up to 36 characters; a credit CDR may have 39."""
     start_date_time: datetime
     end_date_time: datetime
     cdr_token: CdrToken
@@ -62,22 +65,29 @@ class CDR(CanonicalObject, frozen=True, kw_only=True):
     currency: str
     charging_periods: tuple[ChargingPeriod, ...]
     total_cost: Price
+    """Everything together; negative in a credit CDR only."""
     total_energy: Decimal
+    """kWh."""
     total_time: Decimal
+    """Hours, charging and not."""
     last_updated: datetime
     session_id: str | None = None
     authorization_reference: str | None = None
     meter_id: str | None = None
     tariffs: tuple[Tariff, ...] = ()
+    """As they were at the start of the session, whole."""
     signed_data: SignedData | None = None
     total_fixed_cost: Price | None = None
     total_energy_cost: Price | None = None
     total_time_cost: Price | None = None
     total_parking_time: Decimal | None = None
+    """Hours in which no energy flowed; part of ``total_time``."""
     total_parking_cost: Price | None = None
     total_reservation_cost: Price | None = None
     remark: str | None = None
     invoice_reference_id: str | None = None
     credit: bool | None = None
+    """True: takes back the CDR that ``credit_reference_id`` names."""
     credit_reference_id: str | None = None
     home_charging_compensation: bool | None = None
+    """True: the cost of the energy is to be paid back to the driver."""

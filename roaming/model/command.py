@@ -92,6 +92,7 @@ class CommandResponse(CanonicalObject, frozen=True, kw_only=True):
 
     result: str
     timeout: int
+    """Seconds until a result can be given up."""
     message: tuple[DisplayText, ...] = ()
 
 

@@ -205,7 +205,9 @@ class RegularHours(CanonicalObject, frozen=True, kw_only=True):
     """OCPI 2.3.0 locations, RegularHours."""
 
     weekday: int
+    """1 Monday to 7 Sunday."""
     period_begin: str
+    """Local time HH:MM."""
     period_end: str
 
 
@@ -241,9 +243,12 @@ class Connector(CanonicalObject, frozen=True, kw_only=True):
     format: str
     power_type: str
     max_voltage: int
+    """V; between line and neutral for AC_3_PHASE."""
     max_amperage: int
+    """A."""
     last_updated: datetime
     max_electric_power: int | None = None
+    """W, where it is less than voltage and current suggest."""
     tariff_ids: tuple[str, ...] = ()
     terms_and_conditions: str | None = None
     capabilities: tuple[str, ...] = ()
@@ -260,10 +265,12 @@ class EVSE(CanonicalObject, frozen=True, kw_only=True):
     """OCPI 2.3.0 locations, EVSE."""
 
     uid: str
+    """For ever, unlike hardware."""
     status: str
     connectors: tuple[Connector, ...]
     last_updated: datetime
     evse_id: str | None = None
+    """What people read, such as NL*TNM*E0001."""
     status_schedule: tuple[StatusSchedule, ...] = ()
     capabilities: tuple[str, ...] = ()
     floor_level: str | None = None
@@ -285,6 +292,7 @@ class Parking(CanonicalObject, frozen=True, kw_only=True):
     reservation_required: bool
     physical_reference: str | None = None
     max_vehicle_weight: Decimal | None = None
+    """kg; the sizes below are in cm."""
     max_vehicle_height: Decimal | None = None
     max_vehicle_length: Decimal | None = None
     max_vehicle_width: Decimal | None = None
@@ -294,6 +302,7 @@ class Parking(CanonicalObject, frozen=True, kw_only=True):
     direction: str | None = None
     drive_through: bool | None = None
     time_limit: Decimal | None = None
+    """Minutes."""
     roofed: bool | None = None
     images: tuple[Image, ...] = ()
     lighting: bool | None = None
@@ -309,11 +318,14 @@ class Location(CanonicalObject, frozen=True, kw_only=True):
     party_id: str
     id: str
     publish: bool
+    """False: shown only to holders of a token that ``publish_allowed_to`` describes."""
     address: str
     city: str
     country: str
+    """ISO 3166 alpha-3, unlike ``country_code``."""
     coordinates: GeoLocation
     time_zone: str
+    """IANA name: what opening hours and tariff restrictions mean."""
     last_updated: datetime
     publish_allowed_to: tuple[PublishTokenType, ...] = ()
     name: str | None = None
@@ -329,6 +341,7 @@ class Location(CanonicalObject, frozen=True, kw_only=True):
     owner: BusinessDetails | None = None
     facilities: tuple[str, ...] = ()
     opening_times: Hours | None = None
+    """``None``: not known."""
     charging_when_closed: bool | None = None
     images: tuple[Image, ...] = ()
     energy_mix: EnergyMix | None = None

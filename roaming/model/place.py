@@ -43,6 +43,7 @@ class GeoLocation(CanonicalObject, frozen=True, kw_only=True):
     """OCPI 2.3.0 locations, GeoLocation."""
 
     latitude: str
+    """Degrees as text, WGS 84, such as 51.047599."""
     longitude: str
 
 
@@ -78,6 +79,7 @@ class EnergySource(CanonicalObject, frozen=True, kw_only=True):
 
     source: str
     percentage: Decimal
+    """0 to 100."""
 
 
 class EnvironmentalImpact(CanonicalObject, frozen=True, kw_only=True):
@@ -85,6 +87,7 @@ class EnvironmentalImpact(CanonicalObject, frozen=True, kw_only=True):
 
     category: str
     amount: Decimal
+    """Gram per kWh."""
 
 
 class EnergyMix(CanonicalObject, frozen=True, kw_only=True):

@@ -60,14 +60,17 @@ class CdrDimension(CanonicalObject, frozen=True, kw_only=True):
 
     type: str
     volume: Decimal
+    """In the unit of the type: kWh, hours, A, kW or percent."""
 
 
 class ChargingPeriod(CanonicalObject, frozen=True, kw_only=True):
     """OCPI 2.3.0 cdrs, ChargingPeriod."""
 
     start_date_time: datetime
+    """Lasts until the next one starts, the last one until the session ends."""
     dimensions: tuple[CdrDimension, ...]
     tariff_id: str | None = None
+    """``None``: no tariff applies."""
 
 
 class Session(CanonicalObject, frozen=True, kw_only=True):
@@ -78,10 +81,12 @@ class Session(CanonicalObject, frozen=True, kw_only=True):
     id: str
     start_date_time: datetime
     kwh: Decimal
+    """So far."""
     cdr_token: CdrToken
     auth_method: str
     location_id: str
     evse_uid: str
+    """``#NA``, like ``connector_id``, for a reservation that has none yet."""
     connector_id: str
     currency: str
     status: str
@@ -91,6 +96,7 @@ class Session(CanonicalObject, frozen=True, kw_only=True):
     meter_id: str | None = None
     charging_periods: tuple[ChargingPeriod, ...] = ()
     total_cost: Price | None = None
+    """So far; ``None`` is not known, which is not free."""
 
 
 class ChargingPreferences(CanonicalObject, frozen=True, kw_only=True):

@@ -53,25 +53,40 @@ class PriceComponent(CanonicalObject, frozen=True, kw_only=True):
 
     type: str
     price: Decimal
+    """Per kWh, per hour, or once; with or without tax by ``Tariff.tax_included``."""
     step_size: int
+    """Smallest amount billed: Wh or seconds; no matter for FLAT."""
     vat: Decimal | None = None
+    """Percent. ``None``: none applies; zero: zero rated."""
 
 
 class TariffRestrictions(CanonicalObject, frozen=True, kw_only=True):
     """OCPI 2.3.0 tariffs, TariffRestrictions."""
 
     start_time: str | None = None
+    """Local time HH:MM, inclusive."""
     end_time: str | None = None
+    """Local time HH:MM, exclusive; earlier than ``start_time`` means on the next day, 00:00 the end of the day."""
     start_date: str | None = None
+    """Local day YYYY-MM-DD, inclusive."""
     end_date: str | None = None
+    """Local day, exclusive."""
     min_kwh: Decimal | None = None
+    """Of the session so far, inclusive."""
     max_kwh: Decimal | None = None
+    """Exclusive."""
     min_current: Decimal | None = None
+    """A, all phases, momentary, inclusive."""
     max_current: Decimal | None = None
+    """Exclusive."""
     min_power: Decimal | None = None
+    """kW, momentary, inclusive."""
     max_power: Decimal | None = None
+    """Exclusive."""
     min_duration: int | None = None
+    """Seconds since the session started, inclusive."""
     max_duration: int | None = None
+    """Exclusive."""
     day_of_week: tuple[str, ...] = ()
     reservation: str | None = None
 
@@ -91,9 +106,11 @@ class Tariff(CanonicalObject, frozen=True, kw_only=True):
     id: str
     currency: str
     elements: tuple[TariffElement, ...]
+    """In the order in which they are tried."""
     tax_included: str
     last_updated: datetime
     type: str | None = None
+    """``None``: for all sessions."""
     tariff_alt_text: tuple[DisplayText, ...] = ()
     tariff_alt_url: str | None = None
     min_price: PriceLimit | None = None

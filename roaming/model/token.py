@@ -76,6 +76,7 @@ class CdrToken(CanonicalObject, frozen=True, kw_only=True):
     """OCPI 2.3.0 cdrs, CdrToken."""
 
     country_code: str
+    """Of the token's eMSP: where session and CDR go."""
     party_id: str
     uid: str
     type: str
