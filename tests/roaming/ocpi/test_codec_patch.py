@@ -126,8 +126,8 @@ def session(*periods: ChargingPeriod) -> Session:
 def test_charging_periods_are_added_in_order_and_a_repeat_is_harmless() -> None:
     body = sessions_v221.CODEC.encode(session(period(30, 7), period(15, 5))).body["charging_periods"]
     patch = sessions_v221.CODEC.decode_patch({"charging_periods": body, "last_updated": NOON})
-    once = patch.apply(session(period(0, 1), period(15, 4)))
-    assert once.charging_periods == (period(0, 1), period(15, 5), period(30, 7))
+    once = patch.apply(session(period(0, 1), period(20, 4), period(30, 6)))
+    assert once.charging_periods == (period(0, 1), period(15, 5), period(20, 4), period(30, 7))
     assert patch.apply(once) == once
     nothing = sessions_v221.CODEC.decode_patch({"charging_periods": [], "last_updated": NOON})
     assert nothing.apply(once) == once
