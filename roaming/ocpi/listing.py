@@ -3,12 +3,17 @@
 from collections.abc import Callable
 from datetime import datetime
 
+import structlog
+
 from roaming.model.identifiers import PartyId
+from roaming.ocpi.codec import EncodeError
 from roaming.ocpi.envelope import success_list
 from roaming.ocpi.module import OcpiRequest, OcpiResponse
 from roaming.ocpi.paging import Cursor, page_headers, read_page
 from roaming.store.columns import text_to_time
 from roaming.store.documents import Documents, PageRow, Selection
+
+logger = structlog.get_logger(__name__)
 
 MAX_LIMIT = 100
 
@@ -47,7 +52,12 @@ async def answer_list(
     for row in rows:
         text = row.text
         if text is None:
-            text = render(row)
+            try:
+                text = render(row)
+            except EncodeError as error:
+                # One object that this version cannot say must not hide the others
+                logger.warning("object_left_out_of_list", module=documents.module, key=row.key, reason=str(error))
+                continue
             made.append((row.key, row.revision, text))
         texts.append(text)
     if made:
