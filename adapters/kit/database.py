@@ -10,7 +10,7 @@ import queue
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -88,6 +88,22 @@ class Database:
     def fetch(self, statement: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Reads what is committed, in the calling thread: for the event loop's thread, and for small answers."""
         return self._reader.execute(statement, parameters).fetchall()
+
+    async def scan(
+        self, statement: str, parameters: Sequence[object] = (), *, size: int
+    ) -> AsyncGenerator[list[tuple[Any, ...]], None]:
+        """Reads much, ``size`` rows at a time, as it was committed at the beginning. Sorting happens in a thread; for
+        statements that have to sort."""
+        connection = _connect(self.path)
+        executing = asyncio.get_running_loop().run_in_executor(None, connection.execute, statement, parameters)
+        try:
+            cursor = await asyncio.shield(executing)
+            while rows := cursor.fetchmany(size):
+                yield rows
+        finally:
+            # A connection that is closed while its thread still works takes the whole process with it
+            await asyncio.wait([executing])
+            connection.close()
 
     def is_healthy(self) -> bool:
         """False once the writer has gone."""

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from hashlib import blake2b
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import structlog
 
 from adapters.kit.database import Database
+from adapters.kit.known_ids import CHUNKS, KnownIds, key_of, shares
 from adapters.kit.manifest import Fact, SpoolFull
 from adapters.kit.relay import Relay
 from contracts.bus.port import Bus
@@ -26,15 +26,10 @@ from contracts.topics import METER, TOPIC_OF
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS spooled (sequence INTEGER PRIMARY KEY, envelope BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS relayed (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), sequence INTEGER NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS known_ids (key INTEGER PRIMARY KEY, forget_after INTEGER NOT NULL)",
 )
 _ROWS_IN_A_COMMIT = 1000
-_SHARES = (128, 32, 8, 1)
 _BUSY_CALLS = 4
 _BUSY_PAUSE = 0.002
-_CHUNKS = 256
-_CHUNK = 2**63 // _CHUNKS
-T = TypeVar("T")
 
 logger = structlog.get_logger(__name__)
 
@@ -49,6 +44,8 @@ class SpoolLimits:
     """Of those facts."""
     remembered: int = 5_000_000
     """Ids of facts, kept to recognise repeats. Above this the oldest go early."""
+    remembered_in_memory: int = 100_000
+    """Of those the latest, see ``known_ids.py``."""
     remember: timedelta = timedelta(days=30)
     remember_meter_values: timedelta = METER.retention or timedelta(days=2)
     sweep: timedelta = timedelta(hours=1)
@@ -100,6 +97,8 @@ class Spool:
         self._now = now
         self._limits = limits or SpoolLimits()
         self._hours = {message: self._limits.hours(message) for message in TOPIC_OF}
+        self._known = KnownIds(database, merge_at=self._limits.remembered_in_memory)
+        self._is_merge_due = asyncio.Event()
         self._relay = Relay(database, bus, on_relayed=self._relayed)
         self._next = 1
         self._facts = 0
@@ -112,6 +111,7 @@ class Spool:
     async def start(self) -> None:
         """Makes the tables where they are missing, and relays what an earlier run left."""
         await self._database.write(_create)
+        await self._known.start()
         (self._facts, self._octets, last), (relayed,) = (
             self._database.fetch(
                 "SELECT count(*), coalesce(sum(length(envelope)), 0), coalesce(max(sequence), 0) FROM spooled"
@@ -120,7 +120,7 @@ class Spool:
         )
         self._next = max(last, relayed) + 1
         self._relay.start(after=relayed)
-        self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._forget())]
+        self._tasks = [asyncio.create_task(work) for work in (self._write(), self._merge(), self._forget())]
 
     async def record(self, facts: Sequence[Fact]) -> None:
         """See ``Facts.record``."""
@@ -178,7 +178,7 @@ class Spool:
             cause=fact.cause,
             source=self._source,
         )
-        return _Row(sequence, _key(fact.id), hour + self._hours[type(fact.message)], encode(envelope))
+        return _Row(sequence, key_of(fact.id), hour + self._hours[type(fact.message)], encode(envelope))
 
     def _make_sure_it_fits(self, facts: int, octets: int) -> None:
         if self._facts + facts <= self._limits.facts and self._octets + octets <= self._limits.octets:
@@ -219,13 +219,13 @@ class Spool:
             calls = list(self._take())
             rows = [row for call in calls for row in call.rows]
             try:
-                kept, octets = await self._database.write(partial(_insert, rows))
+                fresh = await self._database.write(partial(self._insert, rows))
             except BaseException as error:
                 self._fail(calls, f"the disk refuses: {error}")
                 if isinstance(error, Exception):
                     continue
                 raise
-            self._settle(calls, repeats=len(rows) - kept, octets=octets)
+            self._settle(calls, fresh)
             if len(calls) > _BUSY_CALLS:
                 await asyncio.sleep(started + _BUSY_PAUSE - loop.time())
 
@@ -238,9 +238,29 @@ class Spool:
         if not self._waiting:
             self._has_waiting.clear()
 
-    def _settle(self, calls: list[_Call], *, repeats: int, octets: int) -> None:
+    def _insert(self, rows: list[_Row], connection: sqlite3.Connection) -> list[_Row]:
+        """Keeps the rows whose id is new and returns them. Runs in the writer thread."""
+        known = self._known.known([row.key for row in rows], connection)
+        fresh: list[_Row] = []
+        for row in rows:
+            if row.key not in known:
+                known.add(row.key)
+                fresh.append(row)
+        for share in shares(fresh):
+            marks = ",".join(["(?,?)"] * len(share))
+            values = [value for row in share for value in (row.sequence, row.envelope)]
+            connection.execute(f"INSERT INTO spooled VALUES {marks}", values)  # noqa: S608
+        self._known.keep([(row.key, row.forget_after) for row in fresh], connection)
+        return fresh
+
+    def _settle(self, calls: list[_Call], fresh: list[_Row]) -> None:
         self._take_again()
-        self._release(repeats, sum(call.octets for call in calls) - octets)
+        self._release(
+            sum(len(call.rows) for call in calls) - len(fresh),
+            sum(call.octets for call in calls) - sum(len(row.envelope) for row in fresh),
+        )
+        if self._known.kept([row.key for row in fresh]):
+            self._is_merge_due.set()
         self._relay.wake()
         for call in calls:
             if not call.future.done():
@@ -253,17 +273,27 @@ class Spool:
             if not call.future.done():
                 call.future.set_exception(SpoolFull(reason))
 
+    async def _merge(self) -> None:
+        while True:
+            await self._is_merge_due.wait()
+            self._is_merge_due.clear()
+            try:
+                await self._known.merge()
+            except sqlite3.Error as error:
+                logger.warning("the latest ids stay in memory until the next merge", error=str(error))
+
     async def _forget(self) -> None:
         """Walks through the ids for ever, a small part at a time, and drops those that are old enough."""
-        pause = self._limits.sweep.total_seconds() / _CHUNKS
+        pause = self._limits.sweep.total_seconds() / CHUNKS
         ahead = 0
         while True:
             remembered = 0
-            for chunk in range(_CHUNKS):
+            self._is_merge_due.set()
+            for chunk in range(CHUNKS):
                 await asyncio.sleep(pause)
                 hour = _hour(self._now()) + ahead
                 try:
-                    remembered += await self._database.write(partial(_forget_chunk, chunk, hour))
+                    remembered += await self._known.forget(chunk, hour)
                     self._take_again_if_it_fits()
                 except sqlite3.Error as error:
                     logger.warning("old ids could not be dropped", error=str(error))
@@ -282,51 +312,3 @@ def _hour(at: datetime) -> int:
 def _create(connection: sqlite3.Connection) -> None:
     for table in _TABLES:
         connection.execute(table)
-
-
-def _insert(rows: list[_Row], connection: sqlite3.Connection) -> tuple[int, int]:
-    """Keeps the rows whose id is new. Returns how many, and their octets."""
-    keys = [row.key for row in rows]
-    known: set[int] = set()
-    for share in _shares(keys):
-        marks = ",".join("?" * len(share))
-        known.update(
-            key
-            for (key,) in connection.execute(f"SELECT key FROM known_ids WHERE key IN ({marks})", share)  # noqa: S608
-        )
-    fresh: list[_Row] = []
-    for row in rows:
-        if row.key not in known:
-            known.add(row.key)
-            fresh.append(row)
-    for rows_share in _shares(fresh):
-        marks = ",".join(["(?,?)"] * len(rows_share))
-        spooled = [value for row in rows_share for value in (row.sequence, row.envelope)]
-        connection.execute(f"INSERT INTO spooled VALUES {marks}", spooled)  # noqa: S608
-        recorded = [value for row in rows_share for value in (row.key, row.forget_after)]
-        connection.execute(f"INSERT INTO known_ids VALUES {marks}", recorded)  # noqa: S608
-    return len(fresh), sum(len(row.envelope) for row in fresh)
-
-
-def _shares(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Cuts into few fixed lengths: a statement per share costs a tenth of one per row, since each one lets go of the
-    interpreter's lock, and few lengths mean that each is compiled once."""
-    start = 0
-    for length in _SHARES:
-        while len(items) - start >= length:
-            yield items[start : start + length]
-            start += length
-
-
-def _key(id: str) -> int:
-    """63 bits of the id's digest. Among five million remembered ids the chance that a new fact is taken for a repeat
-    is below one in a million million."""
-    return int.from_bytes(blake2b(id.encode(), digest_size=8).digest(), "big") >> 1
-
-
-def _forget_chunk(chunk: int, hour: int, connection: sqlite3.Connection) -> int:
-    """Drops ids of the part ``chunk`` that are past ``hour``. Returns how many of the part remain."""
-    part = (chunk * _CHUNK, (chunk + 1) * _CHUNK - 1)
-    connection.execute("DELETE FROM known_ids WHERE key BETWEEN ? AND ? AND forget_after < ?", (*part, hour))
-    (remaining,) = connection.execute("SELECT count(*) FROM known_ids WHERE key BETWEEN ? AND ?", part).fetchone()
-    return int(remaining)

@@ -99,3 +99,35 @@ def test_a_file_of_a_later_release_is_left_alone(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(DatabaseTooNew, match="form 99"):
         Database(tmp_path / "kit.sqlite")
+
+
+async def test_a_scan_reads_in_order_what_was_there(database: Database) -> None:
+    words = [f"{number:05}" for number in range(1000)]
+    await database.write(
+        lambda connection: connection.executemany("INSERT INTO words VALUES (?)", [(word,) for word in words])
+    )
+    found: list[str] = []
+    async for rows in database.scan("SELECT word FROM words ORDER BY word DESC", size=300):
+        if not found:
+            await database.write(lambda connection: insert(connection, "later"))
+        found.extend(word for (word,) in rows)
+    assert found == words[::-1]
+
+
+async def test_a_scan_that_is_cancelled_while_its_thread_works(database: Database) -> None:
+    """SQLite crashes the process when a connection is closed under a running statement."""
+    endless = (
+        "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 400000) SELECT x FROM n ORDER BY -x"
+    )
+
+    async def scan() -> None:
+        async for _ in database.scan(endless, size=10):
+            raise AssertionError("not before it was sorted")
+
+    for _ in range(5):
+        scanning = asyncio.create_task(scan())
+        await asyncio.sleep(0.02)
+        scanning.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await scanning
+    assert await database.write(lambda connection: insert(connection, "alive")) == 1
