@@ -39,10 +39,10 @@ async def test_a_session_of_nobodys_driver_is_refused(hub: HubInProcess) -> None
         assert answer.message.startswith("cdr_token")
 
 
-async def test_the_list_needs_date_from(hub: HubInProcess) -> None:
+async def test_the_list_without_date_from_is_the_callers_own_and_nothing_else(hub: HubInProcess) -> None:
     answer = await hub.call("aaa", "GET", f"{SENDER}/sessions")
-    assert answer.outcome == (200, 2001)
-    assert "date_from" in answer.message
+    assert answer.outcome == (200, 1000)
+    assert [s["id"] for s in answer.data] == ["OURS-AAA"]
     assert [s["id"] for s in (await hub.call("aaa", "GET", f"{SENDER}/sessions?{SINCE}")).data] == ["OURS-AAA"]
 
 

@@ -1,0 +1,1 @@
+"""Programs that are not ours, as the end-to-end tests drive them."""
