@@ -148,9 +148,8 @@ class KafkaBus:
                 self.end_later(_drop(producer))
         if self._ending:
             _, late = await asyncio.wait(self._ending, timeout=timing.STOP_WAIT)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            if [task for task in late if task.cancel()]:
+                await asyncio.wait(late, timeout=timing.STOP_WAIT)
 
     def named(self, name: str) -> str:
         """What a topic or group is called at the broker."""
@@ -175,8 +174,8 @@ class KafkaBus:
             return None
 
     async def prepare(self, subscription: Subscription) -> None:
-        """Makes sure that the topics exist, and fixes where a new group begins that reads from now on: committed at
-        once, so that what arrives while the group is away is not skipped either."""
+        """Creates missing topics, and commits where a new group begins that reads from now on: then what arrives while
+        it is away is not skipped either."""
         await self._ensure_topics(subscription.topics)
         if subscription.is_from_start:
             return
@@ -468,18 +467,17 @@ def _partition(key: bytes, partitions: tuple[int, ...]) -> int:
 
 
 async def _drop(producer: AIOKafkaProducer) -> None:
-    """Ends a producer without sending what it has queued, which would arrive after what is sent anew. Its own
-    ``stop`` would send it, however long that takes."""
+    """Ends a producer without sending what it has queued, as ``stop`` would: that would arrive after what is new."""
     accumulator = producer._message_accumulator
     queued = [batch for queue in accumulator._batches.values() for batch in queue]
+    abandoned = [batch.future for batch in (*accumulator._pending_batches, *queued)]
     accumulator.fail_all(KafkaError("this producer was given up"))
     accumulator._batches.clear()
-    for batch in queued:
-        batch._drain_waiter.exception()  # seen, or asyncio reports it
+    for future in (*abandoned, *(batch._drain_waiter for batch in queued)):
+        future.exception()  # seen, or asyncio reports it
+    accumulator.reenqueue = lambda batch: None  # what comes back from a request under way
     try:
-        # A request that is under way misses the batches just taken from it
-        with contextlib.suppress(KeyError, KafkaError):
-            await producer.stop()
+        await producer.stop()
     finally:
         await producer.client.close()
 

@@ -103,15 +103,15 @@ async def test_a_frozen_broker_delays_and_loses_nothing(broker: KafkaBroker, new
     bus.subscribe(reads(topic, notes))
     await bus.start()
     async with publishing(bus, topic) as taken:
-        await until(lambda: notes.ids, seconds=20)
+        await until(lambda: notes.ids, seconds=40)
         broker.pause()
-        await until(lambda: not bus.is_healthy(), seconds=20)
+        await until(lambda: not bus.is_healthy(), seconds=40)
         with pytest.raises(BusUnavailable):
             await bus.publish(topic, [an_envelope("late")])
         broker.resume()
         before = len(notes.ids)
-        await until(lambda: len(notes.ids) > before and bus.is_healthy(), seconds=20)
-    await until(lambda: notes.has(taken), seconds=20)
+        await until(lambda: len(notes.ids) > before and bus.is_healthy(), seconds=40)
+    await until(lambda: notes.has(taken), seconds=40)
     assert by_subject(e for e in handled(notes) if e.subject != "late") == by_subject(taken)
 
 
