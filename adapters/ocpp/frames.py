@@ -76,8 +76,12 @@ def parse(data: bytes | str) -> Frame:
     except orjson.JSONDecodeError as error:
         reason = str(error)
     else:
+        if b"\\u0000" not in raw:
+            return _shape(value, ())
+        if _depth(raw) > MAX_DEPTH:
+            return Unreadable(id_by_pattern(raw), "nested too deep", is_answerable=not _is_answer(raw))
         # PostgreSQL keeps no NUL in text, and no station means one.
-        return _shape(_strip_nul(value), ("nul",)) if b"\\u0000" in raw else _shape(value, ())
+        return _shape(_strip_nul(value), ("nul",))
     reread = reread_json(raw)
     if reread is None:
         return Unreadable(id_by_pattern(raw), f"no JSON: {reason}", is_answerable=not _is_answer(raw))

@@ -38,6 +38,8 @@ def test_the_three_kinds() -> None:
         (b'[2, 12 ,"MeterValues",{"meterValue":[,{}]}]', 12, True),
         (b'[3,"7",{"status":}]', "-1", False),
         (b'[2,"7","StatusNotification",{"info":' + b"[" * 100_000 + b"]" * 100_000 + b"}]", "7", True),
+        (b'[2,"7","X",{"a":' + b"[" * 600 + b'"\\u0000"' + b"]" * 600 + b"}]", "7", True),
+        (b'[2,"7","X",{"a":' + b"[" * 600 + b"NaN" + b"]" * 600 + b"}]", "7", True),
         (b'[2,"7","Heartbeat",{"a":' + b"9" * 5000 + b"}]", "7", True),
         (b"[2," + b"9" * 400 + b',"Heartbeat",{}]', "-1", True),
     ],
