@@ -65,6 +65,7 @@ def mount(app: FastAPI, services: Services, modules: Sequence[OcpiModule]) -> No
                     mounted.add(path)
                     _add(app, path, {route.method: route for route in routes}, module, version, services, limit)
 
+    @app.api_route(PREFIX, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     @app.api_route(PREFIX + "/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     async def nowhere(request: Request) -> Response:
         error = NotFound("no such address: start from the versions endpoint and use the addresses it leads to")

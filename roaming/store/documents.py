@@ -7,7 +7,7 @@ object changes and filled again when somebody reads them.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from sqlalchemy import Index, Table, Text, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -100,8 +100,7 @@ class Selection:
     date_to: datetime | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class PageRow:
+class PageRow(NamedTuple):
     """One object of a page: its text, or its document where the text has yet to be made."""
 
     key: str
@@ -197,17 +196,7 @@ class Documents:
             return []
         skipped = 0 if after is not None else offset
         rows = await database.reader.fetch(query.page(TEXT_COLUMN[version], limit, skipped), *query.parameters)
-        return [
-            PageRow(
-                key=row[0],
-                last_updated=text_to_time(row[1]),
-                revision=row[2],
-                text=row[3],
-                document=row[4],
-                origin_version=row[5],
-            )
-            for row in rows
-        ]
+        return [PageRow(row[0], text_to_time(row[1]), row[2], row[3], row[4], row[5]) for row in rows]
 
     async def total(self, database: Database, selection: Selection) -> int:
         """How many objects the whole list has: kept counts without a date filter, counted with one."""
@@ -282,24 +271,19 @@ class _Query:
 
     def page(self, text: str, limit: int, offset: int) -> str:
         """Key, time, revision, text or document, and origin of the rows of a page; numbers are our own."""
-        columns = f"t.{text}, CASE WHEN t.{text} IS NULL THEN t.document END, t.origin_version"
-        order = f"ORDER BY last_updated, key LIMIT {int(limit)}"
-        table = self._table
+        columns = (
+            f"key, last_updated, revision, {text}, CASE WHEN {text} IS NULL THEN document END AS document,"
+            " origin_version"
+        )
+        order = f"ORDER BY last_updated, key LIMIT {int(limit)} OFFSET {int(offset)}"
         if len(self.branches) == 1:
-            return (
-                f"SELECT key, last_updated, revision, {columns}"  # noqa: S608 - names come from our tables
-                f" FROM {table} AS t WHERE {self.branches[0]} {order} OFFSET {int(offset)}"
-            )
+            return f"SELECT {columns} FROM {self._table} WHERE {self.branches[0]} {order}"  # noqa: S608 - our names
         enough = f"ORDER BY last_updated, key LIMIT {int(limit) + int(offset)}"
         parts = " UNION ALL ".join(
-            f"SELECT * FROM (SELECT key, last_updated FROM {table} WHERE {branch} {enough}) AS b{index}"  # noqa: S608
+            f"SELECT * FROM (SELECT {columns} FROM {self._table} WHERE {branch} {enough}) AS b{index}"  # noqa: S608
             for index, branch in enumerate(self.branches)
         )
-        return (
-            f"SELECT t.key, t.last_updated, t.revision, {columns} FROM"  # noqa: S608
-            f" (SELECT * FROM ({parts}) AS parts {order} OFFSET {int(offset)}) AS page"
-            f" JOIN {table} AS t ON t.key = page.key ORDER BY t.last_updated, t.key"
-        )
+        return f"SELECT * FROM ({parts}) AS page {order}"  # noqa: S608
 
     def count(self) -> str:
         """How many rows all pages have."""

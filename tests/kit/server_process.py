@@ -124,13 +124,18 @@ class ServerProcess:
 
     def pause(self) -> None:
         """Stops the server's clock (SIGSTOP): connections stay open and nothing answers."""
-        for pid in [self.pid, *children_of(self.pid)]:
-            os.kill(pid, signal.SIGSTOP)
+        self._signal([self.pid, *children_of(self.pid)], signal.SIGSTOP)
 
     def resume(self) -> None:
         """Ends a pause."""
-        for pid in [*reversed(children_of(self.pid)), self.pid]:
-            os.kill(pid, signal.SIGCONT)
+        self._signal([*reversed(children_of(self.pid)), self.pid], signal.SIGCONT)
+
+    @staticmethod
+    def _signal(family: Sequence[int], sign: signal.Signals) -> None:
+        """Sends ``sign`` to each; a worker of a database may have ended since it was listed, which is no failure."""
+        for pid in family:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, sign)
 
     def _launch(self, out: IO[bytes]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

@@ -1,0 +1,163 @@
+"""The handshake as a partner starts it. The partner's side is scripted, on a real socket."""
+
+import base64
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.kit.hub_in_process import RECEIVER, SENDER, HubInProcess
+from tests.kit.ocpi_bodies import credentials
+from tests.kit.scripted_partner import Received, ScriptedPartner, enveloped, http_answer
+from tests.kit.server_process import free_port
+
+CREDENTIALS = "/2.2.1/credentials"
+THEIR_TOKEN = credentials()["token"]
+
+
+@asynccontextmanager
+async def platform(
+    *, versions: Sequence[str] = ("2.2.1",), modules: Sequence[str] = ("credentials",), status: str = "200 OK"
+) -> AsyncIterator[ScriptedPartner]:
+    """A partner that serves discovery."""
+
+    async def script(request: Received, writer: object) -> None:
+        data: object = [{"version": version, "url": f"{partner.url}/{version}"} for version in versions]
+        if request.target != "/versions":
+            endpoints = [{"identifier": m, "role": "SENDER", "url": f"{partner.url}/{m}"} for m in modules]
+            data = {"version": request.target[1:], "endpoints": endpoints}
+        writer.write(http_answer(enveloped(data), status=status))  # type: ignore[attr-defined]
+
+    partner = ScriptedPartner(script)
+    async with partner:
+        yield partner
+
+
+async def register(hub: HubInProcess, partner: ScriptedPartner, token_a: str, party: str = "DE-NEW") -> str:
+    """Registers; returns TOKEN_C."""
+    answer = await hub.call(
+        None, "POST", CREDENTIALS, token=token_a, body=credentials(party, f"{partner.url}/versions")
+    )
+    assert answer.outcome == (201, 1000), answer.text
+    token: str = answer.data["token"]
+    return token
+
+
+async def status_with(hub: HubInProcess, token: str) -> int:
+    """HTTP status of the versions for this token."""
+    return (await hub.call(None, "GET", "/versions", token=token)).http_status
+
+
+async def test_a_partner_registers(hub: HubInProcess) -> None:
+    token_a = await hub.add_planned("new", "DE-NEW")
+    async with platform(modules=("credentials", "cdrs")) as partner:
+        token_c = await register(hub, partner, token_a)
+        expected = "Token " + base64.b64encode(THEIR_TOKEN.encode()).decode()
+        assert {request.headers["authorization"] for request in partner.requests} == {expected}
+    answer = await hub.call(None, "GET", CREDENTIALS, token=token_c)
+    assert answer.data["token"] == token_c
+    assert {(r["country_code"], r["party_id"], r["role"]) for r in answer.data["roles"]} == {
+        ("NL", "HUB", "CPO"),
+        ("DE", "HME", "EMSP"),
+    }
+    known = (await hub.services.directory.current()).partners["new"]
+    assert known.is_connected
+    assert {endpoint.module for endpoint in known.endpoints} == {"credentials", "cdrs"}
+    assert THEIR_TOKEN not in known.sealed_token
+
+
+async def test_token_a_lives_until_c_is_used(hub: HubInProcess) -> None:
+    token_a = await hub.add_planned("new", "DE-NEW")
+    async with platform() as partner:
+        lost = await register(hub, partner, token_a)
+        token_c = await register(hub, partner, token_a)
+    assert lost != token_c
+    assert await status_with(hub, token_a) == 200
+    assert await status_with(hub, token_c) == 200
+    assert await status_with(hub, token_a) == 401
+
+
+@pytest.mark.parametrize("module", ["locations", "tariffs", "sessions", "cdrs", "tokens"])
+async def test_token_a_opens_nothing_else(hub: HubInProcess, module: str) -> None:
+    token_a = await hub.add_planned("new", "DE-NEW")
+    for path in (f"{SENDER}/{module}", f"{RECEIVER}/{module}/DE/NEW/1"):
+        assert (await hub.call(None, "GET", path, token=token_a)).outcome == (401, 2000)
+
+
+async def test_post_is_for_newcomers_and_put_for_members(hub: HubInProcess) -> None:
+    token_a = await hub.add_planned("new", "DE-NEW")
+    assert (await hub.call(None, "PUT", CREDENTIALS, token=token_a, body=credentials("DE-NEW"))).http_status == 405
+    assert (await hub.call(None, "DELETE", CREDENTIALS, token=token_a)).http_status == 405
+    assert (await hub.call("aaa", "POST", CREDENTIALS, body=credentials())).http_status == 405
+
+
+async def test_a_renewal_replaces_the_token_and_looks_again(hub: HubInProcess) -> None:
+    token_a = await hub.add_planned("new", "DE-NEW")
+    async with platform() as partner:
+        old = await register(hub, partner, token_a)
+    async with platform(modules=("credentials", "tokens")) as moved:
+        body = credentials("DE-NEW", f"{moved.url}/versions")
+        answer = await hub.call(None, "PUT", CREDENTIALS, token=old, body=body)
+        assert answer.outcome == (200, 1000)
+    assert answer.data["token"] != old
+    assert await status_with(hub, answer.data["token"]) == 200
+    known = (await hub.services.directory.current()).partners["new"]
+    assert {endpoint.module for endpoint in known.endpoints} == {"credentials", "tokens"}
+    assert known.versions_url == f"{moved.url}/versions"
+
+
+async def test_whoever_leaves_is_out_at_once(hub: HubInProcess) -> None:
+    assert (await hub.call("aaa", "DELETE", CREDENTIALS)).outcome == (200, 1000)
+    assert (await hub.call("aaa", "GET", f"{SENDER}/locations")).outcome == (401, 2000)
+    known = (await hub.services.directory.current()).partners["aaa"]
+    assert (known.is_connected, known.sealed_token) == (False, "")
+
+
+@pytest.mark.parametrize(
+    ("versions", "modules", "status", "code"),
+    [
+        (["2.2.1"], ["credentials"], "500 Internal Server Error", 3001),
+        (["2.2.1"], ["credentials"], "401 Unauthorized", 3001),
+        (["2.1.1", "3.0"], ["credentials"], "200 OK", 3002),
+        ([], ["credentials"], "200 OK", 3002),
+        (["2.2.1"], ["cdrs"], "200 OK", 3003),
+    ],
+)
+async def test_a_platform_that_cannot_be_used(
+    hub: HubInProcess, versions: list[str], modules: list[str], status: str, code: int
+) -> None:
+    token_a = await hub.add_planned("new", "DE-NEW")
+    async with platform(versions=versions, modules=modules, status=status) as partner:
+        body = credentials("DE-NEW", f"{partner.url}/versions")
+        answer = await hub.call(None, "POST", CREDENTIALS, token=token_a, body=body)
+    assert answer.code == code, answer.text
+    assert THEIR_TOKEN not in answer.text
+    assert await status_with(hub, token_a) == 200, "nothing has changed"
+    assert not (await hub.services.directory.current()).partners["new"].is_connected
+
+
+async def test_a_platform_where_nobody_listens(hub: HubInProcess) -> None:
+    token_a = await hub.add_planned("new", "DE-NEW")
+    body = credentials("DE-NEW", f"http://127.0.0.1:{free_port()}/versions")
+    assert (await hub.call(None, "POST", CREDENTIALS, token=token_a, body=body)).code == 3001
+
+
+@pytest.mark.parametrize("party", ["NL-HUB", "DE-HME", "DE-BBB", "FR-CPO", "DE-OTH"])
+async def test_a_party_of_somebody_else_cannot_be_claimed(hub: HubInProcess, party: str) -> None:
+    token_a = await hub.add_planned("new", "DE-NEW")
+    async with platform() as partner:
+        body = credentials(party, f"{partner.url}/versions")
+        answer = await hub.call(None, "POST", CREDENTIALS, token=token_a, body=body)
+        assert partner.requests == []
+    assert answer.outcome == (200, 2001)
+    assert answer.message.startswith("roles")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.1/versions", "ftp://127.0.0.1/versions", "http://a:b@127.0.0.1/", "http://2130706433/", "x"]
+)
+async def test_a_url_that_we_would_not_call_is_refused(hub: HubInProcess, url: str) -> None:
+    token_a = await hub.add_planned("new", "DE-NEW")
+    answer = await hub.call(None, "POST", CREDENTIALS, token=token_a, body=credentials("DE-NEW", url))
+    assert answer.outcome == (200, 2001)
+    assert answer.message.startswith("url")

@@ -1,0 +1,70 @@
+"""The life of a request, whatever the module."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.hub_in_process import RECEIVER, SENDER, HubInProcess, hub_in_process
+from tests.kit.ocpi_bodies import location
+
+
+@pytest.fixture
+async def hub(sqlite_url: str, tmp_path: Path) -> AsyncIterator[HubInProcess]:
+    async with hub_in_process(sqlite_url, tmp_path) as running:
+        yield running
+
+
+async def test_the_answer_goes_back_to_who_asked(hub: HubInProcess) -> None:
+    headers = {
+        "OCPI-from-country-code": "DE",
+        "OCPI-from-party-id": "AAA",
+        "OCPI-to-country-code": "NL",
+        "OCPI-to-party-id": "HUB",
+        "X-Request-ID": "request-1",
+        "X-Correlation-ID": "chain-1",
+    }
+    answer = await hub.call("aaa", "GET", f"{SENDER}/locations", headers=headers)
+    assert (answer.headers["OCPI-from-country-code"], answer.headers["OCPI-from-party-id"]) == ("NL", "HUB")
+    assert (answer.headers["OCPI-to-country-code"], answer.headers["OCPI-to-party-id"]) == ("DE", "AAA")
+    assert (answer.headers["X-Request-ID"], answer.headers["X-Correlation-ID"]) == ("request-1", "chain-1")
+
+
+async def test_a_refusal_carries_the_same_headers(hub: HubInProcess) -> None:
+    answer = await hub.call("aaa", "GET", f"{SENDER}/locations?limit=x", headers={"X-Request-ID": "request-2"})
+    assert (answer.code, answer.headers["X-Request-ID"]) == (2001, "request-2")
+
+
+async def test_an_address_with_a_slash_at_its_end_is_the_same(hub: HubInProcess) -> None:
+    path = f"{RECEIVER}/locations/FR/CPO/L1"
+    assert (await hub.call("cpo", "PUT", f"{path}/", body=location())).outcome == (201, 1000)
+    assert (await hub.call("cpo", "GET", path)).code == 1000
+
+
+@pytest.mark.parametrize("path", ["", "/", "/nowhere", "/2.2.1/nowhere", "/3.0", "/2.2.1/sender", "/versions/x"])
+async def test_no_such_address_is_an_envelope(hub: HubInProcess, path: str) -> None:
+    for method in ("GET", "PUT", "POST", "PATCH", "DELETE"):
+        assert (await hub.call("aaa", method, path)).outcome == (404, 2000), method
+
+
+async def test_the_wrong_method_is_told_the_right_ones(hub: HubInProcess) -> None:
+    answer = await hub.call("aaa", "DELETE", f"{SENDER}/locations")
+    assert (answer.outcome, answer.headers["allow"]) == ((405, 2000), "GET")
+
+
+async def test_a_token_is_taken_with_and_without_base64(hub: HubInProcess) -> None:
+    raw = {"Authorization": f"Token {hub.tokens['aaa']}"}
+    assert (await hub.call(None, "GET", "/versions", headers=raw)).http_status == 200
+    assert (await hub.call("aaa", "GET", "/versions")).http_status == 200
+
+
+async def test_guessing_is_slowed_down(hub: HubInProcess) -> None:
+    statuses = [(await hub.call(None, "GET", "/versions", token=f"guess-{n}")).http_status for n in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+
+
+async def test_no_token_is_ever_answered_or_written_down(hub: HubInProcess) -> None:
+    answer = await hub.call(None, "GET", "/versions", token="a-guess-of-mine")
+    assert "a-guess-of-mine" not in answer.text
+    await hub.call("aaa", "GET", "/2.2.1/credentials")
+    assert hub.tokens["aaa"] not in str(await hub.journal())
