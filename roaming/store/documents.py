@@ -4,7 +4,7 @@ A list page selects texts and joins them: no parsing, no model, no encoding on t
 object changes and filled again when somebody reads them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -23,6 +23,7 @@ from roaming.store.columns import UtcDateTime, text_to_time
 from roaming.store.database import Database
 
 T = TypeVar("T", bound=CanonicalObject)
+Kept = TypeVar("Kept")
 
 TEXT_COLUMN: dict[Version, str] = {
     Version.V2_1_1: "text_2_1_1",
@@ -222,6 +223,19 @@ class Documents:
         column = TEXT_COLUMN[version]
         rows = [{"key": key, "revision": revision, column: text} for key, revision, text in texts]
         await update_unlocked(connection, self.table, rows, key="key", only_if="revision", update=(column,))
+
+
+async def insert_or_hold(
+    hold: Callable[[], Awaitable[Kept | None]], insert: Callable[[], Awaitable[bool]]
+) -> Kept | None:
+    """Inserts and returns ``None``; or, where the key is taken, what ``hold`` reads there for update.
+
+    What is not there cannot be held: another transaction may insert it between the two, and what we were told would
+    be lost if a key that is taken were the end. Asked again when it was deleted meanwhile.
+    """
+    while True:
+        if (kept := await hold()) is not None or await insert():
+            return kept
 
 
 async def read_object(connection: AsyncConnection, module: str, key: str, cls: type[T]) -> T | None:

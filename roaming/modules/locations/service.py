@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
-from roaming.store.documents import PageRow
+from roaming.store.documents import PageRow, insert_or_hold
 
 LOCATION_CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 EVSE_CODECS = {Version.V2_1_1: v211.EVSE_CODEC, Version.V2_2_1: v221.EVSE_CODEC, Version.V2_3_0: v230.EVSE_CODEC}
@@ -57,14 +58,12 @@ def render(version: Version) -> Callable[[PageRow], str]:
 async def publish(work: Work, location: Location) -> Location:
     """Stores a location of a hosted CPO, new or changed, and tells whoever may know. ``last_updated`` is set here."""
     key = repository.key_of(PartyId.of(location.country_code, location.party_id), location.id)
-    kept = await repository.load(work.connection, key, for_update=True)
-    updated = next_update(kept.stored.last_updated if kept else None, work.now)
-    location = msgspec.structs.replace(location, last_updated=updated)
-    if kept is None:
-        await repository.insert(work.connection, location, source="", now=work.now)
-    elif kept.stored.source:
-        raise InvalidParameters(f"location {location.id} belongs to a partner")
-    else:
+    location = msgspec.structs.replace(location, last_updated=next_update(None, work.now))
+    kept = await _insert_or_hold(work, key, location, source="", origin=Version.V2_3_0)
+    if kept is not None:
+        if kept.stored.source:
+            raise InvalidParameters(f"location {location.id} belongs to a partner")
+        location = msgspec.structs.replace(location, last_updated=next_update(kept.stored.last_updated, work.now))
         await repository.replace(work.connection, kept, location, now=work.now)
     await tell(work, [Outgoing(module="locations", object_key=key, owner=_owner(location))])
     return location
@@ -150,14 +149,21 @@ async def _put_location(
     _check_id("party_id", location.party_id, party.party_id)
     _check_id("id", location.id, location_id)
     key = repository.key_of(party, location_id)
-    kept = await repository.load(work.connection, key, for_update=True)
+    kept = await _insert_or_hold(work, key, location, source=source, origin=version)
     if kept is None:
-        return await repository.insert(work.connection, location, source=source, now=work.now, origin=version)
+        return True
     if kept.stored.source != source:
         raise InvalidParameters(f"location {location_id} cannot be changed by you")
     if location.last_updated >= kept.location.last_updated:
         await repository.replace(work.connection, kept, location, now=work.now)
     return False
+
+
+async def _insert_or_hold(work: Work, key: str, location: Location, *, source: str, origin: Version) -> Kept | None:
+    return await insert_or_hold(
+        partial(repository.load, work.connection, key, for_update=True),
+        partial(repository.insert, work.connection, location, source=source, now=work.now, origin=origin),
+    )
 
 
 async def patch(work: Work, version: Version, party: PartyId, path: Sequence[str], body: Any, *, source: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.partners.directory import Directory
 from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
-from roaming.store.documents import PageRow
+from roaming.store.documents import PageRow, insert_or_hold
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 
@@ -63,13 +64,17 @@ async def put(
     token = session.cdr_token
     if PartyId.of(token.country_code, token.party_id) not in owners:
         raise InvalidParameters("cdr_token: its party is no eMSP that you have an agreement with here")
-    kept = await repository.load(work.connection, repository.key_of(party, session_id), for_update=True)
-    if kept is not None:
-        _check_source(kept, source)
-        if session.last_updated < kept.session.last_updated:
-            return False
     _check_energy(session)
-    return await repository.save(work.connection, kept, session, source=source, now=work.now, origin=version)
+    kept = await insert_or_hold(
+        partial(repository.load, work.connection, repository.key_of(party, session_id), for_update=True),
+        partial(repository.save, work.connection, None, session, source=source, now=work.now, origin=version),
+    )
+    if kept is None:
+        return True
+    _check_source(kept, source)
+    if session.last_updated >= kept.session.last_updated:
+        await repository.save(work.connection, kept, session, source=source, now=work.now, origin=version)
+    return False
 
 
 async def patch(work: Work, version: Version, party: PartyId, session_id: str, body: Any, *, source: str) -> None:

@@ -1,6 +1,7 @@
 """What can be done with tariffs: publish ours, take a partner's, withdraw one."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
-from roaming.store.documents import PageRow
+from roaming.store.documents import PageRow, insert_or_hold
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 
@@ -37,12 +38,13 @@ async def publish(work: Work, tariff: Tariff) -> Tariff:
     """Stores a tariff of a hosted CPO and tells whoever may know. ``last_updated`` is set here."""
     party = PartyId.of(tariff.country_code, tariff.party_id)
     key = repository.key_of(party, tariff.id)
-    kept = await repository.load(work.connection, key, for_update=True)
-    if kept is not None and kept.stored.source:
-        raise InvalidParameters(f"tariff {tariff.id} belongs to a partner")
-    updated = next_update(kept.stored.last_updated if kept else None, work.now)
-    tariff = msgspec.structs.replace(tariff, last_updated=updated)
-    await repository.save(work.connection, kept, tariff, source="", now=work.now)
+    tariff = msgspec.structs.replace(tariff, last_updated=next_update(None, work.now))
+    kept = await _insert_or_hold(work, key, tariff, source="", origin=Version.V2_3_0)
+    if kept is not None:
+        if kept.stored.source:
+            raise InvalidParameters(f"tariff {tariff.id} belongs to a partner")
+        tariff = msgspec.structs.replace(tariff, last_updated=next_update(kept.stored.last_updated, work.now))
+        await repository.save(work.connection, kept, tariff, source="", now=work.now)
     await tell(work, [Outgoing(module="tariffs", object_key=key, owner=party)])
     return tariff
 
@@ -57,13 +59,24 @@ async def put(work: Work, version: Version, party: PartyId, tariff_id: str, body
     ):
         if fold(here) != fold(there):
             raise InvalidParameters(f"{name}: {here!r} in the body, {there!r} in the address")
-    kept = await repository.load(work.connection, repository.key_of(party, tariff_id), for_update=True)
-    if kept is not None:
-        if kept.stored.source != source:
-            raise InvalidParameters(f"tariff {tariff_id} cannot be changed by you")
-        if tariff.last_updated < kept.tariff.last_updated:
-            return False
-    return await repository.save(work.connection, kept, tariff, source=source, now=work.now, origin=version)
+    key = repository.key_of(party, tariff_id)
+    kept = await _insert_or_hold(work, key, tariff, source=source, origin=version)
+    if kept is None:
+        return True
+    if kept.stored.source != source:
+        raise InvalidParameters(f"tariff {tariff_id} cannot be changed by you")
+    if tariff.last_updated >= kept.tariff.last_updated:
+        await repository.save(work.connection, kept, tariff, source=source, now=work.now)
+    return False
+
+
+async def _insert_or_hold(
+    work: Work, key: str, tariff: Tariff, *, source: str, origin: Version
+) -> repository.Kept | None:
+    return await insert_or_hold(
+        partial(repository.load, work.connection, key, for_update=True),
+        partial(repository.save, work.connection, None, tariff, source=source, now=work.now, origin=origin),
+    )
 
 
 async def withdraw(work: Work, party: PartyId, tariff_id: str, *, source: str) -> None:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from roaming.ocpi.outgoing import tell
 from roaming.partners.directory import Directory
 from roaming.partners.drivers import driver_of, remember
 from roaming.store.database import Work
-from roaming.store.documents import PageRow
+from roaming.store.documents import PageRow, insert_or_hold
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 INFO_CODECS = {
@@ -52,14 +53,15 @@ async def publish(work: Work, token: Token) -> bool:
     """Stores a token of a hosted eMSP, tells partner CPOs and our own adapters; True when new."""
     party = PartyId.of(token.country_code, token.party_id)
     key = repository.key_of(party, token.uid, token.type)
-    kept = await repository.load(work.connection, key, for_update=True)
-    if kept is not None and kept.stored.source:
-        raise InvalidParameters(f"token {token.uid} belongs to a partner")
-    updated = next_update(kept.stored.last_updated if kept else None, work.now)
-    token = msgspec.structs.replace(token, last_updated=updated)
-    is_new = await _keep(work, kept, token, source="", origin=Version.V2_3_0)
+    token = msgspec.structs.replace(token, last_updated=next_update(None, work.now))
+    kept = await _insert_or_hold(work, key, token, source="", origin=Version.V2_3_0)
+    if kept is not None:
+        if kept.stored.source:
+            raise InvalidParameters(f"token {token.uid} belongs to a partner")
+        token = msgspec.structs.replace(token, last_updated=next_update(kept.stored.last_updated, work.now))
+        await _replace(work, kept, token)
     await tell(work, [Outgoing(module="tokens", object_key=key, owner=party)])
-    return is_new
+    return kept is None
 
 
 async def put(
@@ -76,13 +78,15 @@ async def put(
             raise InvalidParameters(f"{name}: {here!r} in the body, {there!r} in the address")
     if type is not None and type != token.type:
         raise InvalidParameters(f"type: {token.type} in the body, {type} in the address")
-    kept = await repository.load(work.connection, repository.key_of(party, uid, token.type), for_update=True)
-    if kept is not None:
-        if kept.stored.source != source:
-            raise InvalidParameters(f"token {uid} cannot be changed by you")
-        if token.last_updated < kept.token.last_updated:
-            return False
-    return await _keep(work, kept, token, source=source, origin=version)
+    key = repository.key_of(party, uid, token.type)
+    kept = await _insert_or_hold(work, key, token, source=source, origin=version)
+    if kept is None:
+        return True
+    if kept.stored.source != source:
+        raise InvalidParameters(f"token {uid} cannot be changed by you")
+    if token.last_updated >= kept.token.last_updated:
+        await _replace(work, kept, token)
+    return False
 
 
 async def patch(work: Work, version: Version, party: PartyId, uid: str, type: str, body: Any, *, source: str) -> None:
@@ -98,14 +102,29 @@ async def patch(work: Work, version: Version, party: PartyId, uid: str, type: st
     if fold(token.uid) != fold(uid) or token.type != type:
         raise InvalidParameters("uid and type cannot be changed: PUT a new token")
     if token.last_updated >= kept.token.last_updated:
-        await _keep(work, kept, token, source=source, origin=version)
+        await _replace(work, kept, token)
 
 
-async def _keep(work: Work, kept: repository.Kept | None, token: Token, *, source: str, origin: Version) -> bool:
-    is_new = await repository.save(work.connection, kept, token, source=source, now=work.now, origin=origin)
+async def _insert_or_hold(
+    work: Work, key: str, token: Token, *, source: str, origin: Version
+) -> repository.Kept | None:
+    kept = await insert_or_hold(
+        partial(repository.load, work.connection, key, for_update=True),
+        partial(repository.save, work.connection, None, token, source=source, now=work.now, origin=origin),
+    )
+    if kept is None:
+        await _spread(work, token, source)
+    return kept
+
+
+async def _replace(work: Work, kept: repository.Kept, token: Token) -> None:
+    await repository.save(work.connection, kept, token, source=kept.stored.source, now=work.now)
+    await _spread(work, token, kept.stored.source)
+
+
+async def _spread(work: Work, token: Token, source: str) -> None:
     await remember(work, driver_of(token, source=source, now=work.now))
     work.outbox.add(token_changed(token), subject=f"token/{token.uid.upper()}")
-    return is_new
 
 
 def token_changed(token: Token) -> TokenChanged:
