@@ -62,10 +62,12 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
             return message
         except KeyError:
             raise UnknownMessage(f"{self.type} version {self.version}") from None
-        except (msgspec.DecodeError, RecursionError) as error:
+        except _UNREADABLE as error:
             raise MalformedEnvelope(f"{self.type} {self.id}: {error}") from None
 
 
+# Bytes that are no UTF-8 are a ValueError, a number whose exponent no Decimal can hold is an ArithmeticError
+_UNREADABLE = (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError)
 _BODY_DECODERS: dict[tuple[str, int], msgspec.json.Decoder[Any]] = {
     (cls.__name__, cls.VERSION): msgspec.json.Decoder(cls) for cls in MESSAGES
 }
@@ -109,10 +111,11 @@ def encode(envelope: Envelope) -> bytes:
 
 
 def decode(data: bytes) -> Envelope:
-    """The envelope in ``data``; its body stays undecoded until ``message()``. Raises ``MalformedEnvelope``."""
+    """The envelope in ``data``; its body stays undecoded until ``message()``. Raises ``MalformedEnvelope``, and nothing
+    else, whatever the bytes are."""
     try:
         return _ENVELOPE_DECODER.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise MalformedEnvelope(str(error)) from None
 
 

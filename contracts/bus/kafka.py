@@ -29,12 +29,12 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from contracts.bus import timing
 from contracts.bus.port import BusUnavailable, Subscription
-from contracts.envelope import Envelope, decode, encode
+from contracts.envelope import Envelope, MalformedEnvelope, decode, encode
 from contracts.topics import TOPICS, Topic
 
 logger = structlog.get_logger(__name__)
 
-OnMalformed = Callable[[Topic, bytes, ValueError], None]
+OnMalformed = Callable[[Topic, bytes, MalformedEnvelope], None]
 
 BATCH_BYTES = 512 * 1024
 MAX_MESSAGE_BYTES = 900_000
@@ -47,7 +47,8 @@ class KafkaBus:
     ``bootstrap``: ``host:port``, several with commas. ``topic_prefix`` goes before the names of topics and groups.
     ``replication_factor`` is for the topics it creates. ``publish_timeout``: seconds until ``publish`` gives up.
     ``stuck_after``: seconds without a turn of a reader's loop, or without a message although there are some, until
-    that reader is closed and rebuilt. ``on_malformed`` is told of every record that is no envelope; it must not block.
+    that reader is closed and rebuilt. ``on_malformed`` is told of every record that is no envelope, with its bytes; it
+    must not block.
     """
 
     def __init__(
@@ -166,7 +167,7 @@ class KafkaBus:
         """The envelope of a record; ``None`` for one that is none, which is counted and told."""
         try:
             return decode(raw or b"")
-        except ValueError as error:  # MalformedEnvelope, or what the decoder says of bytes that are no UTF-8
+        except MalformedEnvelope as error:
             self.malformed[topic.name] += 1
             logger.warning("malformed_record_skipped", topic=topic.name, error=str(error))
             if self._on_malformed is not None:

@@ -1,10 +1,12 @@
 """What goes into an envelope comes out of it; what is none is refused by name."""
 
+import contextlib
 import types
 import typing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts import export
 from contracts.envelope import (
     Envelope,
     MalformedEnvelope,
@@ -124,8 +127,37 @@ def test_bytes_that_are_no_envelope_are_refused(wire: bytes, named: str) -> None
 
 
 def test_bytes_that_are_no_text_are_refused() -> None:
-    with pytest.raises(ValueError, match="utf-8"):
+    with pytest.raises(MalformedEnvelope, match="utf-8"):
         decode(b'{"id":"\xff"}')
+    broken = msgspec.structs.replace(a_status(id="abc"), body=msgspec.Raw(b'{"network":"\xff"}'))
+    with pytest.raises(MalformedEnvelope, match=r"ConnectorStatusChanged abc: .*utf-8"):
+        broken.message()
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_an_envelope_or_malformed(data: bytes) -> None:
+    with contextlib.suppress(MalformedEnvelope):
+        assert isinstance(decode(data), Envelope)
+
+
+GOLDEN = [path.read_bytes() for path in sorted((Path(export.__file__).parent / "examples").glob("*.json"))]
+
+
+@given(st.sampled_from(GOLDEN), st.integers(min_value=0), st.integers(0, 3), st.binary(max_size=4))
+@settings(max_examples=500)
+def test_any_change_to_a_message_leaves_an_envelope_or_malformed(whole: bytes, at: int, gone: int, new: bytes) -> None:
+    with contextlib.suppress(MalformedEnvelope, UnknownMessage):
+        decode(cut(whole, at, gone, new)).message()
+    envelope = decode(whole)
+    broken = msgspec.structs.replace(envelope, body=msgspec.Raw(cut(bytes(envelope.body), at, gone, new)))
+    with contextlib.suppress(MalformedEnvelope):
+        broken.message()
+
+
+def cut(whole: bytes, at: int, gone: int, new: bytes) -> bytes:
+    """``whole`` with ``new`` in the place of ``gone`` bytes."""
+    at %= len(whole)
+    return whole[:at] + new + whole[at + gone :]
 
 
 @pytest.mark.parametrize(

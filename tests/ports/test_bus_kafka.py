@@ -13,7 +13,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from contracts.bus import kafka, timing
 from contracts.bus.kafka import KafkaBus
 from contracts.bus.port import BusUnavailable
-from contracts.envelope import Envelope, encode
+from contracts.envelope import Envelope, MalformedEnvelope, encode
 from contracts.topics import TOPICS, Topic
 from tests.kit.kafka import KafkaBroker, missing
 from tests.kit.tools import is_missing
@@ -239,7 +239,7 @@ async def test_a_record_that_is_no_envelope_is_skipped_counted_and_told(
     assert bus.malformed == {topic.name: 1}
     [(told_topic, told_raw, error)] = told
     assert (told_topic, told_raw) == (topic, raw or b"")
-    assert isinstance(error, ValueError)
+    assert isinstance(error, MalformedEnvelope)
 
 
 async def test_only_malformed_records_are_acknowledged_too(new_bus: NewBus, kafka_bootstrap: str) -> None:
