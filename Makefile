@@ -31,8 +31,16 @@ demo: .venv/project ## a hub, stations and a partner on this machine, with a liv
 	$(BIN)/roaming demo
 
 .PHONY: test
-test: lint ## every check and every test, on a real PostgreSQL and a real Kafka
+test: ## every check and every test, on a real PostgreSQL and a real Kafka
+	$(MAKE) test-most
+	$(MAKE) test-end
+
+.PHONY: test-most
+test-most: lint ## the same without the end-to-end tests
 	$(BIN)/pytest $(PARALLEL) --durations=15 --ignore=tests/e2e tests
+
+.PHONY: test-end
+test-end: .venv/project ## the end-to-end tests: whole hubs, with stations and partners that are not ours
 	$(BIN)/pytest --durations=15 tests/e2e
 
 .PHONY: test-fast
