@@ -1,11 +1,12 @@
 """All commands and their options; the work is done elsewhere."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from roaming.cli.output import Json, fail, run, show, show_rows
+from roaming.cli.output import Csv, Json, fail, run, show, show_rows
 
 app = typer.Typer(
     help="An OCPI roaming hub.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -14,9 +15,11 @@ database_app = typer.Typer(help="The database.", no_args_is_help=True)
 partner_app = typer.Typer(help="Platforms on the other side.", no_args_is_help=True)
 party_app = typer.Typer(help="Parties hosted here.", no_args_is_help=True)
 station_app = typer.Typer(help="Charging stations.", no_args_is_help=True)
-location_app = typer.Typer(help="Locations of hosted CPOs.", no_args_is_help=True)
-tariff_app = typer.Typer(help="Tariffs of hosted CPOs.", no_args_is_help=True)
-token_app = typer.Typer(help="Tokens of hosted eMSPs.", no_args_is_help=True)
+location_app = typer.Typer(help="Locations.", no_args_is_help=True)
+tariff_app = typer.Typer(help="Tariffs.", no_args_is_help=True)
+token_app = typer.Typer(help="Tokens: who may charge.", no_args_is_help=True)
+session_app = typer.Typer(help="Charges, running and ended.", no_args_is_help=True)
+cdr_app = typer.Typer(help="Charge detail records: what is billed.", no_args_is_help=True)
 delivery_app = typer.Typer(help="What is on its way to partners.", no_args_is_help=True)
 dead_letter_app = typer.Typer(help="Messages that could not be handled.", no_args_is_help=True)
 sim_app = typer.Typer(help="Simulators to practise with.", no_args_is_help=True)
@@ -28,11 +31,17 @@ for name, sub in (
     ("location", location_app),
     ("tariff", tariff_app),
     ("token", token_app),
+    ("session", session_app),
+    ("cdr", cdr_app),
     ("delivery", delivery_app),
     ("dead-letter", dead_letter_app),
     ("sim", sim_app),
 ):
     app.add_typer(sub, name=name)
+
+Limit = Annotated[int, typer.Option(help="At most so many.", min=1)]
+PartnerId = Annotated[str, typer.Argument(help="Its short name: see `roaming partner list`.")]
+Owner = Annotated[str, typer.Option("--party", help="Only those of this party, such as NL-HUB.")]
 
 
 def main() -> None:
@@ -105,7 +114,7 @@ def doctor(as_json: Json = False) -> None:
 @database_app.command("upgrade")
 def db_upgrade(as_json: Json = False) -> None:
     """Bring the database to this release."""
-    from roaming.cli.registering import upgrade_database
+    from roaming.cli.database import upgrade_database
 
     show(run(upgrade_database()), as_json=as_json)
 
@@ -134,15 +143,15 @@ def partner_add(
 
 
 @partner_app.command("list")
-def partner_list(as_json: Json = False) -> None:
+def partner_list(as_json: Json = False, as_csv: Csv = False) -> None:
     """List partners."""
     from roaming.cli.registering import list_partners
 
-    show_rows(run(list_partners()), as_json=as_json, empty="no partner yet: roaming partner add NAME")
+    show_rows(run(list_partners()), as_json=as_json, as_csv=as_csv, empty="no partner yet: roaming partner add NAME")
 
 
 @partner_app.command("check")
-def partner_check(partner_id: str, as_json: Json = False) -> None:
+def partner_check(partner_id: PartnerId, as_json: Json = False) -> None:
     """Ask a partner for its versions and modules and say what is missing."""
     from roaming.cli.registering import check_partner
 
@@ -165,30 +174,41 @@ def party_add(
     show(run(add_party(party, role=role, name=name)), as_json=as_json)
 
 
+@party_app.command("list")
+def party_list(as_json: Json = False, as_csv: Csv = False) -> None:
+    """List hosted parties."""
+    from roaming.cli.showing import list_parties
+
+    empty = "no party yet: roaming party add NL-ABC --role CPO --name 'My company'"
+    show_rows(run(list_parties()), as_json=as_json, as_csv=as_csv, empty=empty)
+
+
 @station_app.command("list")
-def station_list(as_json: Json = False) -> None:
+def station_list(as_json: Json = False, as_csv: Csv = False) -> None:
     """List stations, those that wait to be bound first."""
     from roaming.cli.stations import list_stations
 
-    show_rows(run(list_stations()), as_json=as_json, empty="no station has connected yet")
+    show_rows(run(list_stations()), as_json=as_json, as_csv=as_csv, empty="no station has connected yet")
 
 
 @station_app.command("bind")
 def station_bind(
-    station_id: str,
+    station_id: Annotated[str, typer.Argument(help="As the station calls itself: the end of its OCPP address.")],
     party: Annotated[str, typer.Option(help="The CPO, such as NL-HUB.")],
     location: Annotated[str, typer.Option(help="Location id; made when it does not exist.")],
     connectors: Annotated[int, typer.Option(help="How many connectors the station has.")] = 1,
     evse: Annotated[str, typer.Option(help="EVSE uid of the first connector; others get -2, -3 …")] = "",
     password: Annotated[str, typer.Option(help="Its basic auth password; empty: the one it presented.")] = "",
     tariff: Annotated[str, typer.Option(help="Tariff id of its connectors.")] = "",
-    address: str = "unknown",
-    city: str = "unknown",
-    country: str = "NLD",
-    latitude: str = "52.00000",
-    longitude: str = "5.00000",
-    time_zone: str = "Europe/Amsterdam",
-    network: str = "",
+    address: Annotated[str, typer.Option(help="Of a new location: street and number.")] = "unknown",
+    city: Annotated[str, typer.Option(help="Of a new location.")] = "unknown",
+    country: Annotated[str, typer.Option(help="Of a new location: ISO 3166-1 alpha-3, such as NLD.")] = "NLD",
+    latitude: Annotated[str, typer.Option(help="Of a new location: degrees, such as 51.90500.")] = "52.00000",
+    longitude: Annotated[str, typer.Option(help="Of a new location: degrees, such as 4.48600.")] = "5.00000",
+    time_zone: Annotated[
+        str, typer.Option(help="Of a new location: IANA name; tariffs go by it.")
+    ] = "Europe/Amsterdam",
+    network: Annotated[str, typer.Option(help="Set of stations, where adapters serve several.")] = "",
     as_json: Json = False,
 ) -> None:
     """Let a station in and say which EVSEs of which location its connectors are."""
@@ -225,41 +245,85 @@ def _import(kind: str, file: Path, dry_run: bool, as_json: bool) -> None:
         fail("rows with an error were left out; nothing of them was stored")
 
 
+ImportFile = Annotated[Path, typer.Argument(help="The file.")]
 DryRun = Annotated[bool, typer.Option(help="Check only, store nothing.")]
 
 
 @location_app.command("import")
-def location_import(file: Path, dry_run: DryRun = False, as_json: Json = False) -> None:
+def location_import(file: ImportFile, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Publish locations from a JSON file of OCPI 2.2.1 Location objects."""
     _import("location", file, dry_run, as_json)
 
 
 @tariff_app.command("import")
-def tariff_import(file: Path, dry_run: DryRun = False, as_json: Json = False) -> None:
+def tariff_import(file: ImportFile, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Publish tariffs from a JSON file of OCPI 2.2.1 Tariff objects."""
     _import("tariff", file, dry_run, as_json)
 
 
 @token_app.command("import")
-def token_import(file: Path, dry_run: DryRun = False, as_json: Json = False) -> None:
+def token_import(file: ImportFile, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Publish tokens from a JSON or CSV file (columns as the fields of an OCPI 2.2.1 Token)."""
     _import("token", file, dry_run, as_json)
+
+
+def _list(kind: str) -> Callable[..., None]:
+    def listed(
+        party: Owner = "",
+        partner: Annotated[str | None, typer.Option(help="Only those from this partner; empty: only our own.")] = None,
+        limit: Limit = 50,
+        as_json: Json = False,
+        as_csv: Csv = False,
+    ) -> None:
+        from roaming.cli.showing import list_objects
+
+        rows = run(list_objects(kind, party=party, partner=partner, limit=limit))
+        show_rows(rows, as_json=as_json, as_csv=as_csv, empty=f"no {kind} yet")
+
+    return listed
+
+
+for kind, sub in (
+    ("location", location_app),
+    ("tariff", tariff_app),
+    ("token", token_app),
+    ("session", session_app),
+    ("cdr", cdr_app),
+):
+    sub.command("list", help=f"List {kind}s, newest first.")(_list(kind))
+
+
+@cdr_app.command("explain")
+def cdr_explain(
+    cdr_id: Annotated[str, typer.Argument(help="From `roaming cdr list`.")],
+    party: Annotated[str, typer.Option(help="Whose CDR, where two parties use the id.")] = "",
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Say how a CDR's price comes about, a line per period and dimension, with the reason for each."""
+    from roaming.cli.showing import explain_cdr
+
+    show_rows(run(explain_cdr(cdr_id, party=party)), as_json=as_json, as_csv=as_csv, empty="nothing was charged")
 
 
 @delivery_app.command("list")
 def delivery_list(
     state: Annotated[str, typer.Option(help="PENDING, DELIVERED, REFUSED, DEAD; empty: all but delivered.")] = "",
-    limit: int = 50,
+    limit: Limit = 50,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """List what partners have yet to get, or would not take."""
     from roaming.cli.registering import list_deliveries
 
-    show_rows(run(list_deliveries(state, limit)), as_json=as_json, empty="nothing waits")
+    show_rows(run(list_deliveries(state, limit)), as_json=as_json, as_csv=as_csv, empty="nothing waits")
 
 
 @delivery_app.command("replay")
-def delivery_replay(delivery_id: list[int], as_json: Json = False) -> None:
+def delivery_replay(
+    delivery_id: Annotated[list[int], typer.Argument(help="Numbers from `roaming delivery list`.")],
+    as_json: Json = False,
+) -> None:
     """Send refused or dead deliveries again."""
     from roaming.cli.registering import replay_deliveries
 
@@ -267,15 +331,18 @@ def delivery_replay(delivery_id: list[int], as_json: Json = False) -> None:
 
 
 @dead_letter_app.command("list")
-def dead_letter_list(limit: int = 50, as_json: Json = False) -> None:
+def dead_letter_list(limit: Limit = 50, as_json: Json = False, as_csv: Csv = False) -> None:
     """List messages that a consumer could not handle."""
     from roaming.cli.registering import list_dead_letters
 
-    show_rows(run(list_dead_letters(limit)), as_json=as_json, empty="no dead letters")
+    show_rows(run(list_dead_letters(limit)), as_json=as_json, as_csv=as_csv, empty="no dead letters")
 
 
 @dead_letter_app.command("replay")
-def dead_letter_replay(letter_id: list[int], as_json: Json = False) -> None:
+def dead_letter_replay(
+    letter_id: Annotated[list[int], typer.Argument(help="Numbers from `roaming dead-letter list`.")],
+    as_json: Json = False,
+) -> None:
     """Hand dead letters to their consumer again, once the cause is mended."""
     from roaming.cli.registering import replay_dead_letters
 
@@ -289,8 +356,8 @@ def sim_station(
     prefix: Annotated[str, typer.Option(help="Station ids are PREFIX-001 and so on.")] = "SIM",
     password: Annotated[str, typer.Option(help="Basic auth password of all of them.")] = "",
     token: Annotated[list[str] | None, typer.Option(help="Tokens that drivers present.")] = None,
-    speed: float = 60.0,
-    seed: int = 1,
+    speed: Annotated[float, typer.Option(help="How much faster than life they charge.")] = 60.0,
+    seed: Annotated[int, typer.Option(help="The same seed, the same drivers.")] = 1,
     seconds: Annotated[float, typer.Option(help="End after this long; 0: never.")] = 0.0,
     as_json: Json = False,
 ) -> None:
@@ -308,7 +375,7 @@ def sim_partner(
     url: Annotated[str, typer.Option(help="Versions address of the hub.")] = "http://127.0.0.1:8000/ocpi/versions",
     token: Annotated[str, typer.Option(help="TOKEN_A from `roaming partner add`.")] = "",
     party: Annotated[str, typer.Option(help="The eMSP it plays.")] = "DE-SBX",
-    port: int = 8100,
+    port: Annotated[int, typer.Option(help="Where it listens.")] = 8100,
     fault: Annotated[str, typer.Option(help="module:fault:times, such as cdrs:error:3.")] = "",
     seconds: Annotated[float, typer.Option(help="End after this long; 0: never.")] = 0.0,
     as_json: Json = False,

@@ -5,6 +5,7 @@ Everything runs on this machine, in one process, on the embedded default; nothin
 
 import asyncio
 import contextlib
+import json
 import shutil
 import time
 from dataclasses import dataclass
@@ -98,11 +99,12 @@ async def demo(wishes: Wishes, *, seconds: float, reset: bool, as_json: bool) ->
     settings = demo_settings()
     if reset:
         shutil.rmtree(settings.data_dir, ignore_errors=True)
+    config = keep_settings(settings)
     began = time.monotonic()
     names = [f"DEMO-{number:03d}" for number in range(1, wishes.stations + 1)]
     kit = simulator()
     async with partner_running(EMSP, wishes.partner_port) as emsp:
-        config = kit.config(
+        stations = kit.config(
             url=f"ws://{settings.ocpp_host}:{settings.ocpp_port}",
             stations=wishes.stations,
             prefix="DEMO-",
@@ -113,14 +115,14 @@ async def demo(wishes: Wishes, *, seconds: float, reset: bool, as_json: bool) ->
             speed=wishes.speed,
             seed=wishes.seed,
         )
-        fleet = kit.fleet(config)
+        fleet = kit.fleet(stations)
         parts = Parts(notice="demo: simulated stations and partner", controls=DemoControls(fleet, emsp))
         async with everything(settings, parts=parts) as services:
             token_a = await seed_hub(services, settings, names)
             await emsp.register(f"{services.public_url}/versions", token_a)
             await emsp.push_tokens()
             running = asyncio.create_task(fleet.run())
-            show(_what_to_do(settings, services, emsp, time.monotonic() - began), as_json=as_json)
+            show(_what_to_do(settings, services, emsp, config, time.monotonic() - began), as_json=as_json)
             first = asyncio.create_task(_first_light(fleet, names, emsp, as_json))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds or None):
@@ -150,6 +152,15 @@ def demo_settings() -> Settings:
             "closing_grace": 0.5,
         }
     )
+
+
+def keep_settings(settings: Settings) -> Path:
+    """Writes what differs from the defaults beside the data, so that every command can be pointed at the demo."""
+    values = settings.model_dump(mode="json", exclude_defaults=True) | {"data_dir": str(settings.data_dir.absolute())}
+    file = settings.data_dir / "settings.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items()))
+    return file
 
 
 async def seed_hub(services: Services, settings: Settings, names: list[str]) -> str:
@@ -244,7 +255,7 @@ async def _first_light(fleet: Any, names: list[str], emsp: SandboxEmsp, as_json:
         )
 
 
-def _what_to_do(settings: Settings, services: Services, emsp: SandboxEmsp, took: float) -> dict[str, str]:
+def _what_to_do(settings: Settings, services: Services, emsp: SandboxEmsp, config: Path, took: float) -> dict[str, str]:
     return {
         "live page": f"http://{settings.host}:{settings.port}/",
         "OCPI versions": f"{services.public_url}/versions",
@@ -254,5 +265,5 @@ def _what_to_do(settings: Settings, services: Services, emsp: SandboxEmsp, took:
         "station password": PASSWORD,
         "data": f"{Path(settings.data_dir).absolute()} (temporary: the next demo starts afresh)",
         "ready after": f"{took:.1f} s",
-        "next": f"ROAMING_DATA_DIR={settings.data_dir} roaming station list",
+        "next": f"export ROAMING_CONFIG={config.absolute()}; .venv/bin/roaming cdr list",
     }

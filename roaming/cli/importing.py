@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
-from roaming.cli.registering import services_of_now
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.model.version import Version

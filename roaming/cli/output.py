@@ -1,7 +1,9 @@
 """How commands print: a table for people, JSON with ``--json``, one line for an error with what to do next."""
 
 import asyncio
+import csv
 import json
+import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -12,11 +14,15 @@ from roaming.cli.logs import configure_logging
 T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")]
+PIPED_WIDTH = 250
+"""Characters of a table's line where nobody's terminal sets a limit."""
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Runs a command's work under uvloop where there is one."""
     configure_logging()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # whoever reads a pipe wants it now
     try:
         import uvloop
     except ImportError:
@@ -24,21 +30,29 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(work)
 
 
-def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
-    """A table, or a JSON list."""
+def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str, as_csv: bool = False) -> None:
+    """A table, or a JSON list, or CSV with a header line. Nothing is cut short: what does not fit is folded."""
     if as_json:
         print(json.dumps(list(rows), default=str, indent=2))
         return
     if not rows:
-        print(empty)
+        if not as_csv:
+            print(empty)
+        return
+    if as_csv:
+        writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*rows[0].keys())
+    table = Table()
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(str(value) if value not in (None, "") else "-" for value in row.values()))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, markup=False).print(table)
 
 
 def show(values: Mapping[str, Any], *, as_json: bool) -> None:

@@ -1,13 +1,11 @@
 """Partners, parties, deliveries and dead letters from the command line."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import update
 
-from roaming.app import open_services
+from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
 from roaming.hub.deliver import DELIVERIES
 from roaming.model.identifiers import PartyId
@@ -16,32 +14,12 @@ from roaming.modules.credentials.service import RegistrationFailed, register
 from roaming.ocpi.client import Call
 from roaming.ocpi.credentials_token import new_token
 from roaming.ocpi.headers import RequestIds
-from roaming.ocpi.module import Services, dialect_of
+from roaming.ocpi.module import dialect_of
 from roaming.partners import registry
-from roaming.settings import Settings
 from roaming.stations import presence
 from roaming.store.dead_letters import list_dead, replay
-from roaming.store.migrate import current, head, is_current, upgrade
 
 STATES = ("PENDING", "DELIVERED", "REFUSED", "DEAD", "DROPPED")
-
-
-@asynccontextmanager
-async def services_of_now() -> AsyncIterator[Services]:
-    """The services on the database of the settings, which must be of this release."""
-    settings = Settings()
-    if not await is_current(settings.effective_database_url):
-        fail("the database is not of this release: run `roaming db upgrade`")
-    async with open_services(settings) as services:
-        yield services
-
-
-async def upgrade_database() -> dict[str, Any]:
-    """Runs the migrations."""
-    url = Settings().effective_database_url
-    before = await current(url)
-    await upgrade(url)
-    return {"before": before or "empty", "now": head()}
 
 
 def party_of(text: str) -> PartyId:

@@ -17,11 +17,12 @@ from starlette.responses import JSONResponse
 from contracts.bus.memory import MemoryBus
 from contracts.bus.port import Bus
 from roaming.app import adapter_secret, create_app, open_services, station_pepper, with_raw_paths
+from roaming.cli.database import must_be_current
 from roaming.cli.output import fail, show
 from roaming.console.pages import Controls, mount_console
 from roaming.ocpi.module import Services
 from roaming.settings import Settings
-from roaming.store.migrate import is_current, upgrade
+from roaming.store.migrate import upgrade
 from roaming.worker import Worker
 
 logger = structlog.get_logger(__name__)
@@ -39,7 +40,7 @@ async def start(*, migrate: bool, as_json: bool) -> None:
 async def serve(*, as_json: bool) -> None:
     """HTTP only until SIGINT or SIGTERM."""
     settings = Settings()
-    await _must_be_current(settings)
+    await must_be_current(settings)
     async with open_services(settings) as services, http(settings, services, create_app(services)):
         journal = asyncio.create_task(services.journal.run(keep_for=timedelta(days=settings.journal_days)))
         show({"versions": f"{services.public_url}/versions"}, as_json=as_json)
@@ -51,7 +52,7 @@ async def serve(*, as_json: bool) -> None:
 async def work(*, as_json: bool) -> None:
     """A worker until SIGINT or SIGTERM."""
     settings = Settings()
-    await _must_be_current(settings)
+    await must_be_current(settings)
     if settings.effective_database_url.startswith("sqlite"):
         fail("`roaming work` needs PostgreSQL: SQLite has one writer. Use `roaming start`, or set DATABASE_URL")
     async with open_services(settings) as services, bus_of(settings) as bus, working(services, bus, settings):
@@ -78,7 +79,7 @@ async def everything(settings: Settings, *, migrate: bool = True, parts: Parts =
     if migrate:
         await upgrade(settings.effective_database_url)
     else:
-        await _must_be_current(settings)
+        await must_be_current(settings)
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings))
         bus = await stack.enter_async_context(bus_of(settings))
@@ -208,8 +209,3 @@ def _probes(app: FastAPI, worker: Worker) -> None:
     async def readyz() -> JSONResponse:
         is_ready = worker.is_healthy()
         return JSONResponse({"status": "ok" if is_ready else "not ready"}, 200 if is_ready else 503)
-
-
-async def _must_be_current(settings: Settings) -> None:
-    if not await is_current(settings.effective_database_url):
-        fail("the database is not of this release: run `roaming db upgrade`")

@@ -7,8 +7,9 @@ import msgspec
 
 from contracts.station_keys import digest_station_key
 from roaming.app import station_pepper
+from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
-from roaming.cli.registering import party_of, services_of_now
+from roaming.cli.registering import party_of
 from roaming.model.identifiers import PartyId
 from roaming.model.location import EVSE, Capability, Connector, Location, Status
 from roaming.model.party import Role

@@ -1,0 +1,204 @@
+"""Lists of what the hub holds, newest first, and the reckoning of a CDR line by line."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from roaming.cli.database import services_of_now
+from roaming.cli.output import fail
+from roaming.cli.registering import party_of
+from roaming.model.canonical import CanonicalObject, from_document
+from roaming.model.cdr import CDR
+from roaming.model.identifiers import PartyId, fold
+from roaming.model.location import Location
+from roaming.model.session import Session
+from roaming.model.tariff import Tariff
+from roaming.model.token import Token
+from roaming.rating import explain, rate
+from roaming.store.database import Database
+from roaming.store.documents import object_key, read_object
+
+Columns = Callable[[Any], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What a list shows of one kind of object."""
+
+    table: str
+    cls: type[CanonicalObject]
+    columns: Columns
+
+
+def _driver(token: Any) -> str:
+    return f"{token.country_code}-{token.party_id} …{token.uid[-4:]}"
+
+
+def _session(session: Session) -> Mapping[str, Any]:
+    cost = session.total_cost
+    return {
+        "status": session.status,
+        "driver": _driver(session.cdr_token),
+        "EVSE": session.evse_uid,
+        "started": session.start_date_time,
+        "ended": session.end_date_time or "",
+        "kWh": session.kwh,
+        "cost before taxes": cost.before_taxes if cost is not None else "",
+        "currency": session.currency,
+    }
+
+
+def _cdr(cdr: CDR) -> Mapping[str, Any]:
+    return {
+        "session": cdr.session_id or "",
+        "driver": _driver(cdr.cdr_token),
+        "EVSE": cdr.cdr_location.evse_uid,
+        "started": cdr.start_date_time,
+        "ended": cdr.end_date_time,
+        "kWh": cdr.total_energy,
+        "cost before taxes": cdr.total_cost.before_taxes,
+        "currency": cdr.currency,
+    }
+
+
+def _location(location: Location) -> Mapping[str, Any]:
+    return {
+        "name": location.name or "",
+        "city": location.city,
+        "country": location.country,
+        "EVSEs": len(location.evses),
+        "published": location.publish,
+        "last updated": location.last_updated,
+    }
+
+
+def _tariff(tariff: Tariff) -> Mapping[str, Any]:
+    return {"currency": tariff.currency, "elements": len(tariff.elements), "last updated": tariff.last_updated}
+
+
+def _token(token: Token) -> Mapping[str, Any]:
+    return {
+        "type": token.type,
+        "contract": token.contract_id,
+        "valid": token.valid,
+        "whitelist": token.whitelist,
+        "last updated": token.last_updated,
+    }
+
+
+KINDS: Mapping[str, Kind] = {
+    "location": Kind(table="locations", cls=Location, columns=_location),
+    "tariff": Kind(table="tariffs", cls=Tariff, columns=_tariff),
+    "token": Kind(table="tokens", cls=Token, columns=_token),
+    "session": Kind(table="sessions", cls=Session, columns=_session),
+    "cdr": Kind(table="cdrs", cls=CDR, columns=_cdr),
+}
+
+
+async def list_objects(kind: str, *, party: str, partner: str | None, limit: int) -> list[dict[str, Any]]:
+    """The newest objects: of one owner when ``party`` is given, of one source when ``partner`` is (empty: ours)."""
+    shape = KINDS[kind]
+    conditions, parameters = ["true"], [limit]
+    values: list[Any] = []
+    if party:
+        owner = party_of(party)
+        values += [("country_code", owner.country_code), ("party_id", owner.party_id)]
+    if partner is not None:
+        values.append(("source", partner))
+    for column, value in values:
+        parameters.append(value)
+        conditions.append(f"{column} = ${len(parameters)}")
+    async with services_of_now() as services:
+        rows = await services.database.reader.fetch(
+            "SELECT country_code, party_id, object_id, source, document"  # noqa: S608 - names and numbers are our own
+            f" FROM {shape.table} WHERE {' AND '.join(conditions)} ORDER BY last_updated DESC, key LIMIT $1",
+            *parameters,
+        )
+    return [
+        {
+            "party": f"{row[0]}-{row[1]}",
+            "id": row[2],
+            "from": row[3] or "here",
+            **shape.columns(from_document(shape.cls, row[4])),
+        }
+        for row in rows
+    ]
+
+
+async def list_parties() -> list[dict[str, Any]]:
+    """The parties hosted here."""
+    async with services_of_now() as services:
+        directory = await services.directory.current()
+    return [{"party": str(role.party), "role": role.role, "name": role.name} for role in directory.hosted]
+
+
+async def explain_cdr(cdr_id: str, *, party: str) -> list[dict[str, Any]]:
+    """How a CDR's price comes about: a row per period and dimension, from the tariff and periods inside the CDR."""
+    async with services_of_now() as services:
+        cdr = await _find_cdr(services.database, cdr_id, party)
+        if not cdr.tariffs:
+            fail(f"CDR {cdr.id} holds no tariff: {cdr.remark or 'its owner priced it'}")
+        owner = PartyId.of(cdr.country_code, cdr.party_id)
+        async with services.database.reading() as connection:
+            key = object_key(owner, cdr.cdr_location.id)
+            location = await read_object(connection, "locations", key, Location)
+    rated = rate(
+        cdr.tariffs[0],
+        cdr.charging_periods,
+        start=cdr.start_date_time,
+        end=cdr.end_date_time,
+        time_zone=location.time_zone if location is not None else "UTC",
+    )
+    rows = [
+        {
+            "period": "" if row.period is None else row.period + 1,
+            "part": row.part,
+            "quantity": f"{row.quantity:f} {row.unit}".strip(),
+            "price": "" if row.price is None else f"{row.price} {row.price_unit}",
+            "VAT %": row.vat,
+            "before taxes": row.before_taxes,
+            "after taxes": row.after_taxes,
+            "sum before taxes": row.running_before_taxes,
+            "sum after taxes": row.running_after_taxes,
+            "why": row.reason,
+        }
+        for row in explain(rated)
+    ]
+    return [*rows, _as_billed(cdr, rows)]
+
+
+def _as_billed(cdr: CDR, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The last row: what the CDR says, and whether that is what its lines come to."""
+    billed = cdr.total_cost.before_taxes
+    reckoned = rows[-1]["sum before taxes"] if rows else Decimal(0)
+    if reckoned is None:
+        verdict = "the tariff does not say what a line costs"
+    elif billed == reckoned:
+        verdict = "as the lines above"
+    else:
+        verdict = f"{billed - reckoned:+f} against the lines above: ask {cdr.country_code}-{cdr.party_id}"
+    names = ("period", "part", "quantity", "price", "VAT %", "before taxes", "after taxes")
+    taxes = cdr.total_cost.taxes
+    after = "" if taxes is None else billed + sum((tax.amount for tax in taxes), Decimal(0))
+    return dict.fromkeys(names, "") | {
+        "part": "BILLED",
+        "sum before taxes": billed,
+        "sum after taxes": after,
+        "why": verdict,
+    }
+
+
+async def _find_cdr(database: Database, cdr_id: str, party: str) -> CDR:
+    if party:
+        rows = await database.reader.fetch(
+            "SELECT document FROM cdrs WHERE key = $1", object_key(party_of(party), cdr_id)
+        )
+    else:
+        by_id = "SELECT document FROM cdrs WHERE lower(object_id) = $1 LIMIT 2"
+        rows = await database.reader.fetch(by_id, fold(cdr_id))
+    if not rows:
+        fail(f"no CDR {cdr_id}: see `roaming cdr list`")
+    if len(rows) > 1:
+        fail(f"more than one party has a CDR {cdr_id}: name one with --party")
+    return from_document(CDR, rows[0][0])

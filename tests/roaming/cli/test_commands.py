@@ -1,0 +1,89 @@
+"""The command line as people meet it."""
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from roaming.cli.commands import app
+from tests.kit.hub_in_process import HubInProcess, hub_in_process
+
+LISTS = ("party", "partner", "location", "tariff", "token", "session", "cdr", "station", "delivery", "dead-letter")
+
+
+def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_everything_has_a_help_text(path: tuple[str, ...]) -> None:
+    command = COMMANDS[path]
+    assert command.help, path
+    assert all(getattr(parameter, "help", None) for parameter in command.params), path
+    assert "as_json" in {parameter.name for parameter in command.params}, path
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_have_json_and_csv_twins(name: str) -> None:
+    assert {"as_json", "as_csv"} <= {parameter.name for parameter in COMMANDS[name, "list"].params}
+
+
+@pytest.fixture
+async def hub(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubInProcess]:
+    monkeypatch.setenv("DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("ROAMING_DATA_DIR", str(tmp_path))
+    async with hub_in_process(sqlite_url, tmp_path) as running:
+        await running.host_objects()
+        yield running
+
+
+async def roaming(*words: str) -> Result:
+    """Runs a command; in a thread, since it has a loop of its own."""
+    return await asyncio.to_thread(CliRunner().invoke, app, words)
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_a_list_says_the_same_in_json_and_csv(hub: HubInProcess, name: str) -> None:
+    as_json, as_csv, table = [await roaming(name, "list", *form) for form in (["--json"], ["--csv"], [])]
+    rows = json.loads(as_json.stdout)
+    read = list(csv.DictReader(io.StringIO(as_csv.stdout)))
+    assert [list(row) for row in read] == [list(row) for row in rows]
+    assert bool(rows) == (name not in ("station", "delivery", "dead-letter"))
+    assert table.exit_code == 0
+
+
+async def test_what_a_cdr_costs_is_explained(hub: HubInProcess) -> None:
+    listed = json.loads((await roaming("cdr", "list", "--json")).stdout)
+    explained = json.loads((await roaming("cdr", "explain", listed[0]["id"], "--json")).stdout)
+    *lines, billed = explained
+    assert all(row["why"] for row in lines)
+    assert (lines[-1]["sum before taxes"], billed["sum before taxes"]) == ("0.5000", listed[0]["cost before taxes"])
+    assert billed["why"].startswith("-0.05"), "this CDR is not what its tariff makes of its periods"
+
+
+async def test_an_id_that_is_not_there_says_where_to_look(hub: HubInProcess) -> None:
+    result = await roaming("cdr", "explain", "NOPE")
+    assert result.exit_code == 1
+    assert "roaming cdr list" in result.stderr
+
+
+def test_without_a_hub_the_next_step_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROAMING_DATA_DIR", str(tmp_path))
+    result = CliRunner().invoke(app, ["station", "list"])
+    assert result.exit_code == 1
+    assert "roaming start" in result.stderr
+    assert not list(tmp_path.iterdir()), "looking must not make a database"
