@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ from roaming.hub.deliver import Deliverer
 from roaming.hub.fan_out import FanOut
 from roaming.ocpi.module import Services
 from roaming.stations import presence
-from roaming.store.consume import Consumer
+from roaming.store.consume import Consumer, keep_malformed
 from roaming.store.errors import StoreUnavailable
 from roaming.store.inbox import prune
 from roaming.store.locks import locks_of
@@ -47,7 +48,7 @@ class Worker:
             self._bus.subscribe(Consumer(database, projection).subscription())
         for module in self._modules:
             for subscription in module.subscriptions(services, self._bus):
-                self._bus.subscribe(subscription)
+                self._bus.subscribe(replace(subscription, on_malformed=partial(keep_malformed, database)))
         await self._bus.start()
         self._spawn("relay", Relay(database, self._bus, self._locks).run)
         self._spawn("fan-out", FanOut(services, self._modules, self._locks).run)

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -34,8 +34,6 @@ from contracts.topics import TOPICS, Topic
 
 logger = structlog.get_logger(__name__)
 
-OnMalformed = Callable[[Topic, bytes, MalformedEnvelope], None]
-
 BATCH_BYTES = 512 * 1024
 MAX_MESSAGE_BYTES = 900_000
 """Below the broker's default ``message.max.bytes`` (1 MiB with its overhead)."""
@@ -47,8 +45,7 @@ class KafkaBus:
     ``bootstrap``: ``host:port``, several with commas. ``topic_prefix`` goes before the names of topics and groups.
     ``replication_factor`` is for the topics it creates. ``publish_timeout``: seconds until ``publish`` gives up.
     ``stuck_after``: seconds without a turn of a reader's loop, or without a message although there are some, until
-    that reader is closed and rebuilt. ``on_malformed`` is told of every record that is no envelope, with its bytes; it
-    must not block.
+    that reader is closed and rebuilt.
     """
 
     def __init__(
@@ -60,16 +57,14 @@ class KafkaBus:
         replication_factor: int = 1,
         publish_timeout: float = 10.0,
         stuck_after: float = 60.0,
-        on_malformed: OnMalformed | None = None,
     ) -> None:
         self.malformed: Counter[str] = Counter()
-        """Records that were skipped because they are no envelope, by topic name."""
+        """Records met that are no envelope, by topic name; once per group."""
         self.stuck_after = stuck_after
         self.connection: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": client_id, **timing.CLIENT}
         self._prefix = topic_prefix
         self._replicas = replication_factor
         self._publish_timeout = publish_timeout
-        self._on_malformed = on_malformed
         self.readers: list[_Reader] = []
         self._producer: AIOKafkaProducer | None = None
         self._missed_probes = 0
@@ -162,17 +157,6 @@ class KafkaBus:
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
         return task
-
-    def decode(self, topic: Topic, raw: bytes | None) -> Envelope | None:
-        """The envelope of a record; ``None`` for one that is none, which is counted and told."""
-        try:
-            return decode(raw or b"")
-        except MalformedEnvelope as error:
-            self.malformed[topic.name] += 1
-            logger.warning("malformed_record_skipped", topic=topic.name, error=str(error))
-            if self._on_malformed is not None:
-                self._on_malformed(topic, raw or b"", error)
-            return None
 
     async def prepare(self, subscription: Subscription) -> None:
         """Creates missing topics, and commits where a new group begins that reads from now on: then what arrives while
@@ -412,17 +396,10 @@ class _Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             pause = min(2 * pause, timing.LONGEST_PAUSE)
 
     async def _handle(self, batch: dict[TopicPartition, list[Any]], *, again_in: float) -> bool:
-        decoded = [
-            self._bus.decode(self._topics[partition.topic], record.value)
-            for partition, records in batch.items()
-            for record in records
-        ]
-        envelopes = [envelope for envelope in decoded if envelope is not None]
-        if not envelopes:
-            return True
         self._handler_called_at = time.monotonic()
         try:
-            await self.subscription.handler(envelopes)
+            if envelopes := await self._decode(batch):
+                await self.subscription.handler(envelopes)
         except (Exception, asyncio.CancelledError) as error:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
@@ -436,6 +413,22 @@ class _Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         finally:
             self._handler_called_at = None
         return True
+
+    async def _decode(self, batch: dict[TopicPartition, list[Any]]) -> list[Envelope]:
+        """The envelopes of a batch. Records that are none are counted, told, and given to whoever keeps them."""
+        envelopes: list[Envelope] = []
+        for partition, records in batch.items():
+            topic = self._topics[partition.topic]
+            for record in records:
+                raw: bytes = record.value or b""
+                try:
+                    envelopes.append(decode(raw))
+                except MalformedEnvelope as error:
+                    self._bus.malformed[topic.name] += 1
+                    logger.warning("malformed_record", topic=topic.name, error=str(error))
+                    if self.subscription.on_malformed is not None:
+                        await self.subscription.on_malformed(topic, raw, error)
+        return envelopes
 
     async def _acknowledge(self, consumer: AIOKafkaConsumer, batch: dict[TopicPartition, list[Any]]) -> None:
         try:

@@ -13,12 +13,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from contracts.envelope import Envelope
+from contracts.envelope import Envelope, MalformedEnvelope
 from contracts.topics import Topic
 
 Handler = Callable[[Sequence[Envelope]], Awaitable[None]]
 """Handles a batch and commits it. Must be idempotent per envelope id. May block for seconds, not for minutes.
 Raising means "not handled": the batch is offered again."""
+
+
+OnMalformed = Callable[[Topic, bytes, MalformedEnvelope], Awaitable[None]]
+"""Keeps a record that is no envelope: its topic, its bytes, what is wrong with them. Called before the record is
+acknowledged, and perhaps more than once. Raising means "not kept": the batch is offered again."""
 
 
 class BusUnavailable(ConnectionError):
@@ -35,6 +40,8 @@ class Subscription:
     max_batch: int = 500
     is_from_start: bool = True
     """A group that was never here before begins at the oldest message, else at the newest."""
+    on_malformed: OnMalformed | None = None
+    """Without one, what is no envelope is counted, told in a line of log and passed over."""
 
 
 class Bus(Protocol):

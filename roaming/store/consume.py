@@ -7,6 +7,7 @@ broken and not the message.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -16,7 +17,7 @@ from contracts.messages import Message
 from contracts.topics import Topic
 from roaming.store.database import Database, Work
 from roaming.store.errors import StoreUnavailable
-from roaming.store.inbox import bury, claim_new
+from roaming.store.inbox import bury, bury_raw, claim_new
 
 logger = structlog.get_logger(__name__)
 
@@ -66,6 +67,7 @@ class Consumer:
             topics=self._projection.topics,
             handler=self.handle,
             max_batch=self._projection.max_batch,
+            on_malformed=partial(keep_malformed, self._database),
         )
 
     async def handle(self, envelopes: Sequence[Envelope]) -> None:
@@ -118,6 +120,13 @@ class Consumer:
         self._dead_in_a_row += 1
         if self._dead_in_a_row >= MAX_DEAD_IN_A_ROW:
             raise TooManyDeadLetters(consumer) from error
+
+
+async def keep_malformed(database: Database, topic: Topic, raw: bytes, error: MalformedEnvelope) -> None:
+    """What a ``Subscription`` does with a record that is no envelope: it lies among the dead letters, and the reader
+    goes on. Raises ``StoreUnavailable`` (the bus offers it again)."""
+    async with database.work() as work:
+        await bury_raw(work.connection, topic.name, raw, reason_of(error), work.now)
 
 
 def reason_of(error: Exception) -> str:

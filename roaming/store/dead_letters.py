@@ -12,7 +12,7 @@ from roaming.store.columns import storable_text, text_to_time
 from roaming.store.consume import Projection, Received, reason_of
 from roaming.store.database import Database
 from roaming.store.errors import StoreUnavailable
-from roaming.store.inbox import DEAD_LETTERS, claim_new, unclaim
+from roaming.store.inbox import DEAD_LETTERS, NOBODY, claim_new, unclaim
 from roaming.store.reader import Reader
 
 logger = structlog.get_logger(__name__)
@@ -22,7 +22,7 @@ _FIELDS = "id, consumer, message_id, subject, type, envelope, error, at, replaye
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
-    """A message, who could not handle it, and why. ``envelope`` is its JSON."""
+    """A message, who could not handle it, and why. ``envelope`` is its JSON, or the record that is none as text."""
 
     id: int
     consumer: str
@@ -100,6 +100,8 @@ async def _replay_one(database: Database, id: int, consumers: dict[str, Projecti
                 return "there is no such dead letter"
             if row.replayed_at is not None:
                 return "it has been replayed already"
+            if row.consumer == NOBODY:
+                return "it is no envelope: nobody can handle it"
             if row.consumer not in consumers:
                 return f"no projection is called {row.consumer}"
             envelope = decode(row.envelope.encode())

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, Integer, Table, Text, delete, select,
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
-from contracts.envelope import Envelope, encode
+from contracts.envelope import Envelope, encode, message_id
 from roaming.store.bulk import insert_new
 from roaming.store.columns import UtcDateTime, storable_text
 
@@ -44,6 +44,8 @@ class DeadLetterRow(SQLModel, table=True):
 INBOX: Table = InboxRow.__table__  # type: ignore[attr-defined]
 DEAD_LETTERS: Table = DeadLetterRow.__table__  # type: ignore[attr-defined]
 PRUNE_BATCH = 10_000
+NOBODY = "-"
+"""Consumer of dead letters that are no envelope."""
 
 
 async def claim_new(
@@ -72,11 +74,38 @@ async def bury(connection: AsyncConnection, consumer: str, envelope: Envelope, e
             message_id=storable_text(envelope.id),
             subject=storable_text(envelope.subject),
             type=storable_text(envelope.type),
-            envelope=encode(envelope).decode(),
+            envelope=readable(encode(envelope)),
             error=storable_text(error)[:2000],
             at=now,
         )
     )
+
+
+async def bury_raw(connection: AsyncConnection, topic: str, raw: bytes, error: str, now: datetime) -> bool:
+    """Puts what is no envelope among the dead letters, once however many groups met it; False when it is there.
+
+    Nobody can replay it: its consumer is ``NOBODY``, its subject the topic it came from.
+    """
+    row = {"consumer": NOBODY, "message_id": message_id(topic, raw.hex()), "handled_at": now}
+    if not await insert_new(connection, INBOX, [row], key=("consumer", "message_id")):
+        return False
+    await connection.execute(
+        DEAD_LETTERS.insert().values(
+            consumer=NOBODY,
+            message_id=row["message_id"],
+            subject=topic,
+            type="",
+            envelope=readable(raw),
+            error=storable_text(error)[:2000],
+            at=now,
+        )
+    )
+    return True
+
+
+def readable(raw: bytes) -> str:
+    r"""Bytes as text that both databases keep; what is no UTF-8 is written as ``\xff``."""
+    return storable_text(raw.decode("utf-8", "backslashreplace"))
 
 
 async def prune(connection: AsyncConnection, older_than: datetime) -> int:

@@ -23,7 +23,7 @@ class ScriptedBus:
         self.gate = asyncio.Event()
         self.gate.set()
         self._fails = fails
-        self._subscriptions: list[Subscription] = []
+        self.subscriptions: list[Subscription] = []
 
     async def start(self) -> None:
         return None
@@ -38,12 +38,12 @@ class ScriptedBus:
             self.published.extend((topic.name, envelope) for envelope in envelopes)
         if is_failing:
             raise BusUnavailable("told to fail")
-        for subscription in self._subscriptions:
+        for subscription in self.subscriptions:
             if topic in subscription.topics:
                 await subscription.handler(envelopes)
 
     def subscribe(self, subscription: Subscription) -> None:
-        self._subscriptions.append(subscription)
+        self.subscriptions.append(subscription)
 
     def is_healthy(self) -> bool:
         return not self.is_away

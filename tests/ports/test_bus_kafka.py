@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -223,12 +224,19 @@ async def test_a_handler_that_hangs_makes_the_bus_unhealthy_but_is_not_called_ag
 
 
 @pytest.mark.parametrize("raw", [b"", b"\xff\xfe", b'{"id":"\xff"}', b"{}", b'{"id":1}', b"[" * 100_000, None])
-async def test_a_record_that_is_no_envelope_is_skipped_counted_and_told(
+async def test_a_record_that_is_no_envelope_is_counted_and_given_to_its_keeper(
     new_bus: NewBus, kafka_bootstrap: str, raw: bytes | None
 ) -> None:
-    topic, notes, told = a_topic(partitions=1), Notes(), []
-    bus = new_bus(on_malformed=lambda *what: told.append(what))
-    bus.subscribe(reads(topic, notes))
+    topic, notes, kept = a_topic(partitions=1), Notes(), []
+    is_away = [True]
+
+    async def keep(*what: Any) -> None:
+        if is_away.pop() if is_away else False:
+            raise ConnectionError("the keeper is away: offer it again")
+        kept.append(what)
+
+    bus = new_bus()
+    bus.subscribe(replace(reads(topic, notes), on_malformed=keep))
     await bus.start()
     before, after = an_envelope(), an_envelope()
     await bus.publish(topic, [before])
@@ -236,8 +244,8 @@ async def test_a_record_that_is_no_envelope_is_skipped_counted_and_told(
         await producer.send_and_wait(PREFIX + topic.name, raw, key=b"demo/CS-1")
     await bus.publish(topic, [after])
     await until(lambda: notes.has([before, after]), seconds=20)
-    assert bus.malformed == {topic.name: 1}
-    [(told_topic, told_raw, error)] = told
+    assert bus.malformed[topic.name] == 2
+    [(told_topic, told_raw, error)] = kept
     assert (told_topic, told_raw) == (topic, raw or b"")
     assert isinstance(error, MalformedEnvelope)
 

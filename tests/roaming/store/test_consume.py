@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+import msgspec
 import pytest
 from sqlalchemy import text
 
 from contracts.bus.port import Subscription
-from contracts.envelope import Envelope
+from contracts.envelope import Envelope, MalformedEnvelope
 from contracts.messages import ConnectorStatusChanged, StationDisconnected
 from contracts.topics import EVENTS
 from roaming.store.consume import MAX_DEAD_IN_A_ROW, Consumer, Projection, Received, TooManyDeadLetters
@@ -274,3 +275,32 @@ async def test_the_inbox_forgets_what_is_old(database: Database) -> None:
         assert await prune(work.connection, NOON + timedelta(hours=1)) == 3
         assert await prune(work.connection, NOON + timedelta(hours=1)) == 0
         assert await claim_new(work.connection, "ledger", envelopes(6), NOON) == envelopes(3)
+
+
+RAW = [b"\xff\xfe", b'{"id":"\xff\x00"}', b"", b"{}", b"nonsense", b"[" * 100_000]
+
+
+async def test_a_record_that_is_no_envelope_lies_among_the_dead_letters_once(database: Database) -> None:
+    groups = [Consumer(database, Ledger().projection).subscription() for _ in range(2)]
+    for raw in RAW:
+        for subscription in groups:
+            assert subscription.on_malformed is not None
+            await subscription.on_malformed(EVENTS, raw, MalformedEnvelope("no envelope \0"))
+    letters = list(reversed(await list_dead(database.reader)))
+    assert [letter.envelope for letter in letters[:2]] == ["\\xff\\xfe", '{"id":"\\xff\\x00"}']
+    assert [letter.envelope for letter in letters[2:]] == [raw.decode() for raw in RAW[2:]]
+    assert {(letter.consumer, letter.subject, letter.error) for letter in letters} == {
+        ("-", EVENTS.name, "MalformedEnvelope: no envelope \\x00")
+    }
+    [outcome] = await replay(database, [letters[0].id], [Ledger().projection])
+    assert "no envelope" in outcome.error
+
+
+async def test_a_body_that_is_no_utf8_is_dead_and_harms_no_other(database: Database) -> None:
+    ledger = Ledger()
+    one, two, three = envelopes(3)
+    two = msgspec.structs.replace(two, body=msgspec.Raw(b'{"connector_id":"\xff"}'))
+    await Consumer(database, ledger.projection).handle([one, two, three])
+    assert await written(database) == ["m000", "m002"]
+    [letter] = await list_dead(database.reader)
+    assert "\\xff" in letter.envelope
