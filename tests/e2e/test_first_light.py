@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,7 @@ def check_story(partner: Partner, cdr: dict[str, Any]) -> None:
     assert statuses[0] == "ACTIVE"
     assert statuses[-1] == "COMPLETED"
     assert statuses.count("COMPLETED") == 1
-    times = [told["last_updated"] for told in story]
+    times = [datetime.fromisoformat(told["last_updated"]) for told in story]
     assert times == sorted(times)
     (session,) = [s for s in partner.sessions if s["id"] == cdr["session_id"]]
     assert Decimal(str(session["kwh"])) == Decimal(str(cdr["total_energy"]))
