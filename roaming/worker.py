@@ -23,6 +23,7 @@ from roaming.store.relay import Relay
 logger = structlog.get_logger(__name__)
 
 RESTART_SECONDS = 1.0
+PRUNE_EVERY = 3600.0
 INBOX_KEPT = timedelta(days=14)
 """Longer than any topic keeps messages, so that no repeat is ever taken for new."""
 
@@ -79,12 +80,11 @@ class Worker:
 
     async def _prune(self) -> None:
         while True:
-            await asyncio.sleep(3600)
             try:
-                async with self._services.database.work() as work:
-                    await prune(work.connection, work.now - INBOX_KEPT)
+                await prune(self._services.database, self._services.clock.now() - INBOX_KEPT)
             except StoreUnavailable as error:
                 logger.warning("prune_waits", reason=str(error))
+            await asyncio.sleep(PRUNE_EVERY)
 
 
 async def kept_running(name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -1,5 +1,6 @@
 """What was handled, and what could not be: written in the transaction of the handling itself."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from sqlmodel import Field, SQLModel
 from contracts.envelope import Envelope, encode, message_id
 from roaming.store.bulk import insert_new
 from roaming.store.columns import UtcDateTime, storable_text
+from roaming.store.database import Database
 
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -44,6 +46,7 @@ class DeadLetterRow(SQLModel, table=True):
 INBOX: Table = InboxRow.__table__  # type: ignore[attr-defined]
 DEAD_LETTERS: Table = DeadLetterRow.__table__  # type: ignore[attr-defined]
 PRUNE_BATCH = 10_000
+PRUNE_PAUSE = 0.1
 NOBODY = "-"
 """Consumer of dead letters that are no envelope."""
 
@@ -108,9 +111,21 @@ def readable(raw: bytes) -> str:
     return storable_text(raw.decode("utf-8", "backslashreplace"))
 
 
-async def prune(connection: AsyncConnection, older_than: datetime) -> int:
-    """Forgets up to ``PRUNE_BATCH`` messages handled before ``older_than`` and returns how many; call it again, in a
-    transaction of its own, until there were fewer. Keep them longer than the bus keeps messages."""
+async def prune(database: Database, older_than: datetime) -> int:
+    """Forgets all messages handled before ``older_than`` and returns how many. Keep them longer than the bus keeps
+    messages. ``PRUNE_BATCH`` at a time, with a pause between, so that no other transaction waits long. Raises
+    ``StoreUnavailable``; what was forgotten until then stays forgotten."""
+    total = 0
+    while True:
+        async with database.work() as work:
+            removed = await _prune_batch(work.connection, older_than)
+        total += removed
+        if removed < PRUNE_BATCH:
+            return total
+        await asyncio.sleep(PRUNE_PAUSE)
+
+
+async def _prune_batch(connection: AsyncConnection, older_than: datetime) -> int:
     old = (
         select(INBOX.c.consumer, INBOX.c.message_id)
         .where(INBOX.c.handled_at < older_than)
