@@ -53,7 +53,7 @@ async def set_up(hub: Hub, partner: Partner, stations: Iterable[str]) -> None:
             )
             digest = digest_station_key(PASSWORD, network=NETWORK, station_id=name, pepper=station_pepper(settings))
             await bind_at(services, [binding], place, tariff_id="", key_digest=digest)
-    added = await asyncio.to_thread(hub.cli, "partner", "add", "sandbox", "--party", "DE-SBX")
+    added = await asyncio.to_thread(hub.cli, "partner", "add", "sandbox", "--party", str(partner.emsp.party))
     await partner.emsp.register(hub.versions_url, added["TOKEN_A"])
 
 

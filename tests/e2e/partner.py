@@ -1,6 +1,7 @@
 """The sandbox eMSP behind a real HTTP server of the test process: it can go down and come up again on the same port."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
@@ -9,7 +10,7 @@ from roaming.cli.running import QuietServer
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.addresses import AddressPolicy
 from roaming.ocpi.client import OcpiClient
-from roaming.sandbox.emsp import Delivery, SandboxEmsp, sample_drivers
+from roaming.sandbox.emsp import Delivery, Driver, SandboxEmsp, sample_drivers
 from tests.kit.server_process import free_port
 
 ADA, GRACE, MALLORY = "04A1B2C3D4", "04E5F60718", "04BADBAD01"
@@ -19,13 +20,12 @@ ADA, GRACE, MALLORY = "04A1B2C3D4", "04E5F60718", "04BADBAD01"
 class Partner:
     """``async with`` it; ``emsp`` is the eMSP itself."""
 
-    def __init__(self, party: str = "DE-SBX") -> None:
+    def __init__(self, party: str = "DE-SBX", drivers: Sequence[Driver] = ()) -> None:
         self._client = OcpiClient(AddressPolicy.of("127.0.0.0/8", is_http_allowed=True))
         self._port = free_port()
         owner = PartyId.parse(party)
-        self.emsp = SandboxEmsp(
-            url=f"http://127.0.0.1:{self._port}", party=owner, client=self._client, drivers=sample_drivers(owner)
-        )
+        known = {driver.uid: driver for driver in drivers} or sample_drivers(owner)
+        self.emsp = SandboxEmsp(url=f"http://127.0.0.1:{self._port}", party=owner, client=self._client, drivers=known)
         self._server: QuietServer | None = None
         self._serving: asyncio.Task[None] | None = None
 

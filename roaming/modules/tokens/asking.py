@@ -5,8 +5,9 @@ Nothing is asked, and nothing granted, without an agreement between the station'
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -73,7 +74,9 @@ async def decide(services: Services, envelope: Envelope, question: Authorization
     if place is None:
         decision = Decision(status=AuthorizationStatus.NOT_ALLOWED, basis=AuthorizationBasis.WHITELIST)
     elif drivers:
-        decision = await _ask_owner(services, directory, drivers[0], place, envelope.correlation_id, timeout)
+        decision = await _first_allowed(
+            _ask_owner(services, directory, driver, place, envelope.correlation_id, timeout) for driver in drivers
+        )
     else:
         decision = await _ask_everybody(
             services, directory, question.token_uid, place, envelope.correlation_id, timeout
@@ -103,6 +106,24 @@ async def _place(services: Services, question: AuthorizationRequested) -> Place 
     return Place(
         cpo=bindings[0].party, location=LocationReferences(location_id=bindings[0].location_id, evse_uids=evses)
     )
+
+
+async def _first_allowed(asked: Iterable[Coroutine[Any, Any, Decision]]) -> Decision:
+    """The owners of one uid, the last one used first, are asked together: the first to allow it has the charge; when
+    none does, the first in order says why. Of those that allow it at once, as whitelists do, order decides."""
+    tasks = [asyncio.create_task(each) for each in asked]
+    try:
+        waiting = set(tasks)
+        while waiting:
+            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done() and task.result().status == AuthorizationStatus.ACCEPTED:
+                    return task.result()
+        return tasks[0].result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _ask_owner(
