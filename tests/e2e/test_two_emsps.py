@@ -1,5 +1,5 @@
-"""Two eMSPs whose drivers charge at the same stations: each gets all of its own and nothing of the other's, whichever way
-anything leaves the hub."""
+"""Two eMSPs whose drivers charge at the same stations: each gets all of its own and nothing of the other's,
+whichever way anything leaves the hub."""
 
 import asyncio
 import json
