@@ -33,6 +33,7 @@ demo: .venv/project ## a hub, stations and a partner on this machine, with a liv
 .PHONY: test
 test: ## every check and every test, on a real PostgreSQL and a real Kafka
 	$(MAKE) test-most
+	$(BEFORE_THE_END)
 	$(MAKE) test-end
 
 .PHONY: test-most
