@@ -31,6 +31,7 @@ from roaming.ocpi.module import (
     Verdict,
 )
 from roaming.ocpi.outgoing import DeliveryRow
+from roaming.ocpi.wire import loss_note
 from roaming.partners.directory import Partner
 from roaming.store.errors import StoreUnavailable
 from roaming.store.journal import Exchange, mask_body
@@ -284,7 +285,7 @@ class Lane:
                 elapsed_ms=int((time.perf_counter() - started) * 1000),
                 request_body=mask_body(request.body or b""),
                 response_body=mask_body(answer.body),
-                note=answer.error or "",
+                note="; ".join([*([answer.error] if answer.error else []), *map(loss_note, request.losses)]),
             )
         )
         return answer

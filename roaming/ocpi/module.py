@@ -18,8 +18,10 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole
 from roaming.model.time import Clock
 from roaming.model.version import Version
+from roaming.ocpi.codec import Loss
 from roaming.ocpi.dialect import Dialect
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
+from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory, DirectoryCache, Partner
 from roaming.store.consume import Projection
 from roaming.store.database import Database
@@ -77,6 +79,12 @@ class OcpiRequest:
     body: bytes
     routing: RoutingHeaders
     ids: RequestIds
+    notes: list[str] = field(default_factory=list)
+    """What people should read beside this exchange in the journal."""
+
+    def wire(self, owner: PartyId | None = None) -> Wire:
+        """Reads and writes bodies of this exchange; ``owner``: whose object comes in."""
+        return Wire(version=self.version, received_at=self.services.clock.now(), owner=owner, notes=self.notes)
 
     @property
     def from_parties(self) -> tuple[PartyId, ...]:
@@ -152,7 +160,8 @@ class PushRequest:
     method: str
     url: str
     body: bytes | None
-    losses: int = 0
+    losses: Sequence[Loss] = ()
+    """What the partner's version could not say."""
 
 
 class Verdict(StrEnum):

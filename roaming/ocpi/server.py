@@ -112,6 +112,7 @@ class _Exchange:
         self.routing: RoutingHeaders | None = None
         self.caller: Caller | None = None
         self.body = b""
+        self.notes: list[str] = []
 
     async def answer(self, routes: dict[str, Route], limit: FailureLimit) -> Response:
         try:
@@ -173,6 +174,7 @@ class _Exchange:
             body=self.body,
             routing=self.routing or RoutingHeaders(),
             ids=self.ids,
+            notes=self.notes,
         )
 
     def _public_url(self) -> str:
@@ -225,6 +227,7 @@ class _Exchange:
             elapsed_ms=int((time.perf_counter() - self.started) * 1000),
             request_body=mask_body(self.body, holds_credentials=holds_credentials),
             response_body=answer,
+            note="; ".join(self.notes),
         )
         if ocpi_status == 1000 or self.caller is None:
             self.services.journal.note(entry)

@@ -4,7 +4,7 @@ from roaming.model.party import InterfaceRole, Role
 from roaming.modules.cdrs import repository, service
 from roaming.ocpi.addresses import join
 from roaming.ocpi.authorization import check_owner
-from roaming.ocpi.codec import dump_json, parse_json
+from roaming.ocpi.codec import parse_json
 from roaming.ocpi.errors import NotFound
 from roaming.ocpi.listing import answer_list
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
@@ -28,8 +28,10 @@ async def list_cdrs(request: OcpiRequest) -> OcpiResponse:
 async def post(request: OcpiRequest) -> OcpiResponse:
     body = parse_json(request.body)
     owners = request.directory.hosted_emsps_for(request.partner)
+    cpos = request.partner.parties(Role.CPO)
+    wire = request.wire(cpos[0] if len(cpos) == 1 else None)
     async with request.services.database.work() as work:
-        accepted = await service.accept(work, request.version, request.partner, body, owners=owners)
+        accepted = await service.accept(work, wire, request.partner, body, owners=owners)
     cdr = accepted.cdr
     location = join(request.url.split("?", 1)[0], cdr.country_code, cdr.party_id, cdr.id)
     return OcpiResponse(http_status=201 if accepted.is_new else 200, headers={"Location": location})
@@ -41,7 +43,7 @@ async def get(request: OcpiRequest) -> OcpiResponse:
         kept = await repository.load(connection, repository.key_of(party, request.path["cdr_id"]))
     if kept is None or kept.stored.source != request.partner.id:
         raise NotFound("there is no such object")
-    return OcpiResponse(data=dump_json(service.CODECS[request.version].encode(kept.cdr).body))
+    return OcpiResponse(data=request.wire().encode(service.CODECS, kept.cdr))
 
 
 ROUTES: tuple[Route, ...] = (

@@ -19,6 +19,7 @@ from roaming.ocpi.codec import dump_json
 from roaming.ocpi.errors import InvalidParameters
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services
+from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory, Partner
 from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
@@ -58,13 +59,13 @@ def outgoing_of(cdr: CDR, key: str, session_key: str, correlation_id: str) -> Ou
     )
 
 
-async def accept(work: Work, version: Version, partner: Partner, body: Any, *, owners: Sequence[PartyId]) -> Accepted:
+async def accept(work: Work, wire: Wire, partner: Partner, body: Any, *, owners: Sequence[PartyId]) -> Accepted:
     """Takes a partner's CDR for a token of a hosted eMSP under agreement (``owners``), once.
 
     The same CDR again is acknowledged; another one under its id is refused and the first kept. Raises
     ``InvalidParameters``.
     """
-    cdr = CODECS[version].decode(body).value
+    cdr = wire.decode(CODECS, body)
     party = PartyId.of(cdr.country_code, cdr.party_id)
     if party not in partner.parties(Role.CPO):
         raise InvalidParameters(f"country_code, party_id: {party} is no CPO of your credentials")
@@ -75,7 +76,7 @@ async def accept(work: Work, version: Version, partner: Partner, body: Any, *, o
     _check_amounts(cdr)
     digest = hashlib.sha256(dump_json(body)).hexdigest()
     is_new = await repository.insert(
-        work.connection, cdr, source=partner.id, now=work.now, digest=digest, origin=version
+        work.connection, cdr, source=partner.id, now=work.now, digest=digest, origin=wire.version
     )
     if not is_new:
         kept = await repository.load(work.connection, repository.key_of(party, cdr.id))
@@ -118,9 +119,7 @@ async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) ->
     if kept is None or version is None or not endpoint:
         return None
     encoded = CODECS[version].encode(kept.cdr)
-    return PushRequest(
-        method="POST", url=job.address(endpoint), body=dump_json(encoded.body), losses=len(encoded.losses)
-    )
+    return PushRequest(method="POST", url=job.address(endpoint), body=dump_json(encoded.body), losses=encoded.losses)
 
 
 async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str | None:

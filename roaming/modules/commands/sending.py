@@ -12,12 +12,13 @@ from roaming.model.command import CommandResponseType, CommandType
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole
 from roaming.modules.commands import repository
-from roaming.modules.commands.service import CODECS
+from roaming.modules.commands.service import RESPONSE_CODECS, RESULT_CODECS, codec_of
 from roaming.ocpi.client import Call, Outcome
-from roaming.ocpi.codec import DecodeError, dump_json
+from roaming.ocpi.codec import DecodeError, Encoded, EncodeError, dump_json
 from roaming.ocpi.errors import NotFound
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import OcpiRequest, Services, dialect_of
+from roaming.ocpi.wire import loss_note
 from roaming.partners.directory import Partner
 from roaming.store.journal import Exchange, mask_body
 
@@ -47,9 +48,10 @@ async def send(
         raise CommandNotSent(f"{partner.id} offers no commands")
     command_id = str(uuid.uuid4())
     response_url = f"{services.public_url}/{partner.version}/sender/commands/{name}/{command_id}"
-    body = dump_json(
-        CODECS[partner.version].CODECS[name].encode(msgspec.structs.replace(command, response_url=response_url)).body
-    )
+    try:
+        encoded = codec_of(partner.version, name).encode(msgspec.structs.replace(command, response_url=response_url))
+    except EncodeError as error:
+        raise CommandNotSent(f"{partner.id}: {error}") from None
     async with services.database.work() as work:
         values = {
             "id": command_id,
@@ -61,15 +63,16 @@ async def send(
             "expires_at": work.now + KEPT,
         }
         await repository.insert_sent(work.connection, values)
-    response = await _post(services, partner, endpoint, name, body, RoutingHeaders(emsp, cpo))
+    response = await _post(services, partner, endpoint, name, encoded, RoutingHeaders(emsp, cpo))
     async with services.database.work() as work:
         await repository.note_response(work.connection, command_id, response)
     return Sent(id=command_id, response=response)
 
 
 async def _post(
-    services: Services, partner: Partner, endpoint: str, name: CommandType, body: bytes, routing: RoutingHeaders
+    services: Services, partner: Partner, endpoint: str, name: CommandType, encoded: Encoded, routing: RoutingHeaders
 ) -> str:
+    body = dump_json(encoded.body)
     dialect, ids = dialect_of(partner), RequestIds.fresh()
     at, started = services.clock.now(), time.perf_counter()
     url = dialect.address(endpoint, name.value)
@@ -102,14 +105,14 @@ async def _post(
             elapsed_ms=int((time.perf_counter() - started) * 1000),
             request_body=mask_body(body),
             response_body=mask_body(answer.body),
-            note=answer.error or "",
+            note="; ".join([*([answer.error] if answer.error else []), *map(loss_note, encoded.losses)]),
         )
     )
     if answer.outcome != Outcome.DELIVERED:
         return answer.error or f"HTTP {answer.http_status}"
     try:
         assert partner.version is not None
-        return str(CODECS[partner.version].COMMAND_RESPONSE_CODEC.decode(answer.data).value.result)
+        return str(RESPONSE_CODECS[partner.version].decode(answer.data).value.result)
     except DecodeError as error:
         return f"{CommandResponseType.REJECTED}: {error}"
 
@@ -118,7 +121,7 @@ async def take_result(request: OcpiRequest, command_id: str, body: Any) -> None:
     """A partner tells what came of a command we sent; bare or wrapped in an envelope. Raises ``NotFound``."""
     if isinstance(body, dict) and "result" not in body and isinstance(body.get("data"), dict):
         body = body["data"]
-    result = CODECS[request.version].COMMAND_RESULT_CODEC.decode(body).value
+    result = request.wire().decode(RESULT_CODECS, body)
     async with request.services.database.work() as work:
         is_known = await repository.note_result(
             work.connection, command_id, request.partner.id, str(result.result), work.now

@@ -36,7 +36,7 @@ from roaming.modules.commands import repository
 from roaming.modules.commands.codec import v211, v221, v230
 from roaming.modules.commands.repository import Command, Reservation
 from roaming.ocpi.addresses import is_on_known_host
-from roaming.ocpi.codec import dump_json
+from roaming.ocpi.codec import Codec, EncodeError, dump_json
 from roaming.ocpi.errors import AddressRefused, InvalidParameters, NotFound, UnknownLocation
 from roaming.ocpi.module import DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient
 from roaming.partners.directory import Directory
@@ -47,6 +47,8 @@ from roaming.store.database import Work
 from roaming.store.documents import object_key, read_object
 
 CODECS = {Version.V2_1_1: v211, Version.V2_2_1: v221, Version.V2_3_0: v230}
+RESPONSE_CODECS = {version: codecs.COMMAND_RESPONSE_CODEC for version, codecs in CODECS.items()}
+RESULT_CODECS = {version: codecs.COMMAND_RESULT_CODEC for version, codecs in CODECS.items()}
 
 RESULT_OF = {
     CommandOutcome.ACCEPTED: CommandResultType.ACCEPTED,
@@ -83,13 +85,25 @@ class Target:
     request: CommandRequested
 
 
+def codec_of(version: Version, name: CommandType) -> Codec[Any]:
+    """The codec of a command. Raises ``EncodeError`` for one that the version does not have."""
+    codec: Codec[Any] | None = CODECS[version].CODECS.get(name)
+    if codec is None:
+        raise EncodeError("", f"OCPI {version} has no {name}")
+    return codec
+
+
 async def receive(request: OcpiRequest, name: CommandType, body: Any) -> bytes:
     """Checks a command, writes it with what the adapter will get, and returns the JSON of a CommandResponse.
 
-    Raises ``UnknownLocation`` (2003) and ``InvalidParameters`` (2001).
+    Raises ``UnknownLocation`` (2003), ``InvalidParameters`` (2001), ``NotFound`` for a command the version lacks.
     """
-    module = CODECS[request.version]
-    command = module.CODECS[name].decode(body).value
+    emsps = request.partner.parties(Role.EMSP)
+    wire = request.wire(emsps[0] if len(emsps) == 1 else None)
+    try:
+        command: Any = wire.decode({request.version: codec_of(request.version, name)}, body)
+    except EncodeError as error:
+        raise NotFound(error.reason) from None
     _check_response_url(request, command.response_url)
     timeout = int(request.services.command_timeout)
     try:
@@ -121,7 +135,7 @@ async def receive(request: OcpiRequest, name: CommandType, body: Any) -> bytes:
     except Refused as refusal:
         text = DisplayText(language="en", text=refusal.message)
         response = CommandResponse(result=refusal.result, timeout=timeout, message=(text,))
-    return dump_json(module.COMMAND_RESPONSE_CODEC.encode(response).body)
+    return wire.encode(RESPONSE_CODECS, response)
 
 
 def _check_response_url(request: OcpiRequest, url: str) -> None:
@@ -366,5 +380,5 @@ async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) ->
         return None
     result = RESULT_OF[CommandOutcome(command.outcome)]
     message = (DisplayText(language="en", text=command.detail[:512]),) if command.detail else ()
-    body = CODECS[Version(command.version)].COMMAND_RESULT_CODEC.encode(CommandResult(result=result, message=message))
-    return PushRequest(method="POST", url=command.response_url, body=dump_json(body.body))
+    encoded = RESULT_CODECS[Version(command.version)].encode(CommandResult(result=result, message=message))
+    return PushRequest(method="POST", url=command.response_url, body=dump_json(encoded.body), losses=encoded.losses)

@@ -33,7 +33,7 @@ async def get_ours(request: OcpiRequest) -> OcpiResponse:
         for owner in visible_owners(request):
             kept = await repository.load(connection, repository.key_of(owner, path[0]))
             if kept is not None and not kept.stored.source and kept.location.publish:
-                return OcpiResponse(data=service.encode_part(kept.location, path, request.version))
+                return OcpiResponse(data=service.encode_part(kept.location, path, request.wire()))
     raise NotFound("there is no such object")
 
 
@@ -43,20 +43,20 @@ async def get_theirs(request: OcpiRequest) -> OcpiResponse:
         kept = await repository.load(connection, repository.key_of(party, path[0]))
     if kept is None or kept.stored.source != request.partner.id:
         raise NotFound("there is no such object")
-    return OcpiResponse(data=service.encode_part(kept.location, path, request.version))
+    return OcpiResponse(data=service.encode_part(kept.location, path, request.wire()))
 
 
 async def put(request: OcpiRequest) -> OcpiResponse:
     party, body = _owner(request), parse_json(request.body)
     async with request.services.database.work() as work:
-        is_new = await service.put(work, request.version, party, _path(request), body, source=request.partner.id)
+        is_new = await service.put(work, request.wire(party), party, _path(request), body, source=request.partner.id)
     return OcpiResponse(http_status=201 if is_new else 200)
 
 
 async def patch(request: OcpiRequest) -> OcpiResponse:
     party, body = _owner(request), parse_json(request.body)
     async with request.services.database.work() as work:
-        await service.patch(work, request.version, party, _path(request), body, source=request.partner.id)
+        await service.patch(work, request.wire(party), party, _path(request), body, source=request.partner.id)
     return OcpiResponse()
 
 

@@ -17,10 +17,11 @@ from roaming.model.version import Version
 from roaming.modules.locations import repository
 from roaming.modules.locations.codec import v211, v221, v230
 from roaming.modules.locations.repository import Kept
-from roaming.ocpi.codec import Patch, dump_json
+from roaming.ocpi.codec import dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
+from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
 from roaming.store.documents import PageRow, insert_or_hold
@@ -115,25 +116,25 @@ def _with_statuses(
     return msgspec.structs.replace(location, evses=tuple(evses), last_updated=updated), done
 
 
-async def put(work: Work, version: Version, party: PartyId, path: Sequence[str], body: Any, *, source: str) -> bool:
+async def put(work: Work, wire: Wire, party: PartyId, path: Sequence[str], body: Any, *, source: str) -> bool:
     """Stores a partner's Location, EVSE or Connector at ``path`` (its ids from the location down); True when new.
 
     An object older than the stored one is acknowledged and left alone. Raises ``InvalidParameters`` when the body
     names other ids than the address, ``UnknownLocation`` when the parent is missing.
     """
     if len(path) == 1:
-        return await _put_location(work, version, party, path[0], body, source=source)
+        return await _put_location(work, wire, party, path[0], body, source=source)
     kept = await _partners_location(work, party, path[0], source)
     location = kept.location
     evse = find_evse(location, path[1])
     if len(path) == 2:
-        incoming = EVSE_CODECS[version].decode(body).value
+        incoming = wire.decode(EVSE_CODECS, body)
         _check_id("uid", incoming.uid, path[1])
         is_new, updated, changed = evse is None, incoming.last_updated, incoming
     else:
         if evse is None:
             raise UnknownLocation(f"EVSE {path[1]} is not known here: PUT it before its connectors")
-        connector = CONNECTOR_CODECS[version].decode(body).value
+        connector = wire.decode(CONNECTOR_CODECS, body)
         _check_id("id", connector.id, path[2])
         is_new, updated = find_connector(evse, path[2]) is None, connector.last_updated
         changed = _with_connector(evse, connector)
@@ -141,15 +142,13 @@ async def put(work: Work, version: Version, party: PartyId, path: Sequence[str],
     return is_new
 
 
-async def _put_location(
-    work: Work, version: Version, party: PartyId, location_id: str, body: Any, *, source: str
-) -> bool:
-    location = LOCATION_CODECS[version].decode(body).value
+async def _put_location(work: Work, wire: Wire, party: PartyId, location_id: str, body: Any, *, source: str) -> bool:
+    location = wire.decode(LOCATION_CODECS, body)
     _check_id("country_code", location.country_code, party.country_code)
     _check_id("party_id", location.party_id, party.party_id)
     _check_id("id", location.id, location_id)
     key = repository.key_of(party, location_id)
-    kept = await _insert_or_hold(work, key, location, source=source, origin=version)
+    kept = await _insert_or_hold(work, key, location, source=source, origin=wire.version)
     if kept is None:
         return True
     if kept.stored.source != source:
@@ -166,40 +165,31 @@ async def _insert_or_hold(work: Work, key: str, location: Location, *, source: s
     )
 
 
-async def patch(work: Work, version: Version, party: PartyId, path: Sequence[str], body: Any, *, source: str) -> None:
+async def patch(work: Work, wire: Wire, party: PartyId, path: Sequence[str], body: Any, *, source: str) -> None:
     """Changes the given fields of a partner's Location, EVSE or Connector. Raises ``InvalidParameters`` without
     ``last_updated`` (2.2 and later), ``UnknownLocation`` for what is not there."""
     kept = await _partners_location(work, party, path[0], source)
     location = kept.location
     if len(path) == 1:
-        change = LOCATION_CODECS[version].decode_patch(body)
-        updated = _patch_time(change, version, work.now)
-        changed = change.apply(location)
-        await _keep(work, kept, msgspec.structs.replace(changed, last_updated=max(updated, location.last_updated)))
+        change = wire.decode_patch(LOCATION_CODECS, body)
+        changed = wire.apply(change, location, last_updated=location.last_updated)
+        newest = max(changed.last_updated, location.last_updated)
+        await _keep(work, kept, msgspec.structs.replace(changed, last_updated=newest))
         return
     evse = find_evse(location, path[1])
     if evse is None:
         raise UnknownLocation(f"EVSE {path[1]} is not known here: PUT it first")
     if len(path) == 2:
-        evse_change = EVSE_CODECS[version].decode_patch(body)
-        updated = _patch_time(evse_change, version, work.now)
-        evse = evse_change.apply(evse)
+        evse = wire.apply(wire.decode_patch(EVSE_CODECS, body), evse, last_updated=evse.last_updated)
+        updated = evse.last_updated
     else:
         connector = find_connector(evse, path[2])
         if connector is None:
             raise UnknownLocation(f"connector {path[2]} is not known here: PUT it first")
-        connector_change = CONNECTOR_CODECS[version].decode_patch(body)
-        updated = _patch_time(connector_change, version, work.now)
-        evse = _with_connector(evse, connector_change.apply(connector))
+        change_of_it = wire.decode_patch(CONNECTOR_CODECS, body)
+        connector = wire.apply(change_of_it, connector, last_updated=connector.last_updated)
+        evse, updated = _with_connector(evse, connector), connector.last_updated
     await _keep(work, kept, _with_evse(location, evse, updated))
-
-
-def _patch_time(change: Patch[Any], version: Version, now: datetime) -> datetime:
-    if change.last_updated is None:
-        if version != Version.V2_1_1:
-            raise InvalidParameters("last_updated: required in a PATCH")
-        return now
-    return change.last_updated
 
 
 async def _partners_location(work: Work, party: PartyId, location_id: str, source: str) -> Kept:
@@ -246,17 +236,17 @@ def _check_id(name: str, in_body: str, in_address: str) -> None:
         raise InvalidParameters(f"{name}: {in_body!r} in the body, {in_address!r} in the address")
 
 
-def encode_part(location: Location, path: Sequence[str], version: Version) -> bytes:
+def encode_part(location: Location, path: Sequence[str], wire: Wire) -> bytes:
     """JSON of the Location, or of the EVSE or Connector that ``path`` names below it. Raises ``NotFound``."""
     if len(path) == 1:
-        return dump_json(LOCATION_CODECS[version].encode(location).body)
+        return wire.encode(LOCATION_CODECS, location)
     evse = find_evse(location, path[1])
     connector = find_connector(evse, path[2]) if evse is not None and len(path) == 3 else None
     if evse is None or (len(path) == 3 and connector is None):
         raise NotFound("there is no such object")
     if connector is not None:
-        return dump_json(CONNECTOR_CODECS[version].encode(connector).body)
-    return dump_json(EVSE_CODECS[version].encode(evse).body)
+        return wire.encode(CONNECTOR_CODECS, connector)
+    return wire.encode(EVSE_CODECS, evse)
 
 
 def _owner(location: Location) -> PartyId:
@@ -292,5 +282,5 @@ async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) ->
         method="PUT",
         url=job.address(endpoint, *ids),
         body=dump_json(encoded.body),
-        losses=len(encoded.losses),
+        losses=encoded.losses,
     )

@@ -4,7 +4,7 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.modules.sessions import repository, service
 from roaming.ocpi.authorization import check_owner
-from roaming.ocpi.codec import dump_json, parse_json
+from roaming.ocpi.codec import parse_json
 from roaming.ocpi.errors import NotFound
 from roaming.ocpi.listing import answer_list
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
@@ -38,7 +38,7 @@ async def get(request: OcpiRequest) -> OcpiResponse:
         kept = await repository.load(connection, key)
     if kept is None or kept.stored.source != request.partner.id:
         raise NotFound("there is no such object")
-    return OcpiResponse(data=dump_json(service.CODECS[request.version].encode(kept.session).body))
+    return OcpiResponse(data=request.wire().encode(service.CODECS, kept.session))
 
 
 async def put(request: OcpiRequest) -> OcpiResponse:
@@ -46,7 +46,7 @@ async def put(request: OcpiRequest) -> OcpiResponse:
     async with request.services.database.work() as work:
         is_new = await service.put(
             work,
-            request.version,
+            request.wire(party),
             party,
             request.path["session_id"],
             body,
@@ -59,7 +59,9 @@ async def put(request: OcpiRequest) -> OcpiResponse:
 async def patch(request: OcpiRequest) -> OcpiResponse:
     party, body = _owner(request), parse_json(request.body)
     async with request.services.database.work() as work:
-        await service.patch(work, request.version, party, request.path["session_id"], body, source=request.partner.id)
+        await service.patch(
+            work, request.wire(party), party, request.path["session_id"], body, source=request.partner.id
+        )
     return OcpiResponse()
 
 

@@ -18,6 +18,7 @@ from roaming.modules.sessions.codec import v211, v221, v230
 from roaming.ocpi.codec import dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
+from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
@@ -47,13 +48,13 @@ def outgoing_of(session: Session, key: str, correlation_id: str) -> Outgoing:
 
 
 async def put(
-    work: Work, version: Version, party: PartyId, session_id: str, body: Any, *, source: str, owners: Sequence[PartyId]
+    work: Work, wire: Wire, party: PartyId, session_id: str, body: Any, *, source: str, owners: Sequence[PartyId]
 ) -> bool:
     """Stores a partner's session; True when new. Its token must belong to a hosted eMSP under agreement (``owners``).
 
     Raises ``InvalidParameters`` when body and address disagree or the token is nobody's here.
     """
-    session = CODECS[version].decode(body).value
+    session = wire.decode(CODECS, body)
     for name, here, there in (
         ("country_code", session.country_code, party.country_code),
         ("party_id", session.party_id, party.party_id),
@@ -67,34 +68,32 @@ async def put(
     _check_energy(session)
     kept = await insert_or_hold(
         partial(repository.load, work.connection, repository.key_of(party, session_id), for_update=True),
-        partial(repository.save, work.connection, None, session, source=source, now=work.now, origin=version),
+        partial(repository.save, work.connection, None, session, source=source, now=work.now, origin=wire.version),
     )
     if kept is None:
         return True
     _check_source(kept, source)
     if session.last_updated >= kept.session.last_updated:
-        await repository.save(work.connection, kept, session, source=source, now=work.now, origin=version)
+        await repository.save(work.connection, kept, session, source=source, now=work.now, origin=wire.version)
     return False
 
 
-async def patch(work: Work, version: Version, party: PartyId, session_id: str, body: Any, *, source: str) -> None:
+async def patch(work: Work, wire: Wire, party: PartyId, session_id: str, body: Any, *, source: str) -> None:
     """Changes the given fields of a partner's session and adds its charging periods. Raises ``NotFound``, or
     ``InvalidParameters`` without ``last_updated`` (2.2 and later)."""
-    change = CODECS[version].decode_patch(body)
-    if change.last_updated is None and version != Version.V2_1_1:
-        raise InvalidParameters("last_updated: required in a PATCH")
+    change = wire.decode_patch(CODECS, body)
     kept = await repository.load(work.connection, repository.key_of(party, session_id), for_update=True)
     if kept is None or kept.stored.source != source:
         raise NotFound("there is no such session: PUT it first")
     old = kept.session
-    session = change.apply(old)
+    session = wire.apply(change, old, last_updated=old.last_updated)
     if session.cdr_token != old.cdr_token or fold(session.id) != fold(old.id):
         raise InvalidParameters("id and cdr_token of a session cannot be changed")
     periods = merge_periods(old.charging_periods, change.changes.get("charging_periods") or ())
     session = msgspec.structs.replace(session, charging_periods=periods)
     _check_energy(session)
     if session.last_updated >= old.last_updated:
-        await repository.save(work.connection, kept, session, source=source, now=work.now, origin=version)
+        await repository.save(work.connection, kept, session, source=source, now=work.now, origin=wire.version)
 
 
 def merge_periods(known: Sequence[ChargingPeriod], added: Sequence[ChargingPeriod]) -> tuple[ChargingPeriod, ...]:
@@ -138,5 +137,5 @@ async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) ->
         method="PUT",
         url=job.address(endpoint, session.country_code, session.party_id, session.id),
         body=dump_json(encoded.body),
-        losses=len(encoded.losses),
+        losses=encoded.losses,
     )

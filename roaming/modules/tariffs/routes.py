@@ -4,7 +4,7 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.modules.tariffs import repository, service
 from roaming.ocpi.authorization import check_owner
-from roaming.ocpi.codec import dump_json, parse_json
+from roaming.ocpi.codec import parse_json
 from roaming.ocpi.errors import NotFound
 from roaming.ocpi.listing import answer_list
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
@@ -24,14 +24,14 @@ async def get(request: OcpiRequest) -> OcpiResponse:
         kept = await repository.load(connection, repository.key_of(party, request.path["tariff_id"]))
     if kept is None or kept.stored.source != request.partner.id:
         raise NotFound("there is no such object")
-    return OcpiResponse(data=dump_json(service.CODECS[request.version].encode(kept.tariff).body))
+    return OcpiResponse(data=request.wire().encode(service.CODECS, kept.tariff))
 
 
 async def put(request: OcpiRequest) -> OcpiResponse:
     party, body = _owner(request), parse_json(request.body)
     async with request.services.database.work() as work:
         is_new = await service.put(
-            work, request.version, party, request.path["tariff_id"], body, source=request.partner.id
+            work, request.wire(party), party, request.path["tariff_id"], body, source=request.partner.id
         )
     return OcpiResponse(http_status=201 if is_new else 200)
 

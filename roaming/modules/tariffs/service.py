@@ -18,6 +18,7 @@ from roaming.ocpi.codec import dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
+from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
 from roaming.store.documents import PageRow, insert_or_hold
@@ -49,9 +50,9 @@ async def publish(work: Work, tariff: Tariff) -> Tariff:
     return tariff
 
 
-async def put(work: Work, version: Version, party: PartyId, tariff_id: str, body: Any, *, source: str) -> bool:
+async def put(work: Work, wire: Wire, party: PartyId, tariff_id: str, body: Any, *, source: str) -> bool:
     """Stores a partner's tariff; True when new. Raises ``InvalidParameters`` when body and address disagree."""
-    tariff = CODECS[version].decode(body).value
+    tariff = wire.decode(CODECS, body)
     for name, here, there in (
         ("country_code", tariff.country_code, party.country_code),
         ("party_id", tariff.party_id, party.party_id),
@@ -60,7 +61,7 @@ async def put(work: Work, version: Version, party: PartyId, tariff_id: str, body
         if fold(here) != fold(there):
             raise InvalidParameters(f"{name}: {here!r} in the body, {there!r} in the address")
     key = repository.key_of(party, tariff_id)
-    kept = await _insert_or_hold(work, key, tariff, source=source, origin=version)
+    kept = await _insert_or_hold(work, key, tariff, source=source, origin=wire.version)
     if kept is None:
         return True
     if kept.stored.source != source:
@@ -117,5 +118,5 @@ async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) ->
         method="PUT",
         url=job.address(endpoint, tariff.country_code, tariff.party_id, tariff.id),
         body=dump_json(encoded.body),
-        losses=len(encoded.losses),
+        losses=encoded.losses,
     )

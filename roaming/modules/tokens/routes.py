@@ -4,7 +4,7 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.modules.tokens import repository, service
 from roaming.ocpi.authorization import check_owner
-from roaming.ocpi.codec import dump_json, parse_json
+from roaming.ocpi.codec import parse_json
 from roaming.ocpi.errors import NotFound
 from roaming.ocpi.listing import answer_list
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
@@ -28,7 +28,7 @@ async def get(request: OcpiRequest) -> OcpiResponse:
         kept = await repository.load(connection, key)
     if kept is None or kept.stored.source != request.partner.id:
         raise NotFound("there is no such object")
-    return OcpiResponse(data=dump_json(service.CODECS[request.version].encode(kept.token).body))
+    return OcpiResponse(data=request.wire().encode(service.CODECS, kept.token))
 
 
 async def put(request: OcpiRequest) -> OcpiResponse:
@@ -36,7 +36,7 @@ async def put(request: OcpiRequest) -> OcpiResponse:
     async with request.services.database.work() as work:
         is_new = await service.put(
             work,
-            request.version,
+            request.wire(party),
             party,
             request.path["token_uid"],
             request.query.get("type"),
@@ -51,7 +51,7 @@ async def patch(request: OcpiRequest) -> OcpiResponse:
     async with request.services.database.work() as work:
         await service.patch(
             work,
-            request.version,
+            request.wire(party),
             party,
             request.path["token_uid"],
             _type(request),

@@ -22,6 +22,7 @@ from roaming.ocpi.codec import dump_json, parse_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownToken
 from roaming.ocpi.module import DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
+from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.partners.drivers import driver_of, remember
 from roaming.store.database import Work
@@ -64,11 +65,9 @@ async def publish(work: Work, token: Token) -> bool:
     return kept is None
 
 
-async def put(
-    work: Work, version: Version, party: PartyId, uid: str, type: str | None, body: Any, *, source: str
-) -> bool:
+async def put(work: Work, wire: Wire, party: PartyId, uid: str, type: str | None, body: Any, *, source: str) -> bool:
     """Stores a partner's token; True when new. The body's type counts where the query forgot it."""
-    token = CODECS[version].decode(body).value
+    token = wire.decode(CODECS, body)
     for name, here, there in (
         ("country_code", token.country_code, party.country_code),
         ("party_id", token.party_id, party.party_id),
@@ -79,7 +78,7 @@ async def put(
     if type is not None and type != token.type:
         raise InvalidParameters(f"type: {token.type} in the body, {type} in the address")
     key = repository.key_of(party, uid, token.type)
-    kept = await _insert_or_hold(work, key, token, source=source, origin=version)
+    kept = await _insert_or_hold(work, key, token, source=source, origin=wire.version)
     if kept is None:
         return True
     if kept.stored.source != source:
@@ -89,16 +88,14 @@ async def put(
     return False
 
 
-async def patch(work: Work, version: Version, party: PartyId, uid: str, type: str, body: Any, *, source: str) -> None:
+async def patch(work: Work, wire: Wire, party: PartyId, uid: str, type: str, body: Any, *, source: str) -> None:
     """Changes the given fields of a partner's token. Raises ``NotFound``, or ``InvalidParameters`` without
     ``last_updated`` (2.2 and later)."""
-    change = CODECS[version].decode_patch(body)
-    if change.last_updated is None and version != Version.V2_1_1:
-        raise InvalidParameters("last_updated: required in a PATCH")
+    change = wire.decode_patch(CODECS, body)
     kept = await repository.load(work.connection, repository.key_of(party, uid, type), for_update=True)
     if kept is None or kept.stored.source != source:
         raise NotFound("there is no such token: PUT it first")
-    token = change.apply(kept.token)
+    token = wire.apply(change, kept.token, last_updated=kept.token.last_updated)
     if fold(token.uid) != fold(uid) or token.type != type:
         raise InvalidParameters("uid and type cannot be changed: PUT a new token")
     if token.last_updated >= kept.token.last_updated:
@@ -147,10 +144,10 @@ async def authorize(request: OcpiRequest) -> bytes:
 
     Returns the JSON of an AuthorizationInfo. Raises ``UnknownToken`` (404 and 2004).
     """
-    version = request.version
+    wire = request.wire()
     location: LocationReferences | None = None
     if request.body.strip():
-        location = REFERENCES_CODECS[version].decode(parse_json(request.body)).value
+        location = wire.decode(REFERENCES_CODECS, parse_json(request.body))
     uid = request.path["token_uid"]
     type = request.query.get("type") or request.query.get("token_type") or "RFID"
     owners = request.directory.hosted_emsps_for(request.partner)
@@ -166,7 +163,7 @@ async def authorize(request: OcpiRequest) -> bytes:
         location=location if is_allowed else None,
         authorization_reference=str(uuid.uuid4()) if is_allowed else None,
     )
-    return dump_json(INFO_CODECS[version].encode(info).body)
+    return wire.encode(INFO_CODECS, info)
 
 
 async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
@@ -192,4 +189,4 @@ async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) ->
     if version != Version.V2_1_1:
         url += f"?type={token.type}"
     encoded = CODECS[version].encode(token)
-    return PushRequest(method="PUT", url=url, body=dump_json(encoded.body), losses=len(encoded.losses))
+    return PushRequest(method="PUT", url=url, body=dump_json(encoded.body), losses=encoded.losses)

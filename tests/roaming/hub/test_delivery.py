@@ -19,6 +19,7 @@ from roaming.model.time import SystemClock
 from roaming.model.version import Version
 from roaming.ocpi.addresses import AddressPolicy
 from roaming.ocpi.client import OcpiClient, Timeouts
+from roaming.ocpi.codec import Loss
 from roaming.ocpi.module import (
     DeliveryJob,
     DeliveryKind,
@@ -78,7 +79,8 @@ class Door:
 
 async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) -> PushRequest:
     body = json.dumps({"id": job.detail}).encode()
-    return PushRequest(method="PUT", url=job.address(endpoint, job.object_key), body=body)
+    losses = (Loss("parking", "2.2.1 does not have it"),) if job.object_key == "lossy" else ()
+    return PushRequest(method="PUT", url=job.address(endpoint, job.object_key), body=body, losses=losses)
 
 
 async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
@@ -202,6 +204,18 @@ async def test_a_change_arrives(services: Services) -> None:
     assert door.taken == [("a", "1")]
     assert partner.requests[0].headers["authorization"].startswith("Token ")
     assert partner.requests[0].headers["ocpi-to-party-id"] == "EMS"
+
+
+async def test_what_a_version_cannot_say_stands_in_the_journal(services: Services) -> None:
+    door = Door()
+    async with ScriptedPartner(door) as partner:
+        await connect(services, "ems", partner.url)
+        async with working(services):
+            await change(services, "lossy", "1")
+            await until(lambda: _is_done(services, "lossy"))
+    await services.journal.flush()
+    rows = await services.database.reader.fetch("SELECT note FROM journal WHERE direction = 'out'")
+    assert [row[0] for row in rows] == ["lost parking: 2.2.1 does not have it"]
 
 
 async def _is_done(services: Services, name: str) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from roaming.modules.locations import service as locations
 from roaming.modules.sessions import service as sessions
 from roaming.modules.tariffs import service as tariffs
 from roaming.modules.tokens import service as tokens
+from roaming.ocpi.wire import Wire
 from roaming.store.database import Database, Work
 from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import HOSTED_EMSP, RECEIVER, HubInProcess, hub_in_process
@@ -21,32 +23,32 @@ from tests.kit.wait import until
 
 CPO, EMSP = PartyId("FR", "CPO"), PartyId("DE", "AAA")
 EARLIER, LATER = "2026-11-23T10:00:00Z", "2026-11-23T11:00:00Z"
-V = Version.V2_2_1
+WIRE = Wire(version=Version.V2_2_1, received_at=datetime(2026, 11, 23, tzinfo=UTC))
 Put = Callable[[Work, dict[str, Any]], Awaitable[bool]]
 CASES: dict[str, tuple[str, Callable[..., dict[str, Any]], tuple[str, Any, Any], Put]] = {
     "tokens/DE/AAA/TOKEN1": (
         "aaa",
         ocpi_bodies.token,
         ("valid", True, False),
-        lambda work, body: tokens.put(work, V, EMSP, "TOKEN1", None, body, source="aaa"),
+        lambda work, body: tokens.put(work, WIRE, EMSP, "TOKEN1", None, body, source="aaa"),
     ),
     "tariffs/FR/CPO/T1": (
         "cpo",
         ocpi_bodies.tariff,
         ("currency", "EUR", "SEK"),
-        lambda work, body: tariffs.put(work, V, CPO, "T1", body, source="cpo"),
+        lambda work, body: tariffs.put(work, WIRE, CPO, "T1", body, source="cpo"),
     ),
     "locations/FR/CPO/L1": (
         "cpo",
         ocpi_bodies.location,
         ("city", "Lyon", "Paris"),
-        lambda work, body: locations.put(work, V, CPO, ["L1"], body, source="cpo"),
+        lambda work, body: locations.put(work, WIRE, CPO, ["L1"], body, source="cpo"),
     ),
     "sessions/FR/CPO/S1": (
         "cpo",
         ocpi_bodies.session,
         ("status", "ACTIVE", "COMPLETED"),
-        lambda work, body: sessions.put(work, V, CPO, "S1", body, source="cpo", owners=[PartyId.parse(HOSTED_EMSP)]),
+        lambda work, body: sessions.put(work, WIRE, CPO, "S1", body, source="cpo", owners=[PartyId.parse(HOSTED_EMSP)]),
     ),
 }
 
@@ -87,7 +89,7 @@ async def test_the_second_is_applied_as_a_change(hub: HubInProcess, path: str, i
 async def test_a_second_of_somebody_else_is_refused(hub: HubInProcess) -> None:
     database = hub.services.database
     async with database.work() as work:
-        assert await tariffs.put(work, V, CPO, "T1", json.loads(json.dumps(ocpi_bodies.tariff())), source="riv")
+        assert await tariffs.put(work, WIRE, CPO, "T1", json.loads(json.dumps(ocpi_bodies.tariff())), source="riv")
         request = asyncio.create_task(
             hub.call("cpo", "PUT", f"{RECEIVER}/tariffs/FR/CPO/T1", body=ocpi_bodies.tariff())
         )

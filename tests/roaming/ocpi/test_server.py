@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.hub_in_process import RECEIVER, SENDER, HubInProcess, hub_in_process
-from tests.kit.ocpi_bodies import location
+from tests.kit.ocpi_bodies import location, token
 
 
 @pytest.fixture
@@ -68,3 +68,12 @@ async def test_no_token_is_ever_answered_or_written_down(hub: HubInProcess) -> N
     assert "a-guess-of-mine" not in answer.text
     await hub.call("aaa", "GET", "/2.2.1/credentials")
     assert hub.tokens["aaa"] not in str(await hub.journal())
+
+
+async def test_what_was_tolerated_stands_in_the_journal(hub: HubInProcess) -> None:
+    body = token(whitelist="SOMETIMES", group_id="")
+    assert (await hub.call("aaa", "PUT", f"{RECEIVER}/tokens/DE/AAA/TOKEN1", body=body)).outcome == (201, 1000)
+    await hub.services.journal.flush()
+    rows = await hub.services.database.reader.fetch("SELECT note FROM journal WHERE method = 'PUT'")
+    [(note,)] = rows
+    assert note == "tolerated group_id: EMPTY taken as absent; tolerated whitelist: UNKNOWN_VALUE 'SOMETIMES'"

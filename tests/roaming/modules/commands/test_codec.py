@@ -16,7 +16,9 @@ from roaming.model.command import (
 )
 from roaming.model.text import DisplayText
 from roaming.model.token import Token
+from roaming.model.version import Version
 from roaming.modules.commands.codec import v211, v221, v230
+from roaming.modules.commands.service import codec_of
 from roaming.ocpi.codec import DecodeContext, DecodeError, EncodeError, Loss
 
 TOKEN = Token(
@@ -47,6 +49,12 @@ def reserve(reservation_id: str) -> ReserveNow:
 def test_the_commands_of_each_version() -> None:
     assert set(v230.CODECS) == set(v221.CODECS) == set(CommandType)
     assert set(v211.CODECS) == set(CommandType) - {CommandType.CANCEL_RESERVATION}
+
+
+def test_a_command_that_a_version_lacks_is_refused_by_name() -> None:
+    assert codec_of(Version.V2_2_1, CommandType.CANCEL_RESERVATION) is v221.CODECS[CommandType.CANCEL_RESERVATION]
+    with pytest.raises(EncodeError, match=r"^OCPI 2\.1\.1 has no CANCEL_RESERVATION$"):
+        codec_of(Version.V2_1_1, CommandType.CANCEL_RESERVATION)
 
 
 def test_a_command_of_2_1_1_has_a_token_of_2_1_1() -> None:

@@ -1,0 +1,77 @@
+"""The wire side of one exchange: bodies in the caller's version, read with what they leave to their surroundings.
+
+What was tolerated on the way in and what could not be said on the way out is noted, for the journal.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+from roaming.model.canonical import CanonicalObject
+from roaming.model.identifiers import PartyId
+from roaming.model.version import Version
+from roaming.ocpi.codec import Codec, DecodeContext, Finding, FindingCode, Loss, Patch, dump_json
+from roaming.ocpi.errors import InvalidParameters
+
+T = TypeVar("T", bound=CanonicalObject)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wire:
+    """Reads and writes the bodies of one exchange."""
+
+    version: Version
+    received_at: datetime
+    owner: PartyId | None = None
+    """Whose object comes in, as the address or the connection says: 2.1.1 bodies do not."""
+    notes: list[str] = field(default_factory=list)
+    """Findings and losses, as people read them in the journal."""
+
+    def decode(self, codecs: Mapping[Version, Codec[T]], body: object) -> T:
+        """The object that ``body`` stands for. A missing ``last_updated`` is the time of receipt in 2.1.1, and a fault
+        since 2.2. Raises ``DecodeError``."""
+        decoded = codecs[self.version].decode(body, context=self._context())
+        self.notes.extend(finding_note(finding) for finding in decoded.findings)
+        return decoded.value
+
+    def decode_patch(self, codecs: Mapping[Version, Codec[T]], body: object) -> Patch[T]:
+        """The change that ``body`` stands for. Raises ``DecodeError``, and ``InvalidParameters`` without
+        ``last_updated``, which 2.1.1 alone does not demand."""
+        change = codecs[self.version].decode_patch(body, context=self._context())
+        if change.last_updated is None and self.version != Version.V2_1_1:
+            raise InvalidParameters("last_updated: required in a PATCH")
+        self.notes.extend(finding_note(finding) for finding in change.findings)
+        return change
+
+    def apply(self, change: Patch[T], value: T, *, last_updated: datetime) -> T:
+        """``value`` with the change. One without ``last_updated`` is of the time of receipt, by our clock: so it is
+        never before the ``last_updated`` that the value has by its owner's clock. Raises ``DecodeError``."""
+        if change.last_updated is None:
+            updated = max(self.received_at, last_updated)
+            change = replace(change, changes={**change.changes, "last_updated": updated})
+            self.notes.append(finding_note(Finding("last_updated", FindingCode.MISSING, updated.isoformat())))
+        return change.apply(value)
+
+    def encode(self, codecs: Mapping[Version, Codec[T]], value: T) -> bytes:
+        """``value`` as JSON. Raises ``EncodeError``."""
+        encoded = codecs[self.version].encode(value)
+        self.notes.extend(loss_note(loss) for loss in encoded.losses)
+        return dump_json(encoded.body)
+
+    def _context(self) -> DecodeContext:
+        return DecodeContext(
+            country_code=self.owner.country_code if self.owner else None,
+            party_id=self.owner.party_id if self.owner else None,
+            received_at=self.received_at if self.version == Version.V2_1_1 else None,
+        )
+
+
+def finding_note(finding: Finding) -> str:
+    """A departure that was tolerated, in one line."""
+    return f"tolerated {finding.path or 'body'}: {finding.code} {finding.detail}".rstrip()
+
+
+def loss_note(loss: Loss) -> str:
+    """What was not said, in one line."""
+    return f"lost {loss.path}: {loss.reason}"
