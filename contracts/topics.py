@@ -12,6 +12,7 @@ from contracts.messages import (
     ConnectorStatusChanged,
     Message,
     MeterValuesTaken,
+    OperatorAgreementsChanged,
     SessionEnded,
     SessionOpened,
     StationAccountChanged,
@@ -80,7 +81,7 @@ AUTHORIZATIONS = Topic(
 )
 TOKENS = Topic(
     name="charging.tokens",
-    messages=(TokenChanged,),
+    messages=(TokenChanged, OperatorAgreementsChanged),
     writer="service",
     readers=("adapters",),
     retention=None,

@@ -16,7 +16,7 @@ from contracts.station_keys import digest_station_key
 from contracts.topics import STATIONS
 
 _TABLE = """CREATE TABLE IF NOT EXISTS accounts (
-    station_id TEXT PRIMARY KEY, is_admitted INTEGER NOT NULL, key_digest TEXT) WITHOUT ROWID"""
+    station_id TEXT PRIMARY KEY, is_admitted INTEGER NOT NULL, key_digest TEXT, operator TEXT) WITHOUT ROWID"""
 
 logger = structlog.get_logger(__name__)
 
@@ -35,8 +35,10 @@ class StationAccounts:
     async def start(self) -> None:
         """Loads what is on disk."""
         await self._database.write(_create)
-        for station_id, is_admitted, key_digest in self._database.fetch("SELECT * FROM accounts"):
-            self._accounts[station_id] = Account(is_admitted=bool(is_admitted), key_digest=key_digest)
+        for station_id, is_admitted, key_digest, operator in self._database.fetch("SELECT * FROM accounts"):
+            self._accounts[station_id] = Account(
+                is_admitted=bool(is_admitted), key_digest=key_digest, operator=operator
+            )
 
     def subscription(self) -> Subscription:
         """What feeds the accounts."""
@@ -45,6 +47,11 @@ class StationAccounts:
     def find(self, station_id: str) -> Account | None:
         """See ``Accounts.find``."""
         return self._accounts.get(station_id)
+
+    def operator_of(self, station_id: str) -> str | None:
+        """The CPO that the station belongs to, if it is one."""
+        account = self._accounts.get(station_id)
+        return None if account is None else account.operator
 
     def digest(self, station_id: str, password: str) -> str:
         """See ``Accounts.digest``."""
@@ -56,7 +63,10 @@ class StationAccounts:
 
     async def _take(self, envelopes: Sequence[Envelope]) -> None:
         changes = [
-            (message.station_id, Account(is_admitted=message.is_admitted, key_digest=message.key_digest))
+            (
+                message.station_id,
+                Account(is_admitted=message.is_admitted, key_digest=message.key_digest, operator=message.operator),
+            )
             for _, message in read(envelopes, StationAccountChanged)
             if message.network == self._network
         ]
@@ -83,6 +93,6 @@ def _create(connection: sqlite3.Connection) -> None:
 
 def _keep(changes: list[tuple[str, Account]], connection: sqlite3.Connection) -> None:
     connection.executemany(
-        "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?)",
-        [(station_id, account.is_admitted, account.key_digest) for station_id, account in changes],
+        "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?)",
+        [(station_id, account.is_admitted, account.key_digest, account.operator) for station_id, account in changes],
     )

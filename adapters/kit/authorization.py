@@ -16,7 +16,7 @@ from adapters.kit.manifest import Authorization
 from adapters.kit.tokens import TokenCache, fold
 from contracts.bus.port import Bus, Subscription
 from contracts.envelope import Envelope, wrap
-from contracts.messages import AuthorizationDecided, AuthorizationRequested, TokenChanged
+from contracts.messages import AuthorizationDecided, AuthorizationRequested, TokenChanged, TokenOwner
 from contracts.topics import AUTHORIZATIONS
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus, WhitelistPolicy
 
@@ -60,6 +60,7 @@ class Expectation:
     connector_id: int | None = None
     reference: str | None = None
     group_id: str | None = None
+    owner: TokenOwner | None = None
 
     def fits(self, *, connector_id: int | None, token_uid: str, at: datetime) -> bool:
         """The connector counts only where both sides named one: OCPP 1.6 asks before it is chosen."""
@@ -86,13 +87,16 @@ class TokenAuthorizer:
         network: str,
         instance: str,
         now: Callable[[], datetime],
+        operator_of: Callable[[str], str | None],
         limit: GuessLimit | None = None,
     ) -> None:
+        """``operator_of`` names the CPO of a station (``Accounts``)."""
         self._tokens = tokens
         self._bus = bus
         self._network = network
         self._instance = instance
         self._now = now
+        self._operator_of = operator_of
         self._guesses = _Guesses(limit or GuessLimit(), now)
         self._expectations: dict[str, list[Expectation]] = {}
         self._asked: dict[str, asyncio.Future[AuthorizationDecided]] = {}
@@ -121,22 +125,35 @@ class TokenAuthorizer:
                 authorization_reference=pending.reference,
                 group_id=pending.group_id,
                 command_id=pending.command_id,
+                owner=pending.owner,
             )
+        known: tuple[TokenChanged, ...] = ()
         token: TokenChanged | None = None
         try:
-            token = self._tokens.find(token_uid)
+            known = self._tokens.find(token_uid)
+            token = self._the_one(known, operator=self._operator_of(station_id))
             decided = None if token is None else decide_at_once(token)
             if decided is not None:
                 return decided
-            if token is not None or self._guesses.may_ask(station_id):
-                answer = await self._ask(station_id, connector_id, token, token_uid=token_uid, timeout=timeout)
+            if known or self._guesses.may_ask(station_id):
+                uid = known[0].uid if known else token_uid
+                answer = await self._ask(station_id, connector_id, token_uid=uid, timeout=timeout)
                 if answer is not None:
-                    if token is None and answer.status is not AuthorizationStatus.UNKNOWN_TOKEN:
+                    if not known and answer.status is not AuthorizationStatus.UNKNOWN_TOKEN:
                         self._guesses.was_right(station_id)
                     return answer
         except Exception as error:
             logger.exception("authorisation failed", station_id=station_id, error=type(error).__name__)
+        if known and token is None:
+            return Authorization(status=AuthorizationStatus.NOT_ALLOWED, basis=_OFFLINE_POLICY, token_uid=known[0].uid)
         return decide_unanswered(token, token_uid=token_uid)
+
+    def _the_one(self, known: Sequence[TokenChanged], *, operator: str | None) -> TokenChanged | None:
+        """The token that may be decided on here: its owner has an agreement with the operator, and no other such
+        owner's valid token has the same uid. Else only the service can tell whose driver this is."""
+        agreed = [token for token in known if self._tokens.may_charge(token, operator=operator)]
+        candidates = [token for token in agreed if token.is_valid] or agreed
+        return candidates[0] if len(candidates) == 1 else None
 
     def expect(self, expectation: Expectation) -> None:
         """From now until its end the token is accepted at this station without asking."""
@@ -151,6 +168,10 @@ class TokenAuthorizer:
             self._expectations[station_id] = kept
         else:
             self._expectations.pop(station_id, None)
+
+    def use_up(self, station_id: str, command_id: str) -> None:
+        """See ``Authorizer.use_up``."""
+        self.withdraw(station_id, command_id)
 
     def _alive(self, station_id: str) -> list[Expectation]:
         now = self._now()
@@ -167,7 +188,6 @@ class TokenAuthorizer:
         self,
         station_id: str,
         connector_id: int | None,
-        token: TokenChanged | None,
         *,
         token_uid: str,
         timeout: float,
@@ -175,9 +195,7 @@ class TokenAuthorizer:
         """``None`` when no answer came in time or the bus is away."""
         if timeout <= 0:
             return None
-        envelope = self._question(
-            station_id, connector_id, token_uid=token.uid if token else token_uid, timeout=timeout
-        )
+        envelope = self._question(station_id, connector_id, token_uid=token_uid, timeout=timeout)
         answer: asyncio.Future[AuthorizationDecided] = asyncio.get_running_loop().create_future()
         self._asked[envelope.id] = answer
         try:
@@ -197,6 +215,7 @@ class TokenAuthorizer:
             token_uid=decided.token_uid,
             authorization_reference=decided.authorization_reference,
             group_id=decided.group_id,
+            owner=decided.owner,
         )
 
     async def _publish(self, envelope: Envelope, answer: asyncio.Future[AuthorizationDecided]) -> None:
@@ -271,4 +290,4 @@ class _Guesses:
 
 
 def _of_token(token: TokenChanged, status: AuthorizationStatus, basis: AuthorizationBasis) -> Authorization:
-    return Authorization(status=status, basis=basis, token_uid=token.uid, group_id=token.group_id)
+    return Authorization(status=status, basis=basis, token_uid=token.uid, group_id=token.group_id, owner=token.owner())

@@ -165,6 +165,7 @@ class CommandDesk:
                 connector_id=command.connector_id,
                 reference=command.authorization_reference,
                 group_id=command.group_id,
+                owner=command.token_owner,
             )
         )
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from contracts.messages import CommandRequested, Message
+from contracts.messages import CommandRequested, Message, TokenOwner
 from contracts.vocabulary import (
     AuthorizationBasis,
     AuthorizationStatus,
@@ -61,6 +61,8 @@ class Authorization:
     command_id: str | None = None
     """The remote start that the station is about to carry out; only with basis COMMAND. Goes into
     ``TransactionStarted``."""
+    owner: TokenOwner | None = None
+    """Whose token it is, where that is known. Goes into ``TransactionStarted``."""
 
 
 class Authorizer(Protocol):
@@ -75,6 +77,10 @@ class Authorizer(Protocol):
         A START_CHARGING command for this station and token answers ACCEPTED with basis COMMAND from the moment
         the handler is called until the station has had time to start (120 s after the deadline); the kit sees
         to that by itself. Only one of several pending commands with the same token is told, the oldest."""
+
+    def use_up(self, station_id: str, command_id: str) -> None:
+        """A transaction has come of the remote start: from now on its token is authorised like any other. To be
+        called with the transaction's start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +111,8 @@ class Account:
 
     is_admitted: bool
     key_digest: str | None
+    operator: str | None = None
+    """The CPO it belongs to, if it is one: ``NL-HUB``."""
 
 
 class Accounts(Protocol):

@@ -139,7 +139,9 @@ async def _ports(
     tokens = TokenCache(database, group=f"{cache}.tokens")
     accounts = StationAccounts(database, network=network, group=f"{cache}.accounts", pepper=pepper)
     connections = Epochs(database, now=now)
-    authorizer = TokenAuthorizer(tokens, bus, network=network, instance=instance, now=now)
+    authorizer = TokenAuthorizer(
+        tokens, bus, network=network, instance=instance, now=now, operator_of=accounts.operator_of
+    )
     commands = CommandDesk(
         database, spool, authorizer, network=network, instance=instance, supported=adapter.requires, now=now
     )

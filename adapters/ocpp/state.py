@@ -8,12 +8,16 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
+from contracts.messages import TokenOwner
+
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS transactions (
     station_id TEXT NOT NULL, transaction_id INTEGER NOT NULL, start_key TEXT NOT NULL,
     connector_id INTEGER NOT NULL, id_tag TEXT NOT NULL, token_uid TEXT NOT NULL, started_at TEXT NOT NULL,
     register_wh INTEGER NOT NULL, status TEXT NOT NULL, basis TEXT, reference TEXT, group_id TEXT,
-    command_id TEXT, reservation_id TEXT, state TEXT NOT NULL, end_key TEXT, changed_at TEXT NOT NULL,
+    command_id TEXT, reservation_id TEXT, token_owner TEXT, state TEXT NOT NULL, end_key TEXT, changed_at TEXT NOT NULL,
     PRIMARY KEY (station_id, transaction_id), UNIQUE (station_id, start_key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS aliases (alias TEXT PRIMARY KEY, uid TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reservations (
@@ -21,17 +25,27 @@ CREATE TABLE IF NOT EXISTS reservations (
     PRIMARY KEY (station_id, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS remote_starts (
     command_id TEXT PRIMARY KEY, station_id TEXT NOT NULL, connector_id INTEGER, id_tag TEXT NOT NULL,
-    token_uid TEXT NOT NULL, reference TEXT, group_id TEXT, expires_at TEXT NOT NULL) WITHOUT ROWID;
+    token_uid TEXT NOT NULL, reference TEXT, group_id TEXT, expires_at TEXT NOT NULL, token_owner TEXT) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS remote_starts_of_station ON remote_starts (station_id);
 CREATE TABLE IF NOT EXISTS authorizations (
     station_id TEXT NOT NULL, id_tag TEXT NOT NULL, token_uid TEXT NOT NULL, status TEXT NOT NULL,
-    basis TEXT NOT NULL, reference TEXT, group_id TEXT, command_id TEXT, expires_at TEXT NOT NULL,
+    basis TEXT NOT NULL, reference TEXT, group_id TEXT, command_id TEXT, expires_at TEXT NOT NULL, token_owner TEXT,
     PRIMARY KEY (station_id, id_tag)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rejected_frames (
     number INTEGER PRIMARY KEY, station_id TEXT NOT NULL, received_at TEXT NOT NULL, reason TEXT NOT NULL,
     frame BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS connected (station_id TEXT PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID;
 """
+
+
+def to_owner_text(owner: TokenOwner | None) -> str | None:
+    """A token's owner as a column keeps it."""
+    return None if owner is None else msgspec.json.encode(owner).decode()
+
+
+def from_owner_text(text: str | None) -> TokenOwner | None:
+    """The inverse of ``to_owner_text``."""
+    return None if text is None else msgspec.json.decode(text, type=TokenOwner)
 
 
 def open_state(path: Path | None) -> sqlite3.Connection:

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Final
 
 from adapters.kit.manifest import Authorization
+from adapters.ocpp.state import from_owner_text, to_owner_text
+from contracts.messages import TokenOwner
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
 
 LONGEST_ID_TAG: Final = 20
@@ -47,6 +49,7 @@ class RemoteStart:
     reference: str | None
     group_id: str | None
     expires_at: datetime
+    owner: TokenOwner | None = None
 
 
 class Tokens:
@@ -101,7 +104,7 @@ class Tokens:
     def expect(self, start: RemoteStart) -> None:
         """From now on a transaction with this tag is taken for the consequence of the command."""
         self._state.execute(
-            "INSERT OR REPLACE INTO remote_starts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO remote_starts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 start.command_id,
                 start.station_id,
@@ -111,6 +114,7 @@ class Tokens:
                 start.reference,
                 start.group_id,
                 start.expires_at.isoformat(),
+                to_owner_text(start.owner),
             ),
         )
 
@@ -132,6 +136,7 @@ class Tokens:
             reference=row[5],
             group_id=row[6],
             expires_at=datetime.fromisoformat(row[7]),
+            owner=from_owner_text(row[8]),
         )
 
     def withdraw(self, command_id: str) -> None:
@@ -141,7 +146,7 @@ class Tokens:
     def remember(self, station_id: str, id_tag: str, decided: Authorization, *, until: datetime) -> None:
         """Keeps the answer to an Authorize for the start that follows it."""
         self._state.execute(
-            "INSERT OR REPLACE INTO authorizations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO authorizations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 station_id,
                 fold(id_tag),
@@ -152,13 +157,14 @@ class Tokens:
                 decided.group_id,
                 decided.command_id,
                 until.isoformat(),
+                to_owner_text(decided.owner),
             ),
         )
 
     def remembered(self, station_id: str, id_tag: str, *, now: datetime) -> Authorization | None:
         """The answer to a recent Authorize of this tag here."""
         row = self._state.execute(
-            "SELECT token_uid, status, basis, reference, group_id, command_id FROM authorizations"
+            "SELECT token_uid, status, basis, reference, group_id, command_id, token_owner FROM authorizations"
             " WHERE station_id = ? AND id_tag = ? AND expires_at > ?",
             (station_id, fold(id_tag), now.isoformat()),
         ).fetchone()
@@ -171,6 +177,7 @@ class Tokens:
             authorization_reference=row[3],
             group_id=row[4],
             command_id=row[5],
+            owner=from_owner_text(row[6]),
         )
 
     def forget(self, station_id: str, id_tag: str) -> None:

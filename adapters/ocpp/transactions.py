@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from adapters.ocpp.state import from_owner_text, to_owner_text
 from contracts.envelope import message_id
+from contracts.messages import TokenOwner
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
 
 LARGEST_ID: Final = 2**31 - 1
@@ -20,11 +22,11 @@ LARGEST_ID: Final = 2**31 - 1
 KEPT: Final = timedelta(days=90)
 _COLUMNS: Final = (
     "station_id, transaction_id, start_key, connector_id, id_tag, token_uid, started_at, register_wh, status, basis,"
-    " reference, group_id, command_id, reservation_id, state, end_key"
+    " reference, group_id, command_id, reservation_id, state, end_key, token_owner"
 )
 
 # Only constants go into the text; values are parameters.
-_INSERT: Final = f"INSERT OR IGNORE INTO transactions ({_COLUMNS}, changed_at) VALUES ({', '.join('?' * 17)})"  # noqa: S608
+_INSERT: Final = f"INSERT OR IGNORE INTO transactions ({_COLUMNS}, changed_at) VALUES ({', '.join('?' * 18)})"  # noqa: S608
 
 
 class TransactionState(StrEnum):
@@ -58,6 +60,7 @@ class Transaction:
     state: TransactionState = TransactionState.OPEN
     end_key: str | None = None
     """The stop that ended it, as ``end_key`` makes it."""
+    owner: TokenOwner | None = None
 
 
 def start_key(
@@ -213,6 +216,7 @@ def _row(item: Transaction) -> tuple[object, ...]:
         item.reservation_id,
         item.state.value,
         item.end_key,
+        to_owner_text(item.owner),
     )
 
 
@@ -234,4 +238,5 @@ def _transaction(row: tuple[Any, ...]) -> Transaction:
         reservation_id=row[13],
         state=TransactionState(row[14]),
         end_key=row[15],
+        owner=from_owner_text(row[16]),
     )

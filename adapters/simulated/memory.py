@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from contracts.messages import TokenOwner
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus, ConnectorStatus
 
 
@@ -24,6 +25,7 @@ class OpenTransaction(msgspec.Struct, kw_only=True):
     reservation_id: str | None
     wanted_wh: int
     """How much fits into the car's battery."""
+    owner: TokenOwner | None = None
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):

@@ -245,7 +245,10 @@ class SimulatedStation:
             command_id=authorization.command_id,
             reservation_id=None if reservation is None else reservation.reservation_id,
             wanted_wh=car.randrange(10_000, 60_000),
+            owner=authorization.owner,
         )
+        if authorization.command_id is not None:
+            self._ports.authorizer.use_up(self.station_id, authorization.command_id)
         await self._tell_start(number)
         await self.set_status(number, ConnectorStatus.CHARGING)
 
@@ -266,6 +269,7 @@ class SimulatedStation:
             authorization_reference=running.authorization_reference,
             command_id=running.command_id,
             reservation_id=running.reservation_id,
+            token_owner=running.owner,
         )
         key = ("started", running.transaction_id)
         await self._tell(started, key=key, at=running.started_at, correlation_id=running.transaction_id)

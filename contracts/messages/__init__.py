@@ -4,7 +4,14 @@ Fields may be added with a default; anything else is a new class with a higher `
 the old one for a release (``contracts/export.py --check`` refuses the rest).
 """
 
-from contracts.messages.authorization import AuthorizationDecided, AuthorizationRequested, TokenChanged
+from contracts.messages.authorization import (
+    AuthorizationDecided,
+    AuthorizationRequested,
+    OperatorAgreementsChanged,
+    TokenChanged,
+    TokenOwner,
+    token_subject,
+)
 from contracts.messages.command import CommandAnswered, CommandRequested
 from contracts.messages.connector import ConnectorStatusChanged
 from contracts.messages.message import Message
@@ -33,6 +40,7 @@ MESSAGES: tuple[type[Message], ...] = (
     AuthorizationRequested,
     AuthorizationDecided,
     TokenChanged,
+    OperatorAgreementsChanged,
     CommandRequested,
     CommandAnswered,
     SessionOpened,
@@ -52,6 +60,7 @@ __all__ = [
     "MeterSample",
     "MeterValue",
     "MeterValuesTaken",
+    "OperatorAgreementsChanged",
     "SessionEnded",
     "SessionOpened",
     "SignedReading",
@@ -61,7 +70,9 @@ __all__ = [
     "StationDisconnected",
     "StationFaultReported",
     "TokenChanged",
+    "TokenOwner",
     "TransactionEnded",
     "TransactionStarted",
     "TransactionUpdated",
+    "token_subject",
 ]

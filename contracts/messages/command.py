@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from contracts.messages.authorization import TokenOwner
 from contracts.messages.message import Message
 from contracts.vocabulary import CommandName, CommandOutcome
 
@@ -25,6 +26,8 @@ class CommandRequested(Message, frozen=True, kw_only=True):
     """Ours, unique per station; the adapter maps it to what the protocol allows."""
     reservation_expires_at: datetime | None = None
     authorization_reference: str | None = None
+    token_owner: TokenOwner | None = None
+    """Whose token ``token_uid`` is."""
 
 
 class CommandAnswered(Message, frozen=True, kw_only=True):

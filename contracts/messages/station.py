@@ -71,3 +71,5 @@ class StationAccountChanged(Message, frozen=True, kw_only=True):
     """False: its connection is closed and it is a stranger again."""
     key_digest: str | None = None
     """Keyed digest of its password. Absent: no password (security profile 0, trusted networks only)."""
+    operator: str | None = None
+    """The one CPO (``NL-HUB``) whose locations its connectors are bound to. Absent: none, or several."""

@@ -7,6 +7,7 @@ may repeat it and may name each other's.
 from datetime import datetime
 from decimal import Decimal
 
+from contracts.messages.authorization import TokenOwner
 from contracts.messages.message import Message
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus, ConnectorStatus, StopReason
 
@@ -29,6 +30,8 @@ class TransactionStarted(Message, frozen=True, kw_only=True):
     command_id: str | None = None
     """The remote start that led to it, if one did."""
     reservation_id: str | None = None
+    token_owner: TokenOwner | None = None
+    """Whose token it was that was accepted: the session is theirs. Absent where nobody said."""
 
 
 class TransactionUpdated(Message, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.messages import TokenOwner
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.token import CdrToken, Token
 from roaming.partners.tables import AgreementRow, DriverTokenRow
@@ -36,6 +37,15 @@ class Driver:
     is_valid: bool
     source: str
     used_at: datetime
+
+    def token_owner(self) -> TokenOwner:
+        """As adapters are told, and tell us again when a charge begins."""
+        return TokenOwner(
+            country_code=self.owner.country_code,
+            party_id=self.owner.party_id,
+            token_type=self.type,
+            contract_id=self.contract_id,
+        )
 
     def cdr_token(self) -> CdrToken:
         """As it stands in sessions and CDRs."""
@@ -105,6 +115,19 @@ async def find_drivers(database: Database, uid: str) -> list[Driver]:
     """Every driver with this uid, compared without case, the one last used first. Committed data only."""
     rows = await database.reader.fetch(_FIND, fold(uid))
     return [_driver(row) for row in rows]
+
+
+async def driver_who_charges(connection: AsyncConnection, uid: str, owner: TokenOwner) -> Driver | None:
+    """The driver with this uid whose owner has authorised a charge."""
+    party = PartyId.of(owner.country_code, owner.party_id)
+    statement = select(*(DRIVERS.c[name.strip()] for name in _COLUMNS.split(","))).where(
+        DRIVERS.c.uid_folded == fold(uid),
+        DRIVERS.c.country_code == party.country_code,
+        DRIVERS.c.party_id == party.party_id,
+        DRIVERS.c.type == owner.token_type,
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    return _driver(row) if row is not None else None
 
 
 async def find_driver(connection: AsyncConnection, uid: str, *, cpo: PartyId) -> Driver | None:

@@ -1,12 +1,14 @@
 """Changing the directory: partners, their tokens and roles, hosted parties, agreements. All inside a ``Work``."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.messages import OperatorAgreementsChanged
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.partners.directory import Directory, Endpoint, Partner, PartyRole, directory_within
@@ -186,8 +188,9 @@ async def host_party(work: Work, party: PartyId, role: str, *, name: str, websit
 async def agree(work: Work, *, cpo: PartyId, emsp: PartyId, is_active: bool = True) -> None:
     """Puts an agreement in force, or ends it."""
     row = {"cpo": str(cpo), "emsp": str(emsp), "is_active": is_active, "since": work.now}
-    await upsert(work.connection, AGREEMENTS, [row], key=("cpo", "emsp"), update=("is_active",))
     await touch(work)
+    await upsert(work.connection, AGREEMENTS, [row], key=("cpo", "emsp"), update=("is_active",))
+    await _tell_adapters(work, [cpo])
 
 
 async def agree_with_hosted(work: Work, directory: Directory, role: PartyRole) -> None:
@@ -198,7 +201,25 @@ async def agree_with_hosted(work: Work, directory: Directory, role: PartyRole) -
     elif role.role in (Role.EMSP, Role.NSP, Role.OTHER):
         pairs = [(cpo, role.party) for cpo in directory.hosted_parties(Role.CPO)]
     rows = [{"cpo": str(c), "emsp": str(e), "is_active": True, "since": work.now} for c, e in pairs]
-    await insert_new(work.connection, AGREEMENTS, rows, key=("cpo", "emsp"))
+    if await insert_new(work.connection, AGREEMENTS, rows, key=("cpo", "emsp")):
+        await _tell_adapters(work, [cpo for cpo, _ in pairs if directory.is_hosted(cpo)])
+
+
+async def agreements_of(connection: AsyncConnection, cpos: Collection[PartyId]) -> list[OperatorAgreementsChanged]:
+    """Whose drivers may charge with each of ``cpos``, as adapters are told."""
+    statement = select(AGREEMENTS.c.cpo, AGREEMENTS.c.emsp).where(
+        AGREEMENTS.c.cpo.in_([str(cpo) for cpo in cpos]), AGREEMENTS.c.is_active
+    )
+    emsps: dict[str, list[str]] = {str(cpo): [] for cpo in cpos}
+    for cpo, emsp in await connection.execute(statement):
+        emsps[cpo].append(emsp)
+    return [OperatorAgreementsChanged(operator=cpo, emsps=tuple(sorted(found))) for cpo, found in emsps.items()]
+
+
+async def _tell_adapters(work: Work, cpos: Collection[PartyId]) -> None:
+    """After ``touch``: then what is told last was read last."""
+    for told in await agreements_of(work.connection, cpos):
+        work.outbox.add(told, subject=f"agreements/{told.operator}", cause=f"agreed-{work.now.isoformat()}")
 
 
 async def find_token_owner(work: Work, digest: str) -> str | None:

@@ -1,6 +1,6 @@
 """Which EVSE a station's connector is, and the other way round."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select, tuple_
@@ -92,11 +92,33 @@ async def admit(work: Work, *, network: str, station_id: str, key_digest: str | 
         "first_seen_at": work.now,
     }
     await upsert(work.connection, STATIONS, [row], key=("network", "station_id"), update=("is_admitted", "key_digest"))
+    parties = await _parties_of(work.connection, [(network, station_id)])
     work.outbox.add(
-        StationAccountChanged(network=network, station_id=station_id, is_admitted=True, key_digest=key_digest),
+        StationAccountChanged(
+            network=network,
+            station_id=station_id,
+            is_admitted=True,
+            key_digest=key_digest,
+            operator=_operator(parties.get((network, station_id), ())),
+        ),
         subject=f"{network}/{station_id}",
         cause=f"admitted-{work.now.isoformat()}",
     )
+
+
+async def _parties_of(
+    connection: AsyncConnection, stations: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], set[PartyId]]:
+    """Whose locations the stations' connectors are bound to."""
+    found: dict[tuple[str, str], set[PartyId]] = {}
+    for (network, station_id, _), binding in (await bindings_of_stations(connection, stations)).items():
+        found.setdefault((network, station_id), set()).add(binding.party)
+    return found
+
+
+def _operator(parties: Collection[PartyId]) -> str | None:
+    """What adapters are told: with connectors of several CPOs only the service can tell who may charge."""
+    return str(next(iter(parties))) if len(parties) == 1 else None
 
 
 async def bindings_of_stations(

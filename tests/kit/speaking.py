@@ -32,13 +32,16 @@ def token(
     is_valid: bool = True,
     whitelist: WhitelistPolicy = WhitelistPolicy.ALLOWED,
     group_id: str | None = None,
+    party_id: str = "EMP",
+    type: str = "RFID",
 ) -> TokenChanged:
-    """A token of NL-EMP."""
+    """A token of NL-EMP, or of another Dutch party."""
     return TokenChanged(
         uid=uid,
+        type=type,
         country_code="NL",
-        party_id="EMP",
-        contract_id="NL-EMP-C00000001-X",
+        party_id=party_id,
+        contract_id=f"NL-{party_id}-C00000001-X",
         is_valid=is_valid,
         whitelist=whitelist,
         group_id=group_id,

@@ -55,6 +55,7 @@ class FakeAuthorizer:
     def __init__(self) -> None:
         self.asked: list[tuple[str, int | None, str]] = []
         self.answers: dict[str, Authorization] = {}
+        self.used_up: list[tuple[str, str]] = []
         self.status = AuthorizationStatus.ACCEPTED
 
     async def authorize(
@@ -63,6 +64,10 @@ class FakeAuthorizer:
         self.asked.append((station_id, connector_id, token_uid))
         default = Authorization(status=self.status, basis=AuthorizationBasis.WHITELIST, token_uid=token_uid)
         return self.answers.get(token_uid, default)
+
+    def use_up(self, station_id: str, command_id: str) -> None:
+        self.used_up.append((station_id, command_id))
+        self.answers = {uid: answer for uid, answer in self.answers.items() if answer.command_id != command_id}
 
 
 class FakeCommands:

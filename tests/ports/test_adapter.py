@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -20,14 +20,17 @@ from contracts.messages import (
     ConnectorStatusChanged,
     Message,
     MeterValuesTaken,
+    OperatorAgreementsChanged,
     StationAccountChanged,
     StationBooted,
     StationConnected,
     StationDisconnected,
     StationFaultReported,
     TokenChanged,
+    TokenOwner,
     TransactionEnded,
     TransactionStarted,
+    token_subject,
 )
 from contracts.station_keys import digest_station_key
 from contracts.topics import COMMANDS, EVENTS, METER, STATIONS, TOKENS
@@ -47,6 +50,8 @@ NETWORK = "demo"
 INSTANCE = "one"
 PEPPER = b"pepper"
 TOKEN = "04A2B3C4D5E6F7"
+OPERATOR = "NL-HUB"
+EMSP = TokenOwner(country_code="DE", party_id="ABC", token_type="APP_USER", contract_id="DE-ABC-C1")
 
 M = TypeVar("M", bound=Message)
 
@@ -77,7 +82,9 @@ class World:
             secret=b"secret",
         )
         await self._bus.publish(STATIONS, [_envelope(self._account(), subject=self._subject)])
-        await self._bus.publish(TOKENS, [_envelope(_token(), subject=f"token/{TOKEN}")])
+        await self._bus.publish(TOKENS, [_envelope(_token(), subject=token_subject(_token()))])
+        agreements = OperatorAgreementsChanged(operator=OPERATOR, emsps=("NL-EMP",))
+        await self._bus.publish(TOKENS, [_envelope(agreements, subject=f"agreements/{OPERATOR}")])
         await self.driver.connect(self._kit)
 
     async def stop(self) -> None:
@@ -129,7 +136,9 @@ class World:
         digest = None
         if password is not None:
             digest = digest_station_key(password, network=NETWORK, station_id=station_id, pepper=PEPPER)
-        return StationAccountChanged(network=NETWORK, station_id=station_id, is_admitted=True, key_digest=digest)
+        return StationAccountChanged(
+            network=NETWORK, station_id=station_id, is_admitted=True, key_digest=digest, operator=OPERATOR
+        )
 
     async def _read(self, envelopes: Sequence[Envelope]) -> None:
         assert all(envelope.subject == self._subject for envelope in envelopes)
@@ -154,6 +163,7 @@ def _envelope(message: Message, *, subject: str, id: str | None = None) -> Envel
 def _token() -> TokenChanged:
     return TokenChanged(
         uid=TOKEN,
+        type="RFID",
         country_code="NL",
         party_id="EMP",
         contract_id="NL-EMP-C00000001-X",
@@ -230,6 +240,7 @@ async def test_a_session(world: World) -> None:
     assert started.token_uid == TOKEN
     assert started.authorization is AuthorizationStatus.ACCEPTED
     assert started.authorization_basis is AuthorizationBasis.WHITELIST
+    assert started.token_owner == _token().owner()
     assert ended.transaction_id == started.transaction_id
     assert ended.register_wh >= started.register_wh
     assert ended.ended_at >= started.started_at
@@ -259,6 +270,7 @@ async def test_a_remote_start_and_a_remote_stop(world: World) -> None:
         connector_id=1,
         token_uid="REMOTE-0001",
         authorization_reference="REF-1",
+        token_owner=EMSP,
     )
     assert answer.outcome is CommandOutcome.ACCEPTED
     await until(lambda: world.told(TransactionStarted))
@@ -268,6 +280,7 @@ async def test_a_remote_start_and_a_remote_stop(world: World) -> None:
     assert started.authorization_basis is AuthorizationBasis.COMMAND
     assert started.authorization_reference == "REF-1"
     assert started.command_id == "start-1"
+    assert started.token_owner == EMSP
 
     answer = await world.command(
         "stop-1", CommandName.STOP_CHARGING, transaction_id=started.transaction_id, connector_id=1
@@ -277,6 +290,21 @@ async def test_a_remote_start_and_a_remote_stop(world: World) -> None:
     (ended,) = world.told(TransactionEnded)
     assert ended.transaction_id == started.transaction_id
     assert ended.reason is StopReason.REMOTE
+
+
+async def test_a_card_that_comes_again_after_its_remote_start_is_authorised_anew(world: World) -> None:
+    start: dict[str, Any] = {"connector_id": 1, "token_uid": TOKEN, "token_owner": EMSP}
+    answer = await world.command("start-3", CommandName.START_CHARGING, **start)
+    assert answer.outcome is CommandOutcome.ACCEPTED
+    await until(lambda: world.told(TransactionStarted))
+    await world.driver.stop(1)
+    await until(lambda: world.told(TransactionEnded))
+    await world.driver.start(1, TOKEN)
+    await until(lambda: len(world.told(TransactionStarted)) == 2)
+    first, second = world.told(TransactionStarted)
+    assert (first.command_id, first.token_owner) == ("start-3", EMSP)
+    assert (second.command_id, second.authorization_basis) == (None, AuthorizationBasis.WHITELIST)
+    assert second.token_owner == _token().owner()
 
 
 async def test_a_command_for_a_transaction_that_is_not_there(world: World) -> None:

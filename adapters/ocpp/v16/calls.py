@@ -125,6 +125,7 @@ class Calls:
                 token_uid=command.token_uid,
                 reference=command.authorization_reference,
                 group_id=command.group_id,
+                owner=command.token_owner,
                 expires_at=self._now() + CONNECTION_TIMEOUT,
             )
         )

@@ -97,6 +97,7 @@ class Charging:
                     group_id=decided.group_id,
                     command_id=decided.command_id,
                     reservation_id=self._tokens.to_reservation_id(station.id, payload.get("reservationId")),
+                    owner=decided.owner,
                 ),
                 now=request.received_at,
             )
@@ -226,21 +227,18 @@ class Charging:
         return await self._ask(station, tag, connector_id=connector_id)
 
     async def _ask(self, station: Station, tag: str, *, connector_id: int | None) -> Authorization:
-        decided = await self._ports.authorizer.authorize(
-            station_id=station.id,
-            connector_id=connector_id,
-            token_uid=self._tokens.to_uid(tag),
-            timeout=self._desk.answering.authorize_seconds,
-        )
-        logger.info("authorisation", station_id=station.id, token=short_hash(fold(tag)), status=decided.status.value)
-        if decided.command_id and self._transactions.led_by(station.id, decided.command_id):
-            # The command has its transaction: this is the driver coming again.
-            return Authorization(
-                status=decided.status,
-                basis=decided.basis,
-                token_uid=decided.token_uid,
-                group_id=decided.group_id,
+        while True:
+            decided = await self._ports.authorizer.authorize(
+                station_id=station.id,
+                connector_id=connector_id,
+                token_uid=self._tokens.to_uid(tag),
+                timeout=self._desk.answering.authorize_seconds,
             )
+            if not decided.command_id or not self._transactions.led_by(station.id, decided.command_id):
+                break
+            # The command has its transaction: this is the driver coming again
+            self._ports.authorizer.use_up(station.id, decided.command_id)
+        logger.info("authorisation", station_id=station.id, token=short_hash(fold(tag)), status=decided.status.value)
         return decided
 
     def _commanded(
@@ -259,6 +257,7 @@ class Charging:
                     authorization_reference=expected.reference,
                     group_id=expected.group_id,
                     command_id=expected.command_id,
+                    owner=expected.owner,
                 )
             self._tokens.withdraw(expected.command_id)
 
@@ -266,6 +265,7 @@ class Charging:
         self._tokens.forget(started.station_id, started.id_tag)
         if started.command_id:
             self._tokens.withdraw(started.command_id)
+            self._ports.authorizer.use_up(started.station_id, started.command_id)
 
     def _started(self, station: Station, known: Transaction) -> Fact:
         started = TransactionStarted(
@@ -281,6 +281,7 @@ class Charging:
             authorization_reference=known.reference,
             command_id=known.command_id,
             reservation_id=known.reservation_id,
+            token_owner=known.owner if known.status is AuthorizationStatus.ACCEPTED else None,
         )
         return Fact(
             id=known.start_key,

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.messages import CommandRequested
+from contracts.messages import CommandRequested, TokenOwner
 from contracts.vocabulary import CommandName, CommandOutcome
 from roaming.model.command import (
     CancelReservation,
@@ -175,6 +175,7 @@ async def _start(work: Work, request: OcpiRequest, command: StartSession) -> Tar
         asked,
         token_uid=command.token.uid,
         group_id=command.token.group_id,
+        token_owner=_owner(command.token),
         authorization_reference=command.authorization_reference,
     )
     return _to(emsp, cpo, binding, presence, asked)
@@ -201,6 +202,7 @@ async def _reserve(work: Work, request: OcpiRequest, command: ReserveNow) -> Tar
         _requested(request, binding, presence, CommandName.RESERVE),
         token_uid=command.token.uid,
         group_id=command.token.group_id,
+        token_owner=_owner(command.token),
         reservation_id=station_reservation_id,
         reservation_expires_at=command.expiry_date,
         authorization_reference=command.authorization_reference,
@@ -350,6 +352,15 @@ def _requested(request: OcpiRequest, binding: Binding, presence: Presence, name:
         name=name,
         deadline=_deadline(request),
         connector_id=binding.connector_id,
+    )
+
+
+def _owner(token: Token) -> TokenOwner:
+    return TokenOwner(
+        country_code=token.country_code,
+        party_id=token.party_id,
+        token_type=token.type,
+        contract_id=token.contract_id,
     )
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from contracts.messages import MeterValuesTaken, TransactionEnded, TransactionStarted
+from contracts.messages import MeterValuesTaken, TokenOwner, TransactionEnded, TransactionStarted
 from contracts.vocabulary import ConnectorStatus, Measurand
 from roaming.model.tariff import Tariff
 from roaming.rating.cutting import PricedSession, price_session
@@ -28,6 +28,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     basis: str | None = None
     reference: str | None = None
     command_id: str | None = None
+    owner: TokenOwner | None = None
+    """Whose token was accepted; unknown where the adapter did not say."""
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +65,7 @@ def started(course: Course, message: TransactionStarted, correlation_id: str) ->
         basis=message.authorization_basis.value if message.authorization_basis else None,
         reference=message.authorization_reference,
         command_id=message.command_id,
+        owner=message.token_owner,
     )
     return msgspec.structs.replace(course, start=start, correlation_id=correlation_id)
 

@@ -17,7 +17,7 @@ from roaming.model.token import CdrToken
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.course import Course, priced
 from roaming.modules.sessions.repository import Kept, Transaction
-from roaming.partners.drivers import find_driver
+from roaming.partners.drivers import driver_who_charges, find_driver
 from roaming.stations.bindings import Binding, bindings_of_stations
 from roaming.store.documents import object_key, read_object
 
@@ -60,10 +60,14 @@ async def find_setting(connection: AsyncConnection, transaction: Transaction) ->
     network, station_id, _ = transaction.key
     bindings = await bindings_of_stations(connection, [(network, station_id)])
     binding = bindings.get((network, station_id, start.connector_id))
-    driver = None
-    if binding is not None:
+    if binding is None:
+        return None
+    if start.owner is not None:
+        # Whoever let this driver charge, and nobody else with the same uid
+        driver = await driver_who_charges(connection, start.token_uid, start.owner)
+    else:
         driver = await find_driver(connection, start.token_uid, cpo=binding.party)
-    if binding is None or driver is None:
+    if driver is None:
         return None
     location = await read_object(connection, "locations", object_key(binding.party, binding.location_id), Location)
     tariff = await _tariff(connection, binding, location, start.at)

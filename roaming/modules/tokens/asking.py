@@ -90,6 +90,7 @@ async def decide(services: Services, envelope: Envelope, question: Authorization
         basis=decision.basis,
         authorization_reference=decision.reference,
         group_id=decision.driver.group_id if decision.driver else None,
+        owner=decision.driver.token_owner() if decision.driver else None,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.messages import TokenChanged
+from contracts.messages import TokenChanged, token_subject
 from contracts.vocabulary import WhitelistPolicy
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
@@ -121,7 +121,8 @@ async def _replace(work: Work, kept: repository.Kept, token: Token) -> None:
 
 async def _spread(work: Work, token: Token, source: str) -> None:
     await remember(work, driver_of(token, source=source, now=work.now))
-    work.outbox.add(token_changed(token), subject=f"token/{token.uid.upper()}")
+    changed = token_changed(token)
+    work.outbox.add(changed, subject=token_subject(changed))
 
 
 def token_changed(token: Token) -> TokenChanged:
@@ -129,6 +130,7 @@ def token_changed(token: Token) -> TokenChanged:
     known = token.whitelist in WhitelistType.__members__
     return TokenChanged(
         uid=token.uid,
+        type=token.type,
         country_code=token.country_code,
         party_id=token.party_id,
         contract_id=token.contract_id,

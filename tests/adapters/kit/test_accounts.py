@@ -15,7 +15,9 @@ from tests.kit.speaking import envelope_of
 
 
 def change(station_id: str, *, is_admitted: bool = True, network: str = "demo") -> StationAccountChanged:
-    return StationAccountChanged(network=network, station_id=station_id, is_admitted=is_admitted, key_digest="digest")
+    return StationAccountChanged(
+        network=network, station_id=station_id, is_admitted=is_admitted, key_digest="digest", operator="NL-HUB"
+    )
 
 
 async def test_accounts(tmp_path: Path) -> None:
@@ -38,7 +40,8 @@ async def test_accounts(tmp_path: Path) -> None:
     await bus.close()
 
     assert heard == [("CS-1", True), ("CS-1", False)]
-    assert accounts.find("CS-1") == Account(is_admitted=False, key_digest="digest")
+    assert accounts.find("CS-1") == Account(is_admitted=False, key_digest="digest", operator="NL-HUB")
+    assert accounts.operator_of("CS-1") == "NL-HUB"
     assert accounts.find("CS-2") is None, "another network's"
     assert accounts.find("cs-1") is None
     assert accounts.digest("CS-1", "password") == digest_station_key(
@@ -46,7 +49,7 @@ async def test_accounts(tmp_path: Path) -> None:
     )
     again = StationAccounts(database, network="demo", group="accounts", pepper=b"pepper")
     await again.start()
-    assert again.find("CS-1") == Account(is_admitted=False, key_digest="digest")
+    assert again.find("CS-1") == Account(is_admitted=False, key_digest="digest", operator="NL-HUB")
     await database.close()
 
 

@@ -15,7 +15,13 @@ from adapters.kit.tokens import TokenCache
 from contracts.bus.memory import MemoryBus
 from contracts.bus.port import Subscription
 from contracts.envelope import Envelope
-from contracts.messages import AuthorizationDecided, AuthorizationRequested, TokenChanged
+from contracts.messages import (
+    AuthorizationDecided,
+    AuthorizationRequested,
+    OperatorAgreementsChanged,
+    TokenChanged,
+    TokenOwner,
+)
 from contracts.topics import AUTHORIZATIONS, TOKENS
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus, WhitelistPolicy
 from tests.kit.bus import ScriptedBus
@@ -23,6 +29,8 @@ from tests.kit.clock import HeldClock
 from tests.kit.speaking import envelope_of, token
 from tests.kit.wait import until
 
+OPERATOR = "NL-HUB"
+THE_OTHER = TokenOwner(country_code="NL", party_id="TWO", token_type="RFID", contract_id="NL-TWO-C1")
 ACCEPTED = AuthorizationStatus.ACCEPTED
 BLOCKED = AuthorizationStatus.BLOCKED
 EXPIRED = AuthorizationStatus.EXPIRED
@@ -45,7 +53,13 @@ class World:
         self._database = Database(directory / "kit.sqlite")
         self._cache = TokenCache(self._database, group="tokens")
         self.authorizer = TokenAuthorizer(
-            self._cache, self.bus, network="demo", instance="one", now=self.clock, limit=limit
+            self._cache,
+            self.bus,
+            network="demo",
+            instance="one",
+            now=self.clock,
+            operator_of=lambda station_id: OPERATOR if station_id.startswith("CS-") else None,
+            limit=limit,
         )
 
     async def start(self) -> None:
@@ -54,9 +68,10 @@ class World:
         self.bus.subscribe(self.authorizer.subscription())
         self.bus.subscribe(Subscription(group="service", topics=(AUTHORIZATIONS,), handler=self._decide))
         await self.bus.start()
+        await self.know(OperatorAgreementsChanged(operator=OPERATOR, emsps=("NL-EMP", "NL-TWO")))
 
-    async def know(self, *tokens: TokenChanged) -> None:
-        await self.bus.publish(TOKENS, [envelope_of(one) for one in tokens])
+    async def know(self, *told: TokenChanged | OperatorAgreementsChanged) -> None:
+        await self.bus.publish(TOKENS, [envelope_of(one) for one in told])
 
     async def ask(
         self, uid: str, *, connector_id: int | None = 1, timeout: float = 0.05, station_id: str = "CS-1"
@@ -87,6 +102,7 @@ class World:
                 basis=REAL_TIME,
                 authorization_reference="REF",
                 group_id="GROUP",
+                owner=THE_OTHER,
             )
             other = AuthorizationDecided(
                 request_id="another instance's",
@@ -138,6 +154,48 @@ async def test_whitelist(world: World, policy: WhitelistPolicy | None, is_valid:
     assert len(world.questions) == (0 if expected[1] is WHITELIST else 1)
     if policy is not None:
         assert decided.token_uid == "04A2", "as its owner spells it"
+
+
+async def test_of_two_owners_with_one_uid_only_the_service_can_tell(world: World) -> None:
+    always = WhitelistPolicy.ALWAYS
+    await world.know(token("04A2", whitelist=always), token("04a2", whitelist=always, party_id="TWO"))
+    world.answer = ACCEPTED
+    decided = await world.ask("04A2", timeout=2)
+    assert (decided.status, decided.basis, decided.owner) == (ACCEPTED, REAL_TIME, THE_OTHER)
+    world.answer = None
+    decided = await world.ask("04A2")
+    assert (decided.status, decided.basis, decided.owner) == (NOT_ALLOWED, OFFLINE, None), "nobody would pay for it"
+    assert len(world.questions) == 2
+
+    await world.know(token("04A2", whitelist=always, is_valid=False))
+    decided = await world.ask("04A2")
+    assert (decided.status, decided.basis) == (ACCEPTED, WHITELIST), "the only one that is valid"
+    assert decided.owner == token("04a2", party_id="TWO").owner()
+
+
+@pytest.mark.parametrize("where", ["no agreement", "ended", "no operator"])
+async def test_nobody_charges_on_a_whitelist_without_agreement(world: World, where: str) -> None:
+    """The service knows of agreements that this adapter has not heard of yet: it is asked."""
+    await world.know(
+        token("04A2", whitelist=WhitelistPolicy.ALWAYS, party_id="ODD" if where == "no agreement" else "TWO")
+    )
+    if where == "ended":
+        await world.know(OperatorAgreementsChanged(operator=OPERATOR, emsps=("NL-EMP",)))
+    station_id = "UNBOUND" if where == "no operator" else "CS-1"
+    decided = await world.ask("04A2", station_id=station_id)
+    assert (decided.status, decided.basis) == (NOT_ALLOWED, OFFLINE)
+    world.answer = BLOCKED
+    decided = await world.ask("04A2", station_id=station_id, timeout=2)
+    assert (decided.status, decided.basis) == (BLOCKED, REAL_TIME)
+
+
+async def test_two_owners_where_one_has_no_agreement(world: World) -> None:
+    always = WhitelistPolicy.ALWAYS
+    await world.know(token("04A2", whitelist=always), token("04A2", whitelist=always, party_id="ODD"))
+    decided = await world.ask("04A2")
+    assert (decided.status, decided.basis) == (ACCEPTED, WHITELIST)
+    assert decided.owner == token("04A2").owner()
+    assert not world.questions
 
 
 @pytest.mark.parametrize("is_answered", [True, False])
@@ -193,7 +251,7 @@ async def test_the_answer_may_come_before_publish_returns(tmp_path: Path) -> Non
 
 async def test_an_error_inside_refuses_and_does_not_raise(world: World) -> None:
     class Broken:
-        def find(self, uid: str) -> TokenChanged | None:
+        def find(self, uid: str) -> tuple[TokenChanged, ...]:
             raise OSError("disk")
 
     world.authorizer._tokens = Broken()  # type: ignore[assignment]
@@ -209,6 +267,7 @@ def expectation(world: World, command_id: str = "C-1", **fields: object) -> Expe
             "until": world.clock.at + timedelta(seconds=60),
             "reference": "REF-7",
             "group_id": "G",
+            "owner": THE_OTHER,
             **fields,
         }  # type: ignore[arg-type]
     )
@@ -224,11 +283,12 @@ async def test_a_pending_command_answers_without_asking(world: World) -> None:
             authorization_reference="REF-7",
             group_id="G",
             command_id="C-1",
+            owner=THE_OTHER,
         )
     assert not world.questions
 
 
-@pytest.mark.parametrize("what", ["token", "station", "connector", "time", "withdrawn"])
+@pytest.mark.parametrize("what", ["token", "station", "connector", "time", "withdrawn", "used up"])
 async def test_a_pending_command_is_for_its_own_driver_place_and_time(world: World, what: str) -> None:
     world.authorizer.expect(expectation(world, connector_id=2))
     uid, station_id, connector_id = "REMOTE-1", "CS-1", 2
@@ -243,6 +303,11 @@ async def test_a_pending_command_is_for_its_own_driver_place_and_time(world: Wor
             world.clock.advance(timedelta(seconds=60))
         case "withdrawn":
             world.authorizer.withdraw("CS-1", "C-1")
+        case "used up":
+            assert (await world.ask(uid, connector_id=2)).command_id == "C-1", (
+                "as often as the station asks before it starts"
+            )
+            world.authorizer.use_up("CS-1", "C-1")
     decided = await world.ask(uid, station_id=station_id, connector_id=connector_id)
     assert decided.status is UNKNOWN_TOKEN
     assert decided.command_id is None
@@ -296,7 +361,9 @@ async def test_a_question_that_fails_to_publish_is_not_waited_for(tmp_path: Path
     database = Database(tmp_path / "kit.sqlite")
     cache = TokenCache(database, group="tokens")
     await cache.start()
-    authorizer = TokenAuthorizer(cache, bus, network="demo", instance="one", now=HeldClock())
+    authorizer = TokenAuthorizer(
+        cache, bus, network="demo", instance="one", now=HeldClock(), operator_of=lambda _: None
+    )
     async with asyncio.timeout(2):
         decided = await authorizer.authorize(station_id="CS-1", connector_id=None, token_uid="X", timeout=60)
     assert decided.status is UNKNOWN_TOKEN

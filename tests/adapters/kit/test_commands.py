@@ -36,7 +36,9 @@ class World:
         self.bus = MemoryBus()
         self.database = Database(directory / "kit.sqlite")
         cache = TokenCache(self.database, group="tokens")
-        self.authorizer = TokenAuthorizer(cache, self.bus, network="demo", instance="one", now=clock)
+        self.authorizer = TokenAuthorizer(
+            cache, self.bus, network="demo", instance="one", now=clock, operator_of=lambda _: None
+        )
         self.desk = CommandDesk(
             self.database,
             facts,

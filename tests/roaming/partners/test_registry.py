@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from contracts.messages import OperatorAgreementsChanged
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.partners.registry import (
@@ -22,6 +23,7 @@ from roaming.partners.registry import (
 )
 from roaming.store.columns import text_to_time
 from roaming.store.database import Database
+from tests.kit import outbox
 from tests.kit.parties import (
     FOREIGN_CPO,
     FOREIGN_EMSP,
@@ -102,6 +104,27 @@ class TestAgreements:
             await agree(work, cpo=HOSTED_CPO, emsp=FOREIGN_EMSP, is_active=False)
         await reconnect(database, "emsp", [(FOREIGN_EMSP, Role.EMSP)])
         assert (await directory_of(database)).agreements == frozenset()
+
+    async def test_adapters_are_told_whose_drivers_may_charge_with_a_hosted_cpo(self, database: Database) -> None:
+        async with database.work() as work:
+            await host_party(work, HOSTED_CPO, Role.CPO, name="CPO")
+            await host_party(work, HOSTED_EMSP, Role.EMSP, name="eMSP")
+        roles = [(FOREIGN_EMSP, Role.EMSP), (FOREIGN_CPO, Role.CPO)]
+        await a_connected_partner(database, "both", roles)
+        await reconnect(database, "both", roles)
+        async with database.work() as work:
+            await agree(work, cpo=HOSTED_CPO, emsp=HOSTED_EMSP)
+        async with database.work() as work:
+            await agree(work, cpo=HOSTED_CPO, emsp=FOREIGN_EMSP, is_active=False)
+        told = await outbox.waiting(database, OperatorAgreementsChanged)
+        assert {(subject, message.operator) for subject, message in told} == {
+            (f"agreements/{HOSTED_CPO}", str(HOSTED_CPO))
+        }
+        assert [message.emsps for _, message in told] == [
+            (str(FOREIGN_EMSP),),
+            tuple(sorted((str(FOREIGN_EMSP), str(HOSTED_EMSP)))),
+            (str(HOSTED_EMSP),),
+        ]
 
     async def test_a_partner_that_agrees_by_hand(self, database: Database) -> None:
         async with database.work() as work:

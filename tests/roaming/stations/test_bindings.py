@@ -1,0 +1,35 @@
+"""What adapters are told when a station is bound."""
+
+from contracts.messages import StationAccountChanged
+from roaming.model.identifiers import PartyId
+from roaming.stations.bindings import Binding, admit, bind
+from roaming.store.database import Database
+from tests.kit import outbox
+
+
+def binding(connector_id: int, party: str) -> Binding:
+    return Binding(
+        network="demo",
+        station_id="CS-1",
+        connector_id=connector_id,
+        party=PartyId.parse(party),
+        location_id="PIER",
+        evse_uid="CS-1",
+        evse_connector_id=str(connector_id),
+    )
+
+
+async def told(database: Database) -> list[str | None]:
+    return [message.operator for _, message in await outbox.waiting(database, StationAccountChanged)]
+
+
+async def test_an_account_names_its_operator_where_there_is_one(database: Database) -> None:
+    async with database.work() as work:
+        await admit(work, network="demo", station_id="CS-1", key_digest=None)
+    async with database.work() as work:
+        await bind(work, [binding(1, "NL-HUB"), binding(2, "NL-HUB")])
+    async with database.work() as work:
+        await bind(work, [binding(2, "DE-ABC")])
+    async with database.work() as work:
+        await bind(work, [binding(1, "DE-ABC")])
+    assert await told(database) == [None, "NL-HUB", None, "DE-ABC"]
