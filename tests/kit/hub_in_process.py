@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from contracts.messages import StationConnected
 from roaming.app import create_app, open_services, with_raw_paths
 from roaming.model.identifiers import PartyId
 from roaming.model.location import Location
@@ -31,7 +32,11 @@ from roaming.ocpi.module import Services
 from roaming.partners import registry
 from roaming.partners.directory import Endpoint, PartyRole
 from roaming.settings import Settings
+from roaming.stations import presence
+from roaming.stations.bindings import Binding, bind
+from roaming.store.consume import Received
 from tests.kit import ocpi_bodies
+from tests.kit.speaking import envelope_of
 
 PUBLIC_URL = "http://hub.test/ocpi"
 HOSTED_CPO, HOSTED_EMSP = "NL-HUB", "DE-HME"
@@ -176,6 +181,24 @@ class HubInProcess:
         location: Location = _decoded(locations.LOCATION_CODECS, body)
         async with self.services.database.work() as work:
             await locations.publish(work, location)
+
+    async def host_station(self, station_id: str, location_id: str) -> None:
+        """A connected station whose connector 1 is that of the location of ``host_location``."""
+        connected = StationConnected(
+            network="main", station_id=station_id, instance="adapter", epoch=1, protocol="ocpp1.6"
+        )
+        binding = Binding(
+            network="main",
+            station_id=station_id,
+            connector_id=1,
+            party=PartyId.parse(HOSTED_CPO),
+            location_id=location_id,
+            evse_uid=f"{location_id}-1",
+            evse_connector_id="1",
+        )
+        async with self.services.database.work() as work:
+            await presence.handle(work, [Received(envelope_of(connected), connected)])
+            await bind(work, [binding], has_no_key=True)
 
     async def host_charge(self, emsp: str, id: str) -> None:
         """A session and a CDR of NL-HUB for a driver of ``emsp``."""

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from roaming.model.identifiers import fold
 from roaming.modules.commands.tables import CommandRow, ReservationRow, RunningSessionRow, SentCommandRow
 from roaming.store.bulk import insert_new, upsert
 
@@ -44,6 +45,7 @@ class Reservation:
     """A reservation at a station."""
 
     emsp: str
+    cpo: str
     reservation_id: str
     station_reservation_id: str
     network: str
@@ -99,15 +101,20 @@ async def overdue(connection: AsyncConnection, now: datetime) -> list[Command]:
 
 
 async def keep_reservation(connection: AsyncConnection, reservation: Reservation) -> None:
-    """Stores a reservation; the same id again replaces it."""
-    row = asdict(reservation)
+    """Stores a reservation; the same eMSP's same id with the same CPO again replaces it."""
+    row = asdict(reservation) | {"reservation_id": fold(reservation.reservation_id)}
     changed = ("station_reservation_id", "network", "station_id", "connector_id", "expires_at")
-    await upsert(connection, RESERVATIONS, [row], key=("emsp", "reservation_id"), update=changed)
+    await upsert(connection, RESERVATIONS, [row], key=("emsp", "cpo", "reservation_id"), update=changed)
 
 
-async def find_reservation(connection: AsyncConnection, emsp: str, reservation_id: str) -> Reservation | None:
-    """An eMSP's reservation by its own id."""
-    statement = select(RESERVATIONS).where(RESERVATIONS.c.emsp == emsp, RESERVATIONS.c.reservation_id == reservation_id)
+async def find_reservation(connection: AsyncConnection, emsp: str, cpo: str, reservation_id: str) -> Reservation | None:
+    """An eMSP's reservation with a CPO by its own id, held until the transaction ends."""
+    columns = RESERVATIONS.c
+    statement = (
+        select(RESERVATIONS)
+        .where(columns.emsp == emsp, columns.cpo == cpo, columns.reservation_id == fold(reservation_id))
+        .with_for_update()
+    )
     row = (await connection.execute(statement)).mappings().one_or_none()
     return Reservation(**row) if row is not None else None
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages import CommandRequested, TokenOwner
@@ -26,7 +27,7 @@ from roaming.model.command import (
     StopSession,
     UnlockConnector,
 )
-from roaming.model.identifiers import PartyId
+from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import Location
 from roaming.model.party import Role
 from roaming.model.text import DisplayText
@@ -45,6 +46,8 @@ from roaming.stations.bindings import Binding, bindings_of_evse
 from roaming.stations.presence import Presence, presence_of
 from roaming.store.database import Work
 from roaming.store.documents import object_key, read_object
+
+logger = structlog.get_logger(__name__)
 
 CODECS = {Version.V2_1_1: v211, Version.V2_2_1: v221, Version.V2_3_0: v230}
 RESPONSE_CODECS = {version: codecs.COMMAND_RESPONSE_CODEC for version, codecs in CODECS.items()}
@@ -187,9 +190,11 @@ async def _reserve(work: Work, request: OcpiRequest, command: ReserveNow) -> Tar
     if command.expiry_date <= work.now:
         raise Refused(CommandResponseType.REJECTED, "expiry_date has passed")
     binding, presence = await _reachable(work.connection, cpo, location, command.evse_uid, None)
-    station_reservation_id = uuid.uuid5(uuid.NAMESPACE_OID, f"{emsp}/{command.reservation_id}/{location.id}").hex
+    name = f"{emsp}/{cpo}/{fold(command.reservation_id)}/{fold(location.id)}"
+    station_reservation_id = uuid.uuid5(uuid.NAMESPACE_OID, name).hex
     reservation = Reservation(
         emsp=str(emsp),
+        cpo=str(cpo),
         reservation_id=command.reservation_id,
         station_reservation_id=station_reservation_id,
         network=binding.network,
@@ -197,6 +202,7 @@ async def _reserve(work: Work, request: OcpiRequest, command: ReserveNow) -> Tar
         connector_id=binding.connector_id,
         expires_at=command.expiry_date,
     )
+    await _free_replaced(work, request, reservation)
     await repository.keep_reservation(work.connection, reservation)
     asked = msgspec.structs.replace(
         _requested(request, binding, presence, CommandName.RESERVE),
@@ -208,6 +214,22 @@ async def _reserve(work: Work, request: OcpiRequest, command: ReserveNow) -> Tar
         authorization_reference=command.authorization_reference,
     )
     return _to(emsp, cpo, binding, presence, asked)
+
+
+async def _free_replaced(work: Work, request: OcpiRequest, new: Reservation) -> None:
+    """Lets another station go that the caller reserved under the same id before: the new reservation replaces that one
+    (OCPI 2.2.1, commands, ReserveNow). A station replaces its own by itself."""
+    old = await repository.find_reservation(work.connection, new.emsp, new.cpo, new.reservation_id)
+    if old is None or old.expires_at <= work.now:
+        return
+    if (old.network, old.station_id) == (new.network, new.station_id):
+        return
+    presence = await presence_of(work.connection, old.network, old.station_id)
+    if presence is None or not presence.is_connected:
+        logger.warning("replaced_reservation_stays", station=old.station_id, until=old.expires_at.isoformat())
+        return
+    asked = _asked_to_cancel(request, old, presence)
+    work.outbox.add(asked, subject=presence.instance, id=asked.command_id, correlation_id=request.ids.correlation_id)
 
 
 async def _stop(work: Work, request: OcpiRequest, command: StopSession) -> Target:
@@ -252,29 +274,33 @@ async def _unlock(work: Work, request: OcpiRequest, command: UnlockConnector) ->
 
 async def _cancel(work: Work, request: OcpiRequest, command: CancelReservation) -> Target:
     for emsp in _emsps(request):
-        found = await repository.find_reservation(work.connection, str(emsp), command.reservation_id)
-        if found is None:
-            continue
-        presence = await _present(work.connection, found.network, found.station_id)
-        asked = CommandRequested(
-            command_id=str(uuid.uuid4()),
-            instance=presence.instance,
-            epoch=presence.epoch,
-            network=found.network,
-            station_id=found.station_id,
-            name=CommandName.CANCEL_RESERVATION,
-            deadline=_deadline(request),
-            reservation_id=found.station_reservation_id,
-        )
-        return Target(
-            emsp=emsp,
-            cpo=_cpos(request)[0],
-            network=found.network,
-            station_id=found.station_id,
-            presence=presence,
-            request=asked,
-        )
+        for cpo in _cpos(request):
+            found = await repository.find_reservation(work.connection, str(emsp), str(cpo), command.reservation_id)
+            if found is None:
+                continue
+            presence = await _present(work.connection, found.network, found.station_id)
+            return Target(
+                emsp=emsp,
+                cpo=cpo,
+                network=found.network,
+                station_id=found.station_id,
+                presence=presence,
+                request=_asked_to_cancel(request, found, presence),
+            )
     raise Refused(CommandResponseType.REJECTED, "no reservation of yours has this id")
+
+
+def _asked_to_cancel(request: OcpiRequest, reservation: Reservation, presence: Presence) -> CommandRequested:
+    return CommandRequested(
+        command_id=str(uuid.uuid4()),
+        instance=presence.instance,
+        epoch=presence.epoch,
+        network=reservation.network,
+        station_id=reservation.station_id,
+        name=CommandName.CANCEL_RESERVATION,
+        deadline=_deadline(request),
+        reservation_id=reservation.station_reservation_id,
+    )
 
 
 def _cpos(request: OcpiRequest) -> tuple[PartyId, ...]:

@@ -34,12 +34,15 @@ class CommandRow(SQLModel, table=True):
 
 
 class ReservationRow(SQLModel, table=True):
-    """An eMSP's reservation and what it is called at the station; two eMSPs may use the same id."""
+    """An eMSP's reservation with a CPO and what it is called at the station; two eMSPs may use the same id, and one may
+    use it with two CPOs."""
 
     __tablename__ = "reservations"
 
     emsp: str = Field(primary_key=True)
+    cpo: str = Field(primary_key=True)
     reservation_id: str = Field(primary_key=True)
+    """Folded: ids compare without case."""
     station_reservation_id: str
     network: str
     station_id: str

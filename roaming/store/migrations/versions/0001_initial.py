@@ -278,13 +278,14 @@ def upgrade() -> None:
     )
     op.create_table('reservations',
     sa.Column('emsp', sa.String(), nullable=False),
+    sa.Column('cpo', sa.String(), nullable=False),
     sa.Column('reservation_id', sa.String(), nullable=False),
     sa.Column('station_reservation_id', sa.String(), nullable=False),
     sa.Column('network', sa.String(), nullable=False),
     sa.Column('station_id', sa.String(), nullable=False),
     sa.Column('connector_id', sa.Integer(), nullable=False),
     sa.Column('expires_at', columns.UtcDateTime(), nullable=False),
-    sa.PrimaryKeyConstraint('emsp', 'reservation_id')
+    sa.PrimaryKeyConstraint('emsp', 'cpo', 'reservation_id')
     )
     op.create_table('running_sessions',
     sa.Column('session_key', sa.String(), nullable=False),
