@@ -60,7 +60,7 @@ class Pending:
     """A delivery as claimed."""
 
     job: DeliveryJob
-    rules: DeliveryRules
+    rules: DeliveryRules[Any]
     order_key: str
     revision: int
     is_in_doubt: bool
@@ -99,7 +99,7 @@ class Deliverer:
 
     def __init__(self, services: Services, modules: Sequence[OcpiModule], locks: Locks) -> None:
         self._services = services
-        self._rules: Mapping[str, DeliveryRules] = {m.id: m.delivery for m in modules if m.delivery is not None}
+        self._rules: Mapping[str, DeliveryRules[Any]] = {m.id: m.delivery for m in modules if m.delivery is not None}
         self._locks = locks
         self._serving: dict[str, asyncio.Task[None]] = {}
 
@@ -133,7 +133,9 @@ class Deliverer:
 class Lane:
     """All deliveries to one partner, until none is due."""
 
-    def __init__(self, services: Services, rules: Mapping[str, DeliveryRules], locks: Locks, partner_id: str) -> None:
+    def __init__(
+        self, services: Services, rules: Mapping[str, DeliveryRules[Any]], locks: Locks, partner_id: str
+    ) -> None:
         self._services = services
         self._rules = rules
         self._locks = locks
@@ -210,19 +212,12 @@ class Lane:
     async def _prepare(self, batch: Sequence[Pending]) -> list[Prepared]:
         """Builds all calls in one reading, and marks the records among them in doubt before any is sent."""
         prepared: list[Prepared] = []
-        async with self._services.database.reading() as connection:
-            for pending in batch:
-                job = pending.job
-                endpoint = job.partner.endpoint(job.module, pending.rules.interface) or ""
-                try:
-                    request = await pending.rules.build(connection, job, endpoint)
-                    prepared.append(Prepared(pending=pending, endpoint=endpoint, request=request))
-                except StoreUnavailable:
-                    raise
-                except Exception as error:
-                    logger.exception("delivery_cannot_be_built", delivery=job.id, module=job.module)
-                    reason = f"{type(error).__name__}: {error}"
-                    prepared.append(Prepared(pending=pending, endpoint=endpoint, request=None, error=reason))
+        for module in dict.fromkeys(pending.job.module for pending in batch):
+            mine = [pending for pending in batch if pending.job.module == module]
+            found = await self._rules[module].read(
+                self._services.database.reader, [pending.job.object_key for pending in mine]
+            )
+            prepared.extend(prepare(pending, found.get(pending.job.object_key)) for pending in mine)
         records = [
             entry.pending.job.id
             for entry in prepared
@@ -331,6 +326,19 @@ class Lane:
                 )
                 .values(due_at=now + timedelta(seconds=5), last_error=reason)
             )
+
+
+def prepare(pending: Pending, found: Any) -> Prepared:
+    """The call of one delivery; ``found`` is what is stored."""
+    job = pending.job
+    endpoint = job.partner.endpoint(job.module, pending.rules.interface) or ""
+    try:
+        request = pending.rules.build(job, found, endpoint)
+    except Exception as error:
+        logger.exception("delivery_cannot_be_built", delivery=job.id, module=job.module)
+        reason = f"{type(error).__name__}: {error}"
+        return Prepared(pending=pending, endpoint=endpoint, request=None, error=reason)
+    return Prepared(pending=pending, endpoint=endpoint, request=request)
 
 
 def judge(pending: Pending, request: PushRequest, answer: Answer) -> Result:

@@ -11,6 +11,7 @@ from sqlalchemy import delete
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.module import DeliveryKind, OcpiModule, Outgoing, Recipient, Services
 from roaming.ocpi.outgoing import DeliveryRow, OutgoingRow
+from roaming.partners.directory import Directory
 from roaming.store.bulk import insert_new, upsert
 from roaming.store.database import Work
 from roaming.store.errors import StoreUnavailable
@@ -66,28 +67,17 @@ class FanOut:
         if not rows:
             return 0
         directory = await self._services.directory.current()
+        told = await self._audiences(self._latest(rows), directory)
         async with database.work() as work:
             # Taken before anything is made of them: whoever comes second, its lock lost, finds nothing
             statement = delete(OUTGOING).where(OUTGOING.c.id.in_([row[0] for row in rows])).returning(OUTGOING.c.id)
             taken = {row[0] for row in await work.connection.execute(statement)}
             deliveries: dict[str, dict[str, Any]] = {}
             records: dict[str, dict[str, Any]] = {}
-            for row in self._latest([row for row in rows if row[0] in taken]):
-                outgoing = Outgoing(
-                    module=row[1],
-                    object_key=row[2],
-                    owner=PartyId.parse(row[3]),
-                    part=row[4],
-                    order_key=row[5],
-                    detail=row[6],
-                    correlation_id=row[7],
-                )
-                rules = self._modules[outgoing.module].delivery
-                if rules is None:
-                    continue
-                for recipient in await rules.audience(outgoing, directory, work.connection):
-                    is_record = rules.kind == DeliveryKind.RECORD
-                    key = _coalesce_key(outgoing, recipient, row[0] if is_record else None)
+            for id, outgoing, recipient in told:
+                if id in taken:
+                    is_record = self._is_record(outgoing.module)
+                    key = _coalesce_key(outgoing, recipient, id if is_record else None)
                     (records if is_record else deliveries)[key] = _delivery(work, key, outgoing, recipient)
             await upsert(work.connection, DELIVERIES, list(deliveries.values()), key=("coalesce_key",), update=_RENEWED)
             await insert_new(work.connection, DELIVERIES, list(records.values()), key=("coalesce_key",))
@@ -95,14 +85,47 @@ class FanOut:
                 work.wake("deliveries")
         return len(rows)
 
+    async def _audiences(self, rows: Sequence[Any], directory: Directory) -> list[tuple[int, Outgoing, Recipient]]:
+        """Whom each change is told to. Of one whose audience cannot be found nobody hears: better than everybody."""
+        reader = self._services.database.reader
+        told: list[tuple[int, Outgoing, Recipient]] = []
+        for module in dict.fromkeys(row[1] for row in rows):
+            rules = self._modules[module].delivery
+            if rules is None:
+                continue
+            mine = [(row[0], _outgoing(row)) for row in rows if row[1] == module]
+            found = await rules.read(reader, [outgoing.object_key for _, outgoing in mine])
+            for id, outgoing in mine:
+                try:
+                    recipients = rules.audience(outgoing, found.get(outgoing.object_key), directory)
+                except Exception:
+                    logger.exception("audience_unknown", module=module, object_key=outgoing.object_key)
+                    continue
+                told.extend((id, outgoing, recipient) for recipient in recipients)
+        return told
+
+    def _is_record(self, module: str) -> bool:
+        rules = self._modules[module].delivery
+        return rules is not None and rules.kind == DeliveryKind.RECORD
+
     def _latest(self, rows: Sequence[Any]) -> list[Any]:
         """Of several changes to one thing the last; every record."""
         kept: dict[tuple[Any, ...], Any] = {}
         for row in rows:
-            rules = self._modules[row[1]].delivery
-            is_record = rules is not None and rules.kind == DeliveryKind.RECORD
-            kept[(row[0],) if is_record else (row[1], row[2], row[4])] = row
+            kept[(row[0],) if self._is_record(row[1]) else (row[1], row[2], row[4])] = row
         return list(kept.values())
+
+
+def _outgoing(row: Sequence[Any]) -> Outgoing:
+    return Outgoing(
+        module=row[1],
+        object_key=row[2],
+        owner=PartyId.parse(row[3]),
+        part=row[4],
+        order_key=row[5],
+        detail=row[6],
+        correlation_id=row[7],
+    )
 
 
 def _coalesce_key(outgoing: Outgoing, recipient: Recipient, record_id: int | None) -> str:

@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.bus.port import Bus, Subscription
 from roaming.model.identifiers import PartyId
@@ -26,11 +25,13 @@ from roaming.partners.directory import Directory, DirectoryCache, Partner
 from roaming.store.consume import Projection
 from roaming.store.database import Database
 from roaming.store.journal import Journal
+from roaming.store.reader import Reader
 
 if TYPE_CHECKING:
     from roaming.ocpi.client import OcpiClient
     from roaming.ocpi.secrets import Secrets
 
+Read = TypeVar("Read")
 ALL_VERSIONS = (Version.V2_1_1, Version.V2_2_1, Version.V2_3_0)
 
 
@@ -214,15 +215,18 @@ class CopyUnknown(RuntimeError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeliveryRules:
-    """How a module's changes reach partners."""
+class DeliveryRules(Generic[Read]):
+    """How a module's changes reach partners. A batch is read at once (``read``); what follows is asked for each change
+    and each delivery alone, so that one object that cannot be told does not hold up the others."""
 
     kind: DeliveryKind
     interface: InterfaceRole
-    audience: Callable[[Outgoing, Directory, AsyncConnection], Awaitable[Sequence[Recipient]]]
-    """Who may be told by the nature of the object and by agreement. Required: sending a session to every partner
-    would be a leak."""
-    build: Callable[[AsyncConnection, DeliveryJob, str], Awaitable[PushRequest | None]]
+    read: Callable[[Reader, Sequence[str]], Awaitable[Mapping[str, Read]]]
+    """What is stored under these object keys now, as far as it exists. Raises ``StoreUnavailable``."""
+    audience: Callable[[Outgoing, Read | None, Directory], Sequence[Recipient]]
+    """Who may be told by the nature of the object (``None``: it is gone) and by agreement. Required: sending a
+    session to every partner would be a leak."""
+    build: Callable[[DeliveryJob, Read | None, str], PushRequest | None]
     """The call, from the object as it is now and the partner's endpoint; ``None`` when there is nothing to send."""
     give_up_after: timedelta
     find_copy: Callable[[Services, DeliveryJob, str], Awaitable[str | None]] | None = None
@@ -241,7 +245,7 @@ class OcpiModule:
     interfaces: tuple[InterfaceRole, ...]
     routes: tuple[Route, ...]
     projections: Callable[[Services], Sequence[Projection]] = field(default=lambda _services: ())
-    delivery: DeliveryRules | None = None
+    delivery: DeliveryRules[Any] | None = None
     subscriptions: Callable[[Services, Bus], Sequence[Subscription]] = field(default=lambda _services, _bus: ())
     """Readers of questions with a deadline, which are answered over the bus and not kept (authorisation)."""
     tasks: Callable[[Services], Sequence[Callable[[], Awaitable[Any]]]] = field(default=lambda _services: ())

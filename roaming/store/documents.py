@@ -4,7 +4,7 @@ A list page selects texts and joins them: no parsing, no model, no encoding on t
 object changes and filled again when somebody reads them.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -21,6 +21,7 @@ from roaming.store import counts
 from roaming.store.bulk import insert_new, update_unlocked
 from roaming.store.columns import UtcDateTime, text_to_time
 from roaming.store.database import Database
+from roaming.store.reader import Reader, fetch_of
 
 T = TypeVar("T", bound=CanonicalObject)
 Kept = TypeVar("Kept")
@@ -90,6 +91,13 @@ class Stored:
         return PartyId(self.country_code, self.party_id)
 
 
+def stored_from(row: Sequence[Any]) -> Stored:
+    """A document from the columns of ``Stored``, in their order, as a ``Reader`` gives them."""
+    *texts, is_listed, last_updated, revision = row
+    names = dict(zip(Stored.__dataclass_fields__, texts, strict=False))
+    return Stored(**names, is_listed=bool(is_listed), last_updated=text_to_time(last_updated), revision=revision)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Selection:
     """Which objects a list shows: of these owners, for this scope, changed in this window."""
@@ -143,6 +151,11 @@ class Documents:
             statement = statement.with_for_update()
         rows = (await connection.execute(statement)).mappings()
         return {row["key"]: Stored(**row) for row in rows}
+
+    async def read_many(self, reader: Reader, keys: Iterable[str]) -> dict[str, Stored]:
+        """The committed documents under ``keys``, in one read. Raises ``StoreUnavailable``."""
+        sql = f"SELECT {', '.join(Stored.__dataclass_fields__)} FROM {self.table.name} WHERE key IN"  # noqa: S608
+        return {row[0]: stored_from(row) for row in await fetch_of(reader, sql, keys)}
 
     async def insert(self, connection: AsyncConnection, values: Mapping[str, Any]) -> bool:
         """Inserts a new document; False when its key is taken (then nothing changed). Only inside a ``Work``."""

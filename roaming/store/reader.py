@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +31,7 @@ from roaming.store.engine import (
 from roaming.store.errors import StoreUnavailable
 
 Row = Sequence[Any]
+_MOST_KEYS = 512
 _LOST = (ConnectionResetError, asyncpg.ConnectionDoesNotExistError)
 
 
@@ -177,6 +178,24 @@ class PostgresqlReader:
         while self._free:
             self._free.pop().terminate()
             self._open -= 1
+
+
+async def fetch_of(reader: Reader, sql: str, keys: Iterable[Any]) -> list[Row]:
+    """All rows of ``sql``, which ends in ``... IN``, for these keys; in statements of few sizes, so that drivers can
+    keep them prepared. Raises ``StoreUnavailable``."""
+    wanted = list(dict.fromkeys(keys))
+    found: list[Row] = []
+    for start in range(0, len(wanted), _MOST_KEYS):
+        some = wanted[start : start + _MOST_KEYS]
+        size = 1 << (len(some) - 1).bit_length()
+        some += some[-1:] * (size - len(some))
+        found.extend(await reader.fetch(f"{sql} {_marks(size)}", *some))
+    return found
+
+
+@lru_cache(maxsize=32)
+def _marks(size: int) -> str:
+    return "(" + ", ".join(f"${number}" for number in range(1, size + 1)) + ")"
 
 
 @lru_cache(maxsize=512)

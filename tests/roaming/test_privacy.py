@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 
 from roaming.model.identifiers import PartyId
-from roaming.modules.cdrs import service as cdr_service
-from roaming.modules.sessions import service as session_service
 from roaming.ocpi.module import Outgoing
 from roaming.store.documents import object_key
 from tests.kit import ocpi_bodies as bodies
@@ -107,10 +105,12 @@ async def test_cpos_see_no_sessions_cdrs_or_tokens_of_partners(hub: HubInProcess
 @pytest.mark.parametrize("emsp", ["AAA", "BBB"])
 async def test_a_push_goes_to_the_drivers_emsp_alone(hub: HubInProcess, emsp: str) -> None:
     directory, owner = await hub.services.directory.current(), PartyId.parse("NL-HUB")
-    for module, service in (("sessions", session_service), ("cdrs", cdr_service)):
+    for module in ("sessions", "cdrs"):
         key = object_key(owner, f"OURS-{emsp}")
-        async with hub.services.database.reading() as connection:
-            told = await service.audience(Outgoing(module=module, object_key=key, owner=owner), directory, connection)
+        (rules,) = (entry.delivery for entry in hub.services.modules if entry.id == module)
+        assert rules is not None
+        found = await rules.read(hub.services.database.reader, [key])
+        told = rules.audience(Outgoing(module=module, object_key=key, owner=owner), found.get(key), directory)
         assert [(recipient.partner_id, str(recipient.to_party)) for recipient in told] == [
             (emsp.lower(), str(PartyId.parse(f"DE-{emsp}")))
         ]

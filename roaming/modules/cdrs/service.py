@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from roaming.model.canonical import from_document
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId, fold
@@ -23,7 +21,7 @@ from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory, Partner
 from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
-from roaming.store.documents import PageRow
+from roaming.store.documents import PageRow, Stored
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 LOOK_UP_SECONDS = 5.0
@@ -100,25 +98,23 @@ def _check_amounts(cdr: CDR) -> None:
             raise InvalidParameters(f"{name}: more than {MAX_EXACT} cannot be stored")
 
 
-async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
+def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
     """The token's owner, if it is a partner's party and has an agreement with the CPO."""
-    kept = await repository.load(connection, outgoing.object_key)
-    if kept is None or kept.stored.source:
+    if kept is None or kept.source:
         return ()
-    emsp = PartyId.parse(kept.stored.scope)
+    emsp = PartyId.parse(kept.scope)
     partner = directory.partner_of(emsp, Role.EMSP)
     if partner is None or not directory.may_exchange(cpo=outgoing.owner, emsp=emsp):
         return ()
     return (Recipient(partner_id=partner.id, to_party=emsp, from_party=outgoing.owner),)
 
 
-async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) -> PushRequest | None:
+def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest | None:
     """POST of the CDR."""
-    kept = await repository.load(connection, job.object_key)
     version = job.partner.version
     if kept is None or version is None or not endpoint:
         return None
-    encoded = CODECS[version].encode(kept.cdr)
+    encoded = CODECS[version].encode(from_document(CDR, kept.document))
     return PushRequest(method="POST", url=job.address(endpoint), body=dump_json(encoded.body), losses=encoded.losses)
 
 

@@ -1,6 +1,6 @@
 """Commands in the store: rows ⇄ plain records."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from roaming.model.identifiers import fold
 from roaming.modules.commands.tables import CommandRow, ReservationRow, RunningSessionRow, SentCommandRow
 from roaming.store.bulk import insert_new, upsert
+from roaming.store.columns import text_to_time
+from roaming.store.reader import Reader, fetch_of
 
 COMMANDS = CommandRow.__table__  # type: ignore[attr-defined]
 RESERVATIONS = ReservationRow.__table__  # type: ignore[attr-defined]
@@ -38,6 +40,10 @@ class Command:
     outcome: str = ""
     detail: str = ""
     answered_at: datetime | None = None
+
+
+_FIELDS = tuple(Command.__dataclass_fields__)
+_READ = f"SELECT {', '.join(_FIELDS)} FROM commands WHERE id IN"  # noqa: S608 - names of our own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +81,18 @@ async def load(connection: AsyncConnection, command_id: str) -> Command | None:
     statement = select(COMMANDS).where(COMMANDS.c.id == command_id)
     row = (await connection.execute(statement)).mappings().one_or_none()
     return Command(**row) if row is not None else None
+
+
+async def read_many(reader: Reader, ids: Iterable[str]) -> dict[str, Command]:
+    """The committed commands of these ids."""
+    return {row[0]: _command(row) for row in await fetch_of(reader, _READ, ids)}
+
+
+def _command(row: Sequence[Any]) -> Command:
+    values = dict(zip(_FIELDS, row, strict=True))
+    for name in ("created_at", "deadline", "answered_at"):
+        values[name] = text_to_time(values[name]) if values[name] is not None else None
+    return Command(**values)
 
 
 async def finish(

@@ -401,18 +401,16 @@ def _to(emsp: PartyId, cpo: PartyId, binding: Binding, presence: Presence, asked
     )
 
 
-async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
+def audience(outgoing: Outgoing, command: Command | None, directory: Directory) -> Sequence[Recipient]:
     """The partner that sent the command, and nobody else."""
-    command = await repository.load(connection, outgoing.object_key)
     if command is None or command.partner_id not in directory.partners:
         return ()
     emsp, cpo = PartyId.parse(command.emsp), PartyId.parse(command.cpo)
     return (Recipient(partner_id=command.partner_id, to_party=emsp, from_party=cpo),)
 
 
-async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) -> PushRequest | None:
+def build(job: DeliveryJob, command: Command | None, endpoint: str) -> PushRequest | None:
     """POST of the bare CommandResult to ``response_url``; the endpoint of version details is never used for it."""
-    command = await repository.load(connection, job.object_key)
     if command is None or not command.outcome:
         return None
     result = RESULT_OF[CommandOutcome(command.outcome)]

@@ -45,9 +45,12 @@ async def load(connection: AsyncConnection, key: str, *, for_update: bool = Fals
 async def load_many(connection: AsyncConnection, keys: Sequence[str], *, for_update: bool = False) -> dict[str, Kept]:
     """The locations under ``keys`` that exist."""
     found = await DOCUMENTS.find_many(connection, keys, for_update=for_update)
-    return {
-        key: Kept(stored=stored, location=from_document(Location, stored.document)) for key, stored in found.items()
-    }
+    return {key: Kept(stored=stored, location=decoded(stored)) for key, stored in found.items()}
+
+
+def decoded(stored: Stored) -> Location:
+    """The location of a row."""
+    return from_document(Location, stored.document)
 
 
 async def insert(

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
@@ -24,7 +23,7 @@ from roaming.ocpi.outgoing import tell
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
-from roaming.store.documents import PageRow, insert_or_hold
+from roaming.store.documents import PageRow, Stored, insert_or_hold
 
 LOCATION_CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 EVSE_CODECS = {Version.V2_1_1: v211.EVSE_CODEC, Version.V2_2_1: v221.EVSE_CODEC, Version.V2_3_0: v230.EVSE_CODEC}
@@ -253,10 +252,9 @@ def _owner(location: Location) -> PartyId:
     return PartyId.of(location.country_code, location.party_id)
 
 
-async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
+def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
     """Every eMSP and information service under agreement with the owner, if the location is published."""
-    kept = await repository.load(connection, outgoing.object_key)
-    if kept is None or kept.stored.source or not kept.location.publish:
+    if kept is None or kept.source or not kept.is_listed:
         return ()
     return [
         Recipient(partner_id=partner.id, to_party=taker, from_party=outgoing.owner)
@@ -264,13 +262,12 @@ async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncCo
     ]
 
 
-async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) -> PushRequest | None:
+def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest | None:
     """PATCH of an EVSE's status where only that changed, else PUT of the whole Location."""
-    kept = await repository.load(connection, job.object_key)
     version = job.partner.version
     if kept is None or version is None or not endpoint:
         return None
-    location = kept.location
+    location = repository.decoded(kept)
     evse = find_evse(location, job.part) if job.part else None
     ids = [location.country_code, location.party_id, location.id]
     if evse is not None and not job.is_full:

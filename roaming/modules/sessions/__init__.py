@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from roaming.model.party import InterfaceRole
-from roaming.modules.sessions import service
+from roaming.modules.sessions import repository, service
 from roaming.modules.sessions.projection import projections, tasks
 from roaming.modules.sessions.routes import ROUTES
 from roaming.ocpi.module import ALL_VERSIONS, DeliveryKind, DeliveryRules, OcpiModule
@@ -18,6 +18,7 @@ MODULE = OcpiModule(
     delivery=DeliveryRules(
         kind=DeliveryKind.STATE,
         interface=InterfaceRole.RECEIVER,
+        read=repository.DOCUMENTS.read_many,
         audience=service.audience,
         build=service.build,
         give_up_after=timedelta(hours=24),

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
@@ -22,7 +21,7 @@ from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
-from roaming.store.documents import PageRow, insert_or_hold
+from roaming.store.documents import PageRow, Stored, insert_or_hold
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 
@@ -113,25 +112,23 @@ def _check_source(kept: repository.Kept, source: str) -> None:
         raise InvalidParameters(f"session {kept.stored.object_id} cannot be changed by you")
 
 
-async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
+def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
     """The token's owner, if it is a partner's party and has an agreement with the CPO."""
-    kept = await repository.load(connection, outgoing.object_key)
-    if kept is None or kept.stored.source:
+    if kept is None or kept.source:
         return ()
-    emsp = PartyId.parse(kept.stored.scope)
+    emsp = PartyId.parse(kept.scope)
     partner = directory.partner_of(emsp, Role.EMSP)
     if partner is None or not directory.may_exchange(cpo=outgoing.owner, emsp=emsp):
         return ()
     return (Recipient(partner_id=partner.id, to_party=emsp, from_party=outgoing.owner),)
 
 
-async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) -> PushRequest | None:
+def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest | None:
     """PUT of the whole session as it is: it can be repeated and needs no earlier one to have arrived."""
-    kept = await repository.load(connection, job.object_key)
     version = job.partner.version
     if kept is None or version is None or not endpoint:
         return None
-    session = kept.session
+    session = from_document(Session, kept.document)
     encoded = CODECS[version].encode(session)
     return PushRequest(
         method="PUT",

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
@@ -21,7 +20,7 @@ from roaming.ocpi.outgoing import tell
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
-from roaming.store.documents import PageRow, insert_or_hold
+from roaming.store.documents import PageRow, Stored, insert_or_hold
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 
@@ -91,7 +90,7 @@ async def withdraw(work: Work, party: PartyId, tariff_id: str, *, source: str) -
         await tell(work, [Outgoing(module="tariffs", object_key=key, owner=party, detail=kept.tariff.id)])
 
 
-async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
+def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
     """Every eMSP and information service under agreement with the owner."""
     if not directory.is_hosted(outgoing.owner):
         return ()
@@ -101,18 +100,17 @@ async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncCo
     ]
 
 
-async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) -> PushRequest | None:
+def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest | None:
     """PUT of the tariff as it is, or DELETE when it was withdrawn."""
     version = job.partner.version
     if version is None or not endpoint:
         return None
-    kept = await repository.load(connection, job.object_key)
     if kept is None:
         if not job.detail:
             return None
         url = job.address(endpoint, job.owner.country_code, job.owner.party_id, job.detail)
         return PushRequest(method="DELETE", url=url, body=None)
-    tariff = kept.tariff
+    tariff = from_document(Tariff, kept.document)
     encoded = CODECS[version].encode(tariff)
     return PushRequest(
         method="PUT",

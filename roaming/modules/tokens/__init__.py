@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from roaming.model.party import InterfaceRole
-from roaming.modules.tokens import service
+from roaming.modules.tokens import repository, service
 from roaming.modules.tokens.projection import subscriptions
 from roaming.modules.tokens.routes import ROUTES
 from roaming.ocpi.module import ALL_VERSIONS, DeliveryKind, DeliveryRules, OcpiModule
@@ -17,6 +17,7 @@ MODULE = OcpiModule(
     delivery=DeliveryRules(
         kind=DeliveryKind.STATE,
         interface=InterfaceRole.RECEIVER,
+        read=repository.DOCUMENTS.read_many,
         audience=service.audience,
         build=service.build,
         give_up_after=timedelta(hours=1),

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages import TokenChanged, token_subject
 from contracts.vocabulary import WhitelistPolicy
@@ -26,7 +25,7 @@ from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.partners.drivers import driver_of, remember
 from roaming.store.database import Work
-from roaming.store.documents import PageRow, insert_or_hold
+from roaming.store.documents import PageRow, Stored, insert_or_hold
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 INFO_CODECS = {
@@ -168,11 +167,15 @@ async def authorize(request: OcpiRequest) -> bytes:
     return wire.encode(INFO_CODECS, info)
 
 
-async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
+def _type_of(kept: Stored) -> str:
+    """The last part of the key, which is cheaper than the document."""
+    return kept.key.rsplit("/", 1)[-1].upper()
+
+
+def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
     """Every CPO under agreement with the hosted owner. Tokens of APP_USER and AD_HOC_USER are not pushed
     (OCPI 2.2.1 tokens 11.1.1)."""
-    kept = await repository.load(connection, outgoing.object_key)
-    if kept is None or kept.stored.source or kept.token.type in ("APP_USER", "AD_HOC_USER", "EMAID"):
+    if kept is None or kept.source or _type_of(kept) in ("APP_USER", "AD_HOC_USER", "EMAID"):
         return ()
     return [
         Recipient(partner_id=partner.id, to_party=cpo, from_party=outgoing.owner)
@@ -180,13 +183,12 @@ async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncCo
     ]
 
 
-async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) -> PushRequest | None:
+def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest | None:
     """PUT of the token as it is."""
     version = job.partner.version
-    kept = await repository.load(connection, job.object_key)
     if kept is None or version is None or not endpoint:
         return None
-    token = kept.token
+    token = from_document(Token, kept.document)
     url = job.address(endpoint, token.country_code, token.party_id, token.uid)
     if version != Version.V2_1_1:
         url += f"?type={token.type}"

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.hub import deliver
 from roaming.hub.deliver import Deliverer
@@ -37,6 +36,7 @@ from roaming.partners.directory import Directory, DirectoryCache, Endpoint, Part
 from roaming.store.database import Database
 from roaming.store.journal import Journal
 from roaming.store.locks import locks_of
+from roaming.store.reader import Reader
 from tests.kit.scripted_partner import Received, ScriptedPartner, enveloped, http_answer
 from tests.kit.wait import until
 
@@ -77,13 +77,17 @@ class Door:
         writer.write(OK)
 
 
-async def build(connection: AsyncConnection, job: DeliveryJob, endpoint: str) -> PushRequest:
+async def read(reader: Reader, keys: Sequence[str]) -> dict[str, str]:
+    return {key: key for key in keys}
+
+
+def build(job: DeliveryJob, found: str | None, endpoint: str) -> PushRequest:
     body = json.dumps({"id": job.detail}).encode()
     losses = (Loss("parking", "2.2.1 does not have it"),) if job.object_key == "lossy" else ()
     return PushRequest(method="PUT", url=job.address(endpoint, job.object_key), body=body, losses=losses)
 
 
-async def audience(outgoing: Outgoing, directory: Directory, connection: AsyncConnection) -> Sequence[Recipient]:
+def audience(outgoing: Outgoing, found: str | None, directory: Directory) -> Sequence[Recipient]:
     return [
         Recipient(partner_id=partner.id, to_party=taker, from_party=outgoing.owner)
         for partner, taker in directory.takers_of(outgoing.owner)
@@ -101,10 +105,11 @@ async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str 
     return url if answer.is_delivered else None
 
 
-def rules(kind: DeliveryKind, give_up_after: timedelta = timedelta(hours=1)) -> DeliveryRules:
+def rules(kind: DeliveryKind, give_up_after: timedelta = timedelta(hours=1)) -> DeliveryRules[str]:
     return DeliveryRules(
         kind=kind,
         interface=InterfaceRole.RECEIVER,
+        read=read,
         audience=audience,
         build=build,
         give_up_after=give_up_after,
@@ -112,7 +117,7 @@ def rules(kind: DeliveryKind, give_up_after: timedelta = timedelta(hours=1)) -> 
     )
 
 
-def module(name: str, delivery: DeliveryRules) -> OcpiModule:
+def module(name: str, delivery: DeliveryRules[str]) -> OcpiModule:
     return OcpiModule(id=name, versions=(Version.V2_2_1,), interfaces=(), routes=(), delivery=delivery)
 
 
