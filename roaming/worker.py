@@ -13,7 +13,8 @@ from contracts.bus.port import Bus
 from roaming.hub.deliver import Deliverer
 from roaming.hub.fan_out import FanOut
 from roaming.ocpi.module import Services
-from roaming.stations import presence
+from roaming.partners import registry
+from roaming.stations import bindings, presence
 from roaming.store.consume import Consumer, keep_malformed
 from roaming.store.errors import StoreUnavailable
 from roaming.store.inbox import prune
@@ -85,6 +86,16 @@ class Worker:
             except StoreUnavailable as error:
                 logger.warning("prune_waits", reason=str(error))
             await asyncio.sleep(PRUNE_EVERY)
+
+
+async def retell(services: Services) -> None:
+    """Puts into the outbox all that compacted topics hold, for adapters on a bus that keeps nothing (decision 0060).
+    Station accounts go last: an adapter that has some has had everything."""
+    await registry.retell(services.database)
+    for module in services.modules:
+        if module.retell is not None:
+            await module.retell(services)
+    await bindings.retell(services.database)
 
 
 async def kept_running(name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -53,6 +53,10 @@ class StationAccounts:
         account = self._accounts.get(station_id)
         return None if account is None else account.operator
 
+    def is_empty(self) -> bool:
+        """No station was ever told of."""
+        return not self._accounts
+
     def digest(self, station_id: str, password: str) -> str:
         """See ``Accounts.digest``."""
         return digest_station_key(password, network=self._network, station_id=station_id, pepper=self._pepper)

@@ -38,7 +38,14 @@ class RunningKit:
     """An adapter with everything around it, until ``stop``."""
 
     def __init__(
-        self, adapter: RunningAdapter, *, database: Database, spool: Spool, commands: CommandDesk, ports: Ports
+        self,
+        adapter: RunningAdapter,
+        *,
+        database: Database,
+        spool: Spool,
+        commands: CommandDesk,
+        accounts: StationAccounts,
+        ports: Ports,
     ) -> None:
         self.adapter = adapter
         """What the adapter's ``start`` returned."""
@@ -46,6 +53,7 @@ class RunningKit:
         self._database = database
         self._spool = spool
         self._commands = commands
+        self._accounts = accounts
         self._is_stopped = False
 
     def is_healthy(self) -> bool:
@@ -56,6 +64,11 @@ class RunningKit:
     def addresses(self) -> dict[str, str]:
         """What the adapter listens on, for people."""
         return self.adapter.addresses()
+
+    def knows_nobody(self) -> bool:
+        """True while it has no station's account: its disk is new, or nobody was bound yet. A bus that keeps nothing
+        must then be told again what its compacted topics would hold."""
+        return self._accounts.is_empty()
 
     def backlog(self) -> int:
         """How many facts wait for the bus."""
@@ -108,7 +121,7 @@ async def run(
     commands: CommandDesk | None = None
     try:
         await spool.start()
-        ports, commands = await _ports(
+        ports, commands, accounts = await _ports(
             adapter, database, spool, bus, network=network, instance=instance, pepper=pepper, secret=secret, now=now
         )
         running = await adapter.start(ports, settings)
@@ -120,7 +133,7 @@ async def run(
         await database.close()
         raise
     logger.info("adapter started", adapter=adapter.name, network=network, instance=instance)
-    return RunningKit(running, database=database, spool=spool, commands=commands, ports=ports)
+    return RunningKit(running, database=database, spool=spool, commands=commands, accounts=accounts, ports=ports)
 
 
 async def _ports(
@@ -134,7 +147,7 @@ async def _ports(
     pepper: bytes,
     secret: bytes,
     now: Callable[[], datetime],
-) -> tuple[Ports, CommandDesk]:
+) -> tuple[Ports, CommandDesk, StationAccounts]:
     cache = f"adapter.{network}.{instance}.{await database.write(_identity)}"
     tokens = TokenCache(database, group=f"{cache}.tokens")
     accounts = StationAccounts(database, network=network, group=f"{cache}.accounts", pepper=pepper)
@@ -160,7 +173,7 @@ async def _ports(
         now=now,
         secret=secret,
     )
-    return ports, commands
+    return ports, commands, accounts
 
 
 def _identity(connection: sqlite3.Connection) -> str:

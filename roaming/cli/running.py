@@ -23,7 +23,7 @@ from roaming.console.pages import Controls, mount_console
 from roaming.ocpi.module import Services
 from roaming.settings import Settings
 from roaming.store.migrate import upgrade
-from roaming.worker import Worker
+from roaming.worker import Worker, retell
 
 logger = structlog.get_logger(__name__)
 
@@ -84,7 +84,9 @@ async def everything(settings: Settings, *, migrate: bool = True, parts: Parts =
         services = await stack.enter_async_context(open_services(settings))
         bus = await stack.enter_async_context(bus_of(settings))
         worker = await stack.enter_async_context(working(services, bus, settings))
-        await stack.enter_async_context(adapters(settings, bus, parts.adapter_settings))
+        kit = await stack.enter_async_context(adapters(settings, bus, parts.adapter_settings))
+        if isinstance(bus, MemoryBus) and kit.knows_nobody():
+            await retell(services)
         app = create_app(services)
         _probes(app, worker)
         if settings.has_console:
@@ -121,8 +123,9 @@ async def working(services: Services, bus: Bus, settings: Settings) -> AsyncIter
 
 
 @asynccontextmanager
-async def adapters(settings: Settings, bus: Bus, values: Mapping[str, Any]) -> AsyncIterator[None]:
-    """The OCPP adapter in this process, found by entry point: the service does not import adapters."""
+async def adapters(settings: Settings, bus: Bus, values: Mapping[str, Any]) -> AsyncIterator[Any]:
+    """The OCPP adapter in this process, found by entry point: the service does not import adapters. Yields what runs
+    (``adapters.kit.runner.RunningKit``)."""
     (found,) = entry_points(group="roaming.adapters", name="ocpp")
     (runner,) = entry_points(group="roaming.adapter_runner", name="kit")
     adapter, run_kit = found.load(), runner.load()
@@ -143,7 +146,7 @@ async def adapters(settings: Settings, bus: Bus, values: Mapping[str, Any]) -> A
         secret=adapter_secret(settings),
     )
     try:
-        yield
+        yield running
     finally:
         await running.stop()
 

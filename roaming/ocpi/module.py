@@ -250,6 +250,8 @@ class OcpiModule:
     """Readers of questions with a deadline, which are answered over the bus and not kept (authorisation)."""
     tasks: Callable[[Services], Sequence[Callable[[], Awaitable[Any]]]] = field(default=lambda _services: ())
     """Long-running work of the worker, such as deadlines; each returns only when cancelled."""
+    retell: Callable[[Services], Awaitable[None]] | None = None
+    """Puts into the outbox all that its compacted topics hold, for a bus that keeps nothing (decision 0060)."""
 
 
 def module_path(version: Version, module: OcpiModule, interface: InterfaceRole) -> str:

@@ -14,7 +14,7 @@ from roaming.model.party import Role
 from roaming.partners.directory import Directory, Endpoint, Partner, PartyRole, directory_within
 from roaming.partners.tables import AgreementRow, CredentialsTokenRow, DirectoryStateRow, PartnerRow, PartyRow
 from roaming.store.bulk import insert_new, upsert
-from roaming.store.database import Work
+from roaming.store.database import Database, Work
 
 PARTNERS = PartnerRow.__table__  # type: ignore[attr-defined]
 TOKENS = CredentialsTokenRow.__table__  # type: ignore[attr-defined]
@@ -214,6 +214,13 @@ async def agreements_of(connection: AsyncConnection, cpos: Collection[PartyId]) 
     for cpo, emsp in await connection.execute(statement):
         emsps[cpo].append(emsp)
     return [OperatorAgreementsChanged(operator=cpo, emsps=tuple(sorted(found))) for cpo, found in emsps.items()]
+
+
+async def retell(database: Database) -> None:
+    """Tells the adapters of every hosted CPO's agreements once more (decision 0060)."""
+    async with database.work() as work:
+        await touch(work)
+        await _tell_adapters(work, (await directory_within(work.connection)).hosted_parties(Role.CPO))
 
 
 async def _tell_adapters(work: Work, cpos: Collection[PartyId]) -> None:

@@ -10,10 +10,11 @@ from contracts.messages import StationAccountChanged
 from roaming.model.identifiers import PartyId, fold
 from roaming.stations.tables import BindingRow, StationRow
 from roaming.store.bulk import upsert
-from roaming.store.database import Work
+from roaming.store.database import Database, Work
 
 BINDINGS = BindingRow.__table__  # type: ignore[attr-defined]
 STATIONS = StationRow.__table__  # type: ignore[attr-defined]
+_RETOLD_AT_ONCE = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,18 +93,41 @@ async def admit(work: Work, *, network: str, station_id: str, key_digest: str | 
         "first_seen_at": work.now,
     }
     await upsert(work.connection, STATIONS, [row], key=("network", "station_id"), update=("is_admitted", "key_digest"))
-    parties = await _parties_of(work.connection, [(network, station_id)])
-    work.outbox.add(
-        StationAccountChanged(
-            network=network,
-            station_id=station_id,
-            is_admitted=True,
-            key_digest=key_digest,
-            operator=_operator(parties.get((network, station_id), ())),
-        ),
-        subject=f"{network}/{station_id}",
-        cause=f"admitted-{work.now.isoformat()}",
-    )
+    await _tell(work, [(network, station_id, key_digest)], cause="admitted")
+
+
+async def retell(database: Database) -> None:
+    """Tells the adapters of every admitted station once more (decision 0060)."""
+    after = ("", "")
+    while True:
+        statement = (
+            select(STATIONS.c.network, STATIONS.c.station_id, STATIONS.c.key_digest)
+            .where(STATIONS.c.is_admitted, tuple_(STATIONS.c.network, STATIONS.c.station_id) > tuple_(*after))
+            .order_by(STATIONS.c.network, STATIONS.c.station_id)
+            .limit(_RETOLD_AT_ONCE)
+        )
+        async with database.work() as work:
+            page = [(row[0], row[1], row[2]) for row in await work.connection.execute(statement)]
+            await _tell(work, page, cause="retold")
+        if len(page) < _RETOLD_AT_ONCE:
+            return
+        after = page[-1][:2]
+
+
+async def _tell(work: Work, accounts: Sequence[tuple[str, str, str | None]], *, cause: str) -> None:
+    parties = await _parties_of(work.connection, [(network, station_id) for network, station_id, _ in accounts])
+    for network, station_id, key_digest in accounts:
+        work.outbox.add(
+            StationAccountChanged(
+                network=network,
+                station_id=station_id,
+                is_admitted=True,
+                key_digest=key_digest,
+                operator=_operator(parties.get((network, station_id), ())),
+            ),
+            subject=f"{network}/{station_id}",
+            cause=f"{cause}-{work.now.isoformat()}",
+        )
 
 
 async def _parties_of(

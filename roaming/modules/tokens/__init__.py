@@ -14,6 +14,7 @@ MODULE = OcpiModule(
     interfaces=(InterfaceRole.SENDER, InterfaceRole.RECEIVER),
     routes=ROUTES,
     subscriptions=subscriptions,
+    retell=service.retell,
     delivery=DeliveryRules(
         kind=DeliveryKind.STATE,
         interface=InterfaceRole.RECEIVER,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.canonical import from_document, to_document
@@ -14,6 +15,7 @@ from roaming.store.database import Database
 from roaming.store.documents import Documents, Stored, object_key
 
 DOCUMENTS = Documents(TokenRow)
+TOKENS = TokenRow.__table__  # type: ignore[attr-defined]
 _FIND_OURS = "SELECT country_code, party_id, document FROM tokens WHERE uid_folded = $1 AND type = $2 AND source = ''"
 
 
@@ -34,6 +36,12 @@ async def load(connection: AsyncConnection, key: str, *, for_update: bool = Fals
     """The token under ``key``."""
     stored = await DOCUMENTS.find(connection, key, for_update=for_update)
     return Kept(stored=stored, token=from_document(Token, stored.document)) if stored else None
+
+
+async def tokens_after(connection: AsyncConnection, key: str, *, limit: int) -> list[tuple[str, Token]]:
+    """Keys and tokens of all owners behind ``key``, in the order of keys."""
+    statement = select(TOKENS.c.key, TOKENS.c.document).where(TOKENS.c.key > key).order_by(TOKENS.c.key).limit(limit)
+    return [(row[0], from_document(Token, row[1])) for row in await connection.execute(statement)]
 
 
 async def find_ours(database: Database, uid: str, type: str, owners: tuple[PartyId, ...]) -> Token | None:

@@ -19,7 +19,7 @@ from roaming.modules.tokens import repository
 from roaming.modules.tokens.codec import v211, v221, v230
 from roaming.ocpi.codec import dump_json, parse_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownToken
-from roaming.ocpi.module import DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient
+from roaming.ocpi.module import DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient, Services
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
@@ -38,6 +38,8 @@ REFERENCES_CODECS = {
     Version.V2_2_1: v221.LOCATION_REFERENCES_CODEC,
     Version.V2_3_0: v230.LOCATION_REFERENCES_CODEC,
 }
+
+_RETOLD_AT_ONCE = 500
 
 
 def render(version: Version) -> Callable[[PageRow], str]:
@@ -122,6 +124,20 @@ async def _spread(work: Work, token: Token, source: str) -> None:
     await remember(work, driver_of(token, source=source, now=work.now))
     changed = token_changed(token)
     work.outbox.add(changed, subject=token_subject(changed))
+
+
+async def retell(services: Services) -> None:
+    """Tells our own adapters of every token once more."""
+    after = ""
+    while True:
+        async with services.database.work() as work:
+            page = await repository.tokens_after(work.connection, after, limit=_RETOLD_AT_ONCE)
+            for _, token in page:
+                changed = token_changed(token)
+                work.outbox.add(changed, subject=token_subject(changed), cause=f"retold-{work.now.isoformat()}")
+        if len(page) < _RETOLD_AT_ONCE:
+            return
+        after = page[-1][0]
 
 
 def token_changed(token: Token) -> TokenChanged:

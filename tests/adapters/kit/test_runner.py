@@ -11,8 +11,8 @@ from adapters.kit.finding import UnknownAdapter, adapter_names, find_adapter
 from adapters.kit.manifest import Adapter, CommandResult, KitError, Ports
 from adapters.kit.runner import RunningKit, run
 from contracts.bus.memory import MemoryBus
-from contracts.messages import CommandRequested
-from contracts.topics import TOKENS
+from contracts.messages import CommandRequested, StationAccountChanged
+from contracts.topics import STATIONS, TOKENS
 from contracts.vocabulary import CommandName, CommandOutcome
 from tests.kit.bus import ScriptedBus
 from tests.kit.speaking import envelope_of, token
@@ -145,6 +145,21 @@ async def test_a_new_data_directory_reads_its_caches_from_the_start(tmp_path: Pa
         await bus.close()
     assert groups[0] == groups[1]
     assert not groups[0] & groups[2]
+
+
+async def test_a_disk_that_knows_no_station_asks_to_be_told(tmp_path: Path) -> None:
+    account = StationAccountChanged(network="demo", station_id="CS-1", is_admitted=True)
+    knew = []
+    for directory in ("a", "a", "b"):
+        bus = MemoryBus()
+        await bus.start()
+        kit = await start(FakeAdapter(), bus, tmp_path / directory)
+        knew.append(not kit.knows_nobody())
+        await bus.publish(STATIONS, [envelope_of(account)])
+        assert not kit.knows_nobody()
+        await kit.stop()
+        await bus.close()
+    assert knew == [False, True, False]
 
 
 async def test_the_ports_are_connected_to_the_bus(tmp_path: Path) -> None:

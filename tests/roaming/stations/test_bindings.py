@@ -1,8 +1,10 @@
 """What adapters are told when a station is bound."""
 
+import pytest
+
 from contracts.messages import StationAccountChanged
 from roaming.model.identifiers import PartyId
-from roaming.stations.bindings import Binding, admit, bind
+from roaming.stations.bindings import Binding, admit, bind, retell
 from roaming.store.database import Database
 from tests.kit import outbox
 
@@ -33,3 +35,14 @@ async def test_an_account_names_its_operator_where_there_is_one(database: Databa
     async with database.work() as work:
         await bind(work, [binding(1, "DE-ABC")])
     assert await told(database) == [None, "NL-HUB", None, "DE-ABC"]
+
+
+async def test_every_admitted_station_is_told_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roaming.stations.bindings._RETOLD_AT_ONCE", 2)
+    names = [("demo", "CS-1"), ("demo", "CS-2"), ("main", "A"), ("main", "CS-1"), ("main", "CS-2")]
+    async with database.work() as work:
+        for network, station_id in names:
+            await admit(work, network=network, station_id=station_id, key_digest=f"of {station_id}")
+    first = await outbox.waiting(database, StationAccountChanged)
+    await retell(database)
+    assert (await outbox.waiting(database, StationAccountChanged))[len(names) :] == first
