@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from roaming.app import open_services
+from roaming.modules.cdrs.reconciling import LOOK_BACK, find_missing
 from roaming.settings import Settings
 from roaming.store.errors import StoreUnavailable
 from roaming.store.migrate import current, head
 
 Finding = dict[str, Any]
+NAMED = 5
 
 
 def _finding(check: str, state: str, detail: str, fix: str = "") -> Finding:
@@ -79,6 +82,15 @@ async def _bus(settings: Settings) -> list[Finding]:
     return [_finding("bus", "fail", f"{settings.kafka_bootstrap} does not answer", "start the broker, check the port")]
 
 
+def _without_cdr(keys: list[str]) -> Finding:
+    """Names some of the sessions that are over and have no CDR."""
+    if not keys:
+        return _finding("sessions without a CDR", "ok", "0")
+    named = ", ".join(keys[:NAMED]) + (", …" if len(keys) > NAMED else "")
+    fix = "look for session_without_cdr in the log of the worker, which says why and tries again"
+    return _finding("sessions without a CDR", "fail", f"{len(keys)}: {named}", fix)
+
+
 async def _hub(settings: Settings) -> list[Finding]:
     url = settings.effective_database_url
     if _is_absent(url):
@@ -92,6 +104,10 @@ async def _hub(settings: Settings) -> list[Finding]:
             stuck = await services.database.reader.fetch(
                 "SELECT COUNT(*) FROM deliveries WHERE state IN ('REFUSED', 'DEAD')"
             )
+            failed = await services.database.reader.fetch("SELECT COUNT(*) FROM transactions WHERE state = 'FAILED'")
+            now = services.clock.now()
+            until = now - timedelta(seconds=services.cdr_grace)
+            unbilled = await find_missing(services.database, after=now - LOOK_BACK, until=until)
         except StoreUnavailable as error:
             return [_finding("hub", "fail", str(error), "start the database")]
     hosted = ", ".join(f"{e.party} {e.role}" for e in directory.hosted)
@@ -100,10 +116,12 @@ async def _hub(settings: Settings) -> list[Finding]:
     for partner in directory.partners.values():
         state = "ok" if partner.is_connected else "warn"
         found.append(_finding(f"partner {partner.id}", state, partner.state, f"roaming partner check {partner.id}"))
+    found.append(_without_cdr(unbilled))
     for name, rows, fix in (
         ("stations to bind", waiting, "roaming station list"),
         ("dead letters", dead, "roaming dead-letter list"),
         ("deliveries stuck", stuck, "roaming delivery list"),
+        ("charges that could not be closed", failed, "look for transaction_cannot_be_closed in the log"),
     ):
         number = int(rows[0][0])
         found.append(_finding(name, "warn" if number else "ok", str(number), fix if number else ""))

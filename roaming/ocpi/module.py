@@ -56,6 +56,8 @@ class Services:
     """Seconds a station has to answer a command."""
     closing_grace: float = 1.0
     """Seconds after a transaction's end in which late meter values still count."""
+    cdr_grace: float = 600.0
+    """Seconds after a session's end in which its CDR must exist; then it is looked for and issued."""
     session_push_interval: float = 60.0
     """Seconds between two updates of a running session to its owner."""
     offline_grace: float = 900.0

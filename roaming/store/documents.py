@@ -258,6 +258,22 @@ async def read_object(connection: AsyncConnection, module: str, key: str, cls: t
     return from_document(cls, text) if text is not None else None
 
 
+async def keys_in_order(
+    reader: Reader, module: str, *, after: tuple[datetime, str], until: datetime, limit: int
+) -> list[tuple[datetime, str]]:
+    """(last_updated, key) of hosted objects of another module that changed behind ``after`` and before ``until``, in
+    this order. Committed data only."""
+    table = SQLModel.metadata.tables[module].name
+    rows = await reader.fetch(
+        f"SELECT last_updated, key FROM {table} WHERE source = '' AND is_listed = true"  # noqa: S608 - our names
+        " AND (last_updated, key) > ($1, $2) AND last_updated < $3"
+        f" ORDER BY last_updated, key LIMIT {int(limit)}",
+        *after,
+        until,
+    )
+    return [(text_to_time(row[0]), row[1]) for row in rows]
+
+
 MAX_BRANCHES = 16
 
 

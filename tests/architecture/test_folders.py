@@ -21,7 +21,7 @@ MODULE_FILES = {
     "model.py",
 }
 OWN_FILES = {
-    "cdrs": {"issuing.py"},
+    "cdrs": {"issuing.py", "reconciling.py"},
     "commands": {"sending.py"},
     "sessions": {"applying.py", "course.py", "opening.py"},
     "tokens": {"asking.py"},

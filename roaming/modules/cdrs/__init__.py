@@ -5,6 +5,7 @@ from datetime import timedelta
 from roaming.model.party import InterfaceRole
 from roaming.modules.cdrs import repository, service
 from roaming.modules.cdrs.projection import projections
+from roaming.modules.cdrs.reconciling import tasks
 from roaming.modules.cdrs.routes import ROUTES
 from roaming.ocpi.module import ALL_VERSIONS, DeliveryKind, DeliveryRules, OcpiModule
 
@@ -14,6 +15,7 @@ MODULE = OcpiModule(
     interfaces=(InterfaceRole.SENDER, InterfaceRole.RECEIVER),
     routes=ROUTES,
     projections=projections,
+    tasks=tasks,
     delivery=DeliveryRules(
         kind=DeliveryKind.RECORD,
         interface=InterfaceRole.RECEIVER,

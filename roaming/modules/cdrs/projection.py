@@ -2,17 +2,12 @@
 
 from collections.abc import Sequence
 
-from contracts.messages import CdrIssued, SessionEnded
+from contracts.messages import SessionEnded
 from contracts.topics import CHANGES
 from roaming.model.identifiers import PartyId
-from roaming.model.location import Location
 from roaming.model.session import Session
-from roaming.model.tariff import Tariff
-from roaming.modules.cdrs import repository
-from roaming.modules.cdrs.issuing import issue
-from roaming.modules.cdrs.service import outgoing_of
+from roaming.modules.cdrs.service import issue_once
 from roaming.ocpi.module import Services
-from roaming.ocpi.outgoing import tell
 from roaming.store.consume import Projection, Received
 from roaming.store.database import Work
 from roaming.store.documents import object_key, read_object
@@ -28,33 +23,12 @@ async def handle(work: Work, batch: Sequence[Received]) -> None:
         message = received.message
         if not isinstance(message, SessionEnded):
             continue
-        party = PartyId.of(message.country_code, message.party_id)
-        session_key = object_key(party, message.session_id)
+        session_key = object_key(PartyId.of(message.country_code, message.party_id), message.session_id)
         session = await read_object(work.connection, "sessions", session_key, Session)
         if session is None:
             raise SessionMissing(session_key)
-        tariff = await read_object(work.connection, "session_snapshots", f"{session_key}#tariff", Tariff)
-        location = await read_object(work.connection, "session_snapshots", f"{session_key}#location", Location)
-        cdr = issue(session, location, tariff, now=work.now)
-        is_new = await repository.insert(work.connection, cdr, source="", now=work.now, session_key=session_key)
-        if not is_new:
-            continue
-        key = repository.key_of(party, cdr.id)
-        correlation_id = received.envelope.correlation_id
-        work.outbox.add(
-            CdrIssued(
-                country_code=cdr.country_code,
-                party_id=cdr.party_id,
-                cdr_id=cdr.id,
-                session_id=cdr.session_id,
-                token_country_code=cdr.cdr_token.country_code,
-                token_party_id=cdr.cdr_token.party_id,
-            ),
-            subject=key,
-            correlation_id=correlation_id,
-            cause=received.envelope.id,
-        )
-        await tell(work, [outgoing_of(cdr, key, session_key, correlation_id)])
+        envelope = received.envelope
+        await issue_once(work, session_key, session, correlation_id=envelope.correlation_id, cause=envelope.id)
 
 
 def projections(_services: Services) -> Sequence[Projection]:

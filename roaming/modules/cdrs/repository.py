@@ -1,5 +1,6 @@
 """CDRs in the store: rows ⇄ canonical objects."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,6 +40,12 @@ async def load(connection: AsyncConnection, key: str) -> Kept | None:
     columns = DOCUMENTS.table.c
     digest = (await connection.execute(select(columns.digest).where(columns.key == key))).scalar_one()
     return Kept(stored=stored, cdr=from_document(CDR, stored.document), digest=digest)
+
+
+async def sessions_with_cdr(connection: AsyncConnection, session_keys: Sequence[str]) -> set[str]:
+    """Those of ``session_keys`` that a CDR of ours closes."""
+    column = DOCUMENTS.table.c.session_key
+    return {row[0] for row in await connection.execute(select(column).where(column.in_(session_keys)))}
 
 
 async def insert(

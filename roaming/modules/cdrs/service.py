@@ -5,23 +5,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.messages import CdrIssued
 from roaming.model.canonical import from_document
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId, fold
+from roaming.model.location import Location
 from roaming.model.party import Role
+from roaming.model.session import Session
+from roaming.model.tariff import Tariff
 from roaming.model.version import Version
 from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.codec import v211, v221, v230
+from roaming.modules.cdrs.issuing import issue
 from roaming.ocpi.client import Call, Outcome
 from roaming.ocpi.codec import dump_json
 from roaming.ocpi.errors import InvalidParameters
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services
+from roaming.ocpi.outgoing import tell
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory, Partner
 from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
-from roaming.store.documents import PageRow, Stored
+from roaming.store.documents import PageRow, Stored, read_object
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 LOOK_UP_SECONDS = 5.0
@@ -55,6 +61,32 @@ def outgoing_of(cdr: CDR, key: str, session_key: str, correlation_id: str) -> Ou
         order_key=f"session/{session_key}",
         correlation_id=correlation_id,
     )
+
+
+async def issue_once(work: Work, session_key: str, session: Session, *, correlation_id: str, cause: str) -> bool:
+    """Issues the CDR of a COMPLETED session of ours, tells the token's owner, and says so in ``CdrIssued``; False when
+    it has one. Raises ``issuing.PlaceUnknown``."""
+    tariff = await read_object(work.connection, "session_snapshots", f"{session_key}#tariff", Tariff)
+    location = await read_object(work.connection, "session_snapshots", f"{session_key}#location", Location)
+    cdr = issue(session, location, tariff, now=work.now)
+    if not await repository.insert(work.connection, cdr, source="", now=work.now, session_key=session_key):
+        return False
+    key = repository.key_of(PartyId.of(cdr.country_code, cdr.party_id), cdr.id)
+    work.outbox.add(
+        CdrIssued(
+            country_code=cdr.country_code,
+            party_id=cdr.party_id,
+            cdr_id=cdr.id,
+            session_id=cdr.session_id,
+            token_country_code=cdr.cdr_token.country_code,
+            token_party_id=cdr.cdr_token.party_id,
+        ),
+        subject=key,
+        correlation_id=correlation_id,
+        cause=cause,
+    )
+    await tell(work, [outgoing_of(cdr, key, session_key, correlation_id)])
+    return True
 
 
 async def accept(work: Work, wire: Wire, partner: Partner, body: Any, *, owners: Sequence[PartyId]) -> Accepted:
