@@ -1,12 +1,13 @@
 """From a credentials token to the partner behind it, and which parties it may speak for."""
 
+import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.credentials_token import candidates
-from roaming.ocpi.errors import InvalidParameters, OcpiError, Unauthorized, UnknownReceiver
+from roaming.ocpi.errors import InvalidParameters, TooManyAttempts, Unauthorized, UnknownReceiver
 from roaming.ocpi.headers import RoutingHeaders
 from roaming.ocpi.module import Services
 from roaming.partners.directory import Directory, Partner
@@ -23,12 +24,6 @@ _FIND = (
 MAX_FAILURES = 10
 WINDOW_SECONDS = 60.0
 MAX_ADDRESSES = 10_000
-
-
-class TooManyAttempts(OcpiError):
-    """Guessing is slowed down per address; an honest partner behind another address notices nothing."""
-
-    http_status = 429
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +46,10 @@ class FailureLimit:
         """Raises ``TooManyAttempts`` when ``address`` has used up its guesses."""
         recent = self._recent(address)
         if len(recent) >= MAX_FAILURES:
-            raise TooManyAttempts("too many failed authentications from this address: wait a minute")
+            # The oldest of the last MAX_FAILURES has to be forgotten before another guess is free
+            wait = math.ceil(recent[-MAX_FAILURES] + WINDOW_SECONDS - time.monotonic())
+            text = f"too many failed authentications from this address: wait {max(wait, 1)} s"
+            raise TooManyAttempts(text, retry_after=max(wait, 1))
 
     def count(self, address: str) -> None:
         """One more failure."""

@@ -9,6 +9,7 @@ Knows nothing of bodies or frameworks. (OCPI 2.2.1, transport_and_format 4.1.7 a
     │   └── UnknownToken        404  2004
     ├── MethodNotAllowed        405  2000
     ├── TooLarge                413  2000   request body over our limit
+    ├── TooManyAttempts         429  2000   guessing of credentials tokens is slowed down
     ├── InvalidParameters       200  2001
     │   └── AddressRefused      200  2001   a URL we will not call
     ├── NotEnoughInformation    200  2002
@@ -77,6 +78,17 @@ class MethodNotAllowed(OcpiError):
 
 class TooLarge(OcpiError):
     http_status = 413
+
+
+class TooManyAttempts(OcpiError):
+    """Counted per address; an honest partner behind another address notices nothing. ``retry_after``: seconds after
+    which to try again."""
+
+    http_status = 429
+
+    def __init__(self, message: str, *, retry_after: int = 60) -> None:
+        super().__init__(message)
+        self.headers = MappingProxyType({"Retry-After": str(retry_after)})
 
 
 class InvalidParameters(OcpiError):

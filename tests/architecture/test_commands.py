@@ -47,6 +47,29 @@ def test_a_command_explains_itself(name: str) -> None:
     assert COMMANDS[name].help, "no help text"
 
 
+def groups(parent: Any, name: str = "roaming") -> Iterator[tuple[str, Any]]:
+    """``roaming`` itself and each group of commands below it, by its full name."""
+    yield name, parent
+    for word, command in parent.commands.items():
+        if hasattr(command, "commands"):
+            yield from groups(command, f"{name} {word}")
+
+
+GROUPS = dict(groups(get_command(app)))
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_a_group_explains_itself(name: str) -> None:
+    assert GROUPS[name].help, "no help text"
+    assert GROUPS[name].commands, "no commands"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_explains_its_options(name: str) -> None:
+    unexplained = [option.name for option in COMMANDS[name].params if not (getattr(option, "help", "") or "").strip()]
+    assert not unexplained
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_speaks_json(name: str) -> None:
     assert "--json" in {text for option in COMMANDS[name].params for text in option.opts}

@@ -11,8 +11,8 @@ from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 
 
 async def list_sessions(request: OcpiRequest) -> OcpiResponse:
-    """Clients must send ``date_from`` (OCPI 2.2.1, sessions). One that does not gets everything that is its own:
-    ocpi-kit's conformance run asks so, and nothing is gained by refusing."""
+    """Clients must send ``date_from`` (OCPI 2.2.1, sessions). One that does not gets everything that is its own: see
+    decision 0057."""
     owners = request.directory.hosted_cpos_for(request.partner)
     wanted = request.routing.to_party
     if wanted is not None:

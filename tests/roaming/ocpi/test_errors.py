@@ -10,6 +10,7 @@ TABLE = [
     (errors.UnknownToken, 404, 2004),
     (errors.MethodNotAllowed, 405, 2000),
     (errors.TooLarge, 413, 2000),
+    (errors.TooManyAttempts, 429, 2000),
     (errors.InvalidParameters, 200, 2001),
     (errors.AddressRefused, 200, 2001),
     (errors.NotEnoughInformation, 200, 2002),
@@ -59,6 +60,7 @@ def test_headers_that_http_wants() -> None:
     assert errors.MethodNotAllowed("no", allowed=("GET", "PUT")).headers == {"Allow": "GET, PUT"}
     assert errors.Unavailable("later", retry_after=5).headers == {"Retry-After": "5"}
     assert errors.Unavailable("later").headers == {}
+    assert errors.TooManyAttempts("slowly", retry_after=7).headers == {"Retry-After": "7"}
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,12 @@ async def test_a_token_is_taken_with_and_without_base64(hub: HubInProcess) -> No
 
 
 async def test_guessing_is_slowed_down(hub: HubInProcess) -> None:
-    statuses = [(await hub.call(None, "GET", "/versions", token=f"guess-{n}")).http_status for n in range(12)]
-    assert statuses == [401] * 10 + [429] * 2
+    answers = [await hub.call(None, "GET", "/versions", token=f"guess-{n}") for n in range(12)]
+    assert [answer.outcome for answer in answers] == [(401, 2000)] * 10 + [(429, 2000)] * 2
+    wait = int(answers[-1].headers["retry-after"])
+    assert 55 <= wait <= 60
+    assert f"wait {wait} s" in answers[-1].message
+    assert answers[-1].body["timestamp"]
 
 
 async def test_no_token_is_ever_answered_or_written_down(hub: HubInProcess) -> None:
