@@ -11,18 +11,19 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import structlog
 import typer
 import uvloop
-from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from adapters.kit.finding import adapter_names, find_adapter
 from adapters.kit.manifest import Adapter, KitError
 from adapters.kit.runner import RunningKit, run
 from contracts.bus.kafka import KafkaBus
+from contracts.bus.kafka_security import KafkaSecurity
 from contracts.station_keys import derive
 
 app = typer.Typer(help="Adapters to charging networks, each a process of its own.", no_args_is_help=True)
@@ -36,6 +37,20 @@ class ProcessSettings(BaseSettings):
 
     kafka: str
     """Bootstrap servers, such as ``localhost:9092``."""
+    kafka_security_protocol: str = "PLAINTEXT"
+    """PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, as the brokers' listener."""
+    kafka_sasl_mechanism: str = "PLAIN"
+    """PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."""
+    kafka_user: str = ""
+    """User at the brokers, with SASL."""
+    kafka_password: SecretStr = SecretStr("")
+    """Its password. Never logged."""
+    kafka_ca_file: str = ""
+    """PEM file of who signed the brokers' certificates. Empty: whom this machine trusts."""
+    kafka_certificate_file: str = ""
+    """PEM file of our own certificate at the brokers."""
+    kafka_key_file: str = ""
+    """PEM file of its key. Empty: in the file of the certificate."""
     topic_prefix: str = ""
     """Goes before the names of topics and groups; the same as the service's."""
     network: str = "main"
@@ -48,6 +63,23 @@ class ProcessSettings(BaseSettings):
     log_level: str = "INFO"
     slow_callbacks: float = 0.0
     """Seconds above which a callback that blocks the event loop is logged; 0: never."""
+
+    @model_validator(mode="after")
+    def _can_be_secured(self) -> Self:
+        self.kafka_security()
+        return self
+
+    def kafka_security(self) -> KafkaSecurity:
+        """How brokers are spoken to. Raises ``ValueError`` for settings that do not go together."""
+        return KafkaSecurity(
+            protocol=self.kafka_security_protocol,
+            mechanism=self.kafka_sasl_mechanism,
+            user=self.kafka_user,
+            password=self.kafka_password.get_secret_value(),
+            ca_file=self.kafka_ca_file,
+            certificate_file=self.kafka_certificate_file,
+            key_file=self.kafka_key_file,
+        )
 
 
 class BadSettings(KitError):
@@ -150,7 +182,12 @@ async def _until_told(adapter: Adapter, own_settings: BaseModel, settings: Proce
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     secret = settings.secret.get_secret_value()
-    bus = KafkaBus(settings.kafka, client_id=f"adapter-{settings.instance}", topic_prefix=settings.topic_prefix)
+    bus = KafkaBus(
+        settings.kafka,
+        client_id=f"adapter-{settings.instance}",
+        security=settings.kafka_security(),
+        topic_prefix=settings.topic_prefix,
+    )
     kit: RunningKit | None = None
     connecting: asyncio.Task[None] | None = None
     try:

@@ -7,9 +7,9 @@ is two of them: ``DATABASE_URL`` and ``KAFKA_BOOTSTRAP``; without both it is the
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -18,11 +18,15 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from contracts.bus.kafka_security import KafkaSecurity
+
 
 class Settings(BaseSettings):
     """Environment: ``ROAMING_`` and the name in capitals, such as ``ROAMING_PORT=8080``."""
 
-    model_config = SettingsConfigDict(env_prefix="ROAMING_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ROAMING_", extra="ignore", populate_by_name=True, hide_input_in_errors=True
+    )
 
     data_dir: Path = Field(default=Path(".roaming"), description="Where the embedded shape keeps its files.")
     database_url: str = Field(
@@ -35,6 +39,17 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("kafka_bootstrap", "KAFKA_BOOTSTRAP", "ROAMING_KAFKA_BOOTSTRAP"),
         description="host:port of Apache Kafka brokers, separated by commas. Empty: messages stay in this process.",
     )
+    kafka_security_protocol: str = Field(
+        default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, as the brokers' listener."
+    )
+    kafka_sasl_mechanism: str = Field(default="PLAIN", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.")
+    kafka_user: str = Field(default="", description="User at the brokers, with SASL.")
+    kafka_password: SecretStr = Field(default=SecretStr(""), description="Its password. Never logged.")
+    kafka_ca_file: str = Field(
+        default="", description="PEM file of who signed the brokers' certificates. Empty: whom this machine trusts."
+    )
+    kafka_certificate_file: str = Field(default="", description="PEM file of our own certificate at the brokers.")
+    kafka_key_file: str = Field(default="", description="PEM file of its key. Empty: in the file of the certificate.")
     host: str = Field(default="127.0.0.1", description="Address the HTTP server listens on.")
     port: int = Field(default=8000, description="Port of the HTTP server.")
     public_url: str = Field(default="", description="How partners reach this hub, ending in /ocpi.")
@@ -64,6 +79,23 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _can_be_secured(self) -> Self:
+        self.kafka_security()
+        return self
+
+    def kafka_security(self) -> KafkaSecurity:
+        """How brokers are spoken to. Raises ``ValueError`` for settings that do not go together."""
+        return KafkaSecurity(
+            protocol=self.kafka_security_protocol,
+            mechanism=self.kafka_sasl_mechanism,
+            user=self.kafka_user,
+            password=self.kafka_password.get_secret_value(),
+            ca_file=self.kafka_ca_file,
+            certificate_file=self.kafka_certificate_file,
+            key_file=self.kafka_key_file,
+        )
 
     @classmethod
     def settings_customise_sources(

@@ -28,6 +28,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import DefaultPartitioner
 
 from contracts.bus import timing
+from contracts.bus.kafka_security import NO_SECURITY, KafkaSecurity
 from contracts.bus.port import BusUnavailable, Subscription
 from contracts.envelope import Envelope, MalformedEnvelope, decode, encode
 from contracts.topics import TOPICS, Topic
@@ -42,7 +43,8 @@ MAX_MESSAGE_BYTES = 900_000
 class KafkaBus:
     """See ``contracts.bus.port``.
 
-    ``bootstrap``: ``host:port``, several with commas. ``topic_prefix`` goes before the names of topics and groups.
+    ``bootstrap``: ``host:port``, several with commas. ``security``: an unusable file raises ``OSError``.
+    ``topic_prefix`` goes before the names of topics and groups.
     ``replication_factor`` is for the topics it creates. ``publish_timeout``: seconds until ``publish`` gives up.
     ``stuck_after``: seconds without a turn of a reader's loop, or without a message although there are some, until
     that reader is closed and rebuilt.
@@ -53,6 +55,7 @@ class KafkaBus:
         bootstrap: str,
         *,
         client_id: str,
+        security: KafkaSecurity = NO_SECURITY,
         topic_prefix: str = "",
         replication_factor: int = 1,
         publish_timeout: float = 10.0,
@@ -61,7 +64,12 @@ class KafkaBus:
         self.malformed: Counter[str] = Counter()
         """Records met that are no envelope, by topic name; once per group."""
         self.stuck_after = stuck_after
-        self.connection: dict[str, Any] = {"bootstrap_servers": bootstrap, "client_id": client_id, **timing.CLIENT}
+        self.connection: dict[str, Any] = {
+            "bootstrap_servers": bootstrap,
+            "client_id": client_id,
+            **security.connection(),
+            **timing.CLIENT,
+        }
         self._prefix = topic_prefix
         self._replicas = replication_factor
         self._publish_timeout = publish_timeout

@@ -102,7 +102,7 @@ async def bus_of(settings: Settings) -> AsyncIterator[Bus]:
     if settings.kafka_bootstrap:
         from contracts.bus.kafka import KafkaBus
 
-        bus = KafkaBus(settings.kafka_bootstrap, client_id=settings.instance)
+        bus = KafkaBus(settings.kafka_bootstrap, client_id=settings.instance, security=settings.kafka_security())
     else:
         bus = MemoryBus()
     try:

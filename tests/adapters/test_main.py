@@ -52,6 +52,7 @@ def test_what_is_missing_is_named_as_it_is_set() -> None:
         ("modbus", "LOG_LEVEL", "INFO", "installed are: ocpp, simulated"),
         ("simulated", "SIMULATED_STATIONS", "many", "ROAMING_ADAPTER_SIMULATED_STATIONS: "),
         ("simulated", "SIMULATED_SCRIPT", "no list", "ROAMING_ADAPTER_SIMULATED_…: "),
+        ("simulated", "KAFKA_SECURITY_PROTOCOL", "SASL_SSL", "user and password: SASL_SSL needs both"),
     ],
 )
 def test_what_does_not_fit_is_named(name: str, setting: str, value: str, complaint: str) -> None:

@@ -4,6 +4,7 @@ import fcntl
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -73,7 +74,17 @@ def _is_complete(folder: Path) -> bool:
 class KafkaBroker:
     """One broker on one port and data folder, both kept over `kill` and `start`."""
 
-    def __init__(self, *, properties: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        properties: dict[str, str] | None = None,
+        listeners: Sequence[str] = (),
+        format_options: Sequence[str] = (),
+    ) -> None:
+        """``listeners``: protocols to be served beside PLAINTEXT, such as ``SASL_SSL``; what they need stands in
+        ``properties``. ``format_options`` are those of Kafka's ``kafka-storage format``."""
+        self.ports = {protocol: free_port() for protocol in listeners}
+        self._format_options = format_options
         self.folder = Path(tempfile.mkdtemp(prefix="roaming-kafka-"))
         self.port = free_port()
         self._controller_port = free_port()
@@ -152,7 +163,12 @@ class KafkaBroker:
     def _format(self) -> None:
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in self._configuration().items()))
         done = subprocess.run(
-            [*self._java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", self._properties],
+            [
+                *self._java(),
+                "kafka.tools.StorageTool",
+                *("format", "-t", CLUSTER_ID, "-c", self._properties),
+                *self._format_options,
+            ],
             capture_output=True,
             text=True,
             check=False,
@@ -162,7 +178,11 @@ class KafkaBroker:
             raise ServerFailed(f"Kafka's folder could not be formatted: {done.stdout[-1000:]}{done.stderr[-1000:]}")
 
     def _configuration(self) -> dict[str, str]:
-        client, controller = f"PLAINTEXT://{self.bootstrap}", f"{LOOPBACK}:{self._controller_port}"
+        controller = f"{LOOPBACK}:{self._controller_port}"
+        client = ",".join(
+            [f"PLAINTEXT://{self.bootstrap}", *(f"{name}://{LOOPBACK}:{port}" for name, port in self.ports.items())]
+        )
+        protocols = "".join(f",{name}:{name}" for name in self.ports)
         return {
             "process.roles": "broker,controller",
             "node.id": "1",
@@ -171,7 +191,7 @@ class KafkaBroker:
             "advertised.listeners": client,
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": f"PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}",
             "log.dirs": str(self.folder / "data"),
             "offsets.topic.replication.factor": "1",
             "offsets.topic.num.partitions": "4",
