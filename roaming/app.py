@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 
 import roaming.modules
 from contracts.station_keys import derive
@@ -17,7 +16,7 @@ from roaming.ocpi.client import OcpiClient
 from roaming.ocpi.credentials_token import derive_key
 from roaming.ocpi.module import OcpiModule, Services
 from roaming.ocpi.secrets import Secrets
-from roaming.ocpi.server import RawPaths, mount
+from roaming.ocpi.server import mount
 from roaming.partners.directory import DirectoryCache
 from roaming.settings import Settings
 from roaming.store.database import Database
@@ -93,8 +92,3 @@ def create_app(services: Services) -> FastAPI:
 
     mount(app, services, services.modules)
     return app
-
-
-def with_raw_paths(app: FastAPI) -> ASGIApp:
-    """What the server runs: ``app`` behind the path middleware."""
-    return RawPaths(app)

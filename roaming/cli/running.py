@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 
 from contracts.bus.memory import MemoryBus
 from contracts.bus.port import Bus
-from roaming.app import adapter_secret, create_app, open_services, station_pepper, with_raw_paths
+from roaming.app import adapter_secret, create_app, open_services, station_pepper
 from roaming.cli.database import must_be_current
 from roaming.cli.output import fail, show
 from roaming.console.pages import Controls, mount_console
@@ -155,7 +155,7 @@ async def adapters(settings: Settings, bus: Bus, values: Mapping[str, Any]) -> A
 async def http(settings: Settings, services: Services, app: FastAPI) -> AsyncIterator[None]:
     """An HTTP server that has begun to listen."""
     config = uvicorn.Config(
-        with_raw_paths(app),
+        app,
         host=settings.host,
         port=settings.port,
         access_log=False,

@@ -6,7 +6,6 @@ A token we accept is stored as a digest only; a token we must send is stored sea
 
 import base64
 import binascii
-import hashlib
 import hmac
 import os
 import re
@@ -69,7 +68,7 @@ def new_token() -> str:
 
 def digest(token: str, pepper: bytes) -> str:
     """Keyed digest (hex of HMAC-SHA-256) under which an accepted token is stored and looked up."""
-    return hmac.new(pepper, token.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(pepper, token.encode(), "sha256").hex()
 
 
 def derive_key(secret: str, purpose: str) -> bytes:

@@ -5,7 +5,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from roaming.model.identifiers import PartyId
@@ -26,6 +26,18 @@ _COUNTRY_CODE = re.compile(r"[A-Za-z0-9]{2}")
 _PARTY_ID = re.compile(r"[A-Za-z0-9]{3}")
 _ID = re.compile(r"[!-~]{1,255}")
 """Wider than the UUID the specification advises, narrow enough for a log line and a header."""
+
+
+class LoweredHeaders(dict[str, str]):
+    """Headers by their names in lower case, values without spaces around them: read once, looked up often."""
+
+    @classmethod
+    def of_scope(cls, headers: Iterable[tuple[bytes, bytes]]) -> "LoweredHeaders":
+        """From an ASGI scope, whose names are in lower case. Of a doubled header the first counts."""
+        found = cls()
+        for name, value in headers:
+            found.setdefault(name.decode("latin-1"), value.decode("latin-1").strip())
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +111,10 @@ def response_headers(ids: RequestIds, routing: RoutingHeaders | None = None) -> 
     return headers
 
 
-def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value.strip() for name, value in headers.items()}
+def _lowered(headers: Mapping[str, str]) -> LoweredHeaders:
+    if isinstance(headers, LoweredHeaders):
+        return headers
+    return LoweredHeaders({name.lower(): value.strip() for name, value in headers.items()})
 
 
 def _party(values: Mapping[str, str], country_code_header: str, party_id_header: str) -> PartyId | None:

@@ -5,14 +5,17 @@ Whatever goes wrong leaves as an envelope; nothing leaves as a stack trace.
 """
 
 import time
-from collections.abc import Sequence
-from urllib.parse import unquote
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote
 
 import structlog
 from fastapi import FastAPI
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import URLPath
+from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.types import Receive, Scope, Send
 
 from roaming.model.version import Version
 from roaming.ocpi.authorization import Caller, FailureLimit, authenticate, check_routing
@@ -29,8 +32,9 @@ from roaming.ocpi.errors import (
     Unauthorized,
     Unavailable,
 )
-from roaming.ocpi.headers import RequestIds, RoutingHeaders, response_headers
+from roaming.ocpi.headers import LoweredHeaders, RequestIds, RoutingHeaders, response_headers
 from roaming.ocpi.module import OcpiModule, OcpiRequest, Route, Services, module_path
+from roaming.ocpi.path_tree import PathTree
 from roaming.store.errors import StoreUnavailable
 from roaming.store.journal import Exchange, mask_body
 
@@ -38,7 +42,7 @@ logger = structlog.get_logger(__name__)
 
 MAX_BODY = 1024 * 1024
 PREFIX = "/ocpi"
-SLOW_BODY_BYTES = 2_000
+LONG_ANSWER_BYTES = 2_000
 """Answers longer than this (lists) stand in the journal with their size only."""
 
 
@@ -49,117 +53,165 @@ def route_path(version: Version, module: OcpiModule, route: Route) -> str:
 
 
 def mount(app: FastAPI, services: Services, modules: Sequence[OcpiModule]) -> None:
-    """Mounts every route of every module under each version offered that has it."""
-    limit = FailureLimit()
-    mounted: set[str] = set()
-    for module in modules:
-        for version in services.versions:
-            if version not in module.versions:
-                continue
-            paths: dict[str, list[Route]] = {}
-            for route in module.routes:
-                if version in route.versions:
-                    paths.setdefault(route_path(version, module, route), []).append(route)
-            for path, routes in paths.items():
-                if path not in mounted:
-                    mounted.add(path)
-                    _add(app, path, {route.method: route for route in routes}, module, version, services, limit)
-
-    @app.api_route(PREFIX, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-    @app.api_route(PREFIX + "/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-    async def nowhere(request: Request) -> Response:
-        error = NotFound("no such address: start from the versions endpoint and use the addresses it leads to")
-        return Response(failure(error, services.clock.now()), 404, media_type=CONTENT_TYPE)
+    """Lets ``app`` answer everything below ``/ocpi`` by the routes of ``modules``."""
+    app.router.routes.append(_Below(OcpiServer(services, modules)))
 
 
-def _add(
-    app: FastAPI,
-    path: str,
-    routes: dict[str, Route],
-    module: OcpiModule,
-    version: Version,
-    services: Services,
-    limit: FailureLimit,
-) -> None:
-    async def endpoint(request: Request) -> Response:
-        return await _Exchange(services, module, version, request).answer(routes, limit)
+class _Below(BaseRoute):
+    """Starlette's ``Mount`` without its expression, which stops at an encoded line feed and leaves ``/ocpi`` out."""
 
-    for route in routes.values():
-        app.add_api_route(
-            path,
-            endpoint,
-            methods=[route.method],
-            summary=route.summary,
-            tags=[f"{module.id} {version}"],
-            operation_id=f"{route.method}_{path}",
-            response_model=None,
-        )
-    others = sorted({"GET", "POST", "PUT", "PATCH", "DELETE"} - set(routes))
-    app.add_api_route(path, endpoint, methods=others, include_in_schema=False, response_model=None)
+    def __init__(self, ocpi: "OcpiServer") -> None:
+        self._ocpi = ocpi
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        path = scope.get("path", "")
+        return (Match.FULL if path == PREFIX or path.startswith(f"{PREFIX}/") else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._ocpi(scope, receive, send)
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        raise NoMatchFound(name, path_params)
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """What stands at one path: its routes by method."""
+
+    module: OcpiModule
+    version: Version
+    routes: dict[str, Route]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """An answer as it leaves."""
+
+    body: bytes
+    http_status: int
+    headers: Mapping[str, str]
+
+    async def send(self, send: Send) -> None:
+        headers = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", b"%d" % len(self.body))]
+        headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
+        await send({"type": "http.response.start", "status": self.http_status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+class OcpiServer:
+    """The ASGI application of all OCPI endpoints, under each version offered."""
+
+    def __init__(self, services: Services, modules: Sequence[OcpiModule]) -> None:
+        self._services = services
+        self._limit = FailureLimit()
+        self._paths: PathTree[_Address] = PathTree()
+        found: dict[str, _Address] = {}
+        for module in modules:
+            for version in services.versions:
+                for route in module.routes if version in module.versions else ():
+                    if version in route.versions:
+                        address = found.setdefault(route_path(version, module, route), _Address(module, version, {}))
+                        address.routes.setdefault(route.method, route)
+        for path, address in found.items():
+            self._paths.add(path, address)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await send({"type": "websocket.close"})
+            return
+        path = _path_as_sent(scope)
+        found = self._paths.find(path)
+        if found is None:
+            error = NotFound("no such address: start from the versions endpoint and use the addresses it leads to")
+            reply = _Reply(failure(error, self._services.clock.now()), error.http_status, {})
+        else:
+            address, parameters = found
+            reply = await _Exchange(self._services, address, path, parameters, scope, receive).answer(self._limit)
+        await reply.send(send)
+
+
+def _path_as_sent(scope: Scope) -> str:
+    """Segments as they were sent, so that an id may hold an encoded slash. Addresses with and without a slash at
+    their end are the same (a redirect would drop bodies and headers)."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw.split(b"?", 1)[0].decode("ascii", "replace").rstrip("/")
 
 
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, services: Services, module: OcpiModule, version: Version, request: Request) -> None:
+    def __init__(
+        self,
+        services: Services,
+        address: _Address,
+        path: str,
+        parameters: Mapping[str, str],
+        scope: Scope,
+        receive: Receive,
+    ) -> None:
         self.services = services
-        self.module = module
-        self.version = version
-        self.request = request
+        self.module = address.module
+        self.version = address.version
+        self.routes = address.routes
+        self.method: str = scope["method"]
+        self.client: str = scope["client"][0] if scope.get("client") else ""
+        self.parameters = parameters
+        self.query: str = scope["query_string"].decode("latin-1")
+        self.url = f"{services.public_url}{path.removeprefix(PREFIX)}" + (f"?{self.query}" if self.query else "")
+        self.headers = LoweredHeaders.of_scope(scope["headers"])
+        self.receive = receive
         self.started = time.perf_counter()
         self.at = services.clock.now()
-        self.ids = RequestIds.parse(request.headers)
+        self.ids = RequestIds.parse(self.headers)
         self.routing: RoutingHeaders | None = None
         self.caller: Caller | None = None
         self.body = b""
         self.notes: list[str] = []
 
-    async def answer(self, routes: dict[str, Route], limit: FailureLimit) -> Response:
+    async def answer(self, limit: FailureLimit) -> _Reply:
         try:
-            response, ocpi_status, payload = await self._handle(routes, limit)
+            reply, ocpi_status = await self._handle(limit), 1000
         except ClientDisconnect:
-            return Response(status_code=400)
+            return _Reply(b"", 400, {})
         except OcpiError as error:
-            response, ocpi_status, payload = self._refuse(error)
+            reply, ocpi_status = self._refuse(error)
         except MalformedJson as error:
-            response, ocpi_status, payload = self._refuse(NotJson(f"the body is not JSON: {error}"))
+            reply, ocpi_status = self._refuse(NotJson(f"the body is not JSON: {error}"))
         except DecodeError as error:
-            response, ocpi_status, payload = self._refuse(InvalidParameters(str(error)))
+            reply, ocpi_status = self._refuse(InvalidParameters(str(error)))
         except StoreUnavailable:
-            response, ocpi_status, payload = self._refuse(
+            reply, ocpi_status = self._refuse(
                 Unavailable("the hub cannot store anything at the moment; nothing was saved, try again", retry_after=5)
             )
         except Exception:
             logger.exception("request_failed", module=self.module.id, request_id=self.ids.request_id)
-            response, ocpi_status, payload = self._refuse(
+            reply, ocpi_status = self._refuse(
                 ServerError(f"unexpected failure; tell the operator this X-Request-ID: {self.ids.request_id}")
             )
-        await self._journal(response, ocpi_status, payload)
-        return response
+        await self._journal(reply, ocpi_status)
+        return reply
 
-    async def _handle(self, routes: dict[str, Route], limit: FailureLimit) -> tuple[Response, int, bytes]:
-        address = self.request.client.host if self.request.client else ""
-        limit.check(address)
+    async def _handle(self, limit: FailureLimit) -> _Reply:
+        limit.check(self.client)
         try:
-            self.caller = await authenticate(self.services, self.request.headers.get("authorization"))
+            self.caller = await authenticate(self.services, self.headers.get("authorization"))
         except Unauthorized:
-            limit.count(address)
+            limit.count(self.client)
             raise
-        route = routes.get(self.request.method)
+        route = self.routes.get(self.method)
         if route is None:
-            raise MethodNotAllowed(f"{self.request.method} is not offered here", allowed=sorted(routes))
+            raise MethodNotAllowed(f"{self.method} is not offered here", allowed=sorted(self.routes))
         if self.caller.is_registration and not route.is_open_to_registration:
             raise Unauthorized("this token is good for registering only: POST your credentials first")
         if not self.module.is_configuration:
-            self.routing = RoutingHeaders.parse(self.request.headers)
+            self.routing = RoutingHeaders.parse(self.headers)
             check_routing(self.caller, self.routing)
         self.body = await self._read_body()
         result = await route.handle(self._request(self.caller))
         payload = result.data if result.is_enveloped else success(result.data, self.services.clock.now())
-        return self._response(payload or b"", result.http_status, dict(result.headers)), 1000, payload or b""
+        return self._reply(payload or b"", result.http_status, result.headers)
 
     def _request(self, caller: Caller) -> OcpiRequest:
-        request = self.request
         return OcpiRequest(
             services=self.services,
             version=self.version,
@@ -167,63 +219,64 @@ class _Exchange:
             partner=caller.partner,
             is_registration=caller.is_registration,
             presented_token=caller.token,
-            method=request.method,
-            url=self._public_url(),
-            path={name: _unquoted(value) for name, value in request.path_params.items()},
-            query=dict(request.query_params),
+            method=self.method,
+            url=self.url,
+            path={name: _unquoted(value) for name, value in self.parameters.items()},
+            query=dict(parse_qsl(self.query, keep_blank_values=True)) if self.query else {},
             body=self.body,
             routing=self.routing or RoutingHeaders(),
             ids=self.ids,
             notes=self.notes,
         )
 
-    def _public_url(self) -> str:
-        path = self.request.url.path.removeprefix(PREFIX)
-        query = self.request.url.query
-        return f"{self.services.public_url}{path}" + (f"?{query}" if query else "")
-
     async def _read_body(self) -> bytes:
-        if self.request.method in ("GET", "DELETE"):
+        if self.method in ("GET", "DELETE"):
             return b""
-        declared = self.request.headers.get("content-length", "")
+        declared = self.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > MAX_BODY:
             raise TooLarge(f"the body has more than {MAX_BODY} bytes")
         chunks: list[bytes] = []
         size = 0
-        async for chunk in self.request.stream():
+        is_more = True
+        while is_more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk = message.get("body", b"")
             size += len(chunk)
             if size > MAX_BODY:
                 raise TooLarge(f"the body has more than {MAX_BODY} bytes")
             chunks.append(chunk)
+            is_more = message.get("more_body", False)
         return b"".join(chunks)
 
-    def _refuse(self, error: OcpiError) -> tuple[Response, int, bytes]:
+    def _refuse(self, error: OcpiError) -> tuple[_Reply, int]:
         payload = failure(error, self.services.clock.now(), version=self.version)
-        return self._response(payload, error.http_status, dict(error.headers)), error.status_code, payload
+        return self._reply(payload, error.http_status, error.headers), error.status_code
 
-    def _response(self, payload: bytes, http_status: int, headers: dict[str, str]) -> Response:
+    def _reply(self, payload: bytes, http_status: int, headers: Mapping[str, str]) -> _Reply:
         if self.version != Version.V2_1_1:
-            headers.update(response_headers(self.ids, self.routing))
-        return Response(payload, http_status, headers=headers, media_type=CONTENT_TYPE)
+            headers = {**headers, **response_headers(self.ids, self.routing)}
+        return _Reply(payload, http_status, headers)
 
-    async def _journal(self, response: Response, ocpi_status: int, payload: bytes) -> None:
+    async def _journal(self, reply: _Reply, ocpi_status: int) -> None:
         holds_credentials = self.module.id == "credentials"
-        routing = self.routing or RoutingHeaders()
-        answer = mask_body(payload, holds_credentials=holds_credentials)
-        if len(payload) > SLOW_BODY_BYTES and ocpi_status == 1000:
-            answer = f"({len(payload)} bytes)"
+        if len(reply.body) > LONG_ANSWER_BYTES and ocpi_status == 1000:
+            answer = f"({len(reply.body)} bytes)"
+        else:
+            answer = mask_body(reply.body, holds_credentials=holds_credentials)
         entry = Exchange(
             at=self.at,
             direction="in",
-            method=self.request.method,
-            url=self._public_url(),
+            method=self.method,
+            url=self.url,
             partner_id=self.caller.partner.id if self.caller else "",
             module=self.module.id,
-            http_status=response.status_code,
+            http_status=reply.http_status,
             ocpi_status=ocpi_status,
             request_id=self.ids.request_id,
             correlation_id=self.ids.correlation_id,
-            parties=f"{routing.from_party or ''}>{routing.to_party or ''}" if self.routing else "",
+            parties=f"{self.routing.from_party or ''}>{self.routing.to_party or ''}" if self.routing else "",
             elapsed_ms=int((time.perf_counter() - self.started) * 1000),
             request_body=mask_body(self.body, holds_credentials=holds_credentials),
             response_body=answer,
@@ -240,20 +293,3 @@ def _unquoted(value: str) -> str:
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
         raise InvalidParameters("the address holds control characters")
     return text
-
-
-class RawPaths:
-    """ASGI middleware: keeps path segments as they were sent, so that an id may hold an encoded slash, and takes
-    addresses with and without a trailing slash alike (a redirect would drop bodies and headers)."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            raw = scope.get("raw_path") or scope["path"].encode()
-            path = raw.split(b"?", 1)[0].decode("ascii", "replace")
-            if len(path) > 1 and path.endswith("/"):
-                path = path.rstrip("/")
-            scope = {**scope, "path": path}
-        await self._app(scope, receive, send)

@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from contracts.messages import StationConnected
-from roaming.app import create_app, open_services, with_raw_paths
+from roaming.app import create_app, open_services
 from roaming.model.identifiers import PartyId
 from roaming.model.location import Location
 from roaming.model.party import InterfaceRole, Role
@@ -231,7 +231,7 @@ async def hub_in_process(database_url: str, folder: Path, **settings: Any) -> As
         **settings,
     )
     async with open_services(chosen) as services:
-        app = with_raw_paths(create_app(services))
+        app = create_app(services)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
             hub = HubInProcess(services, client)
