@@ -84,7 +84,14 @@ def adapter_secret(settings: Settings) -> bytes:
 
 def create_app(services: Services) -> FastAPI:
     """The OCPI endpoints and the probes; consoles are mounted by the caller."""
-    app = FastAPI(title="Roaming hub", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="Roaming hub",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # looks for a listener at every request
+    )
 
     @app.get("/livez")
     async def livez() -> dict[str, str]:

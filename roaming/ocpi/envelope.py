@@ -34,7 +34,11 @@ def success(data: bytes | str | None, now: datetime) -> bytes:
 
 def success_list(texts: Sequence[str], now: datetime) -> bytes:
     """An envelope around a list of objects, each given as its JSON text. The texts are joined, never read."""
-    return f'{{"data":[{",".join(texts)}],{_success_tail(now)}'.encode()
+    # One large block of memory instead of three: a page of 100 locations has 300 kB
+    parts = [text.encode() for text in texts] or [b""]
+    parts[0] = b'{"data":[' + parts[0]
+    parts[-1] += f"],{_success_tail(now)}".encode()
+    return b",".join(parts)
 
 
 def failure(error: OcpiError, now: datetime, *, version: str = "") -> bytes:

@@ -1,19 +1,26 @@
-"""Answers to GET lists of any module: stored texts joined, paged by key, with the headers that belong to them."""
+"""Answers to GETs of any module: stored texts as they are, in lists joined and paged by key, with the headers that
+belong to them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
 
+from roaming.model.canonical import CanonicalObject, from_document
 from roaming.model.identifiers import PartyId
-from roaming.ocpi.codec import EncodeError
+from roaming.model.version import Version
+from roaming.ocpi.codec import Codec, EncodeError
 from roaming.ocpi.envelope import success_list
+from roaming.ocpi.errors import NotFound
 from roaming.ocpi.module import OcpiRequest, OcpiResponse
 from roaming.ocpi.paging import Cursor, page_headers, read_page
 from roaming.store.columns import text_to_time
 from roaming.store.documents import Documents, PageRow, Selection
 
 logger = structlog.get_logger(__name__)
+
+T = TypeVar("T", bound=CanonicalObject)
 
 MAX_LIMIT = 100
 
@@ -68,6 +75,17 @@ async def answer_list(
         request.url, page, returned=len(rows), total=total, max_limit=MAX_LIMIT, next_cursor=next_cursor
     )
     return OcpiResponse(data=success_list(texts, request.services.clock.now()), headers=headers, is_enveloped=True)
+
+
+async def answer_own(
+    request: OcpiRequest, documents: Documents, codecs: Mapping[Version, Codec[T]], cls: type[T], *, key: str
+) -> OcpiResponse:
+    """One object that the caller gave us. Raises ``NotFound``, the same when somebody else gave it."""
+    source, database = request.partner.id, request.services.database
+    rows = await documents.texts(database, [key], request.version, source=source, is_whole=False)
+    if not rows:
+        raise NotFound("there is no such object")
+    return OcpiResponse(data=request.wire().encode(codecs, from_document(cls, rows[0].document or "")))
 
 
 def _time(value: datetime | str) -> datetime:

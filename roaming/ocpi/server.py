@@ -4,6 +4,7 @@ Read the body (bounded) → who is calling → routing headers → the module's 
 Whatever goes wrong leaves as an envelope; nothing leaves as a stack trace.
 """
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ logger = structlog.get_logger(__name__)
 
 MAX_BODY = 1024 * 1024
 PREFIX = "/ocpi"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LONG_ANSWER_BYTES = 2_000
 """Answers longer than this (lists) stand in the journal with their size only."""
 
@@ -290,6 +292,6 @@ class _Exchange:
 
 def _unquoted(value: str) -> str:
     text = unquote(value, errors="strict") if "%" in value else value
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+    if _CONTROL.search(text):
         raise InvalidParameters("the address holds control characters")
     return text

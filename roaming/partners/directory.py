@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -70,8 +71,13 @@ class Partner:
 
     def parties(self, *roles: str) -> tuple[PartyId, ...]:
         """Its parties in any of ``roles``, or all of them."""
-        seen = dict.fromkeys(entry.party for entry in self.roles if not roles or entry.role in roles)
-        return tuple(seen)
+        if not roles:
+            return self._all_parties
+        return tuple(dict.fromkeys(entry.party for entry in self.roles if entry.role in roles))
+
+    @cached_property
+    def _all_parties(self) -> tuple[PartyId, ...]:
+        return tuple(dict.fromkeys(entry.party for entry in self.roles))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +100,16 @@ class Directory:
 
     def is_hosted(self, party: PartyId, role: str | None = None) -> bool:
         """Whether ``party`` (in ``role``) is one of ours."""
-        return any(e.party == party and (role is None or e.role == role) for e in self.hosted)
+        return (party, role) in self._hosted_in_roles
+
+    @cached_property
+    def _hosted_in_roles(self) -> frozenset[tuple[PartyId, str | None]]:
+        return frozenset((e.party, role) for e in self.hosted for role in (e.role, None))
+
+    @cached_property
+    def _seen_by(self) -> dict[tuple[str, Role], tuple[PartyId, ...]]:
+        """What was found out of this picture once: every list and every authorisation asks again."""
+        return {}
 
     def partner_of(self, party: PartyId, role: str | None = None) -> Partner | None:
         """The connected platform that speaks for ``party`` (in ``role``)."""
@@ -107,21 +122,27 @@ class Directory:
 
     def hosted_cpos_for(self, partner: Partner) -> tuple[PartyId, ...]:
         """Our CPOs whose objects ``partner`` may see."""
-        takers = partner.parties(*RECEIVING_ROLES)
-        return tuple(
-            cpo
-            for cpo in self.hosted_parties(Role.CPO)
-            if any(self.may_exchange(cpo=cpo, emsp=taker) for taker in takers)
-        )
+        found = self._seen_by.get((partner.id, Role.CPO))
+        if found is None:
+            takers = partner.parties(*RECEIVING_ROLES)
+            found = self._seen_by[partner.id, Role.CPO] = tuple(
+                cpo
+                for cpo in self.hosted_parties(Role.CPO)
+                if any(self.may_exchange(cpo=cpo, emsp=taker) for taker in takers)
+            )
+        return found
 
     def hosted_emsps_for(self, partner: Partner) -> tuple[PartyId, ...]:
         """Our eMSPs whose tokens ``partner`` may see."""
-        cpos = partner.parties(Role.CPO)
-        return tuple(
-            emsp
-            for emsp in self.hosted_parties(Role.EMSP)
-            if any(self.may_exchange(cpo=cpo, emsp=emsp) for cpo in cpos)
-        )
+        found = self._seen_by.get((partner.id, Role.EMSP))
+        if found is None:
+            cpos = partner.parties(Role.CPO)
+            found = self._seen_by[partner.id, Role.EMSP] = tuple(
+                emsp
+                for emsp in self.hosted_parties(Role.EMSP)
+                if any(self.may_exchange(cpo=cpo, emsp=emsp) for cpo in cpos)
+            )
+        return found
 
     def takers_of(self, cpo: PartyId) -> tuple[tuple[Partner, PartyId], ...]:
         """Platforms, and one party of each, that may be told of a CPO's locations and tariffs."""

@@ -113,7 +113,8 @@ class PageRow(NamedTuple):
     """One object of a page: its text, or its document where the text has yet to be made."""
 
     key: str
-    last_updated: datetime
+    last_updated: datetime | str
+    """As the database gives it (``columns.text_to_time``): of a page only the last one is looked at."""
     revision: int
     text: str | None
     document: str | None
@@ -210,7 +211,24 @@ class Documents:
             return []
         skipped = 0 if after is not None else offset
         rows = await database.reader.fetch(query.page(TEXT_COLUMN[version], limit, skipped), *query.parameters)
-        return [PageRow(row[0], text_to_time(row[1]), row[2], row[3], row[4], row[5]) for row in rows]
+        return [PageRow._make(row) for row in rows]
+
+    async def texts(
+        self, database: Database, keys: Sequence[str], version: Version, *, source: str, is_whole: bool = True
+    ) -> list[PageRow]:
+        """The objects from ``source`` under ``keys``, in that order, of ours those that are listed; with the document
+        in place of the text unless ``is_whole``. Committed data, one statement."""
+        if not keys:
+            return []
+        marks = ", ".join(f"${index}" for index in range(2, 2 + len(keys)))
+        rows = await database.reader.fetch(
+            f"SELECT {_columns(TEXT_COLUMN[version] if is_whole else 'NULL')} FROM {self.table.name}"  # noqa: S608 - ours
+            f" WHERE key IN ({marks}) AND source = $1" + ("" if source else " AND is_listed = true"),
+            source,
+            *keys,
+        )
+        found = {row[0]: PageRow._make(row) for row in rows}
+        return [found[key] for key in keys if key in found]
 
     async def total(self, database: Database, selection: Selection) -> int:
         """How many objects the whole list has: kept counts without a date filter, counted with one."""
@@ -274,6 +292,12 @@ async def keys_in_order(
     return [(text_to_time(row[0]), row[1]) for row in rows]
 
 
+def _columns(text: str) -> str:
+    """What a ``PageRow`` is made from; ``text`` is a column or NULL."""
+    document = f"CASE WHEN {text} IS NULL THEN document END AS document"
+    return f"key, last_updated, revision, {text}, {document}, origin_version"
+
+
 MAX_BRANCHES = 16
 
 
@@ -314,10 +338,7 @@ class _Query:
 
     def page(self, text: str, limit: int, offset: int) -> str:
         """Key, time, revision, text or document, and origin of the rows of a page; numbers are our own."""
-        columns = (
-            f"key, last_updated, revision, {text}, CASE WHEN {text} IS NULL THEN document END AS document,"
-            " origin_version"
-        )
+        columns = _columns(text)
         order = f"ORDER BY last_updated, key LIMIT {int(limit)} OFFSET {int(offset)}"
         if len(self.branches) == 1:
             return f"SELECT {columns} FROM {self._table} WHERE {self.branches[0]} {order}"  # noqa: S608 - our names

@@ -9,10 +9,10 @@ import json
 import re
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import structlog
 from sqlalchemy import BigInteger, Column, Integer, Table, Text, delete, select
 from sqlmodel import Field, SQLModel
@@ -63,8 +63,7 @@ class JournalRow(SQLModel, table=True):
 JOURNAL: Table = JournalRow.__table__  # type: ignore[attr-defined]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Exchange:
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """A request and its answer. ``direction`` is ``in`` or ``out``; bodies are already masked or harmless."""
 
     at: datetime
@@ -183,7 +182,7 @@ class Journal:
 
 
 def _row(entry: Exchange) -> dict[str, Any]:
-    row = {name: getattr(entry, name) for name in Exchange.__dataclass_fields__}
+    row = {name: getattr(entry, name) for name in Exchange.__struct_fields__}
     for name, value in row.items():
         if isinstance(value, str):
             row[name] = storable_text(value)[: MAX_BODY if name.endswith("_body") else MAX_FIELD]

@@ -15,7 +15,7 @@ import uvloop
 
 from tests.bench.data import prepare, settings_for
 from tests.bench.facts import events_through, open_door, to_the_door
-from tests.bench.serving import authorise, page_of_locations
+from tests.bench.serving import authorise, reading
 from tests.kit.postgresql import Postgresql
 from tests.kit.postgresql import missing as postgresql_missing
 
@@ -32,10 +32,15 @@ async def on(name: str, database_url: str, folder: Path, only: set[str], seconds
         settings = await prepare(database_url, folder, partner_url=door.url)
         url = settings.effective_database_url
         if "read" in only:
-            static, page, size = await page_of_locations(url, folder, seconds=seconds)
-            row(f"{name}: static, {size / 1000:.0f} kB", f"{static.per_second:.0f}/s", f"{static.cpu_ms:.2f} ms CPU")
-            ratio = f"{page.cpu_ms / static.cpu_ms:.1f} × static"
-            row(f"{name}: 100 of 10,000 locations", f"{page.per_second:.0f}/s", f"{page.cpu_ms:.2f} ms CPU", ratio)
+            page, one = await reading(url, folder, seconds=seconds)
+            for what, limit, got in (
+                ("100 of 10,000 locations", "static", page),
+                ("one object", "static FastAPI", one),
+            ):
+                costs = f"{got.limit.per_second:.0f}/s", f"{got.limit.cpu_ms:.2f} ms CPU"
+                row(f"{name}: {limit}, {got.size / 1000:.1f} kB", *costs)
+                costs = f"{got.subject.per_second:.0f}/s", f"{got.subject.cpu_ms:.2f} ms CPU"
+                row(f"{name}: {what}", *costs, f"{got.ratio:.1f} × static")
         if "authorise" in only:
             got = await authorise(url, folder, rate=500, seconds=seconds)
             times = (

@@ -24,6 +24,7 @@ class Line:
 
     def __init__(self, port: int) -> None:
         self._port = port
+        self._head = b""
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def send(self, request: bytes) -> tuple[int, bytes]:
@@ -33,9 +34,16 @@ class Line:
         reader, writer = self._streams
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
+        self._head = head
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
         body = await reader.readexactly(length)
         return int(head[9:12]), body
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of the last answer, names in lower case."""
+        lines = self._head.decode("latin-1").split("\r\n")[1:-2]
+        return {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
 
     def close(self) -> None:
         if self._streams is not None:

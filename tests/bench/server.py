@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import uvloop
+from fastapi import FastAPI
+from starlette.responses import Response
 
 from roaming.app import create_app, open_services
 from roaming.cli.running import http, until_stopped
@@ -16,20 +18,30 @@ async def main(database_url: str, folder: str, port: str) -> None:
     settings = settings_for(database_url, Path(folder)).model_copy(update={"port": int(port)})
     async with open_services(settings) as services:
         app = create_app(services)
-        page = Path(folder) / "page.json"
-        body = page.read_bytes() if page.exists() else b"{}"
-
-        async def static(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
-            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
-
-        app.mount("/bench", static)
+        _mount_limits(app, Path(folder))
         async with http(settings, services, app):
             journal = asyncio.create_task(services.journal.run(keep_for=timedelta(days=1)))
             print("ready", flush=True)
             await until_stopped()
             journal.cancel()
+
+
+def _mount_limits(app: FastAPI, folder: Path) -> None:
+    """What costs nothing but HTTP: the page from a bare ASGI application, one object from a route of FastAPI."""
+    page, one = folder / "page.json", folder / "one.json"
+    body = page.read_bytes() if page.exists() else b"{}"
+    one_body = one.read_bytes() if one.exists() else b"{}"
+
+    async def static(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    app.mount("/bench", static)
+
+    @app.get("/bench-one/{location_id}")
+    async def static_one(location_id: str) -> Response:
+        return Response(one_body, media_type="application/json")
 
 
 if __name__ == "__main__":

@@ -174,10 +174,10 @@ class HubInProcess:
         for party, _ in PARTNERS.values():
             await self.host_charge(party, f"OURS-{party[-3:]}")
 
-    async def host_location(self, location_id: str) -> None:
-        """A published location of NL-HUB with one EVSE."""
+    async def host_location(self, location_id: str, **values: Any) -> None:
+        """A location of NL-HUB with one EVSE, published unless ``values`` say otherwise."""
         evse = ocpi_bodies.evse(uid=f"{location_id}-1", evse_id="NL*HUB*E1")
-        body = ocpi_bodies.location(HOSTED_CPO, id=location_id, evses=[evse])
+        body = ocpi_bodies.location(HOSTED_CPO, id=location_id, evses=[evse], **values)
         location: Location = _decoded(locations.LOCATION_CODECS, body)
         async with self.services.database.work() as work:
             await locations.publish(work, location)

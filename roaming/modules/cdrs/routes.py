@@ -1,12 +1,12 @@
 """Endpoints of CDRs. The caller sees CDRs of its own tokens only; none is ever changed."""
 
+from roaming.model.cdr import CDR
 from roaming.model.party import InterfaceRole, Role
 from roaming.modules.cdrs import repository, service
 from roaming.ocpi.addresses import join
 from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import parse_json
-from roaming.ocpi.errors import NotFound
-from roaming.ocpi.listing import answer_list
+from roaming.ocpi.listing import answer_list, answer_own
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 
 
@@ -39,11 +39,8 @@ async def post(request: OcpiRequest) -> OcpiResponse:
 
 async def get(request: OcpiRequest) -> OcpiResponse:
     party = check_owner(request.partner, request.path["country_code"], request.path["party_id"], Role.CPO)
-    async with request.services.database.reading() as connection:
-        kept = await repository.load(connection, repository.key_of(party, request.path["cdr_id"]))
-    if kept is None or kept.stored.source != request.partner.id:
-        raise NotFound("there is no such object")
-    return OcpiResponse(data=request.wire().encode(service.CODECS, kept.cdr))
+    key = repository.key_of(party, request.path["cdr_id"])
+    return await answer_own(request, repository.DOCUMENTS, service.CODECS, CDR, key=key)
 
 
 ROUTES: tuple[Route, ...] = (

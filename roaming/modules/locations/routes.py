@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId
+from roaming.model.location import Location
 from roaming.model.party import InterfaceRole, Role
 from roaming.modules.locations import repository, service
 from roaming.ocpi.authorization import check_owner
@@ -28,22 +30,29 @@ async def list_locations(request: OcpiRequest) -> OcpiResponse:
 
 
 async def get_ours(request: OcpiRequest) -> OcpiResponse:
+    """One of ours, whichever of the parties that the caller may see has it."""
     path = _path(request)
-    async with request.services.database.reading() as connection:
-        for owner in visible_owners(request):
-            kept = await repository.load(connection, repository.key_of(owner, path[0]))
-            if kept is not None and not kept.stored.source and kept.location.publish:
-                return OcpiResponse(data=service.encode_part(kept.location, path, request.wire()))
-    raise NotFound("there is no such object")
+    keys = [repository.key_of(owner, path[0]) for owner in visible_owners(request)]
+    return await _get(request, keys, source="")
 
 
 async def get_theirs(request: OcpiRequest) -> OcpiResponse:
-    party, path = _owner(request), _path(request)
-    async with request.services.database.reading() as connection:
-        kept = await repository.load(connection, repository.key_of(party, path[0]))
-    if kept is None or kept.stored.source != request.partner.id:
+    key = repository.key_of(_owner(request), _path(request)[0])
+    return await _get(request, [key], source=request.partner.id)
+
+
+async def _get(request: OcpiRequest, keys: Sequence[str], *, source: str) -> OcpiResponse:
+    path = _path(request)
+    is_whole = len(path) == 1
+    database = request.services.database
+    rows = await repository.DOCUMENTS.texts(database, keys, request.version, source=source, is_whole=is_whole)
+    if not rows:
         raise NotFound("there is no such object")
-    return OcpiResponse(data=service.encode_part(kept.location, path, request.wire()))
+    row = rows[0]
+    if row.text is not None:
+        return OcpiResponse(data=row.text.encode())
+    location = from_document(Location, row.document or "")
+    return OcpiResponse(data=service.encode_part(location, path, request.wire()))
 
 
 async def put(request: OcpiRequest) -> OcpiResponse:

@@ -2,11 +2,12 @@
 
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
+from roaming.model.session import Session
 from roaming.modules.sessions import repository, service
 from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import parse_json
 from roaming.ocpi.errors import NotFound
-from roaming.ocpi.listing import answer_list
+from roaming.ocpi.listing import answer_list, answer_own
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 
 
@@ -34,11 +35,7 @@ async def charging_preferences(request: OcpiRequest) -> OcpiResponse:
 
 async def get(request: OcpiRequest) -> OcpiResponse:
     key = repository.key_of(_owner(request), request.path["session_id"])
-    async with request.services.database.reading() as connection:
-        kept = await repository.load(connection, key)
-    if kept is None or kept.stored.source != request.partner.id:
-        raise NotFound("there is no such object")
-    return OcpiResponse(data=request.wire().encode(service.CODECS, kept.session))
+    return await answer_own(request, repository.DOCUMENTS, service.CODECS, Session, key=key)
 
 
 async def put(request: OcpiRequest) -> OcpiResponse:

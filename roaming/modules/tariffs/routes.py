@@ -2,11 +2,11 @@
 
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
+from roaming.model.tariff import Tariff
 from roaming.modules.tariffs import repository, service
 from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import parse_json
-from roaming.ocpi.errors import NotFound
-from roaming.ocpi.listing import answer_list
+from roaming.ocpi.listing import answer_list, answer_own
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 
 
@@ -19,12 +19,8 @@ async def list_tariffs(request: OcpiRequest) -> OcpiResponse:
 
 
 async def get(request: OcpiRequest) -> OcpiResponse:
-    party = _owner(request)
-    async with request.services.database.reading() as connection:
-        kept = await repository.load(connection, repository.key_of(party, request.path["tariff_id"]))
-    if kept is None or kept.stored.source != request.partner.id:
-        raise NotFound("there is no such object")
-    return OcpiResponse(data=request.wire().encode(service.CODECS, kept.tariff))
+    key = repository.key_of(_owner(request), request.path["tariff_id"])
+    return await answer_own(request, repository.DOCUMENTS, service.CODECS, Tariff, key=key)
 
 
 async def put(request: OcpiRequest) -> OcpiResponse:

@@ -2,11 +2,11 @@
 
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
+from roaming.model.token import Token
 from roaming.modules.tokens import repository, service
 from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import parse_json
-from roaming.ocpi.errors import NotFound
-from roaming.ocpi.listing import answer_list
+from roaming.ocpi.listing import answer_list, answer_own
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 
 
@@ -24,11 +24,7 @@ async def authorize(request: OcpiRequest) -> OcpiResponse:
 
 async def get(request: OcpiRequest) -> OcpiResponse:
     key = repository.key_of(_owner(request), request.path["token_uid"], _type(request))
-    async with request.services.database.reading() as connection:
-        kept = await repository.load(connection, key)
-    if kept is None or kept.stored.source != request.partner.id:
-        raise NotFound("there is no such object")
-    return OcpiResponse(data=request.wire().encode(service.CODECS, kept.token))
+    return await answer_own(request, repository.DOCUMENTS, service.CODECS, Token, key=key)
 
 
 async def put(request: OcpiRequest) -> OcpiResponse:

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.errors import InvalidParameters
-from roaming.ocpi.headers import ROUTING_HEADERS, RequestIds, RoutingHeaders, response_headers
+from roaming.ocpi.headers import ROUTING_HEADERS, LoweredHeaders, RequestIds, RoutingHeaders, response_headers
 
 CPO = PartyId("NL", "TNM")
 EMSP = PartyId("DE", "EMS")
@@ -24,6 +24,12 @@ def test_both_parties_from_a_plain_dict_and_from_starlette() -> None:
     assert RoutingHeaders.parse(FULL) == expected
     assert RoutingHeaders.parse(Headers(FULL)) == expected
     assert RoutingHeaders.parse({name.upper(): value.lower() for name, value in FULL.items()}) == expected
+
+
+def test_of_a_doubled_header_the_first_counts() -> None:
+    pairs = [(name.lower().encode(), f" {value} ".encode()) for name, value in FULL.items()]
+    headers = LoweredHeaders.of_scope([*pairs, (b"ocpi-from-party-id", b"AAA")])
+    assert RoutingHeaders.parse(headers) == RoutingHeaders(EMSP, CPO)
 
 
 def test_none_at_all_is_allowed() -> None:

@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from roaming.store import journal as journal_module
 from roaming.store.database import Database

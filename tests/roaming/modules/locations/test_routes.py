@@ -145,3 +145,22 @@ async def test_a_partners_location_is_not_listed_as_ours(hub: HubInProcess) -> N
     await hub.call("cpo", "PUT", L1, body=location())
     assert [entry["id"] for entry in (await hub.call("aaa", "GET", f"{SENDER}/locations")).data] == ["OURS"]
     assert (await hub.call("aaa", "GET", f"{SENDER}/locations/L1")).http_status == 404
+
+
+async def test_one_of_ours_is_the_same_before_and_after_a_list_was_read(hub: HubInProcess) -> None:
+    await hub.host_location("OURS")
+    path = f"{SENDER}/locations/OURS"
+    before = (await hub.call("aaa", "GET", path)).data
+    (listed,) = (await hub.call("aaa", "GET", f"{SENDER}/locations")).data
+    assert before == listed == (await hub.call("aaa", "GET", path)).data
+    assert (await hub.call("aaa", "GET", f"{path}/ours-1")).data == listed["evses"][0]
+    assert (await hub.call("aaa", "GET", f"{path}/ours-1/1")).data == listed["evses"][0]["connectors"][0]
+    assert (await hub.call("aaa", "GET", f"{path}/ours-2")).outcome == (404, 2000)
+
+
+async def test_what_is_not_published_is_for_its_owner_only(hub: HubInProcess) -> None:
+    await hub.host_location("HIDDEN", publish=False)
+    assert (await hub.call("aaa", "GET", f"{SENDER}/locations/HIDDEN")).outcome == (404, 2000)
+    assert (await hub.call("aaa", "GET", f"{SENDER}/locations/HIDDEN/HIDDEN-1")).outcome == (404, 2000)
+    await hub.call("cpo", "PUT", L1, body=location(publish=False))
+    assert (await hub.call("cpo", "GET", L1)).data["publish"] is False
