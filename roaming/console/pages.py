@@ -1,8 +1,8 @@
 """The live page: one page, one stream of events, nothing from outside this machine."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,12 +10,12 @@ from fastapi import FastAPI, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.staticfiles import StaticFiles
 
+from roaming.console.live import Live
 from roaming.console.state import picture
 from roaming.ocpi.module import Services
 from roaming.store.errors import StoreUnavailable
 
 STATIC = Path(__file__).parent / "static"
-LOOK_EVERY = 0.5
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
@@ -65,6 +65,11 @@ def mount_console(app: FastAPI, services: Services, *, notice: str, controls: Co
         shown["drivers"] = controls.drivers() if controls is not None else []
         return shown
 
+    async def as_text() -> str:
+        return json.dumps(await state(), default=str)
+
+    live = Live(as_text)
+
     @app.get("/console/state", include_in_schema=False)
     async def get_state(request: Request) -> Response:
         if not is_local(request):
@@ -80,15 +85,11 @@ def mount_console(app: FastAPI, services: Services, *, notice: str, controls: Co
             return JSONResponse({"error": NOT_HERE}, 403)
 
         async def stream() -> AsyncIterator[bytes]:
-            last = ""
-            while not await request.is_disconnected():
-                try:
-                    now = json.dumps(await state(), default=str)
-                except StoreUnavailable:
-                    now = last
-                yield f"data: {now}\n\n".encode() if now != last else b": still here\n\n"
-                last = now
-                await asyncio.sleep(LOOK_EVERY)
+            async with aclosing(live.follow()) as texts:
+                async for text in texts:
+                    if await request.is_disconnected():
+                        return
+                    yield f"data: {text}\n\n".encode() if text else b": still here\n\n"
 
         return StreamingResponse(stream(), media_type="text/event-stream", headers=HEADERS)
 
