@@ -23,6 +23,7 @@ from contracts.messages.station import (
     StationConnected,
     StationDisconnected,
     StationFaultReported,
+    StationMessageRejected,
 )
 from contracts.messages.transaction import TransactionEnded, TransactionStarted, TransactionUpdated
 
@@ -31,6 +32,7 @@ MESSAGES: tuple[type[Message], ...] = (
     StationDisconnected,
     StationBooted,
     StationFaultReported,
+    StationMessageRejected,
     StationAccountChanged,
     ConnectorStatusChanged,
     TransactionStarted,
@@ -69,6 +71,7 @@ __all__ = [
     "StationConnected",
     "StationDisconnected",
     "StationFaultReported",
+    "StationMessageRejected",
     "TokenChanged",
     "TokenOwner",
     "TransactionEnded",

@@ -62,6 +62,21 @@ class StationFaultReported(Message, frozen=True, kw_only=True):
     vendor_error_code: str | None = None
 
 
+class StationMessageRejected(Message, frozen=True, kw_only=True):
+    """A station said something about a charge that nobody could read. It was answered, so that it would not say so for
+    ever: whether energy has flowed is for a person to find out."""
+
+    network: str
+    station_id: str
+    kind: str
+    """The station's own name of the message, such as ``StopTransaction``."""
+    reason: str
+    raw: str
+    """As it came, bytes that are no UTF-8 as ``\\xff``, cut to 16,384 characters. Holds personal data."""
+    number: int
+    """How many on this connection so far; of many only the first few and then every thousandth is told."""
+
+
 class StationAccountChanged(Message, frozen=True, kw_only=True):
     """Who may connect as this station (compacted topic: the last one per subject counts)."""
 

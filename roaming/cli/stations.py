@@ -23,6 +23,7 @@ from roaming.store.documents import object_key, read_object
 
 _LIST = (
     "SELECT s.station_id, s.network, s.is_admitted, s.is_connected, s.vendor, s.model, s.protocol, s.last_fault,"
+    " s.rejected_messages,"
     " (SELECT MIN(b.location_id) FROM bindings b WHERE b.network = s.network AND b.station_id = s.station_id)"
     " FROM stations s ORDER BY s.is_admitted, s.station_id"
 )
@@ -53,8 +54,9 @@ async def list_stations() -> list[dict[str, Any]]:
             "online": "yes" if row[3] else "no",
             "make": f"{row[4]} {row[5]}".strip(),
             "protocol": row[6],
-            "location": row[8] or "",
+            "location": row[9] or "",
             "last fault": row[7],
+            "rejected": row[8],
         }
         for row in rows
     ]

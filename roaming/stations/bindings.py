@@ -90,6 +90,7 @@ async def admit(work: Work, *, network: str, station_id: str, key_digest: str | 
         "serial_number": "",
         "firmware_version": "",
         "last_fault": "",
+        "rejected_messages": 0,
         "first_seen_at": work.now,
     }
     await upsert(work.connection, STATIONS, [row], key=("network", "station_id"), update=("is_admitted", "key_digest"))

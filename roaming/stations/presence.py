@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,12 +13,16 @@ from contracts.messages import (
     StationConnected,
     StationDisconnected,
     StationFaultReported,
+    StationMessageRejected,
 )
 from contracts.topics import EVENTS
 from roaming.stations.tables import StationRow
 from roaming.store.bulk import upsert
 from roaming.store.consume import Projection, Received
 from roaming.store.database import Work
+from roaming.store.journal import Exchange, write_within
+
+logger = structlog.get_logger(__name__)
 
 STATIONS = StationRow.__table__  # type: ignore[attr-defined]
 
@@ -73,6 +78,8 @@ async def handle(work: Work, batch: Sequence[Received]) -> None:
             case StationFaultReported() as message:
                 text = f"connector {message.connector_id}: {message.error_code} {message.info or ''}".strip()
                 await _change(work, message, last_fault=text)
+            case StationMessageRejected() as message:
+                await _rejected(work, received, message)
             case _:
                 pass
     work.wake("stations")
@@ -94,6 +101,7 @@ async def _connected(work: Work, received: Received, message: StationConnected) 
         "serial_number": "",
         "firmware_version": "",
         "last_fault": "",
+        "rejected_messages": 0,
         "connected_at": received.envelope.occurred_at,
         "first_seen_at": work.now,
     }
@@ -115,7 +123,32 @@ async def _connected(work: Work, received: Received, message: StationConnected) 
     )
 
 
-async def _change(work: Work, message: StationBooted | StationFaultReported, **values: object) -> None:
+async def _rejected(work: Work, received: Received, message: StationMessageRejected) -> None:
+    """Counted on the station, and in the journal as it came: money may hang on it."""
+    logger.warning("station_message_rejected", station=message.station_id, kind=message.kind, reason=message.reason)
+    await _change(
+        work,
+        message,
+        last_fault=f"{message.kind} could not be read: {message.reason}",
+        rejected_messages=STATIONS.c.rejected_messages + 1,
+    )
+    entry = Exchange(
+        at=received.envelope.occurred_at,
+        direction="in",
+        method=message.kind,
+        url=f"{message.network}/{message.station_id}",
+        module="stations",
+        request_id=received.envelope.id,
+        correlation_id=received.envelope.correlation_id,
+        request_body=message.raw,
+        note=f"rejected (number {message.number} of this connection): {message.reason}",
+    )
+    await write_within(work, [entry])
+
+
+async def _change(
+    work: Work, message: StationBooted | StationFaultReported | StationMessageRejected, **values: object
+) -> None:
     await work.connection.execute(
         update(STATIONS)
         .where(STATIONS.c.network == message.network, STATIONS.c.station_id == message.station_id)
@@ -126,7 +159,7 @@ async def _change(work: Work, message: StationBooted | StationFaultReported, **v
 PROJECTION = Projection(
     consumer="stations",
     topics=(EVENTS,),
-    messages=(StationConnected, StationDisconnected, StationBooted, StationFaultReported),
+    messages=(StationConnected, StationDisconnected, StationBooted, StationFaultReported, StationMessageRejected),
     handle=handle,
 )
 

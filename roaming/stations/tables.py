@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Text
 from sqlmodel import Field, SQLModel
 
 from roaming.store.columns import UtcDateTime
@@ -34,6 +34,8 @@ class StationRow(SQLModel, table=True):
     booted_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
     first_seen_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     last_fault: str = Field(default="", sa_column=Column(Text, nullable=False))
+    rejected_messages: int = Field(default=0, sa_column=Column(Integer, nullable=False))
+    """What it said of charges and nobody could read, since it was first seen."""
 
 
 class ConnectorRow(SQLModel, table=True):

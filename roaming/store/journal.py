@@ -19,7 +19,7 @@ from sqlmodel import Field, SQLModel
 
 from roaming.store.bulk import append
 from roaming.store.columns import UtcDateTime, storable_text
-from roaming.store.database import Database
+from roaming.store.database import Database, Work
 from roaming.store.errors import StoreUnavailable
 
 logger = structlog.get_logger(__name__)
@@ -111,6 +111,11 @@ def _masked(value: Any) -> Any:
 def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers with what must never be stored masked."""
     return {name: "***" if name.lower() in MASKED_HEADERS else value for name, value in headers.items()}
+
+
+async def write_within(work: Work, entries: Sequence[Exchange]) -> None:
+    """Writes entries with the change they tell of, for what came over the bus and must not be lost."""
+    await append(work.connection, JOURNAL, [_row(entry) for entry in entries])
 
 
 class Journal:

@@ -1,5 +1,6 @@
 """Requests of OCPP 1.6 stations: checked, mended if need be, and answered once what they say is on disk."""
 
+import hashlib
 import random
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -14,10 +15,12 @@ from adapters.ocpp.v16.charging import Charging
 from adapters.ocpp.v16.recording import Desk, Unusable, connector_of, memory_of
 from adapters.ocpp.v16.repair import repair
 from contracts.envelope import message_id
-from contracts.messages import StationFaultReported, TransactionUpdated
+from contracts.messages import StationFaultReported, StationMessageRejected, TransactionUpdated
 from contracts.vocabulary import ConnectorStatus
 
 _RUNNING: Final = (ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE)
+LONGEST_RAW: Final = 16_384
+"""Of a message nobody could read, in octets and in characters."""
 
 Handler = Callable[[Station, Request, dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -63,12 +66,12 @@ class Handlers:
         except NotDurable:
             raise
         except Unusable as error:
-            return self._refuse(station, request, error.code, error.description)
+            return await self._refuse(station, request, error.code, error.description)
         except sqlite3.Error as error:
             raise NotDurable(f"{type(error).__name__}: {error}") from error
         except Exception as error:
             logger.exception("a frame failed", station_id=station.id, action=action, error=type(error).__name__)
-            return self._refuse(station, request, "InternalError", "this frame could not be handled")
+            return await self._refuse(station, request, "InternalError", "this frame could not be handled")
         return answer
 
     def _payload(self, station: Station, request: Request) -> dict[str, Any]:
@@ -88,20 +91,41 @@ class Handlers:
             raise Unusable(fault.code, fault.description)
         return mended
 
-    def _refuse(self, station: Station, request: Request, code: str, description: str) -> dict[str, Any] | Refused:
+    async def _refuse(
+        self, station: Station, request: Request, code: str, description: str
+    ) -> dict[str, Any] | Refused:
         action = request.call.action
         if station.count("unusable"):
             logger.warning("unusable request", station_id=station.id, action=action, code=code)
         minimal = self._charging.minimal_answer(station, request)
         if minimal is None:
             return Refused(code, description)
+        reason = f"{code}: {description}"
         try:
-            self._desk.rejected.keep(
-                station.id, request.raw, reason=f"{action}: {code}: {description}", at=request.received_at
-            )
+            self._desk.rejected.keep(station.id, request.raw, reason=f"{action}: {reason}", at=request.received_at)
         except sqlite3.Error as error:
             raise NotDurable(f"{type(error).__name__}: {error}") from error
+        if station.count("rejected") and station.is_admitted:
+            await self._desk.record(station, [self._rejected(station, request, reason)])
         return minimal
+
+    def _rejected(self, station: Station, request: Request, reason: str) -> Fact:
+        """Repeated word for word it is the same fact."""
+        rejected = StationMessageRejected(
+            network=self._network,
+            station_id=station.id,
+            kind=request.call.action,
+            reason=reason[: translate.MAX_TEXT],
+            raw=request.raw[:LONGEST_RAW].decode("utf-8", "backslashreplace")[:LONGEST_RAW],
+            number=station.deviations["rejected"],
+        )
+        digest = hashlib.blake2b(request.raw, digest_size=16).hexdigest()
+        return Fact(
+            id=message_id("rejected", self._network, station.id, digest),
+            message=rejected,
+            station_id=station.id,
+            occurred_at=request.received_at,
+        )
 
     async def _boot(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         booted = translate.to_station_booted(payload, network=self._network, station_id=station.id)

@@ -313,17 +313,19 @@ QUIRKS = (
     Quirk(
         "a stop without a register",
         (START, '[2,"1","StopTransaction",{"transactionId":@TX,"timestamp":"@NOW"}]'),
-        {"TransactionStarted": 1},
+        {"TransactionStarted": 1, "StationMessageRejected": 1},
         mended="unusable",
     ),
     Quirk(
         "a start on an object",
         ('[2,"s","StartTransaction",{"connectorId":{},"idTag":"TAG","meterStart":100,"timestamp":"@NOW"}]',),
+        {"StationMessageRejected": 1},
         mended="unusable",
     ),
     Quirk(
         "a negative register",
         ('[2,"s","StartTransaction",{"connectorId":1,"idTag":"TAG","meterStart":-5,"timestamp":"@NOW"}]',),
+        {"StationMessageRejected": 1},
         mended="unusable",
     ),
 )

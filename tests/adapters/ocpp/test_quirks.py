@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from adapters.ocpp.station import LOGGED
+from adapters.ocpp.v16.handlers import LONGEST_RAW
 from contracts.messages import (
     MeterValuesTaken,
     StationFaultReported,
+    StationMessageRejected,
     TransactionEnded,
     TransactionStarted,
 )
@@ -180,6 +183,22 @@ async def test_a_transaction_survives_boot_and_reconnect(hub: Hub) -> None:
     assert ended.register_start_wh == 5
 
 
+async def test_of_many_frames_that_make_no_sense_the_first_few_are_told(hub: Hub) -> None:
+    station = await hub.station()
+    for number in range(40):
+        await station.exchange("StopTransaction", {"meterStop": f"many {number}"})
+    await station.exchange("StopTransaction", {"meterStop": "x" * 50_000})
+    told = hub.facts.of(StationMessageRejected)
+    assert [message.number for message in told] == list(range(1, LOGGED + 1))
+
+
+async def test_a_long_frame_that_makes_no_sense_is_told_in_part(hub: Hub) -> None:
+    station = await hub.station()
+    await station.exchange("StopTransaction", {"meterStop": "ä" * 50_000})
+    (told,) = hub.facts.of(StationMessageRejected)
+    assert len(told.raw) <= LONGEST_RAW
+
+
 async def test_raw_frames_that_make_no_sense_are_kept(hub: Hub) -> None:
     station = await hub.station()
     hub.fakes.authorizer.status = AuthorizationStatus.ACCEPTED
@@ -187,6 +206,15 @@ async def test_raw_frames_that_make_no_sense_are_kept(hub: Hub) -> None:
     assert answer["idTagInfo"] == {"status": "Invalid"}
     again = await station.call("StartTransaction", {"connectorId": [], "idTag": "TAG", "meterStart": "many"}, id="m2")
     assert again == answer
+    await station.exchange("StopTransaction", {"meterStop": "\x00many"})
+    await station.exchange("StatusNotification", {"connectorId": "many"})
+    first, second = hub.facts.of(StationMessageRejected)
+    assert [(first.kind, first.number), (second.kind, second.number)] == [
+        ("StartTransaction", 1),
+        ("StopTransaction", 2),
+    ], "the same frame again is the same fact"
+    assert first.reason.startswith("TypeConstraintViolation: ")
+    assert json.loads(first.raw)[3] == {"connectorId": [], "idTag": "TAG", "meterStart": "many"}
     await hub.stop()
     with sqlite3.connect(hub.state_path) as state:
         reasons = [row[0] for row in state.execute("SELECT reason FROM rejected_frames")]

@@ -357,6 +357,7 @@ def upgrade() -> None:
     sa.Column('booted_at', columns.UtcDateTime(), nullable=True),
     sa.Column('first_seen_at', columns.UtcDateTime(), nullable=False),
     sa.Column('last_fault', sa.Text(), nullable=False),
+    sa.Column('rejected_messages', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('network', 'station_id')
     )
     op.create_table('tariffs',

@@ -1,0 +1,30 @@
+"""What stations say of themselves, as operators see it."""
+
+from typing import Any
+
+from contracts.messages import StationConnected, StationMessageRejected
+from roaming.stations.presence import PROJECTION
+from roaming.store.consume import Consumer
+from roaming.store.database import Database
+from tests.kit.speaking import envelope_of
+
+RAW = '[2,"1","StopTransaction",{"meterStop":"many"}]'
+
+
+async def test_what_nobody_could_read_is_counted_and_in_the_journal(database: Database) -> None:
+    said: dict[str, Any] = {"network": "demo", "station_id": "CS-1"}
+    connected = StationConnected(**said, instance="one", epoch=1, protocol="OCPP 1.6J", is_admitted=True)
+    rejected = [
+        StationMessageRejected(**said, kind="StopTransaction", reason=f"reason {number}", raw=RAW, number=number)
+        for number in (1, 2)
+    ]
+    consumer = Consumer(database, PROJECTION)
+    envelopes = [envelope_of(message, subject="demo/CS-1") for message in (connected, *rejected)]
+    await consumer.handle(envelopes)
+    await consumer.handle(envelopes)
+    assert [
+        tuple(row) for row in await database.reader.fetch("SELECT rejected_messages, last_fault FROM stations")
+    ] == [(2, "StopTransaction could not be read: reason 2")]
+    rows = await database.reader.fetch("SELECT method, url, module, request_body, note FROM journal ORDER BY id")
+    assert [tuple(row)[:4] for row in rows] == 2 * [("StopTransaction", "demo/CS-1", "stations", RAW)]
+    assert "reason 1" in rows[0][4]
