@@ -8,7 +8,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +219,9 @@ def _decoded(codecs: Any, body: dict[str, Any]) -> Any:
 
 
 @asynccontextmanager
-async def hub_in_process(database_url: str, folder: Path, **settings: Any) -> AsyncIterator[HubInProcess]:
+async def hub_in_process(
+    database_url: str, folder: Path, *, versions: tuple[Version, ...] = (Version.V2_2_1,), **settings: Any
+) -> AsyncIterator[HubInProcess]:
     """Opens the services on a migrated, empty database, with everybody connected and without objects."""
     chosen = Settings(
         data_dir=folder,
@@ -230,7 +232,8 @@ async def hub_in_process(database_url: str, folder: Path, **settings: Any) -> As
         is_http_allowed=True,
         **settings,
     )
-    async with open_services(chosen) as services:
+    async with open_services(chosen) as opened:
+        services = replace(opened, versions=versions)
         app = create_app(services)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
