@@ -9,7 +9,7 @@ is kept as it came and never breaks a list.
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 
@@ -23,6 +23,10 @@ class CanonicalObject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """Fields of this object that its version's table does not know, as they came: given back to partners of
     the same or a newer version."""
 
+    def with_live(self, live: str) -> Self:
+        """This object under what changes so often that it is kept beside the document; see ``Location``."""
+        return self
+
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _DECODERS: dict[type[CanonicalObject], msgspec.json.Decoder[Any]] = {}
@@ -33,10 +37,10 @@ def to_document(value: CanonicalObject) -> str:
     return _ENCODER.encode(value).decode()
 
 
-def from_document(cls: type[T], document: str | bytes) -> T:
-    """The object stored under ``document``, exact to the digit, unknown fields included."""
+def from_document(cls: type[T], document: str | bytes, live: str = "") -> T:
+    """The object stored under ``document`` and, over it, ``live``; exact to the digit, unknown fields included."""
     decoder = _DECODERS.get(cls)
     if decoder is None:
         decoder = _DECODERS[cls] = msgspec.json.Decoder(cls, float_hook=Decimal)
     result: T = decoder.decode(document)
-    return result
+    return result.with_live(live) if live else result

@@ -1,10 +1,15 @@
 """Location, EVSE and Connector (OCPI 2.3.0, mod_locations)."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Self
+
+import msgspec
 
 from roaming.model.canonical import CanonicalObject
+from roaming.model.identifiers import fold
 from roaming.model.place import AdditionalGeoLocation, BusinessDetails, EnergyMix, GeoLocation, Image
 from roaming.model.text import DisplayText
 
@@ -311,6 +316,29 @@ class Parking(CanonicalObject, frozen=True, kw_only=True):
     apds_reference: str | None = None
 
 
+class LiveStatus(msgspec.Struct, frozen=True, array_like=True):
+    """What a station last said of an EVSE."""
+
+    uid: str
+    """As the location spells it."""
+    status: str
+    last_updated: datetime
+
+
+_LIVE_DECODER = msgspec.json.Decoder(dict[str, LiveStatus])
+_LIVE_ENCODER = msgspec.json.Encoder()
+
+
+def read_live(live: str) -> dict[str, LiveStatus]:
+    """The statuses of a location's EVSEs by folded uid."""
+    return _LIVE_DECODER.decode(live)
+
+
+def write_live(statuses: Mapping[str, LiveStatus]) -> str:
+    """The inverse of ``read_live``."""
+    return _LIVE_ENCODER.encode(statuses).decode()
+
+
 class Location(CanonicalObject, frozen=True, kw_only=True):
     """OCPI 2.3.0 locations, Location."""
 
@@ -346,6 +374,23 @@ class Location(CanonicalObject, frozen=True, kw_only=True):
     images: tuple[Image, ...] = ()
     energy_mix: EnergyMix | None = None
     help_phone: str | None = None
+
+    def live(self) -> dict[str, LiveStatus]:
+        """The statuses of all EVSEs as they stand in this object."""
+        return {fold(evse.uid): LiveStatus(evse.uid, evse.status, evse.last_updated) for evse in self.evses}
+
+    def with_live(self, live: str) -> Self:
+        """With the statuses that stations gave after this document was written. An EVSE's status changes hundreds of
+        times between two changes of anything else, so the document is left alone then (decision 0050)."""
+        statuses = read_live(live)
+        evses = []
+        for evse in self.evses:
+            known = statuses.get(fold(evse.uid))
+            if known is not None:
+                evse = msgspec.structs.replace(evse, status=known.status, last_updated=known.last_updated)
+            evses.append(evse)
+        newest = max((status.last_updated for status in statuses.values()), default=self.last_updated)
+        return msgspec.structs.replace(self, evses=tuple(evses), last_updated=max(newest, self.last_updated))
 
 
 class LocationReferences(CanonicalObject, frozen=True, kw_only=True):

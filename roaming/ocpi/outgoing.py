@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Text
 from sqlmodel import Field, SQLModel
 
 from roaming.ocpi.module import Outgoing
+from roaming.store.bulk import append
 from roaming.store.columns import UtcDateTime
 from roaming.store.database import Work
 
@@ -87,5 +88,5 @@ async def tell(work: Work, changes: Sequence[Outgoing]) -> None:
         }
         for change in changes
     ]
-    await work.connection.execute(OutgoingRow.__table__.insert(), rows)  # type: ignore[attr-defined]
+    await append(work.connection, OutgoingRow.__table__, rows)  # type: ignore[attr-defined]
     work.wake("outgoing")

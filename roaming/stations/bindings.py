@@ -1,24 +1,34 @@
 """Which EVSE a station's connector is, and the other way round."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages import StationAccountChanged
 from roaming.model.identifiers import PartyId, fold
 from roaming.stations.tables import BindingRow, StationRow
-from roaming.store.bulk import upsert
+from roaming.store.bulk import select_rows, upsert
 from roaming.store.database import Database, Work
 
 BINDINGS = BindingRow.__table__  # type: ignore[attr-defined]
 STATIONS = StationRow.__table__  # type: ignore[attr-defined]
 _RETOLD_AT_ONCE = 500
+_COLUMNS = (
+    "network",
+    "station_id",
+    "connector_id",
+    "country_code",
+    "party_id",
+    "location_id",
+    "evse_uid",
+    "evse_connector_id",
+)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Binding:
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
     """One connector of a station, and what it is in OCPI."""
 
     network: str
@@ -151,35 +161,32 @@ async def bindings_of_stations(
 ) -> dict[tuple[str, str, int], Binding]:
     """Bindings of the given (network, station_id) pairs, by (network, station_id, connector_id)."""
     wanted = list(dict.fromkeys(stations))
-    if not wanted:
-        return {}
-    statement = select(BINDINGS).where(tuple_(BINDINGS.c.network, BINDINGS.c.station_id).in_(wanted))
-    rows = (await connection.execute(statement)).mappings()
-    return {(b.network, b.station_id, b.connector_id): b for b in map(_binding, rows)}
+    rows = await select_rows(connection, BINDINGS, _COLUMNS, key=("network", "station_id"), values=wanted)
+    return {(row[0], row[1], row[2]): _binding(row) for row in rows}
 
 
 async def bindings_of_evse(
     connection: AsyncConnection, party: PartyId, location_id: str, evse_uid: str | None = None
 ) -> list[Binding]:
     """Bindings of one EVSE, or of all EVSEs of a location, in the order of EVSE and connector."""
-    statement = select(BINDINGS).where(
+    statement = select(*(BINDINGS.c[name] for name in _COLUMNS)).where(
         BINDINGS.c.country_code == party.country_code,
         BINDINGS.c.party_id == party.party_id,
         func.lower(BINDINGS.c.location_id) == location_id.lower(),
     )
-    rows = (await connection.execute(statement)).mappings()
+    rows = (await connection.execute(statement)).all()
     found = [binding for binding in map(_binding, rows) if evse_uid is None or fold(binding.evse_uid) == fold(evse_uid)]
     return sorted(found, key=lambda b: (b.evse_uid, b.connector_id))
 
 
-def _binding(row: object) -> Binding:
-    values = dict(row)  # type: ignore[call-overload]
+def _binding(row: Sequence[Any]) -> Binding:
+    network, station_id, connector_id, country_code, party_id, location_id, evse_uid, evse_connector_id = row
     return Binding(
-        network=values["network"],
-        station_id=values["station_id"],
-        connector_id=values["connector_id"],
-        party=PartyId(values["country_code"], values["party_id"]),
-        location_id=values["location_id"],
-        evse_uid=values["evse_uid"],
-        evse_connector_id=values["evse_connector_id"],
+        network=network,
+        station_id=station_id,
+        connector_id=connector_id,
+        party=PartyId(country_code, party_id),
+        location_id=location_id,
+        evse_uid=evse_uid,
+        evse_connector_id=evse_connector_id,
     )

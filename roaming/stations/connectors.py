@@ -1,18 +1,19 @@
 """What connectors last said, and what that means for the EVSE they belong to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, tuple_
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.vocabulary import ConnectorStatus
 from roaming.model.location import Status
 from roaming.stations.tables import ConnectorRow
-from roaming.store.bulk import upsert
+from roaming.store.bulk import select_rows, upsert
 
 CONNECTORS = ConnectorRow.__table__  # type: ignore[attr-defined]
+_STATUS_COLUMNS = ("network", "station_id", "connector_id", "status")
+_STATUS = {status.value: status for status in ConnectorStatus}
 
 EVSE_STATUS: Mapping[ConnectorStatus, Status] = {
     ConnectorStatus.AVAILABLE: Status.AVAILABLE,
@@ -40,8 +41,7 @@ STRONGEST_FIRST = (
 """Of connectors that exclude one another, so that one broken plug does not hide a usable one."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A connector's status at a time."""
 
     network: str
@@ -85,12 +85,9 @@ async def statuses_of(
     """The last status of every connector of the given stations."""
     if not stations:
         return {}
-    columns = CONNECTORS.c
-    statement = select(columns.network, columns.station_id, columns.connector_id, columns.status).where(
-        tuple_(columns.network, columns.station_id).in_(list(dict.fromkeys(stations)))
-    )
-    rows = await connection.execute(statement)
-    return {(row[0], row[1], row[2]): ConnectorStatus(row[3]) for row in rows}
+    wanted = list(dict.fromkeys(stations))
+    rows = await select_rows(connection, CONNECTORS, _STATUS_COLUMNS, key=("network", "station_id"), values=wanted)
+    return {(row[0], row[1], row[2]): _STATUS[row[3]] for row in rows}
 
 
 def evse_status(connectors: Sequence[ConnectorStatus], station: ConnectorStatus | None) -> Status:

@@ -14,7 +14,14 @@ from sqlalchemy import BigInteger, Boolean, Integer, String, Table, TypeDecorato
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
-from roaming.store.columns import Exact, UtcDateTime, exact_to_millionths, text_to_time, time_to_text
+from roaming.store.columns import (
+    Exact,
+    UtcDateTime,
+    exact_to_millionths,
+    millionths_to_exact,
+    text_to_time,
+    time_to_text,
+)
 
 Row = Mapping[str, Any]
 _JSON = msgspec.json.Encoder()
@@ -77,6 +84,46 @@ async def update_unlocked(
     await connection.exec_driver_sql(_update_sql(shape, key, only_if, update), _parameters(shape, values))
 
 
+async def update_held(
+    connection: AsyncConnection, table: Table, rows: Sequence[Row], *, key: str, update: tuple[str, ...]
+) -> None:
+    """Updates rows found by ``key``, which were read with ``is_held`` before. ``update`` holds column names or
+    assignments over ``t`` (the row there) and ``n`` (the new values)."""
+    if not rows:
+        return
+    shape, values = _prepare(connection, table, rows, has_defaults=False)
+    await connection.exec_driver_sql(_update_held_sql(shape, key, update), _parameters(shape, values))
+
+
+async def select_rows(
+    connection: AsyncConnection,
+    table: Table,
+    columns: tuple[str, ...],
+    *,
+    key: tuple[str, ...],
+    values: Sequence[tuple[Any, ...]],
+    is_held: bool = False,
+) -> list[tuple[Any, ...]]:
+    """The ``columns`` of the rows whose ``key`` is one of ``values``. ``is_held``: locked until the transaction ends,
+    in the order of the key, so that two transactions cannot wait for each other."""
+    if not values:
+        return []
+    shape = _Shape(connection.dialect.name, table, key)
+    sql = _select_sql(shape, columns, is_held)
+    found = (await connection.exec_driver_sql(sql, _parameters(shape, values))).all()
+    if shape.dialect == "postgresql":
+        return [tuple(row) for row in found]
+    readers = _sqlite_readers(table, columns)
+    if not readers:
+        return [tuple(row) for row in found]
+    rows = [list(row) for row in found]
+    for row in rows:
+        for index, read in readers:
+            if row[index] is not None:
+                row[index] = read(row[index])
+    return [tuple(row) for row in rows]
+
+
 async def delete_keys(connection: AsyncConnection, table: Table, key: str, values: Sequence[Any]) -> None:
     """Deletes the rows whose column ``key`` is one of ``values``."""
     if not values:
@@ -108,11 +155,13 @@ async def _write(
     return {tuple(row) for row in found}
 
 
-def _prepare(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> tuple[_Shape, list[tuple[Any, ...]]]:
+def _prepare(
+    connection: AsyncConnection, table: Table, rows: Sequence[Row], *, has_defaults: bool = True
+) -> tuple[_Shape, list[tuple[Any, ...]]]:
     given = tuple(rows[0])
     if any(len(row) != len(given) for row in rows):
         raise ValueError(f"{table.name}: the rows of one statement must have the same columns")
-    missing = _defaults(table, given)
+    missing = _defaults(table, given) if has_defaults else {}
     take: Callable[[Row], Any] = itemgetter(*given)
     tail = tuple(missing.values())
     values = [(*take(row), *tail) for row in rows] if len(given) > 1 else [(take(row), *tail) for row in rows]
@@ -157,6 +206,43 @@ def _update_sql(shape: _Shape, key: str, only_if: str, update: tuple[str, ...]) 
         f"UPDATE {name} AS t SET {sets} FROM {source}"  # noqa: S608
         f" WHERE t.{key} = n.{key} AND t.{only_if} = n.{only_if}"
     )
+
+
+@lru_cache(maxsize=256)
+def _update_held_sql(shape: _Shape, key: str, update: tuple[str, ...]) -> str:
+    name = shape.table.name
+    sets = ", ".join(entry if "=" in entry else f"{entry} = n.{entry}" for entry in update)
+    if shape.dialect == "postgresql":
+        source = f"unnest({_arrays(shape)}) AS n({', '.join(shape.columns)})"
+    else:
+        values = ", ".join(f"value ->> {index} AS {column}" for index, column in enumerate(shape.columns))
+        source = f"(SELECT {values} FROM json_each(?)) AS n"  # noqa: S608 - names come from our tables
+    return f"UPDATE {name} AS t SET {sets} FROM {source} WHERE t.{key} = n.{key}"  # noqa: S608
+
+
+@lru_cache(maxsize=256)
+def _select_sql(shape: _Shape, columns: tuple[str, ...], is_held: bool) -> str:
+    keys = ", ".join(shape.columns)
+    if shape.dialect == "postgresql":
+        source = f"SELECT * FROM unnest({_arrays(shape)})"  # noqa: S608 - names come from our tables
+    else:
+        source = f"SELECT {', '.join(f'value ->> {index}' for index in range(len(shape.columns)))} FROM json_each(?)"  # noqa: S608
+    held = f" ORDER BY {keys} FOR UPDATE" if is_held and shape.dialect == "postgresql" else ""
+    return f"SELECT {', '.join(columns)} FROM {shape.table.name} WHERE ({keys}) IN ({source}){held}"  # noqa: S608
+
+
+@lru_cache(maxsize=256)
+def _sqlite_readers(table: Table, columns: tuple[str, ...]) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
+    readers: list[tuple[int, Callable[[Any], Any]]] = []
+    for index, name in enumerate(columns):
+        kind = table.c[name].type
+        if isinstance(kind, UtcDateTime):
+            readers.append((index, text_to_time))
+        elif isinstance(kind, Exact):
+            readers.append((index, millionths_to_exact))
+        elif isinstance(kind, Boolean):
+            readers.append((index, bool))
+    return tuple(readers)
 
 
 def _source(shape: _Shape) -> str:

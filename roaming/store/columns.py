@@ -13,9 +13,11 @@ MAX_EXACT = Decimal("9000000000000")
 
 def time_to_text(value: datetime) -> str:
     """The fixed-width text under which SQLite keeps a time, so that texts sort as times do."""
-    if value.tzinfo is None:
-        raise ValueError("a time without zone cannot be stored")
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if value.tzinfo is not UTC:
+        if value.tzinfo is None:
+            raise ValueError("a time without zone cannot be stored")
+        value = value.astimezone(UTC)
+    return value.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def text_to_time(value: str | datetime) -> datetime:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from sqlalchemy import Index, Table, Text, delete, select, update
+from sqlalchemy import Index, Table, Text, delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import declared_attr
 from sqlmodel import Field, SQLModel
@@ -18,7 +18,7 @@ from roaming.model.canonical import CanonicalObject, from_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.version import Version
 from roaming.store import counts
-from roaming.store.bulk import insert_new, update_unlocked
+from roaming.store.bulk import insert_new, select_rows, update_unlocked
 from roaming.store.columns import UtcDateTime, text_to_time
 from roaming.store.database import Database
 from roaming.store.reader import Reader, fetch_of
@@ -55,6 +55,8 @@ class DocumentRow(SQLModel):
     received_at: datetime = Field(sa_type=UtcDateTime)
     revision: int = 1
     document: str = Field(sa_type=Text)
+    live: str = Field(default="", sa_type=Text)
+    """What changes often, over the document: see ``CanonicalObject.with_live``. Empty: the document says it all."""
     text_2_1_1: str | None = Field(default=None, sa_type=Text)
     text_2_2_1: str | None = Field(default=None, sa_type=Text)
     text_2_3_0: str | None = Field(default=None, sa_type=Text)
@@ -80,6 +82,7 @@ class Stored:
     source: str
     scope: str
     document: str
+    live: str
     origin_version: str
     is_listed: bool
     last_updated: datetime
@@ -118,6 +121,7 @@ class PageRow(NamedTuple):
     revision: int
     text: str | None
     document: str | None
+    live: str
     origin_version: str
 
 
@@ -146,12 +150,11 @@ class Documents:
         self, connection: AsyncConnection, keys: Sequence[str], *, for_update: bool = False
     ) -> dict[str, Stored]:
         """The documents under ``keys``, locked in key order so that two transactions cannot wait for each other."""
-        columns = [self.table.c[name] for name in Stored.__dataclass_fields__]
-        statement = select(*columns).where(self.table.c.key.in_(keys)).order_by(self.table.c.key)
-        if for_update:
-            statement = statement.with_for_update()
-        rows = (await connection.execute(statement)).mappings()
-        return {row["key"]: Stored(**row) for row in rows}
+        columns = tuple(Stored.__dataclass_fields__)
+        found = await select_rows(
+            connection, self.table, columns, key=("key",), values=[(key,) for key in keys], is_held=for_update
+        )
+        return {row[0]: stored_from(row) for row in found}
 
     async def read_many(self, reader: Reader, keys: Iterable[str]) -> dict[str, Stored]:
         """The committed documents under ``keys``, in one read. Raises ``StoreUnavailable``."""
@@ -172,7 +175,7 @@ class Documents:
 
     async def change(self, connection: AsyncConnection, stored: Stored, values: Mapping[str, Any]) -> None:
         """Changes a document read with ``for_update``; its texts are cleared."""
-        cleared = dict.fromkeys(TEXT_COLUMN.values())
+        cleared = dict.fromkeys(TEXT_COLUMN.values()) | ({"live": ""} if "document" in values else {})
         await connection.execute(
             update(self.table)
             .where(self.table.c.key == stored.key)
@@ -272,8 +275,9 @@ async def insert_or_hold(
 async def read_object(connection: AsyncConnection, module: str, key: str, cls: type[T]) -> T | None:
     """The canonical object of another module under ``key``, read only: modules share objects, never tables."""
     table = SQLModel.metadata.tables[module]
-    text = (await connection.execute(select(table.c.document).where(table.c.key == key))).scalar_one_or_none()
-    return from_document(cls, text) if text is not None else None
+    columns = ("document", "live") if "live" in table.c else ("document",)
+    found = await select_rows(connection, table, columns, key=("key",), values=[(key,)])
+    return from_document(cls, *found[0]) if found else None
 
 
 async def keys_in_order(
@@ -295,7 +299,7 @@ async def keys_in_order(
 def _columns(text: str) -> str:
     """What a ``PageRow`` is made from; ``text`` is a column or NULL."""
     document = f"CASE WHEN {text} IS NULL THEN document END AS document"
-    return f"key, last_updated, revision, {text}, {document}, origin_version"
+    return f"key, last_updated, revision, {text}, {document}, live, origin_version"
 
 
 MAX_BRANCHES = 16

@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.canonical import from_document, to_document
 from roaming.model.identifiers import PartyId
-from roaming.model.location import Location
+from roaming.model.location import LiveStatus, Location, read_live, write_live
 from roaming.model.version import Version
 from roaming.modules.locations.tables import LocationRow
-from roaming.store.bulk import upsert
+from roaming.store.bulk import select_rows, update_held
 from roaming.store.documents import TEXT_COLUMN, Documents, Stored, object_key
 
 DOCUMENTS = Documents(LocationRow)
-_CHANGED = (
-    "document",
+_LIVE_CHANGED = (
+    "live",
     "last_updated",
     "received_at",
     "revision = t.revision + 1",
@@ -50,7 +51,7 @@ async def load_many(connection: AsyncConnection, keys: Sequence[str], *, for_upd
 
 def decoded(stored: Stored) -> Location:
     """The location of a row."""
-    return from_document(Location, stored.document)
+    return from_document(Location, stored.document, stored.live)
 
 
 async def insert(
@@ -96,23 +97,33 @@ async def replace(connection: AsyncConnection, kept: Kept, location: Location, *
     )
 
 
-async def replace_many(connection: AsyncConnection, changes: Sequence[tuple[Kept, Location]], *, now: datetime) -> None:
-    """Stores many changed locations in one statement; whether they are published must not have changed."""
-    rows = [
-        {
-            "key": kept.stored.key,
-            "country_code": kept.stored.country_code,
-            "party_id": kept.stored.party_id,
-            "object_id": kept.stored.object_id,
-            "source": kept.stored.source,
-            "scope": kept.stored.scope,
-            "is_listed": kept.stored.is_listed,
-            "document": to_document(location),
-            "origin_version": kept.stored.origin_version,
-            "last_updated": location.last_updated,
-            "received_at": now,
-            "revision": 1,
-        }
-        for kept, location in changes
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """The statuses of a location's EVSEs, held for a change."""
+
+    key: str
+    last_updated: datetime
+    statuses: dict[str, LiveStatus]
+    """By folded uid."""
+
+
+async def hold_statuses(connection: AsyncConnection, keys: Sequence[str]) -> list[Held]:
+    """The statuses under ``keys``, without touching the documents where they are known apart from them."""
+    columns = ("key", "last_updated", "live")
+    wanted = [(key,) for key in keys]
+    rows = await select_rows(connection, DOCUMENTS.table, columns, key=("key",), values=wanted, is_held=True)
+    without = [(key,) for key, _, live in rows if not live]
+    found = await select_rows(connection, DOCUMENTS.table, ("key", "document"), key=("key",), values=without)
+    documents = {key: from_document(Location, document) for key, document in found}
+    return [
+        Held(key=key, last_updated=updated, statuses=read_live(live) if live else documents[key].live())
+        for key, updated, live in rows
     ]
-    await upsert(connection, DOCUMENTS.table, rows, key=("key",), update=_CHANGED)
+
+
+async def change_statuses(connection: AsyncConnection, changes: Sequence[Held], *, now: datetime) -> None:
+    """Stores changed statuses, read before with ``hold_statuses``."""
+    rows = [
+        {"key": held.key, "live": write_live(held.statuses), "last_updated": held.last_updated, "received_at": now}
+        for held in changes
+    ]
+    await update_held(connection, DOCUMENTS.table, rows, key="key", update=_LIVE_CHANGED)

@@ -51,7 +51,7 @@ async def _get(request: OcpiRequest, keys: Sequence[str], *, source: str) -> Ocp
     row = rows[0]
     if row.text is not None:
         return OcpiResponse(data=row.text.encode())
-    location = from_document(Location, row.document or "")
+    location = from_document(Location, row.document or "", row.live)
     return OcpiResponse(data=service.encode_part(location, path, request.wire()))
 
 

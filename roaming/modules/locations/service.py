@@ -1,7 +1,6 @@
 """What can be done with locations: publish ours, take a partner's, change an EVSE's status."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -10,12 +9,12 @@ import msgspec
 
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
-from roaming.model.location import EVSE, Connector, Location
+from roaming.model.location import EVSE, Connector, LiveStatus, Location, read_live
 from roaming.model.time import next_update
 from roaming.model.version import Version
 from roaming.modules.locations import repository
 from roaming.modules.locations.codec import v211, v221, v230
-from roaming.modules.locations.repository import Kept
+from roaming.modules.locations.repository import Held, Kept
 from roaming.ocpi.codec import dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
@@ -34,8 +33,7 @@ CONNECTOR_CODECS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvseChange:
+class EvseChange(msgspec.Struct, frozen=True, kw_only=True):
     """An EVSE's new status, from its station."""
 
     party: PartyId
@@ -49,7 +47,7 @@ def render(version: Version) -> Callable[[PageRow], str]:
     """Makes the JSON text of a stored location in ``version``."""
 
     def text(row: PageRow) -> str:
-        location = from_document(Location, row.document or "")
+        location = from_document(Location, row.document or "", row.live)
         return dump_json(LOCATION_CODECS[version].encode(location).body).decode()
 
     return text
@@ -74,45 +72,32 @@ async def change_evses(work: Work, changes: Sequence[EvseChange]) -> int:
     by_location: dict[str, list[EvseChange]] = {}
     for change in changes:
         by_location.setdefault(repository.key_of(change.party, change.location_id), []).append(change)
-    kept = await repository.load_many(work.connection, sorted(by_location), for_update=True)
-    replaced: list[tuple[Kept, Location]] = []
+    changed: list[Held] = []
     outgoing: list[Outgoing] = []
-    for key, entry in kept.items():
-        location, changed = _with_statuses(entry.location, by_location[key], work.now)
-        if changed:
-            replaced.append((entry, location))
-            outgoing += [
+    for held in await repository.hold_statuses(work.connection, sorted(by_location)):
+        updated = next_update(held.last_updated, work.now)
+        statuses = held.statuses
+        told = len(outgoing)
+        for change in by_location[held.key]:
+            uid = fold(change.evse_uid)
+            known = statuses.get(uid)
+            if known is None or known.status == change.status:
+                continue
+            statuses[uid] = LiveStatus(known.uid, change.status, updated)
+            outgoing.append(
                 Outgoing(
                     module="locations",
-                    object_key=key,
+                    object_key=held.key,
                     owner=change.party,
-                    part=change.evse_uid,
+                    part=known.uid,
                     correlation_id=change.correlation_id,
                 )
-                for change in changed
-            ]
-    if replaced:
-        await repository.replace_many(work.connection, replaced, now=work.now)
-        await tell(work, outgoing)
+            )
+        if len(outgoing) > told:
+            changed.append(Held(key=held.key, last_updated=updated, statuses=statuses))
+    await repository.change_statuses(work.connection, changed, now=work.now)
+    await tell(work, outgoing)
     return len(outgoing)
-
-
-def _with_statuses(
-    location: Location, changes: Sequence[EvseChange], now: datetime
-) -> tuple[Location, list[EvseChange]]:
-    wanted = {fold(change.evse_uid): change for change in changes}
-    updated = next_update(location.last_updated, now)
-    evses: list[EVSE] = []
-    done: list[EvseChange] = []
-    for evse in location.evses:
-        change = wanted.get(fold(evse.uid))
-        if change is not None and evse.status != change.status:
-            evse = msgspec.structs.replace(evse, status=change.status, last_updated=updated)
-            done.append(change)
-        evses.append(evse)
-    if not done:
-        return location, done
-    return msgspec.structs.replace(location, evses=tuple(evses), last_updated=updated), done
 
 
 async def put(work: Work, wire: Wire, party: PartyId, path: Sequence[str], body: Any, *, source: str) -> bool:
@@ -267,14 +252,14 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     version = job.partner.version
     if kept is None or version is None or not endpoint:
         return None
-    location = repository.decoded(kept)
-    evse = find_evse(location, job.part) if job.part else None
-    ids = [location.country_code, location.party_id, location.id]
-    if evse is not None and not job.is_full:
+    ids = [kept.country_code, kept.party_id, kept.object_id]
+    changed = read_live(kept.live).get(fold(job.part)) if job.part and kept.live and not job.is_full else None
+    if changed is not None:
+        evse = EVSE(uid=changed.uid, status=changed.status, connectors=(), last_updated=changed.last_updated)
         body: Mapping[str, Any] = EVSE_CODECS[version].encode(evse).body
         partial = {name: body[name] for name in ("status", "last_updated")}
-        return PushRequest(method="PATCH", url=job.address(endpoint, *ids, evse.uid), body=dump_json(partial))
-    encoded = LOCATION_CODECS[version].encode(location)
+        return PushRequest(method="PATCH", url=job.address(endpoint, *ids, changed.uid), body=dump_json(partial))
+    encoded = LOCATION_CODECS[version].encode(repository.decoded(kept))
     return PushRequest(
         method="PUT",
         url=job.address(endpoint, *ids),
