@@ -15,6 +15,7 @@ from roaming.model.canonical import to_document
 from roaming.model.identifiers import PartyId
 from roaming.model.token import CdrToken
 from roaming.model.version import Version
+from roaming.store.columns import text_to_time
 from roaming.store.database import Database
 from roaming.store.documents import MAX_BRANCHES, DocumentRow, Documents, PageRow, Selection, object_key, read_object
 
@@ -187,9 +188,9 @@ async def test_a_page_shows_what_was_asked_for_and_nothing_else(
         and (selection.date_from is None or row["last_updated"] >= selection.date_from)
         and (selection.date_to is None or row["last_updated"] < selection.date_to)
     )
-    assert [(r.last_updated, r.key) for r in await pages(database, selection, limit=limit)] == wanted
+    assert [(text_to_time(r.last_updated), r.key) for r in await pages(database, selection, limit=limit)] == wanted
     by_offset = await THINGS.page(database, selection, V, limit=limit, offset=offset)
-    assert [(r.last_updated, r.key) for r in by_offset] == wanted[offset : offset + limit]
+    assert [(text_to_time(r.last_updated), r.key) for r in by_offset] == wanted[offset : offset + limit]
     assert await THINGS.total(database, selection) == len(wanted)
 
 
