@@ -78,8 +78,9 @@ def main() -> None:
         else:
             print(f"PostgreSQL: left out, {postgresql_missing()}")
     if "ocpp" in only:
-        command = [sys.executable, "-m", "tests.bench.ocpp_messages"]
-        subprocess.run(command, check=True)
+        stations = ("--stations", "200" if arguments.quick else "2000")
+        subprocess.run([sys.executable, "-m", "tests.bench.ocpp_messages"], check=True)
+        subprocess.run([sys.executable, "-m", "tests.bench.ocpp_connections", *stations], check=True)
 
 
 if __name__ == "__main__":

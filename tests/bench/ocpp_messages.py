@@ -147,8 +147,8 @@ class Uncounted:
         return None
 
 
-async def serve_adapter(folder: Path, *, has_spool: bool) -> None:
-    """The adapter, with the real kit behind it or with nothing."""
+async def serve_adapter(folder: Path, *, has_spool: bool, **values: Any) -> None:
+    """The adapter, with the real kit behind it or with nothing; ``values`` are settings of its own."""
     from dataclasses import replace
 
     from adapters.kit.manifest import Account
@@ -168,7 +168,8 @@ async def serve_adapter(folder: Path, *, has_spool: bool) -> None:
         spool = Spool(Database(folder / "spool.sqlite"), bus, network="demo", instance="bench", now=ports.now)
         await spool.start()
         ports = replace(ports, facts=spool)
-    settings = OcppSettings(port=0, state_path=folder / "state.sqlite", messages_per_second=1e9, message_burst=1e9)
+    usual = {"port": 0, "state_path": folder / "state.sqlite", "messages_per_second": 1e9, "message_burst": 1e9}
+    settings = OcppSettings(**{**usual, **values})
     running = await start(ports, settings)
     print(running.addresses()["ocpp"].rsplit(":", 1)[1].strip("/"), flush=True)
     await asyncio.Event().wait()

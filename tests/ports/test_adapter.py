@@ -292,14 +292,18 @@ async def test_a_remote_start_and_a_remote_stop(world: World) -> None:
     assert ended.reason is StopReason.REMOTE
 
 
-async def test_a_card_that_comes_again_after_its_remote_start_is_authorised_anew(world: World) -> None:
+@pytest.mark.parametrize("connector", [1, 2], ids=["after the stop", "at another connector"])
+async def test_a_card_that_comes_again_after_its_remote_start_is_authorised_anew(world: World, connector: int) -> None:
     start: dict[str, Any] = {"connector_id": 1, "token_uid": TOKEN, "token_owner": EMSP}
     answer = await world.command("start-3", CommandName.START_CHARGING, **start)
     assert answer.outcome is CommandOutcome.ACCEPTED
     await until(lambda: world.told(TransactionStarted))
-    await world.driver.stop(1)
-    await until(lambda: world.told(TransactionEnded))
-    await world.driver.start(1, TOKEN)
+    if connector == 1:
+        await world.driver.stop(1)
+        await until(lambda: world.told(TransactionEnded))
+    else:
+        await world.driver.plug(connector)
+    await world.driver.start(connector, TOKEN)
     await until(lambda: len(world.told(TransactionStarted)) == 2)
     first, second = world.told(TransactionStarted)
     assert (first.command_id, first.token_owner) == ("start-3", EMSP)
