@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 import roaming.modules
 from contracts.station_keys import derive
+from roaming.model.identifiers import PartyId
 from roaming.model.time import Clock, SystemClock
 from roaming.model.version import Version
 from roaming.ocpi.addresses import AddressPolicy
@@ -59,7 +60,8 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             clock=clock,
             modules=find_modules(),
             public_url=settings.effective_public_url,
-            versions=(Version.V2_2_1,),
+            versions=tuple(Version(version) for version in sorted(set(settings.offered_versions))),
+            hub_party=PartyId.parse(settings.hub_party) if settings.hub_party else None,
             authorization_timeout=settings.authorization_timeout,
             command_timeout=settings.command_timeout,
             closing_grace=settings.closing_grace,

@@ -7,7 +7,7 @@ is two of them: ``DATABASE_URL`` and ``KAFKA_BOOTSTRAP``; without both it is the
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
@@ -19,6 +19,8 @@ from pydantic_settings import (
 )
 
 from contracts.bus.kafka_security import KafkaSecurity
+
+OcpiVersion = Literal["2.1.1", "2.2.1", "2.3.0"]
 
 
 class Settings(BaseSettings):
@@ -57,6 +59,16 @@ class Settings(BaseSettings):
         default="",
         description="Keys all digests and seals: 64 hex digits. Empty: made once and kept in the data directory.",
     )
+    offered_versions: Annotated[tuple[OcpiVersion, ...], NoDecode] = Field(
+        default=("2.2.1", "2.3.0"),
+        min_length=1,
+        description="OCPI versions that partners may choose from, by commas.",
+    )
+    hub_party: str = Field(
+        default="",
+        pattern="^([A-Z]{2}-?[A-Z0-9]{3})?$",
+        description="Party of this hub itself, such as NL-HUB: partners of 2.3.0 see it as hub_party_id. Empty: none.",
+    )
     allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Private networks that partner addresses may lie in, such as 10.0.0.0/8, by commas."
     )
@@ -75,7 +87,7 @@ class Settings(BaseSettings):
     ocpp_port: int = Field(default=9000, description="Port of the OCPP adapter (`roaming start`).")
     has_console: bool = Field(default=True, description="Serve the operator pages.")
 
-    @field_validator("allowed_networks", mode="before")
+    @field_validator("allowed_networks", "offered_versions", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

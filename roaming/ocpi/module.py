@@ -50,6 +50,8 @@ class Services:
     modules: "tuple[OcpiModule, ...]"
     versions: tuple[Version, ...] = (Version.V2_2_1,)
     """Offered, best last."""
+    hub_party: PartyId | None = None
+    """The hub itself, for 2.3.0 credentials."""
     authorization_timeout: float = 5.0
     """Seconds until a partner's silence on a real-time authorisation counts as unreachable."""
     command_timeout: float = 30.0

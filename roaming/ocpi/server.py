@@ -109,7 +109,7 @@ class OcpiServer:
         self._paths: PathTree[_Address] = PathTree()
         found: dict[str, _Address] = {}
         for module in modules:
-            for version in services.versions:
+            for version in sorted(services.versions, reverse=True):  # what all versions share speaks the newest
                 for route in module.routes if version in module.versions else ():
                     if version in route.versions:
                         address = found.setdefault(route_path(version, module, route), _Address(module, version, {}))

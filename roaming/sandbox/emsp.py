@@ -1,5 +1,5 @@
-"""A sandbox eMSP: OCPI 2.2.1 over HTTP with a store in memory. Knows nothing of the hub's inside: what it says and
-keeps is plain JSON, so that it judges the wire and not our own objects."""
+"""A sandbox eMSP: OCPI 2.1.1, 2.2.1 or 2.3.0 over HTTP with a store in memory. Knows nothing of the hub's
+inside: what it says and keeps is plain JSON, so that it judges the wire and not our own objects."""
 
 import asyncio
 import json
@@ -19,9 +19,9 @@ from roaming.ocpi.client import Answer, Call, OcpiClient
 from roaming.ocpi.credentials_token import candidates, header_value, new_token
 from roaming.ocpi.errors import Unauthorized
 from roaming.ocpi.headers import RequestIds, RoutingHeaders, response_headers
+from roaming.sandbox import versions
 from roaming.sandbox.faults import Fault, FaultPlan
 
-VERSION = "2.2.1"
 RECEIVED = ("locations", "tariffs", "sessions", "cdrs")
 HANGING_SECONDS = 30.0
 
@@ -71,6 +71,8 @@ class SandboxEmsp:
     party: PartyId
     client: OcpiClient
     name: str = "Sandbox eMSP"
+    version: str = "2.2.1"
+    """The only version it knows: one of ``versions.SPOKEN``."""
     drivers: dict[str, Driver] = field(default_factory=dict)
     objects: dict[str, dict[str, Any]] = field(default_factory=lambda: {module: {} for module in RECEIVED})
     history: list[Delivery] = field(default_factory=list)
@@ -87,27 +89,36 @@ class SandboxEmsp:
     _hub_parties: list[dict[str, Any]] = field(default_factory=list)
 
     async def register(self, versions_url: str, token_a: str) -> None:
-        """Registers with a hub by the handshake of OCPI 2.2.1 credentials. Raises ``RuntimeError`` with the step."""
-        versions = await self._call("GET", versions_url, token=token_a)
-        details_url = next((v["url"] for v in versions.data or [] if v["version"] == VERSION), None)
+        """Registers with a hub by the handshake of OCPI credentials. Raises ``RuntimeError`` with the step."""
+        await self._exchange("POST", versions_url, token_a)
+
+    async def change_version(self, version: str, versions_url: str) -> None:
+        """Speaks another version from now on and says so by PUT. Raises ``RuntimeError`` with the step."""
+        self.version = version
+        await self._exchange("PUT", versions_url, self._hub_token)
+
+    async def _exchange(self, method: str, versions_url: str, token: str) -> None:
+        offered = await self._call("GET", versions_url, token=token)
+        details_url = next((v["url"] for v in offered.data or [] if v["version"] == self.version), None)
         if details_url is None:
-            raise RuntimeError(f"{versions_url} does not offer {VERSION}: {versions.message or versions.error}")
-        details = await self._call("GET", details_url, token=token_a)
-        self._hub = {(e["identifier"], e["role"]): e["url"] for e in details.data["endpoints"]}
+            raise RuntimeError(f"{versions_url} does not offer {self.version}: {offered.message or offered.error}")
+        details = await self._call("GET", details_url, token=token)
+        self._hub = versions.addresses_in(self.version, details.data)
         token_b = new_token()
         self._accepted.add(token_b)
-        answer = await self._call(
-            "POST", self._hub["credentials", "SENDER"], token=token_a, body=self._credentials(token_b)
+        body = versions.credentials_body(
+            self.version, token=token_b, url=f"{self.url}/versions", party=self.party, name=self.name
         )
+        answer = await self._call(method, self._hub["credentials", "SENDER"], token=token, body=body)
         if not answer.is_delivered:
             raise RuntimeError(f"credentials refused: {answer.message or answer.error}")
         self._hub_token = answer.data["token"]
-        self._hub_parties = answer.data["roles"]
+        self._hub_parties = versions.parties_in(self.version, answer.data)
 
     async def push_tokens(self) -> None:
         """Gives the hub its drivers' tokens, so that nobody on a whitelist is asked about. Raises ``RuntimeError``."""
         for driver in self.drivers.values():
-            token = driver.token(self.party)
+            token = self._token(driver)
             url = join(self._hub["tokens", "RECEIVER"], self.party.country_code, self.party.party_id, driver.uid)
             answer = await self._call("PUT", url, body=token, to=self.cpo)
             if not answer.is_delivered:
@@ -143,7 +154,7 @@ class SandboxEmsp:
 
     async def start(self, driver: Driver, location_id: str, evse_uid: str) -> tuple[str, str]:
         """Sends START_SESSION for a driver."""
-        body = {"token": driver.token(self.party), "location_id": location_id, "evse_uid": evse_uid}
+        body = {"token": self._token(driver), "location_id": location_id, "evse_uid": evse_uid}
         return await self.command("START_SESSION", body)
 
     async def stop(self, session_id: str) -> tuple[str, str]:
@@ -158,21 +169,19 @@ class SandboxEmsp:
                 partner_key="hub",
                 method=method,
                 url=url,
-                token_header=header_value(token or self._hub_token, "base64"),
-                headers=RoutingHeaders(self.party, to) if to else None,
+                token_header=header_value(token or self._hub_token, "raw" if self._is_old else "base64"),
+                headers=RoutingHeaders(self.party, to) if to and not self._is_old else None,
                 ids=RequestIds.fresh(),
                 body=json.dumps(body).encode() if body is not None else None,
             )
         )
 
-    def _credentials(self, token: str) -> dict[str, Any]:
-        role = {
-            "role": "EMSP",
-            "country_code": self.party.country_code,
-            "party_id": self.party.party_id,
-            "business_details": {"name": self.name},
-        }
-        return {"token": token, "url": f"{self.url}/versions", "roles": [role]}
+    @property
+    def _is_old(self) -> bool:
+        return self.version == "2.1.1"
+
+    def _token(self, driver: Driver) -> dict[str, Any]:
+        return versions.token_body(self.version, driver.token(self.party))
 
     def app(self) -> FastAPI:
         """The HTTP side."""
@@ -182,7 +191,9 @@ class SandboxEmsp:
 
     async def _answer(self, request: Request, path: str) -> Response:
         ids, routing = RequestIds.parse(request.headers), RoutingHeaders.parse(request.headers)
-        headers = response_headers(ids, routing)
+        if self._is_old and routing.to_headers():
+            return _envelope(None, 2001, "routing headers are none of 2.1.1", 400)
+        headers = {} if self._is_old else response_headers(ids, routing)
         if not self._is_known(request.headers.get("authorization")):
             return _envelope(None, 2000, "unknown token", 401, headers)
         parts = path.strip("/").split("/")
@@ -211,11 +222,12 @@ class SandboxEmsp:
     async def _dispatch(self, method: str, parts: list[str], body: Any, headers: dict[str, str]) -> Response:
         match method, parts:
             case "GET", ["versions"]:
-                return _envelope([{"version": VERSION, "url": f"{self.url}/{VERSION}"}], headers=headers)
-            case "GET", ["2.2.1"]:
-                return _envelope({"version": VERSION, "endpoints": self._endpoints()}, headers=headers)
+                mine = [{"version": self.version, "url": f"{self.url}/{self.version}"}]
+                return _envelope(mine, headers=headers)
+            case "GET", [version] if version == self.version:
+                return _envelope({"version": version, "endpoints": self._endpoints()}, headers=headers)
             case "GET", ["tokens"]:
-                tokens = [driver.token(self.party) for driver in self.drivers.values()]
+                tokens = [self._token(driver) for driver in self.drivers.values()]
                 return _envelope(tokens, headers={**headers, "X-Total-Count": str(len(tokens)), "X-Limit": "100"})
             case "POST", ["tokens", uid, "authorize"]:
                 return await self._authorize(uid, body, headers)
@@ -234,16 +246,17 @@ class SandboxEmsp:
             case _:
                 return _envelope(None, 2000, "no such address", 404, headers)
 
-    def _endpoints(self) -> list[dict[str, str]]:
+    def _endpoints(self) -> list[dict[str, Any]]:
         entries = [("credentials", "SENDER"), ("tokens", "SENDER"), ("commands", "SENDER")]
         entries += [(module, "RECEIVER") for module in RECEIVED]
-        return [{"identifier": m, "role": InterfaceRole(r).value, "url": f"{self.url}/{m}"} for m, r in entries]
+        told = [(module, InterfaceRole(role).value, f"{self.url}/{module}") for module, role in entries]
+        return versions.endpoint_bodies(self.version, told)
 
     async def _authorize(self, uid: str, body: Any, headers: dict[str, str]) -> Response:
         await asyncio.sleep(self.authorization_delay)
         driver = self.drivers.get(uid.upper())
         if driver is None:
-            return _envelope(None, 2004, "unknown token", 404, headers)
+            return _envelope(None, 2000 if self._is_old else 2004, "unknown token", 404, headers)
         info: dict[str, Any] = {
             "allowed": "ALLOWED" if driver.is_allowed else "BLOCKED",
             "token": driver.token(self.party),
@@ -252,17 +265,19 @@ class SandboxEmsp:
             info["authorization_reference"] = uuid.uuid4().hex
             if body:
                 info["location"] = body
+        info = versions.info_body(self.version, info)
         self.history.append(Delivery(datetime.now(UTC), "POST", "authorize", uid, info))
         return _envelope(info, headers=headers)
 
     def _take_cdr(self, cdr: dict[str, Any], headers: dict[str, str]) -> Response:
-        key = f"{cdr['country_code']}/{cdr['party_id']}/{cdr['id']}".upper()
+        owner = self.cpo if self._is_old else PartyId.of(cdr["country_code"], cdr["party_id"])
+        key = "/".join((*owner, cdr["id"])).upper()
         if key in self.objects["cdrs"]:
             self.doubles.append(cdr["id"])
         else:
             self.objects["cdrs"][key] = cdr
         self.history.append(Delivery(datetime.now(UTC), "POST", "cdrs", key, cdr))
-        address = f"{self.url}/cdrs/{cdr['country_code']}/{cdr['party_id']}/{cdr['id']}"
+        address = join(f"{self.url}/cdrs", *owner, cdr["id"])
         return _envelope(None, http_status=201, headers={**headers, "Location": address})
 
     def _change(self, method: str, module: str, key: list[str], body: Any, headers: dict[str, str]) -> Response:

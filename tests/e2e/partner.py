@@ -20,12 +20,13 @@ ADA, GRACE, MALLORY = "04A1B2C3D4", "04E5F60718", "04BADBAD01"
 class Partner:
     """``async with`` it; ``emsp`` is the eMSP itself."""
 
-    def __init__(self, party: str = "DE-SBX", drivers: Sequence[Driver] = ()) -> None:
+    def __init__(self, party: str = "DE-SBX", drivers: Sequence[Driver] = (), version: str = "2.2.1") -> None:
         self._client = OcpiClient(AddressPolicy.of("127.0.0.0/8", is_http_allowed=True))
         self._port = free_port()
         owner = PartyId.parse(party)
         known = {driver.uid: driver for driver in drivers} or sample_drivers(owner)
-        self.emsp = SandboxEmsp(url=f"http://127.0.0.1:{self._port}", party=owner, client=self._client, drivers=known)
+        url = f"http://127.0.0.1:{self._port}"
+        self.emsp = SandboxEmsp(url=url, party=owner, client=self._client, drivers=known, version=version)
         self._server: QuietServer | None = None
         self._serving: asyncio.Task[None] | None = None
 

@@ -8,7 +8,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from roaming.stations import presence
 from roaming.stations.bindings import Binding, bind
 from roaming.store.consume import Received
 from tests.kit import ocpi_bodies
+from tests.kit.ocpi_speech import Speech
 from tests.kit.speaking import envelope_of
 
 PUBLIC_URL = "http://hub.test/ocpi"
@@ -80,8 +81,10 @@ class Answer:
 class HubInProcess:
     """See the module docstring. Made by ``hub_in_process``."""
 
-    def __init__(self, services: Services, client: httpx.AsyncClient) -> None:
+    def __init__(self, services: Services, client: httpx.AsyncClient, version: str) -> None:
         self.services = services
+        self.speech = Speech(version)
+        """What all connected partners speak."""
         self._client = client
         self.tokens: dict[str, str] = {}
         """The credentials token of each partner, by partner id."""
@@ -154,7 +157,7 @@ class HubInProcess:
                 work,
                 directory,
                 directory.partners[partner_id],
-                version="2.2.1",
+                version=self.speech.version,
                 versions_url=f"{url}/versions",
                 endpoints=[
                     Endpoint(module=module, role=side, url=f"{url}/{side.lower()}/{module}")
@@ -177,7 +180,8 @@ class HubInProcess:
     async def host_location(self, location_id: str, **values: Any) -> None:
         """A location of NL-HUB with one EVSE, published unless ``values`` say otherwise."""
         evse = ocpi_bodies.evse(uid=f"{location_id}-1", evse_id="NL*HUB*E1")
-        body = ocpi_bodies.location(HOSTED_CPO, id=location_id, evses=[evse], **values)
+        given: dict[str, Any] = {"id": location_id, "postal_code": "69002", "evses": [evse]}
+        body = ocpi_bodies.location(HOSTED_CPO, **given | values)
         location: Location = _decoded(locations.LOCATION_CODECS, body)
         async with self.services.database.work() as work:
             await locations.publish(work, location)
@@ -220,9 +224,9 @@ def _decoded(codecs: Any, body: dict[str, Any]) -> Any:
 
 @asynccontextmanager
 async def hub_in_process(
-    database_url: str, folder: Path, *, versions: tuple[Version, ...] = (Version.V2_2_1,), **settings: Any
+    database_url: str, folder: Path, *, version: str = "2.2.1", **settings: Any
 ) -> AsyncIterator[HubInProcess]:
-    """Opens the services on a migrated, empty database, with everybody connected and without objects."""
+    """Opens the services on a migrated, empty database, with everybody connected in ``version`` and without objects."""
     chosen = Settings(
         data_dir=folder,
         database_url=database_url,
@@ -232,12 +236,11 @@ async def hub_in_process(
         is_http_allowed=True,
         **settings,
     )
-    async with open_services(chosen) as opened:
-        services = replace(opened, versions=versions)
+    async with open_services(chosen) as services:
         app = create_app(services)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
-            hub = HubInProcess(services, client)
+            hub = HubInProcess(services, client, version)
             async with services.database.work() as work:
                 await registry.host_party(work, PartyId.parse(HOSTED_CPO), Role.CPO, name="Hub Charging")
                 await registry.host_party(work, PartyId.parse(HOSTED_EMSP), Role.EMSP, name="Home Mobility")

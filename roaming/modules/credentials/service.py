@@ -65,9 +65,11 @@ class Offer:
 
 def ours(services: Services, directory: Directory, token: str) -> Credentials:
     """Our credentials with ``token`` for the other side to send."""
+    hub = services.hub_party
     return Credentials(
         token=token,
         url=f"{services.public_url}/versions",
+        hub_party_id=f"{hub.country_code}{hub.party_id}" if hub is not None else None,
         roles=tuple(
             CredentialsRole(
                 role=entry.role,

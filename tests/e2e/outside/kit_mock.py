@@ -1,4 +1,4 @@
-"""The OCPI 2.2.1 eMSP of the Rust crate ocpi-kit (``ocpi serve-mock``) behind a relay that writes down what it is told.
+"""The OCPI eMSP of the Rust crate ocpi-kit (``ocpi serve-mock``) behind a relay that writes down what it is told.
 
 The mock is outside: discovery, credentials, every receiver, the real-time authorisation and its store. It keeps no
 registrations: it answers a POST of credentials with its own, never calls back and forgets the token it was given. The
@@ -42,7 +42,8 @@ async def ocpi(*arguments: str, is_failure_expected: bool = False) -> str:
 class KitMock:
     """``async with`` it. ``url`` is the relay's, which is also what the mock's version details say."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, version: str = "2.2.1") -> None:
+        self.version = version
         self._folder = folder
         self._relay = ScriptedPartner(self._pass_on)
         self._port = free_port()
@@ -53,7 +54,7 @@ class KitMock:
     async def __aenter__(self) -> "KitMock":
         await self._relay.__aenter__()
         bind = f"{LOOPBACK}:{self._port}"
-        roles = ("--role", "emsp", "--version", "2.2.1", "--empty")
+        roles = ("--role", "emsp", "--version", self.version, "--empty")
         command = [ocpi_program(), "--insecure", "serve-mock", "--bind", bind, "--base-url", self._relay.url, *roles]
         self._process = ServerProcess(command, log=self._folder / "mock.log")
         await asyncio.to_thread(self._process.start, lambda text: "ocpi conformance" in text, seconds=20)

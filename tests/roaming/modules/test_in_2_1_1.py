@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from roaming.ocpi.module import ALL_VERSIONS
 from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
+from tests.kit.ocpi_speech import ALL
 
 OLD = "/2.1.1/receiver"
 
@@ -17,7 +17,7 @@ OLD = "/2.1.1/receiver"
 @pytest.fixture
 async def hub(database_url: str, tmp_path: Path) -> AsyncIterator[HubInProcess]:
     """Serves all versions."""
-    async with hub_in_process(database_url, tmp_path, versions=ALL_VERSIONS) as running:
+    async with hub_in_process(database_url, tmp_path, offered_versions=ALL) as running:
         yield running
 
 
