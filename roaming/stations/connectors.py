@@ -100,5 +100,7 @@ def evse_status(connectors: Sequence[ConnectorStatus], station: ConnectorStatus 
         return Status.INOPERATIVE
     if station == ConnectorStatus.FAULTED:
         return Status.OUTOFORDER
+    if len(connectors) == 1:
+        return EVSE_STATUS[connectors[0]]
     found = {EVSE_STATUS[status] for status in connectors} or {Status.UNKNOWN}
     return next(status for status in STRONGEST_FIRST if status in found)

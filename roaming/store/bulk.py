@@ -284,10 +284,16 @@ def _parameters(shape: _Shape, values: Sequence[tuple[Any, ...]]) -> tuple[Any, 
             _check_each(time_to_text, columns[index])
         return tuple(columns)
     rows = [list(row) for row in values]
-    for index, convert in [(i, exact_to_millionths) for i in exact] + [(i, time_to_text) for i in times]:
+    for index in exact:
         for row in rows:
             if row[index] is not None:
-                row[index] = convert(row[index])
+                row[index] = exact_to_millionths(row[index])
+    for index in times:
+        last, text = None, None
+        for row in rows:
+            if (time := row[index]) is not last:  # mostly the one time of the transaction
+                last, text = time, None if time is None else time_to_text(time)
+            row[index] = text
     return (_JSON.encode(rows).decode(),)
 
 
