@@ -15,6 +15,7 @@ from roaming.rating.cutting import PricedSession, price_session
 from roaming.rating.timeline import Reading, StateChange, Timeline, charging_state
 
 MAX_READINGS = 5_000
+"""Three and a half days at a reading a minute. Of a station that sends more every second reading is kept."""
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,12 +41,16 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+MeterReading = tuple[datetime, Decimal, Decimal | None]
+"""(time, Wh, W or nothing)."""
+
+
 class Course(msgspec.Struct, frozen=True, kw_only=True):
     """All of it. Readings are (time, Wh, W or nothing) in the order of time; states likewise."""
 
     start: Start | None = None
     end: End | None = None
-    readings: tuple[tuple[datetime, Decimal, Decimal | None], ...] = ()
+    readings: tuple[MeterReading, ...] = ()
     states: tuple[tuple[datetime, str], ...] = ()
     signed: tuple[tuple[datetime, str, str], ...] = ()
     """Signed readings (time, context, data) exactly as the station sent them."""
@@ -88,10 +93,18 @@ def metered(course: Course, message: MeterValuesTaken) -> Course:
             readings[sample.at] = (register, _total(sample.values, Measurand.POWER))
         for entry in sample.signed:
             signed[sample.at, sample.context.value] = entry.data
-    ordered = tuple((at, *readings[at]) for at in sorted(readings))[:MAX_READINGS]
+    ordered = thinned(tuple((at, *readings[at]) for at in sorted(readings)))
     return msgspec.structs.replace(
         course, readings=ordered, signed=tuple((at, context, signed[at, context]) for at, context in sorted(signed))
     )
+
+
+def thinned(readings: tuple[MeterReading, ...]) -> tuple[MeterReading, ...]:
+    """At most ``MAX_READINGS``: the first and the last are always kept, and between them every second one where there
+    are too many. What lies between two readings is spread evenly over their time, so none of the energy is lost."""
+    while len(readings) > MAX_READINGS:
+        readings = (*readings[:-1:2], readings[-1])
+    return readings
 
 
 def _total(values: tuple[object, ...], measurand: Measurand) -> Decimal | None:

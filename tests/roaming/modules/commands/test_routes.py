@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from tests.kit import ocpi_bodies
+from contracts.messages import CommandRequested, TokenOwner
+from tests.kit import ocpi_bodies, outbox
 from tests.kit.hub_in_process import RECEIVER, SENDER, HubInProcess
 
 COMMANDS = f"{RECEIVER}/commands"
@@ -85,3 +86,15 @@ async def test_there_is_no_such_command(hub: HubInProcess) -> None:
 async def test_a_result_of_a_command_that_we_did_not_send(hub: HubInProcess) -> None:
     answer = await hub.call("cpo", "POST", f"{SENDER}/commands/START_SESSION/none", body={"result": "ACCEPTED"})
     assert answer.http_status == 404
+
+
+async def test_a_remote_start_tells_the_adapter_whose_token_it_is(hub: HubInProcess) -> None:
+    await hub.host_station("CS-1", "OURS")
+    answer = await send(hub, "START_SESSION", BODIES["START_SESSION"])
+    assert answer.data["result"] == "ACCEPTED", answer.text
+    ((_, asked),) = await outbox.waiting(hub.services.database, CommandRequested)
+    token = BODIES["START_SESSION"]["token"]
+    assert asked.token_uid == token["uid"]
+    assert asked.token_owner == TokenOwner(
+        country_code="DE", party_id="AAA", token_type="RFID", contract_id=token["contract_id"]
+    )

@@ -1,0 +1,88 @@
+"""The course of a charge: the same whatever order its facts come in, however often, however many."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.messages import MeterValuesTaken, TransactionEnded, TransactionStarted
+from contracts.messages.metering import MeterSample, MeterValue
+from contracts.vocabulary import AuthorizationStatus, Measurand, StopReason
+from roaming.modules.sessions.course import MAX_READINGS, Course, ended, metered, started, thinned, timeline_of
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+START = TransactionStarted(
+    network="main",
+    station_id="A",
+    connector_id=1,
+    transaction_id="1",
+    token_uid="CARD",
+    started_at=NOON,
+    register_wh=Decimal(1000),
+    authorization=AuthorizationStatus.ACCEPTED,
+)
+
+
+def end(minutes: int, wh: int) -> TransactionEnded:
+    return TransactionEnded(
+        network="main",
+        station_id="A",
+        transaction_id="1",
+        ended_at=NOON + timedelta(minutes=minutes),
+        register_wh=Decimal(wh),
+        reason=StopReason.DRIVER,
+    )
+
+
+def taken(minutes: float, wh: int) -> MeterValuesTaken:
+    value = MeterValue(measurand=Measurand.ENERGY_REGISTER, value=Decimal(wh))
+    sample = MeterSample(at=NOON + timedelta(minutes=minutes), values=(value,))
+    return MeterValuesTaken(network="main", station_id="A", connector_id=1, transaction_id="1", samples=(sample,))
+
+
+Fact = TransactionStarted | TransactionEnded | MeterValuesTaken
+
+
+def course_of(facts: list[Fact]) -> Course:
+    course = Course()
+    for fact in facts:
+        match fact:
+            case TransactionStarted():
+                course = started(course, fact, "c")
+            case TransactionEnded():
+                course = ended(course, fact)
+            case MeterValuesTaken():
+                course = metered(course, fact)
+    return course
+
+
+@given(st.sets(st.integers(1, 59), max_size=20), st.randoms(use_true_random=False))
+def test_any_order_and_any_repeat_lead_to_one_course(minutes: set[int], chance: random.Random) -> None:
+    facts: list[Fact] = [START, end(60, 9000), *(taken(minute, 1000 + 100 * minute) for minute in minutes)]
+    mixed = facts + [fact for fact in facts if chance.random() < 0.3]
+    chance.shuffle(mixed)
+    assert course_of(mixed) == course_of(facts)
+
+
+@pytest.mark.parametrize("count", [MAX_READINGS - 1, MAX_READINGS, MAX_READINGS + 1, 3 * MAX_READINGS])
+def test_of_too_many_readings_the_ends_are_kept(count: int) -> None:
+    readings = tuple((NOON + timedelta(seconds=n), Decimal(n), None) for n in range(count))
+    kept = thinned(readings)
+    assert len(kept) <= MAX_READINGS
+    assert len(kept) >= min(count, MAX_READINGS // 2)
+    assert (kept[0], kept[-1]) == (readings[0], readings[-1])
+    assert set(kept) <= set(readings)
+    assert list(kept) == sorted(kept)
+
+
+def test_a_station_that_sends_too_much_is_heard_to_its_last_word() -> None:
+    readings = tuple((NOON + timedelta(seconds=n), Decimal(1000 + n), None) for n in range(MAX_READINGS))
+    course = Course(readings=readings)
+    for more in range(3):
+        course = metered(course, taken(100 + more, 9000 + more))
+    timeline = timeline_of(started(course, START, "c"))
+    assert timeline.readings[-1].register_wh == Decimal(9002)
+    assert timeline.end == NOON + timedelta(minutes=102)
