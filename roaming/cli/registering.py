@@ -7,7 +7,6 @@ from sqlalchemy import update
 
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
-from roaming.hub.deliver import DELIVERIES
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.modules.credentials.service import RegistrationFailed, register
@@ -15,6 +14,7 @@ from roaming.ocpi.client import Call
 from roaming.ocpi.credentials_token import new_token
 from roaming.ocpi.headers import RequestIds
 from roaming.ocpi.module import dialect_of
+from roaming.ocpi.outgoing import DELIVERIES
 from roaming.partners import registry
 from roaming.stations import presence
 from roaming.store.dead_letters import list_dead, replay

@@ -10,7 +10,7 @@ from sqlalchemy import delete
 
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.module import DeliveryKind, OcpiModule, Outgoing, Recipient, Services
-from roaming.ocpi.outgoing import DeliveryRow, OutgoingRow
+from roaming.ocpi.outgoing import DELIVERIES, OutgoingRow
 from roaming.partners.directory import Directory
 from roaming.store.bulk import insert_new, upsert
 from roaming.store.database import Work
@@ -22,7 +22,6 @@ logger = structlog.get_logger(__name__)
 BATCH = 500
 IDLE_SECONDS = 0.5
 OUTGOING = OutgoingRow.__table__  # type: ignore[attr-defined]
-DELIVERIES = DeliveryRow.__table__  # type: ignore[attr-defined]
 _SELECT = (
     "SELECT id, module, object_key, owner, part, order_key, detail, correlation_id FROM outgoing ORDER BY id LIMIT $1"
 )

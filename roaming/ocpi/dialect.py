@@ -12,6 +12,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     token_encoding: TokenEncoding = "base64"
     has_trailing_slash: bool = False
     """The partner answers only addresses that end with a slash."""
+    at_once: int = 8
+    """Calls to the partner under way at once, at most."""
 
     @classmethod
     def of_version(cls, version: str) -> "Dialect":

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
 from sqlmodel import Field, SQLModel
 
 from roaming.ocpi.module import Outgoing
@@ -69,6 +69,9 @@ class DeliveryRow(SQLModel, table=True):
     last_error: str = Field(default="", sa_column=Column(Text, nullable=False))
     remote_url: str = Field(default="", sa_column=Column(Text, nullable=False))
     """Where the partner says it keeps the object (``Location`` of a CDR)."""
+
+
+DELIVERIES: Table = DeliveryRow.__table__  # type: ignore[attr-defined]
 
 
 async def tell(work: Work, changes: Sequence[Outgoing]) -> None:

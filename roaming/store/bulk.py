@@ -74,14 +74,23 @@ async def upsert(
 
 
 async def update_unlocked(
-    connection: AsyncConnection, table: Table, rows: Sequence[Row], *, key: str, only_if: str, update: tuple[str, ...]
-) -> None:
+    connection: AsyncConnection,
+    table: Table,
+    rows: Sequence[Row],
+    *,
+    key: str,
+    only_if: str,
+    update: tuple[str, ...],
+    where: str = "true",
+) -> set[Any]:
     """Updates the columns of ``update`` in rows found by ``key`` where the column ``only_if`` still has the value
-    given. Passes over rows that another transaction is changing: for what can be made again."""
+    given and ``where`` (SQL over ``t``) holds; returns the keys of those written. Passes over rows that another
+    transaction is changing, so that no two wait for each other: for what can be made or tried again."""
     if not rows:
-        return
+        return set()
     shape, values = _prepare(connection, table, rows)
-    await connection.exec_driver_sql(_update_sql(shape, key, only_if, update), _parameters(shape, values))
+    sql = _update_sql(shape, key, only_if, update, where)
+    return {written for (written,) in await connection.exec_driver_sql(sql, _parameters(shape, values))}
 
 
 async def update_held(
@@ -189,7 +198,7 @@ def _insert_sql(shape: _Shape, key: tuple[str, ...], action: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _update_sql(shape: _Shape, key: str, only_if: str, update: tuple[str, ...]) -> str:
+def _update_sql(shape: _Shape, key: str, only_if: str, update: tuple[str, ...], where: str) -> str:
     name = shape.table.name
     sets = ", ".join(f"{column} = n.{column}" for column in update)
     if shape.dialect == "postgresql":
@@ -198,13 +207,14 @@ def _update_sql(shape: _Shape, key: str, only_if: str, update: tuple[str, ...]) 
         free = f"SELECT {key} FROM {name} WHERE {key} IN ({keys}) FOR UPDATE SKIP LOCKED"  # noqa: S608
         return (
             f"WITH free AS ({free}) UPDATE {name} AS t SET {sets} FROM {source}, free"  # noqa: S608
-            f" WHERE t.{key} = n.{key} AND t.{key} = free.{key} AND t.{only_if} = n.{only_if}"
+            f" WHERE t.{key} = n.{key} AND t.{key} = free.{key} AND t.{only_if} = n.{only_if} AND {where}"
+            f" RETURNING t.{key}"
         )
     values = ", ".join(f"value ->> {index} AS {column}" for index, column in enumerate(shape.columns))
     source = f"(SELECT {values} FROM json_each(?)) AS n"  # noqa: S608 - names come from our tables
     return (
         f"UPDATE {name} AS t SET {sets} FROM {source}"  # noqa: S608
-        f" WHERE t.{key} = n.{key} AND t.{only_if} = n.{only_if}"
+        f" WHERE t.{key} = n.{key} AND t.{only_if} = n.{only_if} AND {where} RETURNING {key}"
     )
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from roaming.hub import deliver
+from roaming.hub import judging, recording, sending
 from roaming.hub.deliver import Deliverer
 from roaming.hub.fan_out import FanOut
 from roaming.model.identifiers import PartyId
@@ -144,9 +144,10 @@ async def services(database: Database) -> AsyncIterator[Services]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliver, "TIMEOUT_SECONDS", 0.5)
-    monkeypatch.setattr(deliver, "FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(deliver, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(sending, "TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(recording, "MARGIN_SECONDS", 0.5)
+    monkeypatch.setattr(judging, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(judging, "LONGEST_PAUSE", 0.1)
 
 
 async def connect(services: Services, partner_id: str, url: str, emsp: PartyId = EMSP) -> None:
@@ -275,6 +276,53 @@ async def test_a_dead_partner_delays_nobody_else(services: Services) -> None:
             rows = await services.database.reader.fetch("SELECT state FROM deliveries WHERE partner_id = 'dead'")
             assert rows
             assert rows[0][0] == "PENDING"
+
+
+async def test_a_partner_that_hangs_delays_nobody_else(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "TIMEOUT_SECONDS", 30.0)
+    others = [Door() for _ in range(4)]
+    hanging = Door(plan=["lost"] * 1000)
+    async with contextlib.AsyncExitStack() as open_doors:
+        for number, door in enumerate([*others, hanging]):
+            partner = await open_doors.enter_async_context(ScriptedPartner(door))
+            await connect(services, f"ems{number}", partner.url, PartyId("DE", f"EM{number}"))
+        async with working(services):
+            for number in range(40):
+                await change(services, f"o{number}", str(number))
+            await until(lambda: all(len(door.taken) >= 40 for door in others), seconds=20)
+            assert 0 < len(hanging.taken) <= 8, "so many calls at once as it is allowed, and no more"
+            rows = await services.database.reader.fetch(
+                "SELECT COUNT(*) FROM deliveries WHERE partner_id = 'ems4' AND state = 'PENDING'"
+            )
+            assert rows[0][0] == 40
+
+
+async def test_one_slow_call_does_not_hold_up_the_next(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "TIMEOUT_SECONDS", 30.0)
+    door = Door(plan=["lost"])
+    async with ScriptedPartner(door) as partner:
+        await connect(services, "ems", partner.url)
+        async with working(services):
+            for number in range(60):
+                await change(services, f"o{number}", str(number))
+            await until(lambda: len(door.taken) >= 60, seconds=10)
+
+
+async def test_after_a_kill_a_record_is_not_looked_up_while_its_sending_may_be_under_way(services: Services) -> None:
+    door = Door(plan=["lost"])
+    async with ScriptedPartner(door) as partner:
+        await connect(services, "ems", partner.url)
+        async with working(services):
+            await change(services, "r0", "r0", kind="records")
+            await until(lambda: door.taken)
+            ends_at = asyncio.get_running_loop().time() + sending.TIMEOUT_SECONDS
+        async with working(services):
+            while asyncio.get_running_loop().time() < ends_at:
+                assert door.looked_up == 0
+                await asyncio.sleep(0.02)
+            await until(lambda: _is_done(services, "r0"))
+    assert door.looked_up >= 1
+    assert door.taken == [("r0", "r0")]
 
 
 async def test_nothing_flows_without_an_agreement(services: Services) -> None:

@@ -1,0 +1,237 @@
+"""All deliveries to one partner: so many calls at once as it can take, one at a time for each order key.
+
+A call that ends makes room for the next at once; nobody waits for the slowest of a batch. No transaction is open
+while we wait for a partner.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import update
+
+from roaming.hub import judging
+from roaming.hub.judging import COLUMNS, Pending, Prepared, Result, prepare
+from roaming.hub.recording import Recorder
+from roaming.hub.sending import Sender
+from roaming.ocpi.module import DeliveryRules, Services, Verdict, dialect_of
+from roaming.ocpi.outgoing import DELIVERIES
+from roaming.partners.directory import Partner
+from roaming.store.columns import text_to_time
+from roaming.store.errors import StoreUnavailable
+from roaming.store.locks import Locks
+
+logger = structlog.get_logger(__name__)
+
+MOST_UNRECORDED = 200
+"""Calls that have ended and wait for the store: a slow commit must not keep the partner waiting."""
+FEW, MANY = 40, 1000
+"""Rows looked at for something to send; many only where the few are all held up."""
+LINGER_SECONDS = 2.0
+"""A lane with nothing to do keeps the partner's lock for so long: most partners soon have something new."""
+REST_SECONDS = 0.5
+_PENDING = (
+    f"SELECT {COLUMNS} FROM deliveries WHERE partner_id = $1 AND state = 'PENDING'"  # noqa: S608 - names of our own
+    " ORDER BY id LIMIT $2"
+)
+
+
+class Lane:
+    """One partner, while this process holds its lock."""
+
+    def __init__(
+        self,
+        services: Services,
+        rules: Mapping[str, DeliveryRules[Any]],
+        locks: Locks,
+        recorder: Recorder,
+        partner_id: str,
+    ) -> None:
+        self._services = services
+        self._rules = rules
+        self._locks = locks
+        self._partner_id = partner_id
+        self._recorder = recorder
+        self._sender = Sender(services, recorder)
+        self._news = asyncio.Event()
+        self._may_have_more = True
+        self._ready: list[Prepared] = []
+        """Claimed and built, of different order keys, none of which is under way."""
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        """By order key: calling, or ended and not recorded yet."""
+        self._calling = 0
+        self._at_once = 1
+        self._pause = 0.0
+        self._paused_at = 0.0
+        self._resumes_at = 0.0
+
+    def poke(self) -> None:
+        """There may be something new to deliver."""
+        self._may_have_more = True
+        self._news.set()
+
+    @property
+    def was_poked(self) -> bool:
+        """Since it last looked."""
+        return self._may_have_more
+
+    async def run(self) -> None:
+        """Delivers until nothing has been due for a while; then gives the partner's lock back."""
+        name = f"partner:{self._partner_id}"
+        try:
+            try:
+                await self._work(name)
+            except Exception:
+                logger.exception("delivery_lane_failed", partner=self._partner_id)
+                await asyncio.sleep(1.0)
+            await asyncio.gather(*self._under_way.values())
+        finally:
+            for task in self._under_way.values():
+                task.cancel()
+            await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+            await self._locks.release(name)
+
+    async def _work(self, lock: str) -> None:
+        while await self._locks.try_acquire(lock):
+            self._news.clear()
+            try:
+                await self._fill()
+            except StoreUnavailable as error:
+                logger.warning("delivery_waits", partner=self._partner_id, reason=str(error))
+                self.poke()
+                await asyncio.sleep(REST_SECONDS)
+            rest = self._resumes_at - time.monotonic()
+            if self._under_way or rest > 0:
+                await self._news_within(rest if rest > 0 else None)
+            elif not await self._news_within(LINGER_SECONDS):
+                return
+
+    async def _news_within(self, seconds: float | None) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _fill(self) -> None:
+        """Begins as many attempts as there is room for."""
+        if self._room() and not self._ready and self._may_have_more:
+            await self._claim()
+        room = self._room()
+        begun, self._ready = self._ready[:room], self._ready[room:]
+        for prepared in begun:
+            attempt = self._attempt(prepared, time.monotonic())
+            self._calling += 1
+            self._under_way[prepared.pending.order_key] = asyncio.create_task(attempt)
+
+    def _room(self) -> int:
+        """How many more calls may begin; one alone while the partner is being spared."""
+        if not self._pause:
+            unrecorded = len(self._under_way) - self._calling
+            return 0 if unrecorded >= MOST_UNRECORDED else max(0, self._at_once - self._calling)
+        is_time = time.monotonic() >= self._resumes_at
+        return 1 if is_time and not self._under_way else 0
+
+    async def _claim(self) -> None:
+        """Looks for what can be sent next and builds it. Should an object change before its call leaves, its delivery
+        has another revision by then or soon, and is sent once more."""
+        self._may_have_more = False
+        partner = (await self._services.directory.current()).partners.get(self._partner_id)
+        if partner is None or not partner.is_connected:
+            await self._postpone("the partner is not registered")
+            return
+        self._at_once = max(1, dialect_of(partner).at_once)
+        for limit in (FEW, MANY):
+            rows = await self._services.database.reader.fetch(_PENDING, self._partner_id, limit)
+            chosen = self._choose(partner, [row for row in rows if row[1] in self._rules])
+            if chosen or len(rows) < limit:
+                break
+        # Two rounds of calls, not more: what waits here grows old
+        most = 1 if self._pause else 2 * self._at_once
+        if len(rows) == limit or len(chosen) > most:
+            self._may_have_more = True
+        self._ready = await self._prepare(chosen[:most])
+
+    def _choose(self, partner: Partner, rows: Sequence[Sequence[Any]]) -> list[Pending]:
+        """The first delivery of each order key that is not under way, if it is due."""
+        now = self._services.clock.now()
+        heads: dict[str, Sequence[Any]] = {}
+        for row in rows:
+            if row[5] in heads or row[5] in self._under_way:
+                self._may_have_more = True
+            else:
+                heads[row[5]] = row
+        return [Pending.of(row, partner, self._rules) for row in heads.values() if text_to_time(row[15]) <= now]
+
+    async def _prepare(self, batch: Sequence[Pending]) -> list[Prepared]:
+        """Builds all calls from one read a module."""
+        prepared: list[Prepared] = []
+        for module in dict.fromkeys(pending.job.module for pending in batch):
+            mine = [pending for pending in batch if pending.job.module == module]
+            keys = [pending.job.object_key for pending in mine]
+            found = await self._rules[module].read(self._services.database.reader, keys)
+            prepared.extend(prepare(pending, found.get(pending.job.object_key)) for pending in mine)
+        return prepared
+
+    async def _attempt(self, prepared: Prepared, began: float) -> None:
+        try:
+            try:
+                result = await self._sender.attempt(prepared)
+            finally:
+                self._calling -= 1
+                self._news.set()
+            self._pace(result, began)
+            self._may_have_more |= result.verdict != Verdict.DELIVERED
+            await self._record(result)
+        except StoreUnavailable as error:
+            logger.warning("delivery_waits", partner=self._partner_id, reason=str(error))
+            await asyncio.sleep(REST_SECONDS)
+        except Exception:
+            logger.exception("delivery_failed", delivery=prepared.pending.job.id)
+            await asyncio.sleep(1.0)
+        finally:
+            del self._under_way[prepared.pending.order_key]
+            self._news.set()
+
+    async def _record(self, result: Result) -> None:
+        """Stores it, however long the store is away: forgotten, it would be sent again."""
+        while True:
+            try:
+                return await self._recorder.record(result)
+            except StoreUnavailable as error:
+                logger.warning("delivery_unrecorded", partner=self._partner_id, reason=str(error))
+                await asyncio.sleep(REST_SECONDS)
+
+    def _pace(self, result: Result, began: float) -> None:
+        """Spares a partner in trouble, longer each time, until it answers again. What began before the last pause tells
+        nothing new."""
+        now = time.monotonic()
+        if not result.is_partner_trouble:
+            if began >= self._paused_at:
+                self._pause = self._resumes_at = 0.0
+            return
+        self._ready, self._may_have_more = [], True
+        if began >= self._paused_at:
+            self._pause = min(max(self._pause * 2, judging.FIRST_PAUSE), judging.LONGEST_PAUSE)
+            self._paused_at = now
+            self._resumes_at = now + self._pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
+        if result.retry_after:
+            self._resumes_at = max(self._resumes_at, now + min(result.retry_after, judging.LONGEST_PAUSE))
+
+    async def _postpone(self, reason: str) -> None:
+        now = self._services.clock.now()
+        async with self._services.database.work() as work:
+            await work.connection.execute(
+                update(DELIVERIES)
+                .where(
+                    DELIVERIES.c.partner_id == self._partner_id,
+                    DELIVERIES.c.state == "PENDING",
+                    DELIVERIES.c.due_at <= now,
+                )
+                .values(due_at=now + timedelta(seconds=5), last_error=reason)
+            )

@@ -1,0 +1,127 @@
+"""Writes what comes of deliveries, for all partners together: whatever ends while one transaction is under way
+goes into the next."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roaming.hub.judging import Pending, Result, outcome
+from roaming.ocpi.module import Services
+from roaming.ocpi.outgoing import DELIVERIES
+from roaming.store.bulk import update_unlocked
+from roaming.store.errors import StoreUnavailable
+from roaming.store.reader import fetch_of
+
+MARGIN_SECONDS = 5.0
+"""A partner may still be at work on a request whose time was over for us."""
+CLOSING_SECONDS = 2.0
+AGAIN_SECONDS = 0.05
+_RECORDED = ("state", "attempts", "is_in_doubt", "is_full", "due_at", "done_at", "last_error", "remote_url")
+_Waiting = asyncio.Future[None]
+
+
+class Recorder:
+    """One for all lanes of a process."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._leaving: list[tuple[Pending, float, _Waiting]] = []
+        self._ended: list[tuple[Result, _Waiting]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def leaves(self, pending: Pending, seconds: float) -> None:
+        """Returns once it stands in the store that a record is about to be sent, which takes ``seconds`` at most: from
+        then on it is in doubt, and nobody asks the partner for it before that time is over. Raises
+        ``StoreUnavailable``."""
+        written = asyncio.get_running_loop().create_future()
+        self._leaving.append((pending, seconds, written))
+        self._stir()
+        await written
+
+    async def record(self, result: Result) -> None:
+        """Returns once ``result`` is stored. Raises ``StoreUnavailable``."""
+        written = asyncio.get_running_loop().create_future()
+        self._ended.append((result, written))
+        self._stir()
+        await written
+
+    async def close(self) -> None:
+        """Writes what has ended already."""
+        if self._writing is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSING_SECONDS):
+                    await self._writing
+
+    def _stir(self) -> None:
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write(), name="recorder")
+
+    async def _write(self) -> None:
+        while self._leaving or self._ended:
+            leaving, self._leaving = self._leaving, []
+            ended, self._ended = self._ended, []
+            told = [*(entry[-1] for entry in leaving), *(entry[-1] for entry in ended)]
+            try:
+                async with self._services.database.work() as work:
+                    await self._mark(work.connection, [(pending, seconds) for pending, seconds, _ in leaving])
+                    left = await self._store(work.connection, [result for result, _ in ended])
+            except Exception as error:
+                for waiting in told:
+                    if not waiting.done():
+                        waiting.set_exception(error)
+                continue
+            again = await self._still_there(left)
+            for result, waiting in ended:
+                if result.pending.job.id in again:
+                    self._ended.append((result, waiting))
+                elif not waiting.done():
+                    waiting.set_result(None)
+            for *_, waiting in leaving:
+                if not waiting.done():
+                    waiting.set_result(None)
+            if again:
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _mark(self, connection: AsyncConnection, leaving: Sequence[tuple[Pending, float]]) -> None:
+        """In doubt from now on, and not due before the attempt can have ended: whoever takes over after a kill must
+        not look for the record while its first sending is still under way."""
+        if not leaving:
+            return
+        hold = timedelta(seconds=max(seconds for _, seconds in leaving) + MARGIN_SECONDS)
+        await connection.execute(
+            update(DELIVERIES)
+            .where(DELIVERIES.c.id.in_([pending.job.id for pending, _ in leaving]))
+            .values(is_in_doubt=True, due_at=self._services.clock.now() + hold)
+        )
+
+    async def _store(self, connection: AsyncConnection, results: Sequence[Result]) -> list[Result]:
+        """Stores them; returns those whose row was not as it had been claimed, or held by somebody."""
+        now = self._services.clock.now()
+        rows = {result.pending.job.id: outcome(result, now) for result in results}
+        written = await update_unlocked(
+            connection,
+            DELIVERIES,
+            list(rows.values()),
+            key="id",
+            only_if="revision",
+            update=_RECORDED,
+            where="t.state = 'PENDING'",
+        )
+        return [result for result in results if result.pending.job.id not in written]
+
+    async def _still_there(self, left: Sequence[Result]) -> set[int]:
+        """Of results that were not stored, those whose row is still as it was claimed: it was only held. An object that
+        changed meanwhile is sent once more."""
+        if not left:
+            return set()
+        sql = "SELECT id, revision FROM deliveries WHERE state = 'PENDING' AND id IN"
+        try:
+            rows = await fetch_of(self._services.database.reader, sql, [result.pending.job.id for result in left])
+        except StoreUnavailable:
+            return {result.pending.job.id for result in left}
+        claimed = {result.pending.job.id: result.pending.revision for result in left}
+        return {row[0] for row in rows if row[1] == claimed[row[0]]}
