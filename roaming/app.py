@@ -4,8 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-
-from fastapi import FastAPI
+from typing import TYPE_CHECKING
 
 import roaming.modules
 from contracts.station_keys import derive
@@ -17,11 +16,13 @@ from roaming.ocpi.client import OcpiClient
 from roaming.ocpi.credentials_token import derive_key
 from roaming.ocpi.module import OcpiModule, Services
 from roaming.ocpi.secrets import Secrets
-from roaming.ocpi.server import mount
 from roaming.partners.directory import DirectoryCache
 from roaming.settings import Settings
 from roaming.store.database import Database
 from roaming.store.journal import Journal
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 def find_modules() -> tuple[OcpiModule, ...]:
@@ -84,8 +85,12 @@ def adapter_secret(settings: Settings) -> bytes:
     return derive(settings.effective_secret(), "adapter")
 
 
-def create_app(services: Services) -> FastAPI:
+def create_app(services: Services) -> "FastAPI":
     """The OCPI endpoints and the probes; consoles are mounted by the caller."""
+    from fastapi import FastAPI
+
+    from roaming.ocpi.server import mount
+
     app = FastAPI(
         title="Roaming hub",
         openapi_url=None,

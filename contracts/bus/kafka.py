@@ -1,4 +1,4 @@
-"""The bus on Kafka: the only file that knows aiokafka. It knows nothing of what the messages mean.
+"""The bus on Kafka: with ``kafka_ending`` all that knows aiokafka. It knows nothing of what the messages mean.
 
 How fast it notices what, and why, stands in ``contracts.bus.timing``. The promises are those of
 ``contracts.bus.port``; exactly once is not among them: the inbox of whoever handles a message decides.
@@ -21,6 +21,7 @@ from aiokafka.errors import (
     CommitFailedError,
     GroupCoordinatorNotAvailableError,
     IllegalStateError,
+    InvalidSessionTimeoutError,
     KafkaError,
     TopicAlreadyExistsError,
     for_code,
@@ -28,6 +29,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import DefaultPartitioner
 
 from contracts.bus import timing
+from contracts.bus.kafka_ending import drop, leave
 from contracts.bus.kafka_security import NO_SECURITY, KafkaSecurity
 from contracts.bus.port import BusUnavailable, Subscription
 from contracts.envelope import Envelope, MalformedEnvelope, decode, encode
@@ -73,6 +75,8 @@ class KafkaBus:
         self._prefix = topic_prefix
         self._replicas = replication_factor
         self._publish_timeout = publish_timeout
+        self.session_ms = timing.SESSION_MS
+        """Longer as soon as the broker has refused it."""
         self.readers: list[_Reader] = []
         self._producer: AIOKafkaProducer | None = None
         self._missed_probes = 0
@@ -86,8 +90,7 @@ class KafkaBus:
         while True:
             try:
                 await self._connect()
-                for reader in self.readers:
-                    await self.prepare(reader.subscription)
+                await asyncio.gather(*(self.prepare(reader.subscription) for reader in self.readers))
                 break
             except (KafkaError, OSError, TimeoutError) as error:
                 self._missed_probes += 1
@@ -149,7 +152,7 @@ class KafkaBus:
             flushing = self.end_later(producer.stop())
             await asyncio.wait({flushing}, timeout=timing.STOP_WAIT)
             if not flushing.done():
-                self.end_later(_drop(producer))
+                self.end_later(drop(producer))
         if self._ending:
             _, late = await asyncio.wait(self._ending, timeout=timing.STOP_WAIT)
             if [task for task in late if task.cancel()]:
@@ -158,6 +161,13 @@ class KafkaBus:
     def named(self, name: str) -> str:
         """What a topic or group is called at the broker."""
         return self._prefix + name
+
+    def lengthen_sessions(self) -> None:
+        """The broker takes no short ones."""
+        if self.session_ms != timing.LONG_SESSION_MS:
+            self.session_ms = timing.LONG_SESSION_MS
+            hint = "a killed process's messages wait this long; group.min.session.timeout.ms of the brokers may be 1000"
+            logger.warning("kafka_sessions_are_long", milliseconds=self.session_ms, hint=hint)
 
     def end_later(self, ending: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Lets a client end by itself: with a broker that is away this may take long."""
@@ -190,7 +200,7 @@ class KafkaBus:
             with contextlib.suppress(CommitFailedError):
                 await consumer.commit(await consumer.end_offsets(partitions))
         finally:
-            await asyncio.wait({self.end_later(_leave(consumer))}, timeout=timing.STOP_WAIT)
+            await asyncio.wait({self.end_later(leave(consumer))}, timeout=timing.STOP_WAIT)
 
     async def _connect(self) -> None:
         await self._ensure_topics(TOPICS)
@@ -200,7 +210,7 @@ class KafkaBus:
         try:
             await producer.start()
         except BaseException:
-            self.end_later(_drop(producer))
+            self.end_later(drop(producer))
             raise
         self._producer = producer
         self._missed_probes = 0
@@ -257,7 +267,7 @@ class KafkaBus:
         if self._producer is producer:
             logger.warning("kafka_producer_replaced")
             self._producer = None
-            self.end_later(_drop(producer))
+            self.end_later(drop(producer))
 
     async def _watch_over(self) -> None:
         """Asks the broker for a sign of life, and connects anew where that is needed."""
@@ -332,6 +342,7 @@ class _Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
                 enable_auto_commit=False,
                 # New groups that read from now on have offsets by then; whoever was away too long takes what is left
                 auto_offset_reset="earliest",
+                session_timeout_ms=self._bus.session_ms,
                 **timing.READER,
                 **self._bus.connection,
             )
@@ -339,12 +350,14 @@ class _Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             self.consumer = consumer
             try:
                 await self._watch(consumer, reading)
+            except InvalidSessionTimeoutError:
+                self._bus.lengthen_sessions()
             except Exception as error:
                 logger.warning("reader_failed", group=self.subscription.group, error=repr(error))
             finally:
                 reading.cancel()
                 self._assignment += 1
-                await asyncio.wait({reading, self._bus.end_later(_leave(consumer))}, timeout=timing.STOP_WAIT)
+                await asyncio.wait({reading, self._bus.end_later(leave(consumer))}, timeout=timing.STOP_WAIT)
             await asyncio.sleep(timing.RECONNECT_PAUSE)
 
     async def _watch(self, consumer: AIOKafkaConsumer, reading: "asyncio.Task[None]") -> None:
@@ -466,31 +479,6 @@ def _partition(key: bytes, partitions: tuple[int, ...]) -> int:
     """As every Kafka client does it (murmur2 of the key), so that other writers keep the order too."""
     chosen: int = DefaultPartitioner()(key, partitions, partitions)
     return chosen
-
-
-async def _drop(producer: AIOKafkaProducer) -> None:
-    """Ends a producer without sending what it has queued, as ``stop`` would: that would arrive after what is new."""
-    accumulator = producer._message_accumulator
-    queued = [batch for queue in accumulator._batches.values() for batch in queue]
-    abandoned = [batch.future for batch in (*accumulator._pending_batches, *queued)]
-    accumulator.fail_all(KafkaError("this producer was given up"))
-    accumulator._batches.clear()
-    for future in (*abandoned, *(batch._drain_waiter for batch in queued)):
-        future.exception()  # seen, or asyncio reports it
-    accumulator.reenqueue = lambda batch: None  # what comes back from a request under way
-    try:
-        await producer.stop()
-    finally:
-        await producer.client.close()
-
-
-async def _leave(consumer: AIOKafkaConsumer) -> None:
-    """Leaves the group, and lets go of the connections even when that is cut short."""
-    try:
-        await consumer.stop()
-    except BaseException:
-        await consumer._client.close()
-        raise
 
 
 def _tame_logs() -> None:

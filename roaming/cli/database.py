@@ -9,7 +9,7 @@ from roaming.cli.output import fail
 from roaming.ocpi.module import Services
 from roaming.settings import Settings
 from roaming.store.engine import sqlite_path, with_async_driver
-from roaming.store.migrate import current, head, is_current, upgrade
+from roaming.store.revisions import current, head, is_current
 
 
 async def must_be_current(settings: Settings) -> None:
@@ -34,6 +34,8 @@ async def services_of_now() -> AsyncIterator[Services]:
 
 async def upgrade_database() -> dict[str, Any]:
     """Runs the migrations."""
+    from roaming.store.migrate import upgrade
+
     url = Settings().effective_database_url
     before = await current(url)
     await upgrade(url)

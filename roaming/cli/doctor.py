@@ -11,7 +11,7 @@ from roaming.app import open_services
 from roaming.modules.cdrs.reconciling import LOOK_BACK, find_missing
 from roaming.settings import Settings
 from roaming.store.errors import StoreUnavailable
-from roaming.store.migrate import current, head
+from roaming.store.revisions import current, head
 
 Finding = dict[str, Any]
 NAMED = 5

@@ -1,29 +1,31 @@
-"""Composition of processes: which parts run together, how they start, and how they end."""
+"""Composition of processes: which parts run together, how they start, and how they end.
+
+What only some processes need is imported by them: a killed one is to be back at work within three seconds.
+"""
 
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
-import uvicorn
-from fastapi import FastAPI
-from starlette.responses import JSONResponse
 
 from contracts.bus.memory import MemoryBus
 from contracts.bus.port import Bus
 from roaming.app import adapter_secret, create_app, open_services, station_pepper
 from roaming.cli.database import must_be_current
 from roaming.cli.output import fail, show
-from roaming.console.pages import Controls, mount_console
 from roaming.ocpi.module import Services
 from roaming.settings import Settings
-from roaming.store.migrate import upgrade
+from roaming.store.revisions import is_current
 from roaming.worker import Worker, retell
+
+if TYPE_CHECKING:
+    from roaming.console.pages import Controls
 
 logger = structlog.get_logger(__name__)
 
@@ -39,6 +41,8 @@ async def start(*, migrate: bool, as_json: bool) -> None:
 
 async def serve(*, as_json: bool) -> None:
     """HTTP only until SIGINT or SIGTERM."""
+    from roaming.cli.http import http
+
     settings = Settings()
     await must_be_current(settings)
     async with open_services(settings) as services, http(settings, services, create_app(services)):
@@ -66,7 +70,7 @@ class Parts:
 
     notice: str = ""
     """Shown on the live page."""
-    controls: Controls | None = None
+    controls: "Controls | None" = None
     adapter_settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -76,10 +80,14 @@ PLAIN = Parts()
 @asynccontextmanager
 async def everything(settings: Settings, *, migrate: bool = True, parts: Parts = PLAIN) -> AsyncIterator[Services]:
     """The embedded shape, or all parts in one process on PostgreSQL and Kafka."""
-    if migrate:
-        await upgrade(settings.effective_database_url)
-    else:
+    from roaming.cli.http import add_probes, http
+
+    if not migrate:
         await must_be_current(settings)
+    elif not await is_current(settings.effective_database_url):
+        from roaming.store.migrate import upgrade
+
+        await upgrade(settings.effective_database_url)
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings))
         bus = await stack.enter_async_context(bus_of(settings))
@@ -88,8 +96,10 @@ async def everything(settings: Settings, *, migrate: bool = True, parts: Parts =
         if isinstance(bus, MemoryBus) and kit.knows_nobody():
             await retell(services)
         app = create_app(services)
-        _probes(app, worker)
+        add_probes(app, worker)
         if settings.has_console:
+            from roaming.console.pages import mount_console
+
             mount_console(app, services, notice=parts.notice, controls=parts.controls)
         await stack.enter_async_context(http(settings, services, app))
         yield services
@@ -151,42 +161,6 @@ async def adapters(settings: Settings, bus: Bus, values: Mapping[str, Any]) -> A
         await running.stop()
 
 
-@asynccontextmanager
-async def http(settings: Settings, services: Services, app: FastAPI) -> AsyncIterator[None]:
-    """An HTTP server that has begun to listen."""
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        access_log=False,
-        log_level="warning",
-        lifespan="off",
-        server_header=False,
-        timeout_graceful_shutdown=5,
-        h11_max_incomplete_event_size=64 * 1024,
-    )
-    server = QuietServer(config)
-    task = asyncio.create_task(server.serve(), name="http")
-    while not server.started:
-        if task.done():
-            await task
-            fail(f"port {settings.port} cannot be used: is another hub running? Set ROAMING_PORT")
-        await asyncio.sleep(0.01)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-class QuietServer(uvicorn.Server):
-    """Leaves signals to ``until_stopped``."""
-
-    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
-        return nullcontext()
-
-
 async def until_stopped() -> None:
     """Returns at SIGINT or SIGTERM."""
     stopped = asyncio.Event()
@@ -205,10 +179,3 @@ def addresses(settings: Settings, services: Services) -> dict[str, str]:
         "data": settings.effective_database_url if settings.database_url else str(settings.data_dir.absolute()),
         "next": "roaming party add NL-HUB --role CPO --name 'My company'",
     }
-
-
-def _probes(app: FastAPI, worker: Worker) -> None:
-    @app.get("/readyz")
-    async def readyz() -> JSONResponse:
-        is_ready = worker.is_healthy()
-        return JSONResponse({"status": "ok" if is_ready else "not ready"}, 200 if is_ready else 503)

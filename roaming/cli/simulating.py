@@ -10,9 +10,10 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from roaming.cli.http import QuietServer
 from roaming.cli.output import fail
 from roaming.cli.registering import party_of
-from roaming.cli.running import QuietServer, until_stopped
+from roaming.cli.running import until_stopped
 from roaming.ocpi.addresses import AddressPolicy
 from roaming.ocpi.client import OcpiClient
 from roaming.sandbox.emsp import SandboxEmsp, sample_drivers

@@ -21,18 +21,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import AutoString, SQLModel
 
 import roaming
 from roaming.store.columns import Exact, UtcDateTime
-from roaming.store.engine import connected, with_async_driver, writing_engine
+from roaming.store.revisions import FOLDER, connection_to, head
 
-FOLDER = Path(__file__).parent / "migrations"
-PATIENCE_SECONDS = 600.0
-"""For one statement: an index on a large table takes its time."""
 LOCK = 4_711_201_126
 """Advisory lock of PostgreSQL under which a schema is changed."""
 
@@ -50,24 +46,6 @@ async def downgrade(url: str, revision: str) -> None:
     """Takes the database back to ``revision`` (``base``: empty). Data of what is dropped is lost."""
     async with _changing(url) as connection:
         await connection.run_sync(_run, lambda config: command.downgrade(config, revision))
-
-
-async def current(url: str) -> str | None:
-    """The revision the database is at; ``None`` when it is empty. Raises ``StoreUnavailable``."""
-    async with _connection(url) as connection:
-        return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
-
-
-def head() -> str:
-    """The newest revision this release knows."""
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
-    assert newest is not None, "the revisions are missing from the package"
-    return newest
-
-
-async def is_current(url: str) -> bool:
-    """Whether the database has the schema this release works with. Raises ``StoreUnavailable``."""
-    return await current(url) == head()
 
 
 def declared() -> MetaData:
@@ -88,7 +66,7 @@ async def differences(url: str) -> list[Any]:
     def compare(connection: Connection) -> list[Any]:
         return list(compare_metadata(MigrationContext.configure(connection, opts=dict(OPTIONS)), metadata))
 
-    async with _connection(url) as connection:
+    async with connection_to(url) as connection:
         return await connection.run_sync(compare)
 
 
@@ -99,7 +77,7 @@ async def write_revision(message: str, revision: str) -> Path:
         if list((FOLDER / "versions").glob("[0-9]*.py")):
             await upgrade(url)
         metadata = declared()
-        async with _connection(url) as connection:
+        async with connection_to(url) as connection:
             await connection.run_sync(
                 _run,
                 lambda config: command.revision(config, message, autogenerate=True, rev_id=revision),
@@ -159,18 +137,8 @@ def _run(connection: Connection, run: Callable[[Config], object], metadata: Meta
 
 
 @asynccontextmanager
-async def _connection(url: str) -> AsyncIterator[AsyncConnection]:
-    engine = writing_engine(with_async_driver(url), pool_size=1, patience=PATIENCE_SECONDS)
-    try:
-        async with connected(engine) as connection:
-            yield connection
-    finally:
-        await engine.dispose()
-
-
-@asynccontextmanager
 async def _changing(url: str) -> AsyncIterator[AsyncConnection]:
-    async with _connection(url) as connection, connection.begin():
+    async with connection_to(url) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             await connection.execute(text("SET LOCAL lock_timeout = 0"))
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from roaming.app import create_app, open_services
-from roaming.cli.running import http, until_stopped
+from roaming.cli.http import http
+from roaming.cli.running import until_stopped
 from tests.bench.data import settings_for
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import uvicorn
 
-from roaming.cli.running import QuietServer
+from roaming.cli.http import QuietServer
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.addresses import AddressPolicy
 from roaming.ocpi.client import OcpiClient

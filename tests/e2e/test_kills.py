@@ -1,7 +1,7 @@
 """kill -9 of every part at random moments in the middle of 50 running charges: nothing is lost, nothing doubled.
 
-``ROAMING_KILLS`` says how many kills (30), ``ROAMING_SEED`` which; the distribution of the times until the killed
-part serves again is printed.
+``ROAMING_KILLS`` says how many kills (30), ``ROAMING_SEED`` which. Printed by part: how long it took until the work
+went on, from when it could be our turn (``Back``).
 """
 
 import asyncio
@@ -14,8 +14,10 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -58,9 +60,8 @@ from tests.kit.wait import until
 
 KILLS = int(os.environ.get("ROAMING_KILLS", "30"))
 GOAL_SECONDS = 3.0
-BOUND_SECONDS = float(os.environ.get("ROAMING_BACK_WITHIN", "30"))
-"""What fails the test, counted from when the restarted process was up: wide, since the machine of a test may be busy.
-How many met the goal, counted from the kill, is printed."""
+BOUND_SECONDS = float(os.environ.get("ROAMING_BACK_WITHIN", "15"))
+"""What fails the test: wide, since the machine of a test may be busy. How many met the goal is printed."""
 STATIONS = 50
 SETTLED_SECONDS = 90.0
 PAUSES = (0.5, 2.5)
@@ -253,8 +254,28 @@ async def watching(servers: Servers, partner: Partner) -> AsyncIterator[Watch]:
         await bus.close()
 
 
-async def kill(servers: Servers, watch: Watch, victim: str) -> tuple[float, float]:
-    """Kills and starts again; returns seconds until the process was up, and until it did its work again."""
+@dataclass(frozen=True)
+class Back:
+    """Seconds after a kill. ``up``: the process by itself serves (a broker or PostgreSQL accepts, ours has said so);
+    ``at_work``: the whole does its work again."""
+
+    victim: str
+    up: float
+    at_work: float
+
+    @property
+    def kind(self) -> str:
+        return self.victim.partition("-")[0]
+
+    @property
+    def ours(self) -> float:
+        """What is ours of the time at work: a process of ours counts from its start, of a foreign server we only see
+        that it accepts."""
+        return self.at_work if self.victim in OURS else max(0.0, self.at_work - self.up)
+
+
+async def kill(servers: Servers, watch: Watch, victim: str) -> Back:
+    """Kills and starts again, and waits until the work goes on."""
     await asyncio.to_thread(servers.kill, victim)
     began = time.monotonic()
     starting = asyncio.create_task(asyncio.to_thread(servers.start, victim))
@@ -263,7 +284,7 @@ async def kill(servers: Servers, watch: Watch, victim: str) -> tuple[float, floa
     up = time.monotonic() - began
     async with asyncio.timeout(2 * BOUND_SECONDS):
         await serving
-    return up, time.monotonic() - began
+    return Back(victim, up, time.monotonic() - began)
 
 
 async def test_nothing_is_lost_or_doubled_by_kills(servers: Servers, partner: Partner) -> None:
@@ -287,7 +308,7 @@ async def test_nothing_is_lost_or_doubled_by_kills(servers: Servers, partner: Pa
         )
         for number in range(2)
     ]
-    times: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    times: dict[str, list[Back]] = defaultdict(list)
     async with running_fleets(*configs) as fleets, watching(servers, partner) as watch:
         drivers = Drivers(fleets, seed=seed, minutes=(15, 90))
         await until(lambda: all(station.is_connected for station in drivers.stations), seconds=60)
@@ -296,29 +317,29 @@ async def test_nothing_is_lost_or_doubled_by_kills(servers: Servers, partner: Pa
         for number in range(1, KILLS + 1):
             await asyncio.sleep(chance.uniform(*PAUSES))
             victim = chance.choice(VICTIMS)
-            up, back = await kill(servers, watch, victim)
-            times[victim.partition("-")[0]].append((up, back))
+            back = await kill(servers, watch, victim)
+            times[back.kind].append(back)
             state = f"{drivers.running} charging, {len(drivers.charges)} charges, {len(partner.cdrs)} CDRs"
-            print(f"{number:3d} {victim:10s} up {up:5.2f} s, back at work {back:5.2f} s; {state}", flush=True)
+            print(f"{number:3d} {victim:10s} up {back.up:5.2f} s, at work {back.at_work:5.2f} s; {state}", flush=True)
             dead = [name for name in OURS if not servers.hub.processes[name].is_running]
             assert dead == [], f"ended by themselves after {victim} was killed: {servers.hub.logs()[-4000:]}"
         await drivers.stop()
         await until(lambda: all(charge.is_settled for charge in drivers.charges), seconds=SETTLED_SECONDS)
         print_times(times)
         await check_books(servers, partner, drivers)
-    slowest = max(back - up for measured in times.values() for up, back in measured)
-    assert slowest < BOUND_SECONDS
+    assert max(back.ours for measured in times.values() for back in measured) < BOUND_SECONDS
 
 
-def print_times(times: dict[str, list[tuple[float, float]]]) -> None:
+def print_times(times: dict[str, list[Back]]) -> None:
     """The distribution, by part."""
     for kind, measured in sorted(times.items()):
-        ups, backs = sorted(up for up, _ in measured), sorted(back for _, back in measured)
-        within = sum(back <= GOAL_SECONDS for back in backs)
+        ours = sorted(back.ours for back in measured)
+        since = "its start" if measured[0].victim in OURS else "it accepts"
+        within = sum(seconds <= GOAL_SECONDS for seconds in ours)
         print(
-            f"{kind:10s} {len(backs):3d} kills: back at work median {backs[len(backs) // 2]:.2f} s,"
-            f" slowest {backs[-1]:.2f} s, {within} within {GOAL_SECONDS:g} s"
-            f" (of which the process itself took {ups[len(ups) // 2]:.2f} s to start)",
+            f"{kind:10s} {len(ours):3d} kills: back at work after {since}: median {median(ours):.2f} s,"
+            f" slowest {ours[-1]:.2f} s, {within} within {GOAL_SECONDS:g} s"
+            f" (up by itself after {median(back.up for back in measured):.2f} s)",
             flush=True,
         )
 

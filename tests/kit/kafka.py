@@ -201,6 +201,7 @@ class KafkaBroker:
             # As in production: a topic is made by the program, with the partitions it is to have
             "auto.create.topics.enable": "false",
             "group.initial.rebalance.delay.ms": "0",
+            "group.min.session.timeout.ms": "1000",
             # A killed broker may register again only when the session of the one before has run out
             "broker.heartbeat.interval.ms": "300",
             "broker.session.timeout.ms": "1500",

@@ -175,6 +175,19 @@ async def cut_off(consumer: Any) -> None:
     consumer._fetcher._fetch_task.cancel()
 
 
+async def test_a_broker_that_takes_no_short_sessions_is_asked_for_long_ones(new_bus: NewBus) -> None:
+    if reason := missing():
+        is_missing(reason)
+    with KafkaBroker(properties={"group.min.session.timeout.ms": "6000"}) as broker:
+        topic, notes = a_topic(), Notes()
+        bus = new_bus(broker.bootstrap)
+        bus.subscribe(reads(topic, notes))
+        await bus.start()
+        await relay(bus, topic, [an_envelope("demo/CS-1")])
+        await until(lambda: len(notes.ids) == 1, seconds=20)
+        assert bus.session_ms == timing.LONG_SESSION_MS
+
+
 @pytest.mark.parametrize("fault", ["waits for an assignment for ever", "fetches no more", "died"])
 async def test_a_stuck_reader_is_rebuilt(new_bus: NewBus, fault: str) -> None:
     topic, notes = a_topic(), Notes()

@@ -8,7 +8,7 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
-from roaming.store import migrate
+from roaming.store import migrate, revisions
 from roaming.store.database import Database
 from roaming.store.errors import StoreUnavailable
 from tests.kit.database import BOTH
@@ -49,27 +49,27 @@ async def test_the_comparison_sees_a_difference(empty_url: str) -> None:
 
 
 async def test_up_down_and_up_again(empty_url: str) -> None:
-    revisions = ScriptDirectory.from_config(migrate._config())
-    every = [script.revision for script in revisions.walk_revisions()][::-1]
+    scripts = ScriptDirectory.from_config(migrate._config())
+    every = [script.revision for script in scripts.walk_revisions()][::-1]
     for revision in every:
         await migrate.upgrade(empty_url, revision)
-    assert await migrate.current(empty_url) == migrate.head() == every[-1]
+    assert await revisions.current(empty_url) == revisions.head() == every[-1]
     assert "outbox" in await tables(empty_url)
     for revision in [*every[:-1][::-1], "base"]:
         await migrate.downgrade(empty_url, revision)
     assert await tables(empty_url) == {"alembic_version"}
     await migrate.upgrade(empty_url)
-    assert await migrate.is_current(empty_url)
+    assert await revisions.is_current(empty_url)
 
 
 async def test_an_empty_database_is_not_current(empty_url: str) -> None:
-    assert await migrate.current(empty_url) is None
-    assert not await migrate.is_current(empty_url)
+    assert await revisions.current(empty_url) is None
+    assert not await revisions.is_current(empty_url)
 
 
 async def test_processes_that_start_together_take_turns(empty_url: str) -> None:
     await asyncio.gather(*(migrate.upgrade(empty_url) for _ in range(4)))
-    assert await migrate.is_current(empty_url)
+    assert await revisions.is_current(empty_url)
 
 
 async def test_an_upgrade_keeps_what_is_there(empty_url: str) -> None:
@@ -88,6 +88,6 @@ async def test_an_absent_server_is_unavailable() -> None:
 
 
 def test_revisions_are_numbered_in_one_line() -> None:
-    revisions = ScriptDirectory.from_config(migrate._config())
-    every = [script.revision for script in revisions.walk_revisions()][::-1]
+    scripts = ScriptDirectory.from_config(migrate._config())
+    every = [script.revision for script in scripts.walk_revisions()][::-1]
     assert every == [f"{number:04d}" for number in range(1, len(every) + 1)]
