@@ -1,6 +1,6 @@
 """What can be done with locations: publish ours, take a partner's, change an EVSE's status."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from roaming.model.version import Version
 from roaming.modules.locations import repository
 from roaming.modules.locations.codec import v211, v221, v230
 from roaming.modules.locations.repository import Held, Kept
-from roaming.ocpi.codec import dump_json
+from roaming.ocpi.codec import Patch, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
@@ -255,9 +255,8 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     ids = [kept.country_code, kept.party_id, kept.object_id]
     changed = read_live(kept.live).get(fold(job.part)) if job.part and kept.live and not job.is_full else None
     if changed is not None:
-        evse = EVSE(uid=changed.uid, status=changed.status, connectors=(), last_updated=changed.last_updated)
-        body: Mapping[str, Any] = EVSE_CODECS[version].encode(evse).body
-        partial = {name: body[name] for name in ("status", "last_updated")}
+        patch: Patch[EVSE] = Patch({"status": changed.status, "last_updated": changed.last_updated})
+        partial = EVSE_CODECS[version].encode_patch(patch).body
         return PushRequest(method="PATCH", url=job.address(endpoint, *ids, changed.uid), body=dump_json(partial))
     encoded = LOCATION_CODECS[version].encode(repository.decoded(kept))
     return PushRequest(
