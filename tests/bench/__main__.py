@@ -1,7 +1,7 @@
 """``make bench``: every figure the README quotes, limits and subjects side by side in one run.
 
-``python -m tests.bench [--quick] [--only read,authorise,ingest,door,ocpp]``. Ratios and processor time are to be
-trusted, wall-clock depends on what else the machine does.
+``python -m tests.bench [--quick] [--only read,authorise,ingest,door,push,neighbours,ocpp]``. Ratios and
+processor time are to be trusted, wall-clock depends on what else the machine does.
 """
 
 import argparse
@@ -15,11 +15,12 @@ import uvloop
 
 from tests.bench.data import prepare, settings_for
 from tests.bench.facts import events_through, open_door, to_the_door
+from tests.bench.pushes import neighbours, push
 from tests.bench.serving import authorise, reading
 from tests.kit.postgresql import Postgresql
 from tests.kit.postgresql import missing as postgresql_missing
 
-KINDS = ("read", "authorise", "ingest", "door", "ocpp")
+KINDS = ("read", "authorise", "ingest", "door", "push", "neighbours", "ocpp")
 
 
 def row(what: str, *cells: str) -> None:
@@ -53,10 +54,26 @@ async def on(name: str, database_url: str, folder: Path, only: set[str], seconds
         if "door" in only:
             p50, p99, lost = await to_the_door(settings, door, rate=200, seconds=seconds)
             row(f"{name}: fact to partner, 200/s", f"p50 {p50:.0f} ms", f"p99 {p99:.0f} ms", f"{lost} missing")
+        if "push" in only:
+            ours, bare = await push(settings, door, pushes=int(300 * seconds))
+            ratio = f"{ours.cpu_ms / bare.cpu_ms:.1f} × httpx"
+            row(f"{name}: pushes, outgoing to recorded", f"{ours.per_second:.0f}/s", f"{ours.cpu_ms:.2f} ms CPU", ratio)
+            row(f"{name}: bare httpx to the same door", f"{bare.per_second:.0f}/s", f"{bare.cpu_ms:.2f} ms CPU")
         if "ingest" in only:
             for batch in (100, 500):
                 rate, cpu = await events_through(settings_for(url, folder), events=int(4000 * seconds), batch=batch)
                 row(f"{name}: status events, batches of {batch}", f"{rate:.0f}/s", f"{cpu:.0f} µs CPU")
+
+
+async def beside(name: str, database_url: str, folder: Path, seconds: float, *, has_hanging: bool) -> None:
+    """Twenty doors, with or without one more that hangs, on an empty hub of their own."""
+    settings = await prepare(database_url, folder)
+    partners = 20
+    p50, p99, lost = await neighbours(
+        settings, partners=partners, changes=int(20 * seconds), rate=10, has_hanging=has_hanging
+    )
+    what = "one more hangs" if has_hanging else "all answer"
+    row(f"{name}: 20 partners, {what}", f"p50 {p50:.0f} ms", f"p99 {p99:.0f} ms", f"{lost} missing")
 
 
 def main() -> None:
@@ -70,11 +87,18 @@ def main() -> None:
         sqlite = Path(folder) / "sqlite"
         sqlite.mkdir()
         run(on("SQLite", f"sqlite:///{sqlite / 'hub.db'}", sqlite, only, seconds))
+        for has_hanging in (False, True) if "neighbours" in only else ():
+            place = Path(folder) / f"neighbours-{has_hanging}"
+            place.mkdir()
+            run(beside("SQLite", f"sqlite:///{place / 'hub.db'}", place, seconds, has_hanging=has_hanging))
         if postgresql_missing() is None:
             with Postgresql(is_synced=True) as server:
                 place = Path(folder) / "postgresql"
                 place.mkdir()
                 run(on("PostgreSQL", server.url(server.create_database("bench")), place, only, seconds))
+                for has_hanging in (False, True) if "neighbours" in only else ():
+                    url = server.url(server.create_database(f"neighbours_{has_hanging}".lower()))
+                    run(beside("PostgreSQL", url, place, seconds, has_hanging=has_hanging))
         else:
             print(f"PostgreSQL: left out, {postgresql_missing()}")
     if "ocpp" in only:
