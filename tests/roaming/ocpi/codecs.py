@@ -7,7 +7,18 @@ from typing import Any
 from roaming.model.version import Version
 from roaming.ocpi.codec import Codec
 
-MODULES = ("cdrs", "commands", "credentials", "locations", "sessions", "tariffs", "tokens")
+MODULES = (
+    "cdrs",
+    "chargingprofiles",
+    "commands",
+    "credentials",
+    "hubclientinfo",
+    "locations",
+    "sessions",
+    "tariffs",
+    "tokens",
+)
+NOT_IN_2_1_1 = ("chargingprofiles", "hubclientinfo")
 
 
 def codecs() -> dict[tuple[str, str, Version], Codec[Any]]:
@@ -15,6 +26,8 @@ def codecs() -> dict[tuple[str, str, Version], Codec[Any]]:
     found: dict[tuple[str, str, Version], Codec[Any]] = {}
     for module in MODULES:
         for version in Version:
+            if version == Version.V2_1_1 and module in NOT_IN_2_1_1:
+                continue
             file = importlib.import_module(f"roaming.modules.{module}.codec.v{version.replace('.', '')}")
             for value in vars(file).values():
                 members = value.values() if isinstance(value, MappingProxyType) else [value]

@@ -1,6 +1,7 @@
 """The specification's own examples, where they lie beside the tree: each comes back as it was, but for what is declared
 here; departures from the field tables are findings."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,6 @@ WITHOUT_CODEC = {
     "Booking",
     "BookingLocation",
     "Calendar",
-    "ClientInfo",
     "FinancialAdviceConfirmation",
     "ResponseEnvelope",
     "Terminal",
@@ -139,3 +139,15 @@ def test_a_partial_example_is_a_patch(version: Version, file: str, name: str) ->
     assert patch.changes.keys()
     assert not patch.extra
     assert codec.encode_patch(patch).body == body
+
+
+@needs_examples
+@pytest.mark.parametrize("version", [Version.V2_2_1, Version.V2_3_0])
+def test_the_example_of_client_info_comes_back_once_its_comma_is_gone(version: Version) -> None:
+    """It is no JSON, and leaves out ``last_updated``, which the field table requires."""
+    text = (EXAMPLES / version / "hubclientinfo" / "hubclientinfo_put_example.fragment.txt").read_text()
+    body = parse_json(re.sub(r",\s*}", "}", text).encode())
+    decoded = codec_of("ClientInfo", version).decode(body, context=CONTEXT)
+    assert [(finding.path, finding.code) for finding in decoded.findings] == [("last_updated", FindingCode.MISSING)]
+    encoded = codec_of("ClientInfo", version).encode(decoded.value)
+    assert encoded.body == body | {"last_updated": "2026-01-31T12:00:00Z"}
