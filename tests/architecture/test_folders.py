@@ -23,7 +23,7 @@ MODULE_FILES = {
 OWN_FILES = {
     "cdrs": {"issuing.py", "reconciling.py"},
     "commands": {"sending.py"},
-    "sessions": {"applying.py", "course.py", "opening.py"},
+    "sessions": {"applying.py", "course.py", "opening.py", "preferences.py"},
     "tokens": {"asking.py"},
 }
 """What a module knows beyond the agreed files. A new one is a decision: name it here, and let its docstring say what

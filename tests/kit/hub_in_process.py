@@ -172,8 +172,8 @@ class HubInProcess:
         """Ours: location OURS, tariff OURS, token HOME1, and a session and a CDR of a driver of each eMSP partner."""
         await self.host_location("OURS")
         async with self.services.database.work() as work:
-            await tariffs.publish(work, _decoded(tariffs.CODECS, ocpi_bodies.tariff(HOSTED_CPO, id="OURS")))
-            await tokens.publish(work, _decoded(tokens.CODECS, ocpi_bodies.token(HOSTED_EMSP, uid="HOME1")))
+            await tariffs.publish(work, decoded(tariffs.CODECS, ocpi_bodies.tariff(HOSTED_CPO, id="OURS")))
+            await tokens.publish(work, decoded(tokens.CODECS, ocpi_bodies.token(HOSTED_EMSP, uid="HOME1")))
         for party, _ in PARTNERS.values():
             await self.host_charge(party, f"OURS-{party[-3:]}")
 
@@ -182,7 +182,7 @@ class HubInProcess:
         evse = ocpi_bodies.evse(uid=f"{location_id}-1", evse_id="NL*HUB*E1")
         given: dict[str, Any] = {"id": location_id, "postal_code": "69002", "evses": [evse]}
         body = ocpi_bodies.location(HOSTED_CPO, **given | values)
-        location: Location = _decoded(locations.LOCATION_CODECS, body)
+        location: Location = decoded(locations.LOCATION_CODECS, body)
         async with self.services.database.work() as work:
             await locations.publish(work, location)
 
@@ -208,17 +208,17 @@ class HubInProcess:
         """A session and a CDR of NL-HUB for a driver of ``emsp``."""
         uid = f"CARD-{emsp[-3:]}"
         token = ocpi_bodies.cdr_token(emsp, uid)
-        session = _decoded(session_service.CODECS, ocpi_bodies.session(HOSTED_CPO, id=id, cdr_token=token))
+        session = decoded(session_service.CODECS, ocpi_bodies.session(HOSTED_CPO, id=id, cdr_token=token))
         body = ocpi_bodies.cdr(HOSTED_CPO, id=id, session_id=id, cdr_token=token)
         async with self.services.database.work() as work:
             now = work.now
             session = msgspec.structs.replace(session, last_updated=now)
             await sessions.save(work.connection, None, session, source="", now=now, origin=Version.V2_3_0)
-            cdr = msgspec.structs.replace(_decoded(cdr_service.CODECS, body), last_updated=now)
+            cdr = msgspec.structs.replace(decoded(cdr_service.CODECS, body), last_updated=now)
             await cdrs.insert(work.connection, cdr, source="", now=now, digest="", origin=Version.V2_3_0)
 
 
-def _decoded(codecs: Any, body: dict[str, Any]) -> Any:
+def decoded(codecs: Any, body: dict[str, Any]) -> Any:
     return codecs[Version.V2_2_1].decode(json.loads(json.dumps(body))).value
 
 

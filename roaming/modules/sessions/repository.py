@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.canonical import CanonicalObject, from_document, to_document
 from roaming.model.identifiers import PartyId
-from roaming.model.session import Session
+from roaming.model.session import ChargingPreferences, Session
 from roaming.model.version import Version
 from roaming.modules.sessions.course import Course
-from roaming.modules.sessions.tables import SessionRow, SnapshotRow, TransactionRow
+from roaming.modules.sessions.tables import ChargingPreferencesRow, SessionRow, SnapshotRow, TransactionRow
 from roaming.store.bulk import insert_new, upsert
 from roaming.store.columns import searchable
 from roaming.store.documents import Documents, Stored, object_key
@@ -21,6 +21,7 @@ from roaming.store.documents import Documents, Stored, object_key
 DOCUMENTS = Documents(SessionRow)
 TRANSACTIONS = TransactionRow.__table__  # type: ignore[attr-defined]
 SNAPSHOTS = SnapshotRow.__table__  # type: ignore[attr-defined]
+PREFERENCES = ChargingPreferencesRow.__table__  # type: ignore[attr-defined]
 _COURSE = msgspec.json.Decoder(Course)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 TransactionKey = tuple[str, str, str]
@@ -174,6 +175,21 @@ async def keep_snapshot(connection: AsyncConnection, session_key: str, what: str
     """Freezes an object for a session; the first one counts."""
     row = {"key": f"{session_key}#{what}", "document": to_document(value)}
     await insert_new(connection, SNAPSHOTS, [row], key=("key",))
+
+
+async def keep_preferences(
+    connection: AsyncConnection, session_key: str, preferences: ChargingPreferences, *, now: datetime
+) -> None:
+    """Stores what the driver of a session wants, in place of what was wanted before."""
+    row = {"session_key": session_key, "document": to_document(preferences), "accepted_at": now}
+    await upsert(connection, PREFERENCES, [row], key=("session_key",), update=("document", "accepted_at"))
+
+
+async def find_preferences(connection: AsyncConnection, session_key: str) -> ChargingPreferences | None:
+    """What the driver of a session wants, if anything was said and accepted."""
+    statement = select(PREFERENCES.c.document).where(PREFERENCES.c.session_key == session_key)
+    document = (await connection.execute(statement)).scalar_one_or_none()
+    return from_document(ChargingPreferences, document) if document is not None else None
 
 
 def _transaction(row: object) -> Transaction:

@@ -3,10 +3,10 @@
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.model.session import Session
+from roaming.model.version import Version
 from roaming.modules.sessions import repository, service
 from roaming.ocpi.authorization import check_owner
-from roaming.ocpi.codec import parse_json
-from roaming.ocpi.errors import NotFound
+from roaming.ocpi.codec import dump_json, parse_json
 from roaming.ocpi.listing import answer_list, answer_own
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 
@@ -14,11 +14,7 @@ from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 async def list_sessions(request: OcpiRequest) -> OcpiResponse:
     """Clients must send ``date_from`` (OCPI 2.2.1, sessions). One that does not gets everything that is its own: see
     decision 0057."""
-    owners = request.directory.hosted_cpos_for(request.partner)
-    wanted = request.routing.to_party
-    if wanted is not None:
-        owners = tuple(owner for owner in owners if owner == wanted)
-    scopes = tuple(str(party) for party in request.from_parties if party in request.partner.parties(Role.EMSP))
+    owners, scopes = _cpos(request), _scopes(request)
     return await answer_list(
         request,
         repository.DOCUMENTS,
@@ -29,8 +25,13 @@ async def list_sessions(request: OcpiRequest) -> OcpiResponse:
 
 
 async def charging_preferences(request: OcpiRequest) -> OcpiResponse:
-    """None of our EVSEs can take preferences yet: what OCPI says for an EVSE without the capability."""
-    raise NotFound("the EVSE of this session cannot take charging preferences", status_code=2001)
+    """The answer is one word as it is (OCPI 2.2.1, sessions, PUT charging_preferences)."""
+    preferences = request.wire().decode(service.PREFERENCES_CODECS, parse_json(request.body))
+    async with request.services.database.work() as work:
+        answer = await service.prefer(
+            work, request.path["session_id"], preferences, cpos=_cpos(request), scopes=_scopes(request)
+        )
+    return OcpiResponse(data=dump_json(answer.value))
 
 
 async def get(request: OcpiRequest) -> OcpiResponse:
@@ -62,6 +63,17 @@ async def patch(request: OcpiRequest) -> OcpiResponse:
     return OcpiResponse()
 
 
+def _cpos(request: OcpiRequest) -> tuple[PartyId, ...]:
+    """The hosted CPOs that the caller addresses."""
+    owners, wanted = request.directory.hosted_cpos_for(request.partner), request.routing.to_party
+    return owners if wanted is None else tuple(owner for owner in owners if owner == wanted)
+
+
+def _scopes(request: OcpiRequest) -> tuple[str, ...]:
+    """The token owners that the caller speaks for."""
+    return tuple(str(party) for party in request.from_parties if party in request.partner.parties(Role.EMSP))
+
+
 def _owner(request: OcpiRequest) -> PartyId:
     return check_owner(request.partner, request.path["country_code"], request.path["party_id"], Role.CPO)
 
@@ -76,7 +88,8 @@ ROUTES: tuple[Route, ...] = (
         path="/{session_id}/charging_preferences",
         interface=_SENDER,
         handle=charging_preferences,
-        summary="Set charging preferences",
+        summary="Say what the driver wants of a running charge",
+        versions=(Version.V2_2_1, Version.V2_3_0),
     ),
     Route(method="GET", path=_ONE, interface=_RECEIVER, handle=get, summary="A Session as stored here"),
     Route(method="PUT", path=_ONE, interface=_RECEIVER, handle=put, summary="Store or replace a Session"),

@@ -1,6 +1,6 @@
 """What can be done with sessions: take a partner's, tell the token's owner of ours. Nobody else ever sees one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -9,11 +9,14 @@ import msgspec
 
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
+from roaming.model.location import Capability, Location
 from roaming.model.party import Role
-from roaming.model.session import ChargingPeriod, Session
+from roaming.model.session import ChargingPeriod, ChargingPreferences, ChargingPreferencesResponse, Session
+from roaming.model.tariff import Tariff
 from roaming.model.version import Version
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.codec import v211, v221, v230
+from roaming.modules.sessions.preferences import judge, place_of
 from roaming.ocpi.codec import dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
@@ -21,9 +24,13 @@ from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
-from roaming.store.documents import PageRow, Stored, insert_or_hold
+from roaming.store.documents import PageRow, Stored, insert_or_hold, object_key, read_object
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
+PREFERENCES_CODECS = {
+    Version.V2_2_1: v221.CHARGING_PREFERENCES_CODEC,
+    Version.V2_3_0: v230.CHARGING_PREFERENCES_CODEC,
+}
 
 
 def render(version: Version) -> Callable[[PageRow], str]:
@@ -110,6 +117,42 @@ def _check_energy(session: Session) -> None:
 def _check_source(kept: repository.Kept, source: str) -> None:
     if kept.stored.source != source:
         raise InvalidParameters(f"session {kept.stored.object_id} cannot be changed by you")
+
+
+async def prefer(
+    work: Work, session_id: str, preferences: ChargingPreferences, *, cpos: Sequence[PartyId], scopes: Collection[str]
+) -> ChargingPreferencesResponse:
+    """Judges a driver's preferences for a session of one of ``cpos``, hosted here, and keeps them when they are
+    accepted: for whoever plans its energy (decision 0067).
+
+    Raises ``NotFound``, the same for no such session and for one whose token belongs to none of ``scopes``; with 2001
+    when the EVSE cannot take preferences.
+    """
+    energy = preferences.energy_need
+    if energy is not None and not 0 < energy <= MAX_EXACT:
+        raise InvalidParameters(f"energy_need: must be more than 0 and at most {MAX_EXACT} kWh")
+    key, session = await _own(work, session_id, cpos, scopes)
+    party = PartyId.of(session.country_code, session.party_id)
+    location = await read_object(work.connection, "locations", object_key(party, session.location_id), Location)
+    evse, connector = place_of(session, location)
+    if evse is None or Capability.CHARGING_PREFERENCES_CAPABLE not in evse.capabilities:
+        raise NotFound("the EVSE of this session cannot take charging preferences", status_code=2001)
+    ids = connector.tariff_ids if connector is not None else ()
+    tariffs = [await read_object(work.connection, "tariffs", object_key(party, id), Tariff) for id in ids]
+    types = [tariff.type for tariff in tariffs if tariff is not None]
+    answer = judge(preferences, session.status, connector, types, now=work.now)
+    if answer == ChargingPreferencesResponse.ACCEPTED:
+        await repository.keep_preferences(work.connection, key, preferences, now=work.now)
+    return answer
+
+
+async def _own(work: Work, session_id: str, cpos: Sequence[PartyId], scopes: Collection[str]) -> tuple[str, Session]:
+    for cpo in cpos:
+        key = repository.key_of(cpo, session_id)
+        kept = await repository.load(work.connection, key)
+        if kept is not None and not kept.stored.source and kept.stored.scope in scopes:
+            return key, kept.session
+    raise NotFound("there is no such session of yours")
 
 
 def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:

@@ -51,3 +51,14 @@ class SnapshotRow(SQLModel, table=True):
 
     key: str = Field(primary_key=True)
     document: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class ChargingPreferencesRow(SQLModel, table=True):
+    """What the driver of a session wants of it; the latest that was accepted."""
+
+    __tablename__ = "charging_preferences"
+
+    session_key: str = Field(primary_key=True)
+    document: str = Field(sa_column=Column(Text, nullable=False))
+    """``ChargingPreferences`` as JSON."""
+    accepted_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))

@@ -65,6 +65,12 @@ def upgrade() -> None:
         batch_op.create_index('cdrs_of_owner', ['source', 'scope', 'country_code', 'party_id', 'is_listed', 'last_updated', 'key'], unique=False)
         batch_op.create_index(batch_op.f('ix_cdrs_ended_at'), ['ended_at'], unique=False)
 
+    op.create_table('charging_preferences',
+    sa.Column('session_key', sa.String(), nullable=False),
+    sa.Column('document', sa.Text(), nullable=False),
+    sa.Column('accepted_at', columns.UtcDateTime(), nullable=False),
+    sa.PrimaryKeyConstraint('session_key')
+    )
     op.create_table('commands',
     sa.Column('id', sa.String(), nullable=False),
     sa.Column('state', sa.String(), nullable=False),
@@ -498,6 +504,7 @@ def downgrade() -> None:
         batch_op.drop_index('commands_waiting')
 
     op.drop_table('commands')
+    op.drop_table('charging_preferences')
     with op.batch_alter_table('cdrs', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_cdrs_ended_at'))
         batch_op.drop_index('cdrs_of_owner')

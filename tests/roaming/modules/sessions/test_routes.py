@@ -52,9 +52,3 @@ async def test_the_list_is_followed_to_its_end(hub: HubInProcess) -> None:
     pages = await hub.pages("aaa", f"{SENDER}/sessions?{SINCE}&limit=4")
     assert [len(page.data) for page in pages] == [4, 4, 2]
     assert len({entry["id"] for page in pages for entry in page.data}) == 10
-
-
-async def test_no_preferences_yet(hub: HubInProcess) -> None:
-    path = f"{SENDER}/sessions/OURS-AAA/charging_preferences"
-    answer = await hub.call("aaa", "PUT", path, body={"profile_type": "FAST"})
-    assert answer.outcome == (404, 2001)
