@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import roaming.modules
@@ -15,6 +16,7 @@ from roaming.ocpi.addresses import AddressPolicy
 from roaming.ocpi.client import OcpiClient
 from roaming.ocpi.credentials_token import derive_key
 from roaming.ocpi.module import OcpiModule, Services
+from roaming.ocpi.pulling import PullPace
 from roaming.ocpi.secrets import Secrets
 from roaming.partners.directory import DirectoryCache
 from roaming.settings import Settings
@@ -69,10 +71,25 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             cdr_grace=settings.cdr_grace,
             session_push_interval=settings.session_push_interval,
             offline_grace=settings.offline_grace,
+            pulling=pace_of(settings),
         )
     finally:
         await client.aclose()
         await database.close()
+
+
+def pace_of(settings: Settings) -> PullPace:
+    """How often and how fast partners are pulled from."""
+    return PullPace(
+        is_on=settings.is_pulling,
+        requests_per_second=settings.pull_requests_per_second,
+        page_size=settings.pull_page_size,
+        overlap=timedelta(seconds=settings.pull_overlap),
+        night_hour=settings.pull_night_hour,
+        night_hours=settings.pull_night_hours,
+        full_every=timedelta(days=settings.pull_full_days),
+        first_delay=timedelta(seconds=settings.pull_first_delay),
+    )
 
 
 def station_pepper(settings: Settings) -> bytes:

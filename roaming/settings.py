@@ -79,6 +79,18 @@ class Settings(BaseSettings):
     cdr_grace: float = Field(default=600.0, description="Seconds after which a session without a CDR is looked into.")
     session_push_interval: float = Field(default=60.0, description="Seconds between updates of a running session.")
     offline_grace: float = Field(default=900.0, description="Seconds a station may be away before it is UNKNOWN.")
+    is_pulling: bool = Field(default=True, description="Fetch partners' lists: at first, nightly, and after absences.")
+    pull_requests_per_second: float = Field(
+        default=2.0, gt=0, description="Pages asked for in a second, of each partner."
+    )
+    pull_page_size: int = Field(default=100, ge=1, description="Objects asked for in a page; partners may send fewer.")
+    pull_overlap: float = Field(default=300.0, ge=0, description="Seconds that a nightly pull reaches back further.")
+    pull_night_hour: int = Field(default=1, ge=0, le=23, description="Hour (UTC) from which nightly pulls begin.")
+    pull_night_hours: float = Field(default=4.0, gt=0, le=24, description="Hours over which their beginnings spread.")
+    pull_full_days: int = Field(
+        default=7, ge=1, description="Days between pulls of everything; those in between ask for changes only."
+    )
+    pull_first_delay: float = Field(default=10.0, ge=0, description="Seconds from a registration to its first pull.")
     journal_days: int = Field(default=30, description="Days that messages stay in the journal.")
     pool_size: int = Field(default=10, description="Connections to PostgreSQL, for reading and for writing each.")
     network: str = Field(default="main", description="Name of the set of stations that the built-in adapter serves.")

@@ -12,6 +12,7 @@ import structlog
 from contracts.bus.port import Bus
 from roaming.hub.deliver import Deliverer
 from roaming.hub.fan_out import FanOut
+from roaming.hub.pulling.puller import Puller
 from roaming.ocpi.module import Services
 from roaming.partners import registry
 from roaming.stations import bindings, presence
@@ -55,6 +56,8 @@ class Worker:
         self._spawn("relay", Relay(database, self._bus, self._locks).run)
         self._spawn("fan-out", FanOut(services, self._modules, self._locks).run)
         self._spawn("deliverer", Deliverer(services, self._modules, self._locks).run)
+        if services.pulling.is_on:
+            self._spawn("puller", Puller(services, self._modules).run)
         self._spawn("journal", partial(services.journal.run, keep_for=timedelta(days=self._journal_days)))
         self._spawn("prune", self._prune)
         for module in self._modules:

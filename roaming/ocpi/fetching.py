@@ -1,14 +1,14 @@
 """Fetching a partner's whole list by following its Link headers, within caps. Knows no object."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from roaming.ocpi.answers import Answer
 from roaming.ocpi.client import Call, OcpiClient
-from roaming.ocpi.paging import LINK, TOTAL_COUNT, is_downgrade, mend_next_url, next_url, read_count
+from roaming.ocpi.paging import LINK, TOTAL_COUNT, is_downgrade, is_same_origin, mend_next_url, next_url, read_count
 
 
 class Stopped(StrEnum):
@@ -18,7 +18,9 @@ class Stopped(StrEnum):
     """The answer tells why."""
     NOT_A_LIST = "NOT_A_LIST"
     LOOP = "LOOP"
-    """The Link leads to a page that was fetched already."""
+    """The Link leads to a page that was fetched already, or pages bring nothing that was not in those before."""
+    FOREIGN_LINK = "FOREIGN_LINK"
+    """The Link leaves the host that answered: our credentials token is not for anybody else."""
     DOWNGRADE = "DOWNGRADE"
     """The Link leaves https: the credentials token would travel in the clear."""
     TOO_MANY_PAGES = "TOO_MANY_PAGES"
@@ -54,6 +56,11 @@ class FetchedPage:
     findings: tuple[str, ...] = ()
 
 
+async def get_page(client: OcpiClient, call: Call) -> FetchedPage:
+    """One page; ``stopped`` only when there is none to read. Never raises for anything the partner does."""
+    return _read(call.url, await client.request(call))
+
+
 async def get_all_pages(
     client: OcpiClient, call: Call, limits: FetchLimits = _DEFAULT_LIMITS
 ) -> AsyncIterator[FetchedPage]:
@@ -67,14 +74,13 @@ async def get_all_pages(
     received = 0
     previous_total: int | None = None
     while True:
-        answer = await client.request(call)
-        received += len(answer.body)
-        page = _read(call.url, answer)
+        page = await get_page(client, call)
+        received += len(page.answer.body)
         if page.total is not None and previous_total is not None and page.total < previous_total:
             page = replace(page, findings=(*page.findings, "total_fell"))
         previous_total = page.total
         if page.next_url is not None:
-            page = replace(page, stopped=_reason_to_stop(page, seen, received, ends_at, limits))
+            page = replace(page, stopped=reason_to_stop(page, seen, received, limits, ends_at))
         yield page
         if page.next_url is None or page.stopped is not None:
             return
@@ -103,14 +109,18 @@ def _read(url: str, answer: Answer) -> FetchedPage:
     )
 
 
-def _reason_to_stop(
-    page: FetchedPage, seen: set[str], received: int, ends_at: float, limits: FetchLimits
+def reason_to_stop(
+    page: FetchedPage, seen: Collection[str], received: int, limits: FetchLimits, ends_at: float
 ) -> Stopped | None:
+    """Why the page's ``next_url`` must not be followed. ``seen``: the addresses fetched so far, this page's included;
+    ``received``: their bytes; ``ends_at``: on the monotonic clock."""
     assert page.next_url is not None
     if page.next_url in seen:
         return Stopped.LOOP
     if is_downgrade(page.next_url, page.url):
         return Stopped.DOWNGRADE
+    if not is_same_origin(page.next_url, page.url):
+        return Stopped.FOREIGN_LINK
     if len(seen) >= limits.pages:
         return Stopped.TOO_MANY_PAGES
     if received >= limits.total_bytes:

@@ -20,6 +20,7 @@ from roaming.model.version import Version
 from roaming.ocpi.codec import Loss
 from roaming.ocpi.dialect import Dialect
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
+from roaming.ocpi.pulling import PullPace, PullRules
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory, DirectoryCache, Partner
 from roaming.store.consume import Projection
@@ -64,6 +65,7 @@ class Services:
     """Seconds between two updates of a running session to its owner."""
     offline_grace: float = 900.0
     """Seconds a station may be away before its EVSEs become UNKNOWN."""
+    pulling: PullPace = field(default_factory=PullPace)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,6 +252,8 @@ class OcpiModule:
     routes: tuple[Route, ...]
     projections: Callable[[Services], Sequence[Projection]] = field(default=lambda _services: ())
     delivery: DeliveryRules[Any] | None = None
+    pull: PullRules | None = None
+    """How partners' lists are fetched; ``None`` where there is nothing to fetch."""
     subscriptions: Callable[[Services, Bus], Sequence[Subscription]] = field(default=lambda _services, _bus: ())
     """Readers of questions with a deadline, which are answered over the bus and not kept (authorisation)."""
     tasks: Callable[[Services], Sequence[Callable[[], Awaitable[Any]]]] = field(default=lambda _services: ())

@@ -153,6 +153,23 @@ def is_downgrade(url: str, current: str) -> bool:
     return urlsplit(current).scheme == "https" and urlsplit(url).scheme != "https"
 
 
+def is_same_origin(url: str, current: str) -> bool:
+    """Whether ``url`` has the scheme, host and port of ``current``.
+
+    >>> is_same_origin("https://cpo.example:443/b", "https://CPO.example/a")
+    True
+    """
+    return _origin(url) is not None and _origin(url) == _origin(current)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None] | None:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:
+        return None
+
+
 def read_count(value: str | None) -> int | None:
     """A partner's X-Total-Count or X-Limit: information only, ``None`` when absent or unreadable."""
     return int(value) if value is not None and _WHOLE_NUMBER.fullmatch(value.strip()) else None

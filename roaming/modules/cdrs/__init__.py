@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
-from roaming.model.party import InterfaceRole
+from roaming.model.party import InterfaceRole, Role
 from roaming.modules.cdrs import repository, service
 from roaming.modules.cdrs.projection import projections
 from roaming.modules.cdrs.reconciling import tasks
 from roaming.modules.cdrs.routes import ROUTES
 from roaming.ocpi.module import ALL_VERSIONS, DeliveryKind, DeliveryRules, OcpiModule
+from roaming.ocpi.pulling import PullRules
 
 MODULE = OcpiModule(
     id="cdrs",
@@ -24,5 +25,12 @@ MODULE = OcpiModule(
         build=service.build,
         give_up_after=timedelta(hours=72),
         find_copy=service.find_copy,
+    ),
+    pull=PullRules(
+        role=Role.CPO,
+        codecs=service.CODECS,
+        documents=repository.DOCUMENTS,
+        take=service.take_pulled,
+        is_per_recipient=True,
     ),
 )

@@ -23,6 +23,7 @@ from roaming.ocpi.errors import InvalidParameters
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services
 from roaming.ocpi.outgoing import tell
+from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory, Partner
 from roaming.store.columns import MAX_EXACT
@@ -90,12 +91,18 @@ async def issue_once(work: Work, session_key: str, session: Session, *, correlat
 
 
 async def accept(work: Work, wire: Wire, partner: Partner, body: Any, *, owners: Sequence[PartyId]) -> Accepted:
-    """Takes a partner's CDR for a token of a hosted eMSP under agreement (``owners``), once.
+    """Takes a partner's CDR as it was pushed (``take``)."""
+    return await take(work, wire.decode(CODECS, body), partner, body, owners=owners, origin=wire.version)
+
+
+async def take(
+    work: Work, cdr: CDR, partner: Partner, body: Any, *, owners: Sequence[PartyId], origin: Version
+) -> Accepted:
+    """Takes a partner's CDR, pushed or pulled, for a token of a hosted eMSP under agreement (``owners``), once.
 
     The same CDR again is acknowledged; another one under its id is refused and the first kept. Raises
     ``InvalidParameters``.
     """
-    cdr = wire.decode(CODECS, body)
     party = PartyId.of(cdr.country_code, cdr.party_id)
     if party not in partner.parties(Role.CPO):
         raise InvalidParameters(f"country_code, party_id: {party} is no CPO of your credentials")
@@ -106,13 +113,20 @@ async def accept(work: Work, wire: Wire, partner: Partner, body: Any, *, owners:
     _check_amounts(cdr)
     digest = hashlib.sha256(dump_json(body)).hexdigest()
     is_new = await repository.insert(
-        work.connection, cdr, source=partner.id, now=work.now, digest=digest, origin=wire.version
+        work.connection, cdr, source=partner.id, now=work.now, digest=digest, origin=origin
     )
     if not is_new:
         kept = await repository.load(work.connection, repository.key_of(party, cdr.id))
         if kept is None or kept.stored.source != partner.id or kept.digest != digest:
             raise InvalidParameters(f"id: CDR {cdr.id} was received before with other content; a CDR never changes")
     return Accepted(cdr=cdr, is_new=is_new)
+
+
+async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
+    """``PullRules.take``."""
+    owners = pulling.directory.hosted_emsps_for(pulling.partner)
+    origin = pulling.wire.version
+    await take(work, incoming.value, pulling.partner, incoming.body, owners=owners, origin=origin)
 
 
 def _check_credit(cdr: CDR) -> None:

@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
-from roaming.model.party import InterfaceRole
+from roaming.model.party import InterfaceRole, Role
 from roaming.modules.locations import repository, service
 from roaming.modules.locations.projection import projections, tasks
 from roaming.modules.locations.routes import ROUTES
 from roaming.ocpi.module import ALL_VERSIONS, DeliveryKind, DeliveryRules, OcpiModule
+from roaming.ocpi.pulling import PullRules
 
 MODULE = OcpiModule(
     id="locations",
@@ -22,5 +23,13 @@ MODULE = OcpiModule(
         audience=service.audience,
         build=service.build,
         give_up_after=timedelta(hours=1),
+    ),
+    pull=PullRules(
+        role=Role.CPO,
+        codecs=service.LOCATION_CODECS,
+        documents=repository.DOCUMENTS,
+        take=service.take_pulled,
+        drop=service.drop,
+        is_listed=lambda location: bool(location.publish),
     ),
 )

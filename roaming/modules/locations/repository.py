@@ -97,6 +97,11 @@ async def replace(connection: AsyncConnection, kept: Kept, location: Location, *
     )
 
 
+async def hide(connection: AsyncConnection, kept: Kept, *, now: datetime) -> None:
+    """Takes a location, read before with ``for_update``, out of the lists."""
+    await DOCUMENTS.change(connection, kept.stored, {"is_listed": False, "received_at": now})
+
+
 class Held(msgspec.Struct, frozen=True, kw_only=True):
     """The statuses of a location's EVSEs, held for a change."""
 

@@ -19,6 +19,7 @@ from roaming.ocpi.codec import Patch, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
+from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
@@ -131,15 +132,41 @@ async def _put_location(work: Work, wire: Wire, party: PartyId, location_id: str
     _check_id("country_code", location.country_code, party.country_code)
     _check_id("party_id", location.party_id, party.party_id)
     _check_id("id", location.id, location_id)
-    key = repository.key_of(party, location_id)
-    kept = await _insert_or_hold(work, key, location, source=source, origin=wire.version)
+    return await take(work, location, source=source, origin=wire.version)
+
+
+async def take(work: Work, location: Location, *, source: str, origin: Version) -> bool:
+    """Stores a partner's location, pushed or pulled; True when new. One older than the stored one is left alone.
+    Raises ``InvalidParameters`` when somebody else gave us the stored one."""
+    key = repository.key_of(_owner(location), location.id)
+    kept = await _insert_or_hold(work, key, location, source=source, origin=origin)
     if kept is None:
         return True
     if kept.stored.source != source:
-        raise InvalidParameters(f"location {location_id} cannot be changed by you")
+        raise InvalidParameters(f"location {location.id} cannot be changed by you")
     if location.last_updated >= kept.location.last_updated:
         await repository.replace(work.connection, kept, location, now=work.now)
     return False
+
+
+async def hide(work: Work, key: str, *, source: str) -> bool:
+    """Takes a partner's location that its owner lists no more out of our lists; True when it was in them. It stays
+    stored, since sessions and CDRs name it, and is listed again as soon as it comes back."""
+    kept = await repository.load(work.connection, key, for_update=True)
+    if kept is None or kept.stored.source != source or not kept.stored.is_listed:
+        return False
+    await repository.hide(work.connection, kept, now=work.now)
+    return True
+
+
+async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
+    """``PullRules.take``."""
+    await take(work, incoming.value, source=pulling.partner.id, origin=pulling.wire.version)
+
+
+async def drop(work: Work, key: str, source: str) -> bool:
+    """``PullRules.drop``: a location that is not in the list is no longer valid."""
+    return await hide(work, key, source=source)
 
 
 async def _insert_or_hold(work: Work, key: str, location: Location, *, source: str, origin: Version) -> Kept | None:

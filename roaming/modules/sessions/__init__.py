@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
-from roaming.model.party import InterfaceRole
+from roaming.model.party import InterfaceRole, Role
 from roaming.modules.sessions import repository, service
 from roaming.modules.sessions.projection import projections, tasks
 from roaming.modules.sessions.routes import ROUTES
 from roaming.ocpi.module import ALL_VERSIONS, DeliveryKind, DeliveryRules, OcpiModule
+from roaming.ocpi.pulling import PullRules
 
 MODULE = OcpiModule(
     id="sessions",
@@ -22,5 +23,13 @@ MODULE = OcpiModule(
         audience=service.audience,
         build=service.build,
         give_up_after=timedelta(hours=24),
+    ),
+    pull=PullRules(
+        role=Role.CPO,
+        codecs=service.CODECS,
+        documents=repository.DOCUMENTS,
+        take=service.take_pulled,
+        reach=timedelta(days=30),
+        is_per_recipient=True,
     ),
 )

@@ -20,6 +20,7 @@ from roaming.modules.sessions.preferences import judge, place_of
 from roaming.ocpi.codec import dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
+from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.columns import MAX_EXACT
@@ -68,20 +69,34 @@ async def put(
     ):
         if fold(here) != fold(there):
             raise InvalidParameters(f"{name}: {here!r} in the body, {there!r} in the address")
+    return await take(work, session, source=source, owners=owners, origin=wire.version)
+
+
+async def take(work: Work, session: Session, *, source: str, owners: Sequence[PartyId], origin: Version) -> bool:
+    """Stores a partner's session, pushed or pulled; True when new. One older than the stored one is left alone. Raises
+    ``InvalidParameters`` when its token is nobody's here, or somebody else gave us the stored one."""
     token = session.cdr_token
     if PartyId.of(token.country_code, token.party_id) not in owners:
         raise InvalidParameters("cdr_token: its party is no eMSP that you have an agreement with here")
     _check_energy(session)
+    key = repository.key_of(PartyId.of(session.country_code, session.party_id), session.id)
     kept = await insert_or_hold(
-        partial(repository.load, work.connection, repository.key_of(party, session_id), for_update=True),
-        partial(repository.save, work.connection, None, session, source=source, now=work.now, origin=wire.version),
+        partial(repository.load, work.connection, key, for_update=True),
+        partial(repository.save, work.connection, None, session, source=source, now=work.now, origin=origin),
     )
     if kept is None:
         return True
     _check_source(kept, source)
     if session.last_updated >= kept.session.last_updated:
-        await repository.save(work.connection, kept, session, source=source, now=work.now, origin=wire.version)
+        await repository.save(work.connection, kept, session, source=source, now=work.now, origin=origin)
     return False
+
+
+async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
+    """``PullRules.take``."""
+    owners = pulling.directory.hosted_emsps_for(pulling.partner)
+    source, origin = pulling.partner.id, pulling.wire.version
+    await take(work, incoming.value, source=source, owners=owners, origin=origin)
 
 
 async def patch(work: Work, wire: Wire, party: PartyId, session_id: str, body: Any, *, source: str) -> None:

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from roaming.model.party import InterfaceRole
+from roaming.model.party import InterfaceRole, Role
 from roaming.modules.tariffs import repository, service
 from roaming.modules.tariffs.routes import ROUTES
 from roaming.ocpi.module import ALL_VERSIONS, DeliveryKind, DeliveryRules, OcpiModule
+from roaming.ocpi.pulling import PullRules
 
 MODULE = OcpiModule(
     id="tariffs",
@@ -19,5 +20,12 @@ MODULE = OcpiModule(
         audience=service.audience,
         build=service.build,
         give_up_after=timedelta(hours=1),
+    ),
+    pull=PullRules(
+        role=Role.CPO,
+        codecs=service.CODECS,
+        documents=repository.DOCUMENTS,
+        take=service.take_pulled,
+        drop=service.drop,
     ),
 )

@@ -17,6 +17,7 @@ from roaming.ocpi.codec import dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
+from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
@@ -59,15 +60,35 @@ async def put(work: Work, wire: Wire, party: PartyId, tariff_id: str, body: Any,
     ):
         if fold(here) != fold(there):
             raise InvalidParameters(f"{name}: {here!r} in the body, {there!r} in the address")
-    key = repository.key_of(party, tariff_id)
-    kept = await _insert_or_hold(work, key, tariff, source=source, origin=wire.version)
+    return await take(work, tariff, source=source, origin=wire.version)
+
+
+async def take(work: Work, tariff: Tariff, *, source: str, origin: Version) -> bool:
+    """Stores a partner's tariff, pushed or pulled; True when new. One older than the stored one is left alone. Raises
+    ``InvalidParameters`` when somebody else gave us the stored one."""
+    key = repository.key_of(PartyId.of(tariff.country_code, tariff.party_id), tariff.id)
+    kept = await _insert_or_hold(work, key, tariff, source=source, origin=origin)
     if kept is None:
         return True
     if kept.stored.source != source:
-        raise InvalidParameters(f"tariff {tariff_id} cannot be changed by you")
+        raise InvalidParameters(f"tariff {tariff.id} cannot be changed by you")
     if tariff.last_updated >= kept.tariff.last_updated:
         await repository.save(work.connection, kept, tariff, source=source, now=work.now)
     return False
+
+
+async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
+    """``PullRules.take``."""
+    await take(work, incoming.value, source=pulling.partner.id, origin=pulling.wire.version)
+
+
+async def drop(work: Work, key: str, source: str) -> bool:
+    """``PullRules.drop``: a tariff that is not in the list is deleted."""
+    kept = await repository.load(work.connection, key, for_update=True)
+    if kept is None or kept.stored.source != source:
+        return False
+    await repository.DOCUMENTS.remove(work.connection, kept.stored)
+    return True
 
 
 async def _insert_or_hold(

@@ -21,6 +21,7 @@ from roaming.ocpi.codec import dump_json, parse_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownToken
 from roaming.ocpi.module import DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient, Services
 from roaming.ocpi.outgoing import tell
+from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.partners.drivers import driver_of, remember
@@ -78,15 +79,41 @@ async def put(work: Work, wire: Wire, party: PartyId, uid: str, type: str | None
             raise InvalidParameters(f"{name}: {here!r} in the body, {there!r} in the address")
     if type is not None and type != token.type:
         raise InvalidParameters(f"type: {token.type} in the body, {type} in the address")
-    key = repository.key_of(party, uid, token.type)
-    kept = await _insert_or_hold(work, key, token, source=source, origin=wire.version)
+    return await take(work, token, source=source, origin=wire.version)
+
+
+async def take(work: Work, token: Token, *, source: str, origin: Version) -> bool:
+    """Stores a partner's token, pushed or pulled; True when new. One older than the stored one is left alone. Raises
+    ``InvalidParameters`` when somebody else gave us the stored one."""
+    key = repository.key_of(PartyId.of(token.country_code, token.party_id), token.uid, token.type)
+    kept = await _insert_or_hold(work, key, token, source=source, origin=origin)
     if kept is None:
         return True
     if kept.stored.source != source:
-        raise InvalidParameters(f"token {uid} cannot be changed by you")
+        raise InvalidParameters(f"token {token.uid} cannot be changed by you")
     if token.last_updated >= kept.token.last_updated:
         await _replace(work, kept, token)
     return False
+
+
+async def invalidate(work: Work, key: str, *, source: str) -> bool:
+    """Makes a partner's token invalid that its owner lists no more; True when it was valid. ``last_updated`` stays its
+    owner's, so that the token is taken as it is when it comes back."""
+    kept = await repository.load(work.connection, key, for_update=True)
+    if kept is None or kept.stored.source != source or not kept.token.valid:
+        return False
+    await _replace(work, kept, msgspec.structs.replace(kept.token, valid=False))
+    return True
+
+
+async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
+    """``PullRules.take``."""
+    await take(work, incoming.value, source=pulling.partner.id, origin=pulling.wire.version)
+
+
+async def drop(work: Work, key: str, source: str) -> bool:
+    """``PullRules.drop``: a token that is not in the list is valid no more."""
+    return await invalidate(work, key, source=source)
 
 
 async def patch(work: Work, wire: Wire, party: PartyId, uid: str, type: str, body: Any, *, source: str) -> None:

@@ -137,8 +137,23 @@ async def test_what_is_no_list_is_not_an_empty_list(data: object) -> None:
 async def test_a_link_to_the_inside_is_refused(target: str) -> None:
     async with ScriptedPartner(always(http_answer(enveloped([]), Link=f"<{target}>; rel=next"))) as partner:
         pages = await fetch(partner)
-    assert pages[-1].stopped is Stopped.FAILED
-    assert pages[-1].answer.outcome is Outcome.UNREACHABLE
+        assert len(partner.requests) == 1
+    assert [page.stopped for page in pages] == [Stopped.FOREIGN_LINK]
+
+
+@pytest.mark.parametrize(
+    "target", ["http://localhost:{port}/l", "http://127.0.0.1:1/l", "http://user@127.0.0.2:{port}/l"]
+)
+async def test_a_link_off_the_origin_is_not_followed(target: str) -> None:
+    async def script(request: Received, writer: asyncio.StreamWriter) -> None:
+        port = request.headers["host"].partition(":")[2]
+        writer.write(http_answer(enveloped([{"id": "1"}]), Link=f"<{target.replace('{port}', port)}>; rel=next"))
+
+    async with ScriptedPartner(script) as partner:
+        pages = await fetch(partner)
+        assert len(partner.requests) == 1
+    assert ids(pages) == ["1"], "what came before the link counts"
+    assert pages[-1].stopped is Stopped.FOREIGN_LINK
 
 
 async def test_a_total_that_falls_is_noted() -> None:

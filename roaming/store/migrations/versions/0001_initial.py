@@ -284,6 +284,35 @@ def upgrade() -> None:
     sa.Column('connected_at', columns.UtcDateTime(), nullable=True),
     sa.PrimaryKeyConstraint('id')
     )
+    op.create_table('pull_seen',
+    sa.Column('partner_id', sa.String(), nullable=False),
+    sa.Column('module', sa.String(), nullable=False),
+    sa.Column('key', sa.String(), nullable=False),
+    sa.Column('line', sa.Integer(), autoincrement=False, nullable=False),
+    sa.PrimaryKeyConstraint('partner_id', 'module', 'key', 'line')
+    )
+    op.create_table('pulls',
+    sa.Column('partner_id', sa.String(), nullable=False),
+    sa.Column('module', sa.String(), nullable=False),
+    sa.Column('interface', sa.String(), nullable=False),
+    sa.Column('state', sa.String(), nullable=False),
+    sa.Column('kind', sa.String(), nullable=False),
+    sa.Column('wanted', sa.String(), nullable=False),
+    sa.Column('due_at', columns.UtcDateTime(), nullable=True),
+    sa.Column('connected_at', columns.UtcDateTime(), nullable=True),
+    sa.Column('started_at', columns.UtcDateTime(), nullable=True),
+    sa.Column('finished_at', columns.UtcDateTime(), nullable=True),
+    sa.Column('full_at', columns.UtcDateTime(), nullable=True),
+    sa.Column('mark', columns.UtcDateTime(), nullable=True),
+    sa.Column('last_error', sa.Text(), nullable=False),
+    sa.Column('progress', sa.Text(), nullable=False),
+    sa.Column('holder', sa.String(), nullable=False),
+    sa.Column('held_until', columns.UtcDateTime(), nullable=True),
+    sa.PrimaryKeyConstraint('partner_id', 'module', 'interface')
+    )
+    with op.batch_alter_table('pulls', schema=None) as batch_op:
+        batch_op.create_index('pulls_due', ['due_at'], unique=False)
+
     op.create_table('reservations',
     sa.Column('emsp', sa.String(), nullable=False),
     sa.Column('cpo', sa.String(), nullable=False),
@@ -467,6 +496,11 @@ def downgrade() -> None:
     op.drop_table('sent_commands')
     op.drop_table('running_sessions')
     op.drop_table('reservations')
+    with op.batch_alter_table('pulls', schema=None) as batch_op:
+        batch_op.drop_index('pulls_due')
+
+    op.drop_table('pulls')
+    op.drop_table('pull_seen')
     op.drop_table('partners')
     op.drop_table('parties')
     op.drop_table('outgoing')

@@ -1,0 +1,125 @@
+"""One page of a partner's list: where it is, how it is asked for, and what stands in the journal about it."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from roaming.hub.pulling.page import Refusal
+from roaming.hub.pulling.state import Progress, Pull
+from roaming.model.identifiers import PartyId
+from roaming.model.time import format_timestamp
+from roaming.ocpi.addresses import with_query
+from roaming.ocpi.client import Call
+from roaming.ocpi.fetching import FetchedPage, get_page
+from roaming.ocpi.headers import RequestIds, RoutingHeaders
+from roaming.ocpi.module import Services, dialect_of
+from roaming.ocpi.pulling import PullPace, PullRules
+from roaming.partners.directory import Partner
+from roaming.store.journal import Exchange, mask_body
+
+TIMEOUT_SECONDS = 30.0
+MAX_JOURNALED = 100
+"""Refused objects of a page that get a line of their own; the rest is counted."""
+
+
+def routing_of(line: tuple[str, str]) -> RoutingHeaders:
+    """The inverse of ``line_of``."""
+    ours, theirs = line
+    return RoutingHeaders(PartyId.parse(ours) if ours else None, PartyId.parse(theirs) if theirs else None)
+
+
+def line_of(routing: RoutingHeaders) -> tuple[str, str]:
+    """Who asks whom, as text."""
+    return str(routing.from_party or ""), str(routing.to_party or "")
+
+
+def date_from_of(pull: Pull, rules: PullRules, pace: PullPace, now: datetime) -> datetime | None:
+    """From when on changes are asked for; ``None`` for everything. By the partner's own clock, since it is compared
+    with its ``last_updated``, and with an overlap, since an object may become visible a while after that."""
+    if pull.kind == "DELTA" and pull.mark is not None:
+        return pull.mark - pace.overlap
+    return now - rules.reach if rules.reach is not None else None
+
+
+def first_url(partner: Partner, endpoint: str, *, date_from: datetime | None, page_size: int | None) -> str:
+    """The first page of a list."""
+    begins = format_timestamp(date_from, is_fraction_allowed=False) if date_from is not None else None
+    return with_query(dialect_of(partner).address(endpoint), {"date_from": begins, "limit": page_size})
+
+
+async def ask_for_page(
+    services: Services, partner: Partner, pull_module: str, url: str, routing: RoutingHeaders, ids: RequestIds
+) -> FetchedPage:
+    """Sends one GET and notes it in the journal. Never raises for anything the partner does."""
+    token = services.secrets.unseal(partner.sealed_token, partner_id=partner.id)
+    at = services.clock.now()
+    call = Call(
+        partner_key=partner.id,
+        method="GET",
+        url=url,
+        token_header=dialect_of(partner).token_header(token),
+        headers=routing if routing != RoutingHeaders() else None,
+        ids=ids,
+        timeout=TIMEOUT_SECONDS,
+    )
+    page = await get_page(services.client, call)
+    answer = page.answer
+    services.journal.note(
+        Exchange(
+            at=at,
+            direction="out",
+            method="GET",
+            url=url,
+            partner_id=partner.id,
+            module=pull_module,
+            http_status=answer.http_status,
+            ocpi_status=answer.ocpi_status,
+            request_id=ids.request_id,
+            correlation_id=ids.correlation_id,
+            parties=f"{routing.from_party or ''}>{routing.to_party or ''}",
+            elapsed_ms=int(answer.elapsed * 1000),
+            response_body=mask_body(answer.body) if page.stopped is not None else "",
+            note="; ".join([*([answer.error] if answer.error else []), *page.findings, f"{len(page.items)} objects"]),
+        )
+    )
+    return page
+
+
+def journal_refusals(
+    services: Services, pull: Pull, url: str, refusals: Sequence[Refusal], ids: RequestIds, notes: Sequence[str]
+) -> None:
+    """A line for each object of a page that was not stored, with the reason, and one for what was tolerated."""
+    entries = [(refusal.reason, refusal.body) for refusal in refusals[:MAX_JOURNALED]]
+    if len(refusals) > MAX_JOURNALED:
+        entries.append((f"{len(refusals) - MAX_JOURNALED} more objects of this page were refused", None))
+    if notes:
+        entries.append((f"tolerated {len(notes)} times: " + "; ".join(dict.fromkeys(notes)), None))
+    for note, body in entries:
+        text = "" if body is None else json.dumps(body, default=str, ensure_ascii=False)
+        services.journal.note(
+            Exchange(
+                at=services.clock.now(),
+                direction="out",
+                method="GET",
+                url=url,
+                partner_id=pull.partner_id,
+                module=pull.module,
+                request_id=ids.request_id,
+                correlation_id=ids.correlation_id,
+                response_body=mask_body(text.encode("utf-8", "backslashreplace")),
+                note=note,
+            )
+        )
+
+
+def next_page_url(page: FetchedPage, progress: Progress, page_size: int | None) -> str | None:
+    """Where the list goes on. A partner that counts more objects than it has shown and gives no Link is asked by
+    offset, though the specification leaves that to the Link: else its list would end at the first page."""
+    if page.next_url is not None or page.total is None or not page.items:
+        return page.next_url
+    if page.total <= progress.line_objects or page.stopped is not None:
+        return None
+    progress.findings["link_missing"] = progress.findings.get("link_missing", 0) + 1
+    url, _, query = page.url.partition("?")
+    kept = "&".join(part for part in query.split("&") if part and not part.startswith(("offset=", "limit=")))
+    return with_query(f"{url}?{kept}" if kept else url, {"offset": progress.line_objects, "limit": page_size})
