@@ -38,7 +38,7 @@ OnPage = Callable[[Pull], None]
 
 
 class Runner:
-    """One pull of a claimed list. ``on_page`` is told after each page."""
+    """One pull of a claimed list. ``on_page`` is told after each page and at the end."""
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class Runner:
             progress = pull.progress
             if progress.line >= len(progress.lines):
                 await self._finish()
+                self._on_page(pull)
                 break
             url = progress.url or self._first_url(endpoint or "")
             self._visited.add(url)

@@ -1,0 +1,74 @@
+"""Commands about partners' lists and their options; ``commands`` takes them into its groups."""
+
+from typing import Annotated, Any
+
+import typer
+
+from roaming.cli.output import Csv, Json, run, show, show_rows
+
+sync_app = typer.Typer(help="How far partners' lists have been pulled.", no_args_is_help=True)
+PartnerId = Annotated[str, typer.Argument(help="Its short name: see `roaming partner list`.")]
+EMPTY = "nothing is pulled yet: partners are asked for their lists once they are registered"
+
+
+def add_to(app: typer.Typer, partner_app: typer.Typer) -> None:
+    """Registers the commands."""
+    app.add_typer(sync_app, name="sync")
+    partner_app.command("sync")(partner_sync)
+    partner_app.command("show")(partner_show)
+
+
+@sync_app.command("list")
+def sync_list(
+    partner: Annotated[str, typer.Option(help="Only this partner's.")] = "", as_json: Json = False, as_csv: Csv = False
+) -> None:
+    """List what was pulled from partners, what went wrong, and when each list is next."""
+    from roaming.cli.syncing import list_pulls
+
+    show_rows(run(list_pulls(partner)), as_json=as_json, as_csv=as_csv, empty=EMPTY)
+
+
+def partner_sync(
+    partner_id: PartnerId,
+    module: Annotated[str, typer.Option(help="locations, tariffs, tokens, sessions or cdrs; empty: all.")] = "",
+    full: Annotated[bool, typer.Option(help="Everything, not only what changed since the last time.")] = False,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Pull a partner's lists now. What it does not give now is asked for again later by the hub."""
+    from roaming.cli.syncing import sync_partner
+
+    tell = _quiet if as_json or as_csv else _tell
+    rows = run(sync_partner(partner_id, module=module, is_full=full, tell=tell))
+    show_rows(rows, as_json=as_json, as_csv=as_csv, empty=EMPTY)
+    if any(row["state"] != "DONE" for row in rows):
+        raise typer.Exit(1)
+
+
+def partner_show(partner_id: PartnerId, as_json: Json = False) -> None:
+    """Show a partner: its parties and endpoints, how far its lists are, and what was odd about them."""
+    from roaming.cli.syncing import show_partner
+
+    found = run(show_partner(partner_id))
+    if as_json:
+        show(found, as_json=True)
+        return
+    pulls, oddities = found.pop("pulls"), found.pop("oddities")
+    show({name: _joined(value) for name, value in found.items()}, as_json=False)
+    show_rows(pulls, as_json=False, empty=EMPTY)
+    for oddity in oddities:
+        typer.echo(oddity)
+
+
+def _joined(value: Any) -> Any:
+    if isinstance(value, dict):
+        return "; ".join(f"{name} {entry}" for name, entry in value.items())
+    return " ".join(value) if isinstance(value, list) else value
+
+
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _quiet(_line: str) -> None:
+    """Programs read the result only."""

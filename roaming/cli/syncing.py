@@ -1,0 +1,151 @@
+"""Partners' lists from the command line: pulled on demand, and how far each one is."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from roaming.cli.database import services_of_now
+from roaming.cli.output import fail
+from roaming.hub.pulling import state
+from roaming.hub.pulling.puller import Puller
+from roaming.hub.pulling.state import Pull
+from roaming.ocpi.module import Services
+from roaming.partners.directory import Partner
+
+LOOK_SECONDS = 0.5
+TELL_SECONDS = 1.0
+Tell = Callable[[str], None]
+
+
+async def known_partner(services: Services, partner_id: str) -> Partner:
+    """The partner of this id, or the end of the command."""
+    partner = (await services.directory.current()).partners.get(partner_id)
+    if partner is None:
+        fail(f"no partner {partner_id}: see `roaming partner list`")
+    return partner
+
+
+async def sync_partner(partner_id: str, *, module: str, is_full: bool, tell: Tell) -> list[dict[str, Any]]:
+    """Pulls a partner's lists now, in this process or, where another one is at it, by waiting for that one. A list
+    that the partner does not give now is left to the worker. ``tell`` hears of the progress."""
+    async with services_of_now() as services:
+        partner = await known_partner(services, partner_id)
+        if not partner.is_connected:
+            fail(f"{partner_id} is {partner.state}: nothing can be pulled before it is registered")
+        puller = Puller(services, services.modules)
+        await puller.look_at_directory()
+        wanted = await _ask(services, partner_id, module, "FULL" if is_full else "DELTA")
+        teller = _Teller(tell)
+        try:
+            while await _open(services, partner_id, wanted):
+                if await puller.pull_next(partner_id, modules=wanted, on_page=teller.on_page) is None:
+                    await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            await services.journal.flush()
+        pulls = await state.all_pulls(services.database.reader, partner_id)
+    return [_row(pull) for pull in pulls if pull.module in wanted]
+
+
+async def _ask(services: Services, partner_id: str, module: str, kind: str) -> list[str]:
+    pulls = await state.all_pulls(services.database.reader, partner_id)
+    wanted = [pull.module for pull in pulls if not module or pull.module == module]
+    if not wanted:
+        known = ", ".join(pull.module for pull in pulls) or "nothing: it offers no list, or there is no agreement"
+        fail(f"{partner_id} can be asked for {known}")
+    async with services.database.work() as work:
+        for name in wanted:
+            await state.ask(work, partner_id, name, kind)
+    return wanted
+
+
+async def _open(services: Services, partner_id: str, wanted: Sequence[str]) -> bool:
+    """Whether one of these is asked for and not begun, or under way."""
+    pulls = await state.all_pulls(services.database.reader, partner_id)
+    return any(pull.module in wanted and (pull.wanted or pull.state == "RUNNING") for pull in pulls)
+
+
+class _Teller:
+    """A line now and then, and one at the end of each list."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._told_at = 0.0
+
+    def on_page(self, pull: Pull) -> None:
+        progress = pull.progress
+        if pull.state == "RUNNING" and time.monotonic() - self._told_at < TELL_SECONDS:
+            return
+        self._told_at = time.monotonic()
+        of = f" of {progress.total}" if progress.total is not None else ""
+        changed = f"{progress.new} new, {progress.changed} changed, {progress.refused} refused"
+        error = f": {pull.last_error}" if pull.last_error else ""
+        self._tell(f"{pull.module}: {pull.state}, {progress.objects}{of} objects, {changed}{error}")
+
+
+async def list_pulls(partner_id: str = "") -> list[dict[str, Any]]:
+    """How far every list is, of all partners or of one."""
+    async with services_of_now() as services:
+        if partner_id:
+            await known_partner(services, partner_id)
+        return [_row(pull) for pull in await state.all_pulls(services.database.reader, partner_id or None)]
+
+
+async def show_partner(partner_id: str) -> dict[str, Any]:
+    """What is known of a partner, how far its lists are, and what was odd about them."""
+    async with services_of_now() as services:
+        partner = await known_partner(services, partner_id)
+        pulls = await state.all_pulls(services.database.reader, partner_id)
+    return {
+        "id": partner.id,
+        "name": partner.name,
+        "state": partner.state,
+        "version": partner.version.value if partner.version else "",
+        "versions address": partner.versions_url,
+        "parties": [f"{role.party}:{role.role}" for role in partner.roles],
+        "connected": partner.connected_at,
+        "endpoints": {f"{entry.module} {entry.role}": entry.url for entry in partner.endpoints},
+        "pulls": [_row(pull) for pull in pulls],
+        "oddities": [oddity for pull in pulls for oddity in _oddities(pull)],
+    }
+
+
+def _row(pull: Pull) -> dict[str, Any]:
+    progress = pull.progress
+    return {
+        "partner": pull.partner_id,
+        "module": pull.module,
+        "state": pull.state,
+        "kind": pull.kind,
+        "started": _time(pull.started_at),
+        "finished": _time(pull.finished_at),
+        "last full": _time(pull.full_at),
+        "newest": _time(pull.mark),
+        "next": _time(pull.due_at),
+        "pages": progress.pages,
+        "objects": progress.objects,
+        "new": progress.new,
+        "changed": progress.changed,
+        "same": progress.same,
+        "older": progress.older,
+        "refused": progress.refused,
+        "twice": progress.duplicates,
+        "missing": progress.missing,
+        "dropped": progress.dropped,
+        "last error": pull.last_error,
+    }
+
+
+def _oddities(pull: Pull) -> list[str]:
+    progress = pull.progress
+    counted: Mapping[str, int] = {**progress.reasons, **progress.findings}
+    found = [f"{pull.module}: {reason} ({count} times)" for reason, count in counted.items()]
+    found += [f"{pull.module}: the list may be incomplete: {doubt}" for doubt in progress.doubts]
+    if progress.missing_keys:
+        found.append(f"{pull.module}: its list lacks {', '.join(progress.missing_keys)}")
+    return found
+
+
+def _time(value: datetime | None) -> str:
+    return value.isoformat(timespec="seconds") if value is not None else ""
