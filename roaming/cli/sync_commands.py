@@ -16,6 +16,7 @@ def add_to(app: typer.Typer, partner_app: typer.Typer) -> None:
     app.add_typer(sync_app, name="sync")
     partner_app.command("sync")(partner_sync)
     partner_app.command("show")(partner_show)
+    partner_app.command("compare")(partner_compare)
 
 
 @sync_app.command("list")
@@ -43,6 +44,21 @@ def partner_sync(
     show_rows(rows, as_json=as_json, as_csv=as_csv, empty=EMPTY)
     if any(row["state"] != "DONE" for row in rows):
         raise typer.Exit(1)
+
+
+def partner_compare(
+    partner_id: PartnerId,
+    module: Annotated[str, typer.Option(help="locations, tariffs, tokens, sessions or cdrs.")],
+    mend: Annotated[bool, typer.Option(help="Take what the partner says, where ours is not newer.")] = False,
+    limit: Annotated[int, typer.Option(help="Show at most so many differences.", min=1)] = 1000,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Compare our copy of a partner's list with the list; nothing changes without --mend."""
+    from roaming.cli.syncing import compare_partner
+
+    rows = run(compare_partner(partner_id, module=module, is_mending=mend, limit=limit))
+    show_rows(rows, as_json=as_json, as_csv=as_csv, empty="no difference")
 
 
 def partner_show(partner_id: PartnerId, as_json: Json = False) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
 from roaming.hub.pulling import state
+from roaming.hub.pulling.compare import Comparison, Found, NotComparable
 from roaming.hub.pulling.puller import Puller
 from roaming.hub.pulling.state import Pull
 from roaming.ocpi.module import Services
@@ -82,6 +83,47 @@ class _Teller:
         changed = f"{progress.new} new, {progress.changed} changed, {progress.refused} refused"
         error = f": {pull.last_error}" if pull.last_error else ""
         self._tell(f"{pull.module}: {pull.state}, {progress.objects}{of} objects, {changed}{error}")
+
+
+async def compare_partner(partner_id: str, *, module: str, is_mending: bool, limit: int) -> list[dict[str, Any]]:
+    """The differences between our copy of a partner's list and the list, at most ``limit`` of them."""
+    async with services_of_now() as services:
+        partner = await known_partner(services, partner_id)
+        rules = {entry.id: entry.pull for entry in services.modules if entry.pull is not None}
+        if module not in rules:
+            fail(f"--module: one of {', '.join(rules)}")
+        comparison = Comparison(
+            services=services,
+            directory=await services.directory.current(),
+            partner=partner,
+            module=module,
+            rules=rules[module],
+            is_mending=is_mending,
+        )
+        rows: list[dict[str, Any]] = []
+        try:
+            async for found in comparison.differences():
+                if len(rows) < limit:
+                    rows.append(_difference(found))
+                elif not is_mending:
+                    break
+        except NotComparable as error:
+            fail(f"{partner_id} {module}: {error}")
+        finally:
+            await services.journal.flush()
+    return rows
+
+
+def _difference(found: Found) -> dict[str, Any]:
+    return {
+        "object": found.key,
+        "difference": found.difference.value,
+        "fields": " ".join(found.fields),
+        "here": _time(found.here),
+        "there": _time(found.there),
+        "mended": "yes" if found.is_mended else "",
+        "note": found.note,
+    }
 
 
 async def list_pulls(partner_id: str = "") -> list[dict[str, Any]]:

@@ -86,3 +86,78 @@ async def test_what_cannot_be_done_is_said(hub: HubInProcess, words: tuple[str, 
     result = await roaming(*words)
     assert result.exit_code == 1
     assert hint in result.stderr
+
+
+async def test_our_copy_is_compared_and_mended_on_demand(hub: HubInProcess) -> None:
+    old, new = "2026-11-20T10:00:00Z", "2026-11-22T10:00:00Z"
+    listed = [ocpi_bodies.tariff(id=name, last_updated=old) for name in ("SAME", "OLD", "NEW", "EQUAL", "GONE")]
+    cpo = ListingPartner({"tariffs": listed})
+    async with ScriptedPartner(cpo) as partner:
+        await listen_at(hub, "cpo", partner.url)
+        await roaming("partner", "sync", "cpo", "--module", "tariffs")
+        cpo.objects["tariffs"] = [
+            listed[0],
+            ocpi_bodies.tariff(id="OLD", currency="SEK", last_updated="2026-11-01T10:00:00Z"),
+            ocpi_bodies.tariff(id="NEW", currency="SEK", last_updated=new),
+            ocpi_bodies.tariff(id="EQUAL", currency="SEK", last_updated=old),
+            ocpi_bodies.tariff(id="FRESH", last_updated=new),
+            ocpi_bodies.tariff("FR-RIV", id="FOREIGN", last_updated=new),
+        ]
+        before = await stored(hub, "tariffs", "cpo")
+        compared = await roaming("partner", "compare", "cpo", "--module", "tariffs", "--json")
+        assert await stored(hub, "tariffs", "cpo") == before, "nothing changes without --mend"
+        mended = await roaming("partner", "compare", "cpo", "--module", "tariffs", "--mend", "--csv")
+        after = await stored(hub, "tariffs", "cpo")
+        left = json.loads((await roaming("partner", "compare", "cpo", "--module", "tariffs", "--json")).stdout)
+    rows = json.loads(compared.stdout)
+    assert {row["object"].rsplit("/", 1)[-1]: (row["difference"], row["fields"]) for row in rows} == {
+        "old": ("newer here", "currency last_updated"),
+        "new": ("newer there", "currency last_updated"),
+        "equal": ("different", "currency"),
+        "fresh": ("missing here", ""),
+        "foreign": ("unusable there", ""),
+        "gone": ("missing there", ""),
+    }
+    assert not any(row["mended"] for row in rows)
+    done = {row["object"].rsplit("/", 1)[-1]: row["mended"] for row in csv.DictReader(io.StringIO(mended.stdout))}
+    assert done == {"old": "", "new": "yes", "equal": "yes", "fresh": "yes", "foreign": "", "gone": "yes"}
+    assert {name: body["currency"] for name, body in after.items()} == {
+        "SAME": "EUR",
+        "OLD": "EUR",
+        "NEW": "SEK",
+        "EQUAL": "SEK",
+        "FRESH": "EUR",
+    }
+    assert {row["difference"] for row in left} == {"newer here", "unusable there"}
+
+
+@pytest.mark.parametrize("module", ["locations", "sessions", "cdrs"])
+async def test_what_is_on_both_sides_is_no_difference(hub: HubInProcess, module: str) -> None:
+    make = {"locations": ocpi_bodies.location, "sessions": ocpi_bodies.session, "cdrs": ocpi_bodies.cdr}[module]
+    async with ScriptedPartner(ListingPartner({module: [make(id="A"), make(id="B"), make(id="C")]})) as partner:
+        await listen_at(hub, "cpo", partner.url)
+        await roaming("partner", "sync", "cpo", "--module", module)
+        assert len(await stored(hub, module, "cpo")) == 3
+        assert "no difference" in (await roaming("partner", "compare", "cpo", "--module", module)).stdout
+
+
+async def test_a_list_that_cannot_be_had_is_not_compared(hub: HubInProcess) -> None:
+    async with ScriptedPartner(ListingPartner({}, plan=[broken()])) as partner:
+        await listen_at(hub, "cpo", partner.url)
+        result = await roaming("partner", "compare", "cpo", "--module", "tariffs", "--mend")
+    assert result.exit_code == 1
+    assert "503" in result.stderr
+
+
+async def test_a_list_that_came_short_takes_nothing_away(hub: HubInProcess) -> None:
+    cpo = ListingPartner({"tariffs": [ocpi_bodies.tariff(id=name) for name in "AB"]})
+    async with ScriptedPartner(cpo) as partner:
+        await listen_at(hub, "cpo", partner.url)
+        await roaming("partner", "sync", "cpo", "--module", "tariffs")
+        cpo.objects["tariffs"].pop()
+        cpo.total = lambda _count: 2
+        result = await roaming("partner", "compare", "cpo", "--module", "tariffs", "--mend", "--json")
+    (row,) = json.loads(result.stdout)
+    assert (row["difference"], row["mended"]) == ("missing there", "")
+    assert "left alone" in row["note"]
+    assert list(await stored(hub, "tariffs", "cpo")) == ["A", "B"]
