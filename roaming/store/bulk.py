@@ -112,13 +112,14 @@ async def select_rows(
     key: tuple[str, ...],
     values: Sequence[tuple[Any, ...]],
     is_held: bool = False,
+    order: tuple[str, ...] = (),
 ) -> list[tuple[Any, ...]]:
     """The ``columns`` of the rows whose ``key`` is one of ``values``. ``is_held``: locked until the transaction ends,
-    in the order of the key, so that two transactions cannot wait for each other."""
+    in the order of ``order`` (default: the key), so that two transactions cannot wait for each other."""
     if not values:
         return []
     shape = _Shape(connection.dialect.name, table, key)
-    sql = _select_sql(shape, columns, is_held)
+    sql = _select_sql(shape, columns, (order or key) if is_held else ())
     found = (await connection.exec_driver_sql(sql, _parameters(shape, values))).all()
     if shape.dialect == "postgresql":
         return [tuple(row) for row in found]
@@ -231,13 +232,13 @@ def _update_held_sql(shape: _Shape, key: str, update: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=256)
-def _select_sql(shape: _Shape, columns: tuple[str, ...], is_held: bool) -> str:
+def _select_sql(shape: _Shape, columns: tuple[str, ...], held_in: tuple[str, ...]) -> str:
     keys = ", ".join(shape.columns)
     if shape.dialect == "postgresql":
         source = f"SELECT * FROM unnest({_arrays(shape)})"  # noqa: S608 - names come from our tables
     else:
         source = f"SELECT {', '.join(f'value ->> {index}' for index in range(len(shape.columns)))} FROM json_each(?)"  # noqa: S608
-    held = f" ORDER BY {keys} FOR UPDATE" if is_held and shape.dialect == "postgresql" else ""
+    held = f" ORDER BY {', '.join(held_in)} FOR UPDATE" if held_in and shape.dialect == "postgresql" else ""
     return f"SELECT {', '.join(columns)} FROM {shape.table.name} WHERE ({keys}) IN ({source}){held}"  # noqa: S608
 
 

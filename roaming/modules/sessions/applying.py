@@ -32,18 +32,23 @@ class Applied:
         self._closing_at = closing_at
         self._entries: dict[TransactionKey, Transaction] = {}
         self._originals: dict[TransactionKey, Transaction] = {}
+        self._whole: set[tuple[str, str]] = set()
+        """Stations whose open transactions are all here."""
 
     async def load(self, batch: Sequence[Received]) -> None:
         """Reads and holds the transactions that the batch names."""
         keys = [key for received in batch if (key := _key_of(received)) is not None]
         if keys:
             self._adopt((await repository.load_transactions(self._connection, keys)).values())
+        self._whole = {station for received in batch if (station := _station_of(received)) is not None}
+        if self._whole:
+            self._adopt(await repository.open_transactions(self._connection, sorted(self._whole)))
 
     def touched(self) -> list[Transaction]:
         """Those that a fact made a difference to."""
         return [entry for key, entry in self._entries.items() if entry is not self._originals.get(key)]
 
-    async def apply(self, received: Received) -> None:
+    def apply(self, received: Received) -> None:
         """Takes one fact. Never raises for what a station may say: what fits nowhere is an orphan."""
         message = received.message
         match message:
@@ -51,10 +56,10 @@ class Applied:
                 entry = self._get((message.network, message.station_id, message.transaction_id))
                 self._put(entry, courses.started(entry.course, message, received.envelope.correlation_id))
             case TransactionEnded():
-                entry = await self._ended(message)
+                entry = self._ended(message)
                 self._put(entry, courses.ended(entry.course, message))
             case MeterValuesTaken():
-                metered = await self._metered(message)
+                metered = self._metered(message)
                 if metered is not None and metered.state in UNFINISHED:
                     self._put(metered, courses.metered(metered.course, message))
             case TransactionUpdated():
@@ -63,7 +68,7 @@ class Applied:
                     self._put(entry, courses.in_state(entry.course, message.at, message.state))
             case ConnectorStatusChanged() if message.status in CHARGING_STATES:
                 at = received.envelope.occurred_at
-                for entry in await self._open(message.network, message.station_id):
+                for entry in self._open(message.network, message.station_id):
                     start = entry.course.start
                     if start is not None and start.connector_id == message.connector_id and start.at <= at:
                         self._put(entry, courses.in_state(entry.course, at, message.status))
@@ -92,26 +97,26 @@ class Applied:
             state, close_at = "ENDING", self._closing_at
         self._entries[entry.key] = replace(entry, course=course, state=state, close_at=close_at)
 
-    async def _ended(self, message: TransactionEnded) -> Transaction:
+    def _ended(self, message: TransactionEnded) -> Transaction:
         if not message.is_id_known:
-            entries = await self._open(message.network, message.station_id)
+            entries = self._open(message.network, message.station_id)
             if len(entries) == 1:
                 return entries[0]
         return self._get((message.network, message.station_id, message.transaction_id))
 
-    async def _metered(self, message: MeterValuesTaken) -> Transaction | None:
+    def _metered(self, message: MeterValuesTaken) -> Transaction | None:
         if message.transaction_id is not None:
             return self._get((message.network, message.station_id, message.transaction_id))
         on_connector = [
             entry
-            for entry in await self._open(message.network, message.station_id)
+            for entry in self._open(message.network, message.station_id)
             if entry.course.start is not None and entry.course.start.connector_id == message.connector_id
         ]
         return on_connector[0] if len(on_connector) == 1 else None
 
-    async def _open(self, network: str, station_id: str) -> list[Transaction]:
-        self._adopt(await repository.open_transactions(self._connection, network, station_id))
+    def _open(self, network: str, station_id: str) -> list[Transaction]:
         station = (network, station_id)
+        assert station in self._whole, "its open transactions must have been read"
         return [entry for key, entry in self._entries.items() if key[:2] == station and entry.state == "OPEN"]
 
 
@@ -122,3 +127,15 @@ def _key_of(received: Received) -> TransactionKey | None:
     if isinstance(message, MeterValuesTaken) and message.transaction_id is not None:
         return message.network, message.station_id, message.transaction_id
     return None
+
+
+def _station_of(received: Received) -> tuple[str, str] | None:
+    """The station whose open transactions a fact may be about without naming one."""
+    message = received.message
+    match message:
+        case TransactionEnded(is_id_known=False) | MeterValuesTaken(transaction_id=None):
+            return message.network, message.station_id
+        case ConnectorStatusChanged() if message.status in CHARGING_STATES:
+            return message.network, message.station_id
+        case _:
+            return None

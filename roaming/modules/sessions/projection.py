@@ -62,7 +62,7 @@ class Sessions:
         applied = Applied(work.connection, closing_at=work.now + timedelta(seconds=self._services.closing_grace))
         await applied.load(batch)
         for received in batch:
-            await applied.apply(received)
+            applied.apply(received)
         ready = [await self._project(work, entry) for entry in applied.touched()]
         await repository.save_transactions(work.connection, ready)
 

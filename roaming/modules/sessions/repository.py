@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.canonical import CanonicalObject, from_document, to_document
@@ -14,7 +15,7 @@ from roaming.model.session import ChargingPreferences, Session
 from roaming.model.version import Version
 from roaming.modules.sessions.course import Course
 from roaming.modules.sessions.tables import ChargingPreferencesRow, SessionRow, SnapshotRow, TransactionRow
-from roaming.store.bulk import insert_new, upsert
+from roaming.store.bulk import insert_new, select_rows, upsert
 from roaming.store.columns import searchable
 from roaming.store.documents import Documents, Stored, object_key
 
@@ -22,6 +23,8 @@ DOCUMENTS = Documents(SessionRow)
 TRANSACTIONS = TransactionRow.__table__  # type: ignore[attr-defined]
 SNAPSHOTS = SnapshotRow.__table__  # type: ignore[attr-defined]
 PREFERENCES = ChargingPreferencesRow.__table__  # type: ignore[attr-defined]
+_KEY = ("network", "station_id", "transaction_id")
+_COLUMNS = (*_KEY, "state", "session_key", "close_at", "pushed_at", "document")
 _COURSE = msgspec.json.Decoder(Course)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 TransactionKey = tuple[str, str, str]
@@ -107,7 +110,6 @@ async def load_transactions(
     One that is new is written first: a row that is not there cannot be held, and two workers that both saw nothing
     would overwrite each other.
     """
-    columns = TRANSACTIONS.c
     rows = [
         {"network": key[0], "station_id": key[1], "transaction_id": key[2], "state": "NEW", "document": "{}"}
         for key in sorted(set(keys))
@@ -116,35 +118,26 @@ async def load_transactions(
         connection,
         TRANSACTIONS,
         [row | {"session_key": ""} for row in rows],
-        key=("network", "station_id", "transaction_id"),
+        key=_KEY,
     )
-    statement = (
-        select(TRANSACTIONS)
-        .where(tuple_(columns.network, columns.station_id, columns.transaction_id).in_(sorted(set(keys))))
-        .order_by(columns.network, columns.station_id, columns.transaction_id)
-        .with_for_update()
-    )
-    found = [_transaction(row) for row in (await connection.execute(statement)).mappings()]
-    return {entry.key: entry for entry in found}
+    wanted = sorted(set(keys))
+    found = await select_rows(connection, TRANSACTIONS, _COLUMNS, key=_KEY, values=wanted, is_held=True)
+    return {entry.key: entry for entry in map(_transaction, found)}
 
 
-async def open_transactions(connection: AsyncConnection, network: str, station_id: str) -> list[Transaction]:
-    """The station's transactions that have not ended, held until the transaction ends."""
-    columns = TRANSACTIONS.c
-    statement = (
-        select(TRANSACTIONS)
-        .where(columns.network == network, columns.station_id == station_id, columns.state == "OPEN")
-        .order_by(columns.transaction_id)
-        .with_for_update()
-    )
-    return [_transaction(row) for row in (await connection.execute(statement)).mappings()]
+async def open_transactions(connection: AsyncConnection, stations: Sequence[tuple[str, str]]) -> list[Transaction]:
+    """The transactions of these (network, station) that have not ended, held until the transaction ends."""
+    values = [(network, station_id, "OPEN") for network, station_id in stations]
+    key = ("network", "station_id", "state")
+    found = await select_rows(connection, TRANSACTIONS, _COLUMNS, key=key, values=values, is_held=True, order=_KEY)
+    return [_transaction(row) for row in found]
 
 
 async def transaction_of_session(connection: AsyncConnection, session_key: str) -> Transaction | None:
     """The transaction that a session was made from."""
-    statement = select(TRANSACTIONS).where(TRANSACTIONS.c.session_key == session_key)
-    row = (await connection.execute(statement)).mappings().first()
-    return _transaction(row) if row is not None else None
+    values = [(session_key,)]
+    found = await select_rows(connection, TRANSACTIONS, _COLUMNS, key=("session_key",), values=values)
+    return _transaction(found[0]) if found else None
 
 
 async def save_transactions(connection: AsyncConnection, transactions: Sequence[Transaction]) -> None:
@@ -166,7 +159,7 @@ async def save_transactions(connection: AsyncConnection, transactions: Sequence[
         connection,
         TRANSACTIONS,
         rows,
-        key=("network", "station_id", "transaction_id"),
+        key=_KEY,
         update=("state", "session_key", "close_at", "pushed_at", "document"),
     )
 
@@ -192,13 +185,13 @@ async def find_preferences(connection: AsyncConnection, session_key: str) -> Cha
     return from_document(ChargingPreferences, document) if document is not None else None
 
 
-def _transaction(row: object) -> Transaction:
-    values = dict(row)  # type: ignore[call-overload]
+def _transaction(row: Sequence[Any]) -> Transaction:
+    network, station_id, transaction_id, state, session_key, close_at, pushed_at, document = row
     return Transaction(
-        key=(values["network"], values["station_id"], values["transaction_id"]),
-        state=values["state"],
-        session_key=values["session_key"],
-        close_at=values["close_at"],
-        pushed_at=values["pushed_at"],
-        course=_COURSE.decode(values["document"]),
+        key=(network, station_id, transaction_id),
+        state=state,
+        session_key=session_key,
+        close_at=close_at,
+        pushed_at=pushed_at,
+        course=_COURSE.decode(document),
     )
