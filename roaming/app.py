@@ -72,6 +72,7 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             session_push_interval=settings.session_push_interval,
             offline_grace=settings.offline_grace,
             pulling=pace_of(settings),
+            partner_silence=settings.partner_silence,
         )
     finally:
         await client.aclose()

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
         default=7, ge=1, description="Days between pulls of everything; those in between ask for changes only."
     )
     pull_first_delay: float = Field(default=10.0, ge=0, description="Seconds from a registration to its first pull.")
+    partner_silence: float = Field(
+        default=300.0, description="Seconds without a word from a partner until it is asked whether it is there."
+    )
     journal_days: int = Field(default=30, description="Days that messages stay in the journal.")
     pool_size: int = Field(default=10, description="Connections to PostgreSQL, for reading and for writing each.")
     network: str = Field(default="main", description="Name of the set of stations that the built-in adapter serves.")

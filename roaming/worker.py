@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from contracts.bus.port import Bus
+from roaming.hub.alive import Alive
 from roaming.hub.deliver import Deliverer
 from roaming.hub.fan_out import FanOut
 from roaming.hub.pulling.puller import Puller
@@ -58,6 +59,7 @@ class Worker:
         self._spawn("deliverer", Deliverer(services, self._modules, self._locks).run)
         if services.pulling.is_on:
             self._spawn("puller", Puller(services, self._modules).run)
+        self._spawn("alive", Alive(services, self._locks).run)
         self._spawn("journal", partial(services.journal.run, keep_for=timedelta(days=self._journal_days)))
         self._spawn("prune", self._prune)
         for module in self._modules:

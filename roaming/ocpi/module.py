@@ -66,6 +66,8 @@ class Services:
     offline_grace: float = 900.0
     """Seconds a station may be away before its EVSEs become UNKNOWN."""
     pulling: PullPace = field(default_factory=PullPace)
+    partner_silence: float = 300.0
+    """Seconds without a word from a partner until it is asked whether it is there."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,6 +53,16 @@ class PartyRow(SQLModel, table=True):
     website: str | None = None
 
 
+class PartnerPresenceRow(SQLModel, table=True):
+    """Whether a connected partner can be reached; one without a row can."""
+
+    __tablename__ = "partner_presence"
+
+    partner_id: str = Field(primary_key=True)
+    is_offline: bool = Field(sa_column=Column(Boolean, nullable=False))
+    changed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
 class AgreementRow(SQLModel, table=True):
     """A CPO and an eMSP exchange data; nothing flows without one."""
 

@@ -143,10 +143,18 @@ class HubInProcess:
             await registry.allow_token(work, partner_id=partner_id, digest=digest, is_registration=True)
         return token_a
 
-    async def connect(self, partner_id: str, party: str, role: str) -> None:
-        """A partner as a registration leaves it. Nothing listens at its addresses."""
+    async def connect(
+        self,
+        partner_id: str,
+        party: str,
+        role: str,
+        *,
+        url: str = "http://127.0.0.1:9",
+        more_modules: tuple[str, ...] = (),
+    ) -> None:
+        """A partner as a registration leaves it. Nothing listens at its addresses unless ``url`` says otherwise."""
         self.tokens[partner_id] = f"token-c-of-{partner_id}"
-        url, services = "http://127.0.0.1:9", self.services
+        services = self.services
         async with services.database.work() as work:
             await registry.add_partner(work, id=partner_id, name=partner_id)
             digest = services.secrets.digest(self.tokens[partner_id])
@@ -161,7 +169,7 @@ class HubInProcess:
                 versions_url=f"{url}/versions",
                 endpoints=[
                     Endpoint(module=module, role=side, url=f"{url}/{side.lower()}/{module}")
-                    for module in ("locations", "tariffs", "sessions", "cdrs", "tokens", "commands")
+                    for module in ("locations", "tariffs", "sessions", "cdrs", "tokens", "commands", *more_modules)
                     for side in InterfaceRole
                 ],
                 roles=[PartyRole(party=PartyId.parse(party), role=role, name=partner_id)],

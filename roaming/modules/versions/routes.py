@@ -21,12 +21,13 @@ async def version_details(request: OcpiRequest) -> OcpiResponse:
 
 
 def endpoints_of(services: Services, version: Version) -> list[dict[str, Any]]:
-    """One entry per module and side; credentials once, as SENDER, which is ignored on receipt."""
+    """One entry per module and side; credentials once, as SENDER: its role is ignored on receipt (OCPI 2.2.1,
+    version_information_endpoint, Endpoint)."""
     endpoints: list[dict[str, Any]] = []
     for module in services.modules:
         if version not in module.versions or module.id == "versions":
             continue
-        interfaces = (InterfaceRole.SENDER,) if module.is_configuration else module.interfaces
+        interfaces = (InterfaceRole.SENDER,) if module.id == "credentials" else module.interfaces
         for interface in interfaces:
             entry: dict[str, Any] = {"identifier": module.id}
             if version != Version.V2_1_1:

@@ -176,6 +176,30 @@ def upgrade() -> None:
     sa.Column('used_at', columns.UtcDateTime(), nullable=False),
     sa.PrimaryKeyConstraint('uid_folded', 'country_code', 'party_id', 'type')
     )
+    op.create_table('hubclientinfo',
+    sa.Column('key', sa.String(), nullable=False),
+    sa.Column('country_code', sa.String(), nullable=False),
+    sa.Column('party_id', sa.String(), nullable=False),
+    sa.Column('object_id', sa.String(), nullable=False),
+    sa.Column('source', sa.String(), nullable=False),
+    sa.Column('scope', sa.String(), nullable=False),
+    sa.Column('is_listed', sa.Boolean(), nullable=False),
+    sa.Column('origin_version', sa.String(), nullable=False),
+    sa.Column('last_updated', columns.UtcDateTime(), nullable=False),
+    sa.Column('received_at', columns.UtcDateTime(), nullable=False),
+    sa.Column('revision', sa.Integer(), nullable=False),
+    sa.Column('document', sa.Text(), nullable=False),
+    sa.Column('live', sa.Text(), nullable=False),
+    sa.Column('text_2_1_1', sa.Text(), nullable=True),
+    sa.Column('text_2_2_1', sa.Text(), nullable=True),
+    sa.Column('text_2_3_0', sa.Text(), nullable=True),
+    sa.Column('status', sa.String(), nullable=False),
+    sa.PrimaryKeyConstraint('key')
+    )
+    with op.batch_alter_table('hubclientinfo', schema=None) as batch_op:
+        batch_op.create_index('hubclientinfo_in_order', ['source', 'is_listed', 'last_updated', 'key'], unique=False)
+        batch_op.create_index('hubclientinfo_of_owner', ['source', 'scope', 'country_code', 'party_id', 'is_listed', 'last_updated', 'key'], unique=False)
+
     op.create_table('inbox',
     sa.Column('consumer', sa.String(), nullable=False),
     sa.Column('message_id', sa.String(), nullable=False),
@@ -267,6 +291,12 @@ def upgrade() -> None:
     sa.Column('name', sa.String(), nullable=False),
     sa.Column('website', sa.String(), nullable=True),
     sa.PrimaryKeyConstraint('country_code', 'party_id', 'role')
+    )
+    op.create_table('partner_presence',
+    sa.Column('partner_id', sa.String(), nullable=False),
+    sa.Column('is_offline', sa.Boolean(), nullable=False),
+    sa.Column('changed_at', columns.UtcDateTime(), nullable=False),
+    sa.PrimaryKeyConstraint('partner_id')
     )
     op.create_table('partners',
     sa.Column('id', sa.String(), nullable=False),
@@ -502,6 +532,7 @@ def downgrade() -> None:
     op.drop_table('pulls')
     op.drop_table('pull_seen')
     op.drop_table('partners')
+    op.drop_table('partner_presence')
     op.drop_table('parties')
     op.drop_table('outgoing')
     op.drop_table('outbox')
@@ -520,6 +551,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_inbox_handled_at'))
 
     op.drop_table('inbox')
+    with op.batch_alter_table('hubclientinfo', schema=None) as batch_op:
+        batch_op.drop_index('hubclientinfo_of_owner')
+        batch_op.drop_index('hubclientinfo_in_order')
+
+    op.drop_table('hubclientinfo')
     op.drop_table('driver_tokens')
     op.drop_table('directory_state')
     with op.batch_alter_table('deliveries', schema=None) as batch_op:

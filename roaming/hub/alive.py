@@ -1,0 +1,148 @@
+"""The still-alive check (OCPI 2.2.1, mod_hub_client_info): a partner that has been silent for a while is asked for its
+versions; one that does not answer several times in a row is offline until it is heard again.
+
+A word from it is any exchange of the journal: a request of its own, or an answer below 500 to one of ours. Knows
+nothing of who is told.
+"""
+
+import asyncio
+import time
+from datetime import datetime, timedelta
+
+import structlog
+
+from roaming.ocpi.client import Call
+from roaming.ocpi.headers import RequestIds
+from roaming.ocpi.module import Services, dialect_of
+from roaming.partners.directory import Partner
+from roaming.partners.presence import note_presence, offline_partners
+from roaming.store.columns import text_to_time
+from roaming.store.errors import StoreUnavailable
+from roaming.store.journal import Exchange, mask_body
+from roaming.store.locks import Locks
+
+logger = structlog.get_logger(__name__)
+
+LOOK_EVERY = 5.0
+TRIES = 3
+RETRY_SECONDS = 10.0
+OFFLINE_RETRY_SECONDS = 60.0
+TIMEOUT_SECONDS = 10.0
+AT_ONCE = 8
+LATE = timedelta(seconds=30)
+"""An exchange stands in the journal when it is over, under the time of its beginning."""
+_HEARD = (
+    "SELECT partner_id, MAX(at) FROM journal WHERE at >= $1 AND partner_id <> ''"
+    " AND (direction = 'in' OR http_status < 500) GROUP BY partner_id"
+)
+
+
+class Alive:
+    """One runs at a time over all processes (lock ``alive``)."""
+
+    def __init__(self, services: Services, locks: Locks, *, retry_seconds: float = RETRY_SECONDS) -> None:
+        self._services = services
+        self._locks = locks
+        self._retry = timedelta(seconds=retry_seconds)
+        self._heard: dict[str, datetime] = {}
+        self._heard_until: datetime | None = None
+        self._failures: dict[str, int] = {}
+        self._next: dict[str, datetime] = {}
+        self._asking = asyncio.Semaphore(AT_ONCE)
+
+    async def run(self) -> None:
+        """Looks until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                if await self._locks.try_acquire("alive"):
+                    await self.look()
+            except StoreUnavailable as error:
+                logger.warning("alive_check_waits", reason=str(error))
+
+    async def look(self) -> None:
+        """Asks the silent partners that are due, and records who fell silent or is back. Raises
+        ``StoreUnavailable``."""
+        services, now = self._services, self._services.clock.now()
+        silence = timedelta(seconds=services.partner_silence)
+        directory = await services.directory.current()
+        await self._listen(now, silence)
+        offline = await offline_partners(services.database.reader)
+        silent: list[Partner] = []
+        for partner in directory.partners.values():
+            if not partner.is_connected or not partner.versions_url:
+                continue
+            heard = self._heard.get(partner.id)
+            if heard is not None and now - heard < silence:
+                await self._is_there(partner, offline)
+            elif self._next.get(partner.id, now) <= now:
+                silent.append(partner)
+        answers = await asyncio.gather(*(self._ask(partner) for partner in silent))
+        for partner, has_answered in zip(silent, answers, strict=True):
+            if has_answered:
+                self._heard[partner.id] = services.clock.now()
+                await self._is_there(partner, offline)
+            else:
+                await self._is_silent(partner, offline)
+
+    async def _listen(self, now: datetime, silence: timedelta) -> None:
+        since = now - silence
+        if self._heard_until is not None:
+            since = max(since, self._heard_until - LATE)
+        for partner_id, at in await self._services.database.reader.fetch(_HEARD, since):
+            self._heard[partner_id] = text_to_time(at)
+        self._heard_until = now
+
+    async def _is_there(self, partner: Partner, offline: frozenset[str]) -> None:
+        self._failures.pop(partner.id, None)
+        self._next.pop(partner.id, None)
+        if partner.id in offline:
+            logger.info("partner_is_back", partner=partner.id)
+            await self._note(partner, is_offline=False)
+
+    async def _is_silent(self, partner: Partner, offline: frozenset[str]) -> None:
+        failures = self._failures[partner.id] = self._failures.get(partner.id, 0) + 1
+        pause = self._retry if failures < TRIES else max(self._retry, timedelta(seconds=OFFLINE_RETRY_SECONDS))
+        self._next[partner.id] = self._services.clock.now() + pause
+        if failures >= TRIES and partner.id not in offline:
+            logger.warning("partner_is_offline", partner=partner.id, asked=failures)
+            await self._note(partner, is_offline=True)
+
+    async def _note(self, partner: Partner, *, is_offline: bool) -> None:
+        async with self._services.database.work() as work:
+            await note_presence(work, partner.id, is_offline=is_offline)
+
+    async def _ask(self, partner: Partner) -> bool:
+        """GET of its versions. Whatever a platform answers below 500, it is there."""
+        services, ids = self._services, RequestIds.fresh()
+        async with self._asking:
+            at, started = services.clock.now(), time.perf_counter()
+            token = services.secrets.unseal(partner.sealed_token, partner_id=partner.id)
+            answer = await services.client.request(
+                Call(
+                    partner_key=partner.id,
+                    method="GET",
+                    url=partner.versions_url,
+                    token_header=dialect_of(partner).token_header(token),
+                    ids=ids,
+                    timeout=TIMEOUT_SECONDS,
+                )
+            )
+        services.journal.note(
+            Exchange(
+                at=at,
+                direction="out",
+                method="GET",
+                url=partner.versions_url,
+                partner_id=partner.id,
+                module="versions",
+                http_status=answer.http_status,
+                ocpi_status=answer.ocpi_status,
+                request_id=ids.request_id,
+                correlation_id=ids.correlation_id,
+                elapsed_ms=int((time.perf_counter() - started) * 1000),
+                response_body=mask_body(answer.body),
+                note=answer.error or "",
+            )
+        )
+        return answer.http_status is not None and answer.http_status < 500

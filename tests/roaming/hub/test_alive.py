@@ -1,0 +1,102 @@
+"""The still-alive check: silence, three questions in vain, and the way back."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from roaming.hub.alive import TRIES, Alive
+from roaming.partners.presence import offline_partners
+from roaming.store.locks import ProcessLocks
+from tests.kit.hub_in_process import HubInProcess, hub_in_process
+from tests.kit.scripted_partner import Received, Script, ScriptedPartner, always, enveloped, http_answer
+
+VERSIONS = http_answer(enveloped([{"version": "2.2.1", "url": "http://partner.test/2.2.1"}]))
+
+
+@pytest.fixture
+async def hub(database_url: str, tmp_path: Path) -> AsyncIterator[HubInProcess]:
+    async with hub_in_process(database_url, tmp_path) as running:
+        yield running
+
+
+def asked(partner: ScriptedPartner) -> list[Received]:
+    return [request for request in partner.requests if request.target == "/versions"]
+
+
+async def offline(hub: HubInProcess) -> frozenset[str]:
+    return await offline_partners(hub.services.database.reader) & {"one"}
+
+
+async def looks(hub: HubInProcess, alive: Alive, times: int) -> None:
+    for _ in range(times):
+        await alive.look()
+        await hub.services.journal.flush()
+
+
+async def test_a_silent_partner_is_asked_and_answers(hub: HubInProcess) -> None:
+    async with ScriptedPartner(always(VERSIONS)) as partner:
+        await hub.connect("one", "SE-ONE", "EMSP", url=partner.url)
+        await looks(hub, Alive(hub.services, ProcessLocks(), retry_seconds=0), 3)
+        (request,) = asked(partner)
+        assert request.headers["authorization"].startswith("Token ")
+        assert not [name for name in request.headers if name.startswith("ocpi-")]
+        assert await offline(hub) == frozenset()
+    assert [entry[1:3] for entry in await hub.journal("direction = 'out' AND partner_id = 'one'")] == [
+        ("versions", "GET")
+    ]
+
+
+async def test_a_partner_that_was_heard_is_not_asked(hub: HubInProcess) -> None:
+    async with ScriptedPartner(always(VERSIONS)) as partner:
+        await hub.connect("one", "SE-ONE", "EMSP", url=partner.url)
+        await hub.call("one", "GET", "/versions")
+        await hub.services.journal.flush()
+        await looks(hub, Alive(hub.services, ProcessLocks(), retry_seconds=0), 2)
+        assert asked(partner) == []
+
+
+@pytest.mark.parametrize("status", ["500 Internal Server Error", "502 Bad Gateway"])
+async def test_it_is_offline_after_several_tries_and_back_with_its_first_answer(hub: HubInProcess, status: str) -> None:
+    async with ScriptedPartner(always(http_answer(b"", status=status))) as partner:
+        await hub.connect("one", "SE-ONE", "EMSP", url=partner.url)
+        alive = Alive(hub.services, ProcessLocks(), retry_seconds=0)
+        await looks(hub, alive, TRIES - 1)
+        assert await offline(hub) == frozenset()
+        await looks(hub, alive, 1)
+        assert await offline(hub) == {"one"}
+        assert len(asked(partner)) == TRIES
+        await looks(hub, alive, 1)
+        assert len(asked(partner)) == TRIES, "one that is offline is asked less often"
+        partner.script = always(VERSIONS)
+        await looks(hub, Alive(hub.services, ProcessLocks(), retry_seconds=0), 1)
+        assert await offline(hub) == frozenset()
+
+
+async def test_a_request_of_its_own_is_a_return_too(hub: HubInProcess) -> None:
+    await hub.connect("one", "SE-ONE", "EMSP")
+    alive = Alive(hub.services, ProcessLocks(), retry_seconds=0)
+    await looks(hub, alive, TRIES)
+    assert await offline(hub) == {"one"}
+    await hub.call("one", "GET", "/versions")
+    await hub.services.journal.flush()
+    await looks(hub, alive, 1)
+    assert await offline(hub) == frozenset()
+
+
+async def test_a_refusal_is_a_word_too(hub: HubInProcess) -> None:
+    script: Script = always(http_answer(b"", status="401 Unauthorized"))
+    async with ScriptedPartner(script) as partner:
+        await hub.connect("one", "SE-ONE", "EMSP", url=partner.url)
+        await looks(hub, Alive(hub.services, ProcessLocks(), retry_seconds=0), TRIES)
+        assert await offline(hub) == frozenset()
+
+
+async def test_whoever_tries_with_a_wrong_token_is_nobody(hub: HubInProcess) -> None:
+    await hub.connect("one", "SE-ONE", "EMSP")
+    alive = Alive(hub.services, ProcessLocks(), retry_seconds=0)
+    await looks(hub, alive, TRIES)
+    await hub.call(None, "GET", "/versions", token="guessed")
+    await hub.services.journal.flush()
+    await looks(hub, alive, 1)
+    assert await offline(hub) == {"one"}
