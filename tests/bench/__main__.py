@@ -1,6 +1,6 @@
 """``make bench``: every figure the README quotes, limits and subjects side by side in one run.
 
-``python -m tests.bench [--quick] [--only read,authorise,ingest,door,push,neighbours,ocpp]``. Ratios and
+``python -m tests.bench [--quick] [--only read,authorise,ingest,door,push,neighbours,pull,ocpp]``. Ratios and
 processor time are to be trusted, wall-clock depends on what else the machine does.
 """
 
@@ -15,12 +15,13 @@ import uvloop
 
 from tests.bench.data import prepare, settings_for
 from tests.bench.facts import events_through, open_door, to_the_door
+from tests.bench.pulling import pull_list
 from tests.bench.pushes import neighbours, push
 from tests.bench.serving import authorise, reading
 from tests.kit.postgresql import Postgresql
 from tests.kit.postgresql import missing as postgresql_missing
 
-KINDS = ("read", "authorise", "ingest", "door", "push", "neighbours", "ocpp")
+KINDS = ("read", "authorise", "ingest", "door", "push", "neighbours", "pull", "ocpp")
 
 
 def row(what: str, *cells: str) -> None:
@@ -59,6 +60,12 @@ async def on(name: str, database_url: str, folder: Path, only: set[str], seconds
             ratio = f"{ours.cpu_ms / bare.cpu_ms:.1f} × httpx"
             row(f"{name}: pushes, outgoing to recorded", f"{ours.per_second:.0f}/s", f"{ours.cpu_ms:.2f} ms CPU", ratio)
             row(f"{name}: bare httpx to the same door", f"{bare.per_second:.0f}/s", f"{bare.cpu_ms:.2f} ms CPU")
+        if "pull" in only:
+            count = int(20_000 * seconds)
+            for what, pulled in zip(("new", "known"), await pull_list(settings, count=count), strict=True):
+                assert (pulled.state, pulled.objects) == ("DONE", count)
+                costs = f"{pulled.per_second:.0f}/s", f"{pulled.cpu_us:.0f} µs CPU", f"{pulled.growth:+.1f} MB"
+                row(f"{name}: pull of {count:,} locations, {what}", *costs)
         if "ingest" in only:
             for batch in (100, 500):
                 rate, cpu = await events_through(settings_for(url, folder), events=int(4000 * seconds), batch=batch)
