@@ -36,7 +36,7 @@ async def red() -> AsyncIterator[Partner]:
 @pytest.fixture
 async def blue() -> AsyncIterator[Partner]:
     drivers = (
-        Driver("04BBBB0001", "Bea", "FR-BLU-C00000001"),
+        Driver("04BBBB0001", "Betty", "FR-BLU-C00000001"),
         Driver(SHARED, "Bruno", "FR-BLU-C00000002", is_allowed=False),
     )
     async with Partner("FR-BLU", drivers) as listening:
