@@ -77,7 +77,9 @@ def broken(status: str = "503 Service Unavailable", **headers: str) -> bytes:
     return http_answer(b"down", status=status, **headers)
 
 
-async def listen_at(hub: HubInProcess, partner_id: str, url: str, modules: tuple[str, ...] = MODULES) -> None:
+async def listen_at(
+    hub: HubInProcess, partner_id: str, url: str, modules: tuple[str, ...] = MODULES, *, version: str = "2.2.1"
+) -> None:
     """The partner registers again, with its lists at ``url``."""
     directory = await hub.services.directory.current()
     partner = directory.partners[partner_id]
@@ -87,7 +89,7 @@ async def listen_at(hub: HubInProcess, partner_id: str, url: str, modules: tuple
             work,
             directory,
             partner,
-            version="2.2.1",
+            version=version,
             versions_url=f"{url}/versions",
             endpoints=endpoints,
             roles=partner.roles,

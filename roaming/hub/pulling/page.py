@@ -3,6 +3,7 @@
 One object that cannot be read or stored never stops the others.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,8 +24,8 @@ from roaming.store.errors import StoreUnavailable
 
 logger = structlog.get_logger(__name__)
 
-AT_ONCE = 100
-"""Objects in a transaction: so many that a page is one, so few that others get their turn."""
+AT_ONCE = 25
+"""Objects in a transaction, after which everybody else gets a turn: some ten milliseconds of work."""
 MAX_REASONS = 20
 MAX_REASON = 200
 
@@ -78,7 +79,7 @@ def add_doubt(progress: Progress, doubt: str) -> None:
 
 
 async def store_page(database: Database, rules: PullRules, pulling: Pulling, items: Sequence[Any]) -> PageResult:
-    """Stores the objects of a page, a transaction for every hundred. Raises ``StoreUnavailable``; storing the page
+    """Stores the objects of a page, in several transactions. Raises ``StoreUnavailable``; storing the page
     again does no harm."""
     result = PageResult()
     for start in range(0, len(items), AT_ONCE):
@@ -96,6 +97,7 @@ async def store_page(database: Database, rules: PullRules, pulling: Pulling, ite
             logger.warning("pulled_objects_one_by_one", module=rules.documents.module, reason=str(error)[:MAX_REASON])
             part = await _store_each(database, rules, pulling, incoming)
         _merge(result, part)
+        await asyncio.sleep(0)
     return result
 
 

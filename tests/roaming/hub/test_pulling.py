@@ -119,6 +119,25 @@ async def test_every_module_is_pulled(hub: HubInProcess, module: str, partner: s
     assert (again.progress.new, again.progress.same, again.progress.missing) == (0, 2, 0)
 
 
+async def test_a_2_1_1_list_has_no_owners_and_no_routing(hub: HubInProcess) -> None:
+    bodies = [
+        {name: value for name, value in body.items() if name not in ("country_code", "party_id", "publish")}
+        | {"type": "ON_STREET"}
+        for body in locations(3, evses=None)
+    ]
+    cpo = ListingPartner({"locations": bodies})
+    async with ScriptedPartner(cpo) as listening:
+        await listen_at(hub, "cpo", listening.url, version="2.1.1")
+        done = await pull(hub)
+        again = await pull(hub, kind="FULL")
+    assert (done.state, done.progress.new, done.progress.reasons) == ("DONE", 3, {})
+    assert (again.progress.same, again.progress.missing) == (3, 0)
+    found = await stored(hub, "locations", "cpo")
+    assert {(body["country_code"], body["party_id"]) for body in found.values()} == {("FR", "CPO")}
+    assert not any(name.startswith("ocpi-") for request in cpo.asked for name in request.headers)
+    assert cpo.asked[0].headers["authorization"] == "Token their-token"
+
+
 async def test_sessions_are_asked_for_with_a_date(hub: HubInProcess) -> None:
     cpo = ListingPartner({"sessions": []})
     async with ScriptedPartner(cpo) as listening:
