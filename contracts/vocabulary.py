@@ -113,6 +113,21 @@ class CommandName(StrEnum):
     UNLOCK_CONNECTOR = "UNLOCK_CONNECTOR"
     RESERVE = "RESERVE"
     CANCEL_RESERVATION = "CANCEL_RESERVATION"
+    SET_CHARGING_PROFILE = "SET_CHARGING_PROFILE"
+    """Limits one transaction."""
+    CLEAR_CHARGING_PROFILE = "CLEAR_CHARGING_PROFILE"
+    """Takes back what SET_CHARGING_PROFILE set for a transaction."""
+    GET_COMPOSITE_SCHEDULE = "GET_COMPOSITE_SCHEDULE"
+    """Asks which limits hold where a transaction runs, all told."""
+
+
+class ChargingRateUnit(StrEnum):
+    """What a limit is measured in (OCPI 2.2.1 and OCPP 1.6, both alike)."""
+
+    W = "W"
+    """In total."""
+    A = "A"
+    """Per phase."""
 
 
 class CommandOutcome(StrEnum):
@@ -126,6 +141,8 @@ class CommandOutcome(StrEnum):
     NOT_SUPPORTED = "NOT_SUPPORTED"
     UNKNOWN_RESERVATION = "UNKNOWN_RESERVATION"
     UNKNOWN_TRANSACTION = "UNKNOWN_TRANSACTION"
+    UNKNOWN_PROFILE = "UNKNOWN_PROFILE"
+    """There was nothing to clear."""
     OFFLINE = "OFFLINE"
     """The station is not connected to the addressed instance (any more)."""
     TIMEOUT = "TIMEOUT"

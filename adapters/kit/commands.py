@@ -179,6 +179,7 @@ class CommandDesk:
                 name=command.name,
                 outcome=result.outcome,
                 detail=result.detail,
+                schedule=result.schedule,
             ),
             station_id=command.station_id,
             occurred_at=self._now(),

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from contracts.messages import CommandRequested, Message, TokenOwner
+from contracts.messages import ChargingSchedule, CommandRequested, Message, TokenOwner
 from contracts.vocabulary import (
     AuthorizationBasis,
     AuthorizationStatus,
@@ -89,6 +89,8 @@ class CommandResult:
 
     outcome: CommandOutcome
     detail: str | None = None
+    schedule: ChargingSchedule | None = None
+    """The answer to GET_COMPOSITE_SCHEDULE."""
 
 
 CommandHandler = Callable[[CommandRequested], Awaitable[CommandResult]]

@@ -139,7 +139,13 @@ ADAPTER = Adapter(
         TransactionEnded,
         MeterValuesTaken,
     ),
-    requires=tuple(CommandName),
+    requires=(
+        CommandName.START_CHARGING,
+        CommandName.STOP_CHARGING,
+        CommandName.UNLOCK_CONNECTOR,
+        CommandName.RESERVE,
+        CommandName.CANCEL_RESERVATION,
+    ),
     start=start,
     notes={"transport": "none: stations live in the adapter's own process"},
 )

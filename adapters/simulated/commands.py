@@ -30,6 +30,8 @@ async def carry_out(
                 outcome = await _reserve(command, station, spawn, now)
             case CommandName.CANCEL_RESERVATION:
                 outcome = await _cancel_reservation(command, station)
+            case _:
+                outcome = CommandOutcome.NOT_SUPPORTED
     except ImpossibleAction as error:
         return CommandResult(outcome=CommandOutcome.REJECTED, detail=str(error))
     return CommandResult(outcome=outcome)

@@ -12,6 +12,7 @@ from contracts.messages.authorization import (
     TokenOwner,
     token_subject,
 )
+from contracts.messages.charging_profile import ChargingLimit, ChargingSchedule
 from contracts.messages.command import CommandAnswered, CommandRequested
 from contracts.messages.connector import ConnectorStatusChanged
 from contracts.messages.message import Message
@@ -55,6 +56,8 @@ __all__ = [
     "AuthorizationDecided",
     "AuthorizationRequested",
     "CdrIssued",
+    "ChargingLimit",
+    "ChargingSchedule",
     "CommandAnswered",
     "CommandRequested",
     "ConnectorStatusChanged",

@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from contracts.messages.authorization import TokenOwner
+from contracts.messages.charging_profile import ChargingSchedule
 from contracts.messages.message import Message
-from contracts.vocabulary import CommandName, CommandOutcome
+from contracts.vocabulary import ChargingRateUnit, CommandName, CommandOutcome
 
 
 class CommandRequested(Message, frozen=True, kw_only=True):
@@ -28,6 +29,12 @@ class CommandRequested(Message, frozen=True, kw_only=True):
     authorization_reference: str | None = None
     token_owner: TokenOwner | None = None
     """Whose token ``token_uid`` is."""
+    schedule: ChargingSchedule | None = None
+    """To be set (SET_CHARGING_PROFILE)."""
+    schedule_duration: int | None = None
+    """Seconds that GET_COMPOSITE_SCHEDULE asks about."""
+    schedule_unit: ChargingRateUnit | None = None
+    """In which it wants to be told; absent: as the station likes."""
 
 
 class CommandAnswered(Message, frozen=True, kw_only=True):
@@ -40,3 +47,5 @@ class CommandAnswered(Message, frozen=True, kw_only=True):
     outcome: CommandOutcome
     detail: str | None = None
     """The station's own word, or what went wrong."""
+    schedule: ChargingSchedule | None = None
+    """What holds, as an answer to GET_COMPOSITE_SCHEDULE; its ``starts_at`` is given."""

@@ -2,6 +2,7 @@
 its ``call`` must not be awaited inside a handler: both are dealt with here."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from ocpp.exceptions import OCPPError
@@ -11,6 +12,9 @@ from ocpp.v16.enums import (
     Action,
     AvailabilityStatus,
     CancelReservationStatus,
+    ChargingProfileStatus,
+    ClearChargingProfileStatus,
+    GetCompositeScheduleStatus,
     RemoteStartStopStatus,
     ReservationStatus,
     ResetStatus,
@@ -18,6 +22,8 @@ from ocpp.v16.enums import (
     UnlockStatus,
 )
 from websockets.asyncio.client import ClientConnection
+
+from adapters.ocpp.simulator.charge import timestamp
 
 
 class CommandTaker(Protocol):
@@ -38,6 +44,12 @@ class CommandTaker(Protocol):
     def reset(self) -> None: ...
 
     def set_available(self, connector_id: int, is_operative: bool) -> None: ...
+
+    def set_profile(self, connector_id: int, profile: dict[str, Any]) -> bool: ...
+
+    def clear_profile(self, profile_id: int | None) -> bool: ...
+
+    def composite_schedule(self, connector_id: int, duration: int) -> dict[str, Any] | None: ...
 
 
 class Link(ChargePoint):  # type: ignore[misc]
@@ -105,6 +117,30 @@ class Link(ChargePoint):  # type: ignore[misc]
     def _availability(self, connector_id: int, type: str, **_: Any) -> Any:
         self._taker.set_available(connector_id, type == "Operative")
         return call_result.ChangeAvailability(AvailabilityStatus.accepted)
+
+    @on(Action.set_charging_profile, skip_schema_validation=True)  # type: ignore[untyped-decorator]
+    def _set_profile(self, connector_id: int, cs_charging_profiles: dict[str, Any], **_: Any) -> Any:
+        is_taken = self._taker.set_profile(connector_id, cs_charging_profiles)
+        status = ChargingProfileStatus.accepted if is_taken else ChargingProfileStatus.rejected
+        return call_result.SetChargingProfile(status)
+
+    @on(Action.clear_charging_profile, skip_schema_validation=True)  # type: ignore[untyped-decorator]
+    def _clear_profile(self, id: int | None = None, **_: Any) -> Any:
+        is_known = self._taker.clear_profile(id)
+        status = ClearChargingProfileStatus.accepted if is_known else ClearChargingProfileStatus.unknown
+        return call_result.ClearChargingProfile(status)
+
+    @on(Action.get_composite_schedule, skip_schema_validation=True)  # type: ignore[untyped-decorator]
+    def _schedule(self, connector_id: int, duration: int, **_: Any) -> Any:
+        schedule = self._taker.composite_schedule(connector_id, duration)
+        if schedule is None:
+            return call_result.GetCompositeSchedule(GetCompositeScheduleStatus.rejected)
+        return call_result.GetCompositeSchedule(
+            GetCompositeScheduleStatus.accepted,
+            connector_id=connector_id,
+            schedule_start=timestamp(datetime.now(UTC)),
+            charging_schedule=schedule,
+        )
 
     @on(Action.get_configuration, skip_schema_validation=True)  # type: ignore[untyped-decorator]
     def _configuration(self, **_: Any) -> Any:

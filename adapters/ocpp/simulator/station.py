@@ -16,6 +16,7 @@ from ocpp.v16.enums import ReservationStatus
 from adapters.ocpp.simulator.charge import Charge, timestamp
 from adapters.ocpp.simulator.config import Event, EventKind, OnEvent, SimulatorConfig
 from adapters.ocpp.simulator.line import GONE, Line
+from adapters.ocpp.simulator.profiles import Profiles
 from adapters.ocpp.simulator.queue import Unanswered, UnansweredQueue
 
 
@@ -49,6 +50,7 @@ class SimulatedStation:
         self._queue = UnansweredQueue(self._journal_path())
         self._line = Line(station_id, config, self._queue, self, chance=self._random)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._profiles = Profiles(most_w=config.power_w)
 
     @property
     def is_connected(self) -> bool:
@@ -194,6 +196,27 @@ class SimulatedStation:
         for connector in self._connectors.values():
             if connector_id in (0, connector.number) and connector.charge is None:
                 self._set_status(connector, "Available" if is_operative else "Unavailable")
+
+    def set_profile(self, connector_id: int, profile: dict[str, Any]) -> bool:
+        """See ``CommandTaker``."""
+        connector = self._connectors.get(connector_id)
+        is_accepted = self._profiles.set(profile, connector.charge if connector is not None else None)
+        self.emit("command", name="SetChargingProfile", is_accepted=is_accepted)
+        return is_accepted
+
+    def clear_profile(self, profile_id: int | None) -> bool:
+        """See ``CommandTaker``."""
+        is_accepted = self._profiles.clear(profile_id)
+        self.emit("command", name="ClearChargingProfile", is_accepted=is_accepted)
+        return is_accepted
+
+    def composite_schedule(self, connector_id: int, duration: int) -> dict[str, Any] | None:
+        """See ``CommandTaker``."""
+        connector = self._connectors.get(connector_id)
+        self.emit("command", name="GetCompositeSchedule", is_accepted=connector is not None)
+        if connector is None:
+            return None
+        return self._profiles.composite(connector.charge, duration, now=datetime.now(UTC))
 
     def drop_connection(self) -> None:
         """The cable of the router is pulled; the station redials."""

@@ -1,6 +1,7 @@
 """Commands of the service as OCPP 1.6 requests, and the stations' answers as outcomes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -10,9 +11,10 @@ from adapters.kit.manifest import CommandResult
 from adapters.ocpp.frames import CallError
 from adapters.ocpp.station import CallTimeout, Station
 from adapters.ocpp.tokens import RemoteStart, Tokens
-from adapters.ocpp.transactions import LARGEST_ID, Transactions, TransactionState
+from adapters.ocpp.transactions import LARGEST_ID, Transaction, Transactions, TransactionState
 from adapters.ocpp.transport import SocketClosed
-from adapters.ocpp.v16 import schemas, translate
+from adapters.ocpp.v16 import charging_profiles, schemas, translate
+from adapters.ocpp.v16.recording import memory_of
 from adapters.ocpp.v16.repair import repair
 from contracts.messages import CommandRequested
 from contracts.vocabulary import CommandName, CommandOutcome, ConnectorStatus
@@ -47,6 +49,9 @@ class Calls:
             CommandName.UNLOCK_CONNECTOR: self._unlock,
             CommandName.RESERVE: self._reserve,
             CommandName.CANCEL_RESERVATION: self._cancel_reservation,
+            CommandName.SET_CHARGING_PROFILE: self._set_profile,
+            CommandName.CLEAR_CHARGING_PROFILE: self._clear_profile,
+            CommandName.GET_COMPOSITE_SCHEDULE: self._ask_schedule,
         }
 
     async def carry_out(self, command: CommandRequested) -> CommandResult:
@@ -99,6 +104,12 @@ class Calls:
         result = translate.to_command_result(command.name, body["status"])
         if command.name is CommandName.STOP_CHARGING and result.outcome is CommandOutcome.REJECTED:
             return self._rejected_stop(command, result)
+        if command.name is CommandName.GET_COMPOSITE_SCHEDULE and result.outcome is CommandOutcome.ACCEPTED:
+            offset = memory_of(station).clock.offset
+            schedule = charging_profiles.to_schedule(body, received_at=self._now(), offset=offset)
+            if schedule is None:
+                return CommandResult(outcome=CommandOutcome.FAILED, detail="the station told no schedule")
+            return replace(result, schedule=schedule)
         return result
 
     def _foreseen(self, station: Station, command: CommandRequested) -> CommandResult | None:
@@ -174,6 +185,43 @@ class Calls:
             return _incomplete("reservation_id")
         number = self._tokens.to_reservation_number(command.station_id, command.reservation_id)
         return "CancelReservation", {"reservationId": number}
+
+    def _set_profile(self, command: CommandRequested) -> tuple[str, dict[str, Any]] | CommandResult:
+        if command.schedule is None or not command.schedule.limits:
+            return _incomplete("a schedule with limits")
+        transaction = self._running(command)
+        if isinstance(transaction, CommandResult):
+            return transaction
+        payload = charging_profiles.from_schedule(
+            command.schedule, connector_id=transaction.connector_id, transaction_id=transaction.transaction_id
+        )
+        return "SetChargingProfile", payload
+
+    def _clear_profile(self, command: CommandRequested) -> tuple[str, dict[str, Any]] | CommandResult:
+        transaction = self._running(command)
+        if isinstance(transaction, CommandResult):
+            return transaction
+        return "ClearChargingProfile", {"id": transaction.transaction_id}
+
+    def _ask_schedule(self, command: CommandRequested) -> tuple[str, dict[str, Any]] | CommandResult:
+        if command.schedule_duration is None:
+            return _incomplete("schedule_duration")
+        transaction = self._running(command)
+        if isinstance(transaction, CommandResult):
+            return transaction
+        payload: dict[str, Any] = {"connectorId": transaction.connector_id, "duration": command.schedule_duration}
+        if command.schedule_unit is not None:
+            payload["chargingRateUnit"] = command.schedule_unit.value
+        return "GetCompositeSchedule", payload
+
+    def _running(self, command: CommandRequested) -> Transaction | CommandResult:
+        """A profile of one transaction is for one that runs: stations refuse others in different ways."""
+        text = command.transaction_id or ""
+        number = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
+        found = self._transactions.find(command.station_id, number)
+        if found is None or found.state is not TransactionState.OPEN:
+            return CommandResult(outcome=CommandOutcome.UNKNOWN_TRANSACTION)
+        return found
 
 
 def _incomplete(fields: str) -> CommandResult:

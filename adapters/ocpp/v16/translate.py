@@ -80,6 +80,19 @@ _OUTCOME: Final[Mapping[CommandName, Mapping[str, CommandOutcome]]] = {
         "Accepted": CommandOutcome.ACCEPTED,
         "Rejected": CommandOutcome.UNKNOWN_RESERVATION,  # OCPP 1.6, section 5.2: no such reservation
     },
+    CommandName.SET_CHARGING_PROFILE: {
+        "Accepted": CommandOutcome.ACCEPTED,
+        "Rejected": CommandOutcome.REJECTED,
+        "NotSupported": CommandOutcome.NOT_SUPPORTED,
+    },
+    CommandName.CLEAR_CHARGING_PROFILE: {
+        "Accepted": CommandOutcome.ACCEPTED,
+        "Unknown": CommandOutcome.UNKNOWN_PROFILE,
+    },
+    CommandName.GET_COMPOSITE_SCHEDULE: {
+        "Accepted": CommandOutcome.ACCEPTED,
+        "Rejected": CommandOutcome.REJECTED,
+    },
 }
 
 

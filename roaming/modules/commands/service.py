@@ -62,6 +62,7 @@ RESULT_OF = {
     CommandOutcome.NOT_SUPPORTED: CommandResultType.NOT_SUPPORTED,
     CommandOutcome.UNKNOWN_RESERVATION: CommandResultType.UNKNOWN_RESERVATION,
     CommandOutcome.UNKNOWN_TRANSACTION: CommandResultType.REJECTED,
+    CommandOutcome.UNKNOWN_PROFILE: CommandResultType.FAILED,
     CommandOutcome.OFFLINE: CommandResultType.FAILED,
     CommandOutcome.TIMEOUT: CommandResultType.TIMEOUT,
 }

@@ -4,14 +4,23 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adapters.kit.manifest import CommandResult
 from adapters.ocpp.simulator import SIMULATOR, Event, Fleet, SimulatedStation, SimulatorConfig
-from contracts.messages import CommandRequested, MeterValuesTaken, TransactionEnded, TransactionStarted
-from contracts.vocabulary import AuthorizationStatus, CommandName, CommandOutcome, StopReason
+from contracts.messages import (
+    ChargingLimit,
+    ChargingSchedule,
+    CommandRequested,
+    MeterValuesTaken,
+    TransactionEnded,
+    TransactionStarted,
+)
+from contracts.vocabulary import AuthorizationStatus, ChargingRateUnit, CommandName, CommandOutcome, StopReason
 from tests.adapters.ocpp.conftest import PASSWORD, Hub
 from tests.kit.wait import until
 
@@ -127,6 +136,43 @@ async def test_commands(hub: Hub, simulate: Run) -> None:
     assert charge is not None
     await until(lambda: charge.is_settled)
     assert hub.facts.of(TransactionStarted)[1].reservation_id == "R"
+
+
+async def test_charging_profiles_of_a_running_charge(hub: Hub, simulate: Run) -> None:
+    station = _only(await simulate(speed=1))
+    charge = await station.plug("TAG", minutes=60)
+    assert charge is not None
+    await until(lambda: charge.transaction_id is not None)
+    usual: dict[str, Any] = {"station_id": station.id, "transaction_id": str(charge.transaction_id)}
+
+    async def ask(name: CommandName, **fields: Any) -> CommandResult:
+        return await hub.fakes.commands.send(
+            CommandRequested(
+                command_id="c-1",
+                instance="test-1",
+                epoch=1,
+                network="demo",
+                name=name,
+                deadline=datetime.now(UTC) + timedelta(seconds=10),
+                **(usual | fields),
+            )
+        )
+
+    before = await ask(CommandName.GET_COMPOSITE_SCHEDULE, schedule_duration=3600)
+    assert before.schedule is not None
+    assert [(entry.starts_after, entry.limit) for entry in before.schedule.limits] == [(0, Decimal("11000"))]
+    limits = tuple(ChargingLimit(starts_after=after, limit=Decimal(at)) for after, at in ((0, "16"), (1800, "6.55")))
+    schedule = ChargingSchedule(unit=ChargingRateUnit.A, limits=limits)
+    assert (await ask(CommandName.SET_CHARGING_PROFILE, schedule=schedule)).outcome is CommandOutcome.ACCEPTED
+    after = (await ask(CommandName.GET_COMPOSITE_SCHEDULE, schedule_duration=3600)).schedule
+    assert after is not None
+    assert (after.unit, after.starts_at is not None, after.duration) == (ChargingRateUnit.A, True, 3600)
+    assert [entry.limit for entry in after.limits] == [Decimal("16"), Decimal("6.5")], "cut, never raised"
+    assert 1780 <= after.limits[1].starts_after <= 1800
+    assert (await ask(CommandName.CLEAR_CHARGING_PROFILE)).outcome is CommandOutcome.ACCEPTED
+    assert (await ask(CommandName.CLEAR_CHARGING_PROFILE)).outcome is CommandOutcome.UNKNOWN_PROFILE
+    other = await ask(CommandName.SET_CHARGING_PROFILE, schedule=schedule, transaction_id="12345")
+    assert other.outcome is CommandOutcome.UNKNOWN_TRANSACTION
 
 
 async def test_what_was_not_answered_is_said_again(hub: Hub, simulate: Run) -> None:

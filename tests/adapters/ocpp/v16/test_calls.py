@@ -2,12 +2,13 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from contracts.messages import CommandRequested, TransactionStarted
-from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus, CommandName, CommandOutcome
+from contracts.messages import ChargingLimit, ChargingSchedule, CommandRequested, TransactionStarted
+from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus, ChargingRateUnit, CommandName, CommandOutcome
 from tests.adapters.ocpp.conftest import Hub
 from tests.kit.wait import until
 
@@ -116,6 +117,56 @@ async def test_what_is_never_sent(hub: Hub, request_: CommandRequested, outcome:
     station = await hub.station()
     result = await hub.fakes.commands.send(request_)
     assert result.outcome is outcome
+    assert station.got == []
+
+
+SCHEDULE = ChargingSchedule(unit=ChargingRateUnit.A, limits=(ChargingLimit(starts_after=0, limit=Decimal("10")),))
+PROFILES = {
+    "SetChargingProfile": (CommandName.SET_CHARGING_PROFILE, {"schedule": SCHEDULE}),
+    "ClearChargingProfile": (CommandName.CLEAR_CHARGING_PROFILE, {}),
+    "GetCompositeSchedule": (CommandName.GET_COMPOSITE_SCHEDULE, {"schedule_duration": 300}),
+}
+
+
+async def charging(hub: Hub) -> tuple[Any, str]:
+    station = await hub.station()
+    frame = {"connectorId": 2, "idTag": "TAG", "meterStart": 0, "timestamp": "2026-11-23T10:00:00Z"}
+    return station, str((await station.call("StartTransaction", frame))["transactionId"])
+
+
+@pytest.mark.parametrize(
+    ("action", "answer", "outcome"),
+    [
+        ("SetChargingProfile", {"status": "Accepted"}, CommandOutcome.ACCEPTED),
+        ("SetChargingProfile", {"status": "Rejected"}, CommandOutcome.REJECTED),
+        ("SetChargingProfile", {"status": "NotSupported"}, CommandOutcome.NOT_SUPPORTED),
+        ("ClearChargingProfile", {"status": "Accepted"}, CommandOutcome.ACCEPTED),
+        ("ClearChargingProfile", {"status": "Unknown"}, CommandOutcome.UNKNOWN_PROFILE),
+        ("GetCompositeSchedule", {"status": "Rejected"}, CommandOutcome.REJECTED),
+        ("GetCompositeSchedule", {"status": "Accepted"}, CommandOutcome.FAILED),
+    ],
+)
+async def test_answers_to_profiles(hub: Hub, action: str, answer: dict[str, Any], outcome: CommandOutcome) -> None:
+    station, transaction_id = await charging(hub)
+    station.commands[action] = lambda _: answer
+    name, fields = PROFILES[action]
+    result = await hub.fakes.commands.send(command(name, transaction_id=transaction_id, **fields))
+    assert (result.outcome, result.schedule) == (outcome, None)
+    (sent,) = station.got
+    assert sent[0] == action
+    if action == "ClearChargingProfile":
+        assert sent[1] == {"id": int(transaction_id)}
+    else:
+        assert sent[1]["connectorId"] == 2, "that of the transaction"
+
+
+@pytest.mark.parametrize("action", PROFILES)
+@pytest.mark.parametrize("transaction_id", ["1", "abc", None, "99999999999"])
+async def test_a_profile_is_for_a_running_transaction(hub: Hub, action: str, transaction_id: str | None) -> None:
+    station = await hub.station()
+    name, fields = PROFILES[action]
+    result = await hub.fakes.commands.send(command(name, transaction_id=transaction_id, **fields))
+    assert result.outcome is CommandOutcome.UNKNOWN_TRANSACTION
     assert station.got == []
 
 

@@ -37,6 +37,9 @@ ACTIONS = {
     CommandName.UNLOCK_CONNECTOR: "UnlockConnector",
     CommandName.RESERVE: "ReserveNow",
     CommandName.CANCEL_RESERVATION: "CancelReservation",
+    CommandName.SET_CHARGING_PROFILE: "SetChargingProfile",
+    CommandName.CLEAR_CHARGING_PROFILE: "ClearChargingProfile",
+    CommandName.GET_COMPOSITE_SCHEDULE: "GetCompositeSchedule",
 }
 
 
