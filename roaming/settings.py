@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         description="Keys all digests and seals: 64 hex digits. Empty: made once and kept in the data directory.",
     )
     offered_versions: Annotated[tuple[OcpiVersion, ...], NoDecode] = Field(
-        default=("2.2.1", "2.3.0"),
+        default=("2.1.1", "2.2.1", "2.3.0"),
         min_length=1,
         description="OCPI versions that partners may choose from, by commas.",
     )

@@ -129,6 +129,9 @@ def partner_add(
     url: Annotated[str, typer.Option(help="Its versions address, if you start the registration.")] = "",
     token: Annotated[str, typer.Option(help="TOKEN_A that it gave you, if you start the registration.")] = "",
     agree: Annotated[bool, typer.Option(help="Agreements with all hosted parties when it registers.")] = True,
+    counterpart: Annotated[
+        str, typer.Option("--as", help="Hosted party it sees where it speaks OCPI 2.1.1, such as NL-HUB; if several.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Add a partner: prints the TOKEN_A to hand over, or registers with it when given --url and --token."""
@@ -137,7 +140,13 @@ def partner_add(
     show(
         run(
             add_partner(
-                partner_id, name=name or partner_id, parties=party or [], url=url, token=token, is_agreeing=agree
+                partner_id,
+                name=name or partner_id,
+                parties=party or [],
+                url=url,
+                token=token,
+                is_agreeing=agree,
+                counterpart=counterpart,
             )
         ),
         as_json=as_json,
@@ -204,6 +213,7 @@ def station_bind(
     tariff: Annotated[str, typer.Option(help="Tariff id of its connectors.")] = "",
     address: Annotated[str, typer.Option(help="Of a new location: street and number.")] = "unknown",
     city: Annotated[str, typer.Option(help="Of a new location.")] = "unknown",
+    postal_code: Annotated[str, typer.Option(help="Of a new location; OCPI 2.1.1 cannot do without.")] = "",
     country: Annotated[str, typer.Option(help="Of a new location: ISO 3166-1 alpha-3, such as NLD.")] = "NLD",
     latitude: Annotated[str, typer.Option(help="Of a new location: degrees, such as 51.90500.")] = "52.00000",
     longitude: Annotated[str, typer.Option(help="Of a new location: degrees, such as 4.48600.")] = "5.00000",
@@ -220,6 +230,7 @@ def station_bind(
         location_id=location,
         address=address,
         city=city,
+        postal_code=postal_code,
         country=country,
         latitude=latitude,
         longitude=longitude,

@@ -41,16 +41,28 @@ async def add_party(party: str, *, role: str, name: str) -> dict[str, Any]:
 
 
 async def add_partner(
-    partner_id: str, *, name: str, parties: list[str], url: str, token: str, is_agreeing: bool
+    partner_id: str, *, name: str, parties: list[str], url: str, token: str, is_agreeing: bool, counterpart: str
 ) -> dict[str, Any]:
     """Makes a partner and a TOKEN_A for it, or registers with it."""
     allowed = [party_of(party) for party in parties]
+    facing = party_of(counterpart) if counterpart else None
     async with services_of_now() as services:
-        if (await services.directory.current()).partners.get(partner_id) is None:
-            async with services.database.work() as work:
+        directory = await services.directory.current()
+        if facing is not None and not directory.is_hosted(facing):
+            fail(f"--as: {facing} is not hosted here: see `roaming party list`")
+        async with services.database.work() as work:
+            if directory.partners.get(partner_id) is None:
                 await registry.add_partner(
-                    work, id=partner_id, name=name, versions_url=url, allowed_parties=allowed, is_agreeing=is_agreeing
+                    work,
+                    id=partner_id,
+                    name=name,
+                    versions_url=url,
+                    allowed_parties=allowed,
+                    is_agreeing=is_agreeing,
+                    counterpart=facing,
                 )
+            elif facing is not None:
+                await registry.set_counterpart(work, partner_id, facing)
         if url and token:
             try:
                 offer = await register(services, partner_id, versions_url=url, token_a=token)

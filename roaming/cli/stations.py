@@ -40,6 +40,7 @@ class Place:
     latitude: str
     longitude: str
     time_zone: str
+    postal_code: str = ""
 
 
 async def list_stations() -> list[dict[str, Any]]:
@@ -134,6 +135,7 @@ async def _with_evses(work: Work, bindings: list[Binding], place: Place, tariff_
             name=place.location_id,
             address=place.address,
             city=place.city,
+            postal_code=place.postal_code or None,
             country=place.country,
             coordinates=GeoLocation(latitude=place.latitude, longitude=place.longitude),
             time_zone=place.time_zone,

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ import structlog
 
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.client import Answer, Outcome
+from roaming.ocpi.codec import EncodeContext
 from roaming.ocpi.module import DeliveryJob, DeliveryKind, DeliveryRules, PushRequest, Recipient, Verdict
 from roaming.partners.directory import Partner
 from roaming.store.columns import text_to_time
@@ -102,10 +103,11 @@ class Result:
     """The partner could not answer properly: spare it for a while."""
 
 
-def prepare(pending: Pending, found: Any) -> Prepared:
-    """The call of one delivery; ``found`` is what is stored."""
+def prepare(pending: Pending, found: Any, context: EncodeContext | None = None) -> Prepared:
+    """The call of one delivery; ``found`` is what is stored, ``context`` what its version wants beside it."""
+    job = pending.job if context is None else replace(pending.job, context=context)
     try:
-        request = pending.rules.build(pending.job, found, pending.endpoint)
+        request = pending.rules.build(job, found, pending.endpoint)
     except Exception as error:
         logger.exception("delivery_cannot_be_built", delivery=pending.job.id, module=pending.job.module)
         return Prepared(pending=pending, request=None, error=f"{type(error).__name__}: {error}")

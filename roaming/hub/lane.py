@@ -18,6 +18,8 @@ from roaming.hub import judging
 from roaming.hub.judging import COLUMNS, Pending, Prepared, Result, prepare
 from roaming.hub.recording import Recorder
 from roaming.hub.sending import Sender
+from roaming.model.version import Version
+from roaming.ocpi.codec import EncodeContext
 from roaming.ocpi.module import DeliveryRules, Services, Verdict, dialect_of
 from roaming.ocpi.outgoing import DELIVERIES
 from roaming.partners.directory import Partner
@@ -175,8 +177,16 @@ class Lane:
             mine = [pending for pending in batch if pending.job.module == module]
             keys = [pending.job.object_key for pending in mine]
             found = await self._rules[module].read(self._services.database.reader, keys)
-            prepared.extend(prepare(pending, found.get(pending.job.object_key)) for pending in mine)
+            contexts = await self._surroundings(mine[0], found)
+            for pending in mine:
+                key = pending.job.object_key
+                prepared.append(prepare(pending, found.get(key), contexts.get(key)))
         return prepared
+
+    async def _surroundings(self, pending: Pending, found: Mapping[str, Any]) -> Mapping[str, EncodeContext]:
+        if pending.job.partner.version != Version.V2_1_1 or pending.rules.surroundings is None:
+            return {}
+        return await pending.rules.surroundings(self._services.database.reader, found)
 
     async def _attempt(self, prepared: Prepared, began: float) -> None:
         try:

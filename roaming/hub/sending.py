@@ -5,8 +5,8 @@ import time
 from roaming.hub.judging import Pending, Prepared, Result, judge
 from roaming.hub.recording import Recorder
 from roaming.ocpi.client import Answer, Call
-from roaming.ocpi.headers import RequestIds, RoutingHeaders
-from roaming.ocpi.module import CopyUnknown, PushRequest, Services, Verdict
+from roaming.ocpi.headers import RequestIds
+from roaming.ocpi.module import CopyUnknown, PushRequest, Services, Verdict, routing_to
 from roaming.ocpi.wire import loss_note
 from roaming.store.journal import Exchange, mask_body
 
@@ -52,7 +52,7 @@ class Sender:
                 method=request.method,
                 url=request.url,
                 token_header=job.dialect.token_header(token),
-                headers=RoutingHeaders(job.recipient.from_party, job.recipient.to_party),
+                headers=routing_to(job.partner, job.recipient.from_party, job.recipient.to_party),
                 ids=ids,
                 body=request.body,
                 timeout=TIMEOUT_SECONDS,

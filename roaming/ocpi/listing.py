@@ -1,7 +1,7 @@
 """Answers to GETs of any module: stored texts as they are, in lists joined and paged by key, with the headers that
 belong to them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -10,22 +10,26 @@ import structlog
 from roaming.model.canonical import CanonicalObject, from_document
 from roaming.model.identifiers import PartyId
 from roaming.model.version import Version
-from roaming.ocpi.codec import Codec, EncodeError
+from roaming.ocpi.codec import Codec, EncodeContext, EncodeError
 from roaming.ocpi.envelope import success_list
 from roaming.ocpi.errors import NotFound
 from roaming.ocpi.module import OcpiRequest, OcpiResponse
 from roaming.ocpi.paging import Cursor, page_headers, read_page
 from roaming.store.columns import text_to_time
 from roaming.store.documents import Documents, PageRow, Selection
+from roaming.store.reader import Reader
 
 logger = structlog.get_logger(__name__)
 
 T = TypeVar("T", bound=CanonicalObject)
 
 MAX_LIMIT = 100
+_NOTHING_MORE = EncodeContext()
 
-Render = Callable[[PageRow], str]
+Render = Callable[[PageRow, EncodeContext], str]
 """The JSON text of an object in the version asked for, from its document."""
+Surroundings = Callable[[Reader, Mapping[str, PageRow]], Awaitable[Mapping[str, EncodeContext]]]
+"""What 2.1.1 wants beside objects, read by their keys."""
 
 
 async def answer_list(
@@ -36,6 +40,7 @@ async def answer_list(
     owners: tuple[PartyId, ...],
     scopes: tuple[str, ...] = ("",),
     is_date_from_required: bool = False,
+    surroundings: Surroundings | None = None,
 ) -> OcpiResponse:
     """One page of what the caller may see. Texts that had to be made are kept for the next reader."""
     page = read_page(request.query, max_limit=MAX_LIMIT, is_date_from_required=is_date_from_required)
@@ -55,12 +60,13 @@ async def answer_list(
         total = await documents.total(database, selection)
     has_more = len(rows) > page.limit
     rows = rows[: page.limit]
+    contexts = await _contexts(request, surroundings, [row for row in rows if row.text is None])
     texts, made = [], []
     for row in rows:
         text = row.text
         if text is None:
             try:
-                text = render(row)
+                text = render(row, contexts.get(row.key, _NOTHING_MORE))
             except EncodeError as error:
                 # One object that this version cannot say must not hide the others
                 logger.warning("object_left_out_of_list", module=documents.module, key=row.key, reason=str(error))
@@ -78,14 +84,30 @@ async def answer_list(
 
 
 async def answer_own(
-    request: OcpiRequest, documents: Documents, codecs: Mapping[Version, Codec[T]], cls: type[T], *, key: str
+    request: OcpiRequest,
+    documents: Documents,
+    codecs: Mapping[Version, Codec[T]],
+    cls: type[T],
+    *,
+    key: str,
+    surroundings: Surroundings | None = None,
 ) -> OcpiResponse:
     """One object that the caller gave us. Raises ``NotFound``, the same when somebody else gave it."""
     source, database = request.partner.id, request.services.database
     rows = await documents.texts(database, [key], request.version, source=source, is_whole=False)
     if not rows:
         raise NotFound("there is no such object")
-    return OcpiResponse(data=request.wire().encode(codecs, from_document(cls, rows[0].document or "")))
+    context = (await _contexts(request, surroundings, rows)).get(key, _NOTHING_MORE)
+    value = from_document(cls, rows[0].document or "")
+    return OcpiResponse(data=request.wire().encode(codecs, value, context=context))
+
+
+async def _contexts(
+    request: OcpiRequest, surroundings: Surroundings | None, rows: Sequence[PageRow]
+) -> Mapping[str, EncodeContext]:
+    if surroundings is None or request.version != Version.V2_1_1:
+        return {}
+    return await surroundings(request.services.database.reader, {row.key: row for row in rows})
 
 
 def _time(value: datetime | str) -> datetime:

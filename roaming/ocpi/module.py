@@ -17,7 +17,7 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole
 from roaming.model.time import Clock
 from roaming.model.version import Version
-from roaming.ocpi.codec import Loss
+from roaming.ocpi.codec import EncodeContext, Loss
 from roaming.ocpi.dialect import Dialect
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.pulling import PullPace, PullRules
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from roaming.ocpi.secrets import Secrets
 
 Read = TypeVar("Read")
+_NOTHING_MORE = EncodeContext()
 ALL_VERSIONS = (Version.V2_1_1, Version.V2_2_1, Version.V2_3_0)
 
 
@@ -185,11 +186,16 @@ class Verdict(StrEnum):
     """The partner will not take it, however often: shown to people."""
 
 
-def dialect_of(partner: Partner) -> Dialect:
-    """What the partner's version makes us assume, corrected by what is known of it."""
-    assumed = Dialect.of_version(str(partner.version or ""))
+def dialect_of(partner: Partner, version: Version | None = None) -> Dialect:
+    """What the partner's version (or the one that is being agreed on) makes us assume, corrected by what is known."""
+    assumed = Dialect.of_version(str(version or partner.version or ""))
     known = {name: value for name, value in partner.dialect.items() if name in Dialect.__struct_fields__}
     return msgspec.structs.replace(assumed, **known)
+
+
+def routing_to(partner: Partner, from_party: PartyId | None, to_party: PartyId | None) -> RoutingHeaders | None:
+    """The routing headers of a request to ``partner``: none in 2.1.1."""
+    return None if partner.version == Version.V2_1_1 else RoutingHeaders(from_party, to_party)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,6 +213,8 @@ class DeliveryJob:
     attempts: int
     is_full: bool
     """Build the whole object: a smaller change was not understood."""
+    context: EncodeContext = _NOTHING_MORE
+    """What the partner's version wants beside the object (``DeliveryRules.surroundings``)."""
 
     @property
     def dialect(self) -> Dialect:
@@ -237,6 +245,8 @@ class DeliveryRules(Generic[Read]):
     build: Callable[[DeliveryJob, Read | None, str], PushRequest | None]
     """The call, from the object as it is now and the partner's endpoint; ``None`` when there is nothing to send."""
     give_up_after: timedelta
+    surroundings: Callable[[Reader, Mapping[str, Read]], Awaitable[Mapping[str, EncodeContext]]] | None = None
+    """For 2.1.1, whose sessions and CDRs quote whole locations: what must be read beside the objects, by object key."""
     find_copy: Callable[[Services, DeliveryJob, str], Awaitable[str | None]] | None = None
     """Asks the partner whether it holds the object already, after an attempt whose answer was lost; its address
     there, or ``None`` when it says that it does not. Raises ``CopyUnknown``."""
@@ -265,7 +275,7 @@ class OcpiModule:
 
 
 def module_path(version: Version, module: OcpiModule, interface: InterfaceRole) -> str:
-    """Where a side of a module is mounted, below the public address."""
-    if module.is_configuration:
+    """Where a side of a module is mounted, below the public address. In 2.1.1 both sides have the same address."""
+    if module.is_configuration or version == Version.V2_1_1:
         return f"/{version}/{module.id}"
     return f"/{version}/{interface.lower()}/{module.id}"

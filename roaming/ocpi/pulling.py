@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
-from roaming.ocpi.codec import Codec
+from roaming.ocpi.codec import Codec, DecodeContext
 from roaming.ocpi.headers import RoutingHeaders
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory, Partner
@@ -70,6 +72,8 @@ class PullRules:
     take: Callable[[Work, Pulling, Incoming], Awaitable[object]]
     """Stores one object, unless the stored one is newer. Raises ``OcpiError`` for what will not be stored; then it
     has written nothing."""
+    context: Callable[[AsyncConnection, Pulling, Any], Awaitable[DecodeContext]] | None = None
+    """What a 2.1.1 body leaves to its surroundings. Raises ``OcpiError``."""
     drop: Callable[[Work, str, str], Awaitable[bool]] | None = None
     """What it means that a complete list lacks the object with this key from this partner; True when that changed
     anything. ``None``: nothing (sessions, CDRs)."""

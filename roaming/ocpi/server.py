@@ -18,9 +18,11 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
+from roaming.model.identifiers import PartyId
+from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
 from roaming.ocpi.authorization import Caller, FailureLimit, authenticate, check_routing
-from roaming.ocpi.codec import DecodeError, MalformedJson
+from roaming.ocpi.codec import DecodeError, EncodeError, MalformedJson
 from roaming.ocpi.envelope import CONTENT_TYPE, failure, success
 from roaming.ocpi.errors import (
     InvalidParameters,
@@ -43,6 +45,7 @@ logger = structlog.get_logger(__name__)
 
 MAX_BODY = 1024 * 1024
 PREFIX = "/ocpi"
+_VARIABLE = re.compile(r"\{(\w+)\}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LONG_ANSWER_BYTES = 2_000
 """Answers longer than this (lists) stand in the journal with their size only."""
@@ -82,7 +85,8 @@ class _Address:
 
     module: OcpiModule
     version: Version
-    routes: dict[str, Route]
+    routes: dict[str, list[Route]]
+    """Two of one method where 2.1.1 has both sides of a module at one address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +112,18 @@ class OcpiServer:
         self._limit = FailureLimit()
         self._paths: PathTree[_Address] = PathTree()
         found: dict[str, _Address] = {}
+        paths: dict[str, str] = {}
         for module in modules:
             for version in sorted(services.versions, reverse=True):  # what all versions share speaks the newest
                 for route in module.routes if version in module.versions else ():
                     if version in route.versions:
-                        address = found.setdefault(route_path(version, module, route), _Address(module, version, {}))
-                        address.routes.setdefault(route.method, route)
-        for path, address in found.items():
-            self._paths.add(path, address)
+                        path = route_path(version, module, route)
+                        paths.setdefault(_VARIABLE.sub("{}", path), path)
+                        address = found.setdefault(_VARIABLE.sub("{}", path), _Address(module, version, {}))
+                        if address.version == version:
+                            address.routes.setdefault(route.method, []).append(route)
+        for shape, address in found.items():
+            self._paths.add(paths[shape], address)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -181,6 +189,8 @@ class _Exchange:
             reply, ocpi_status = self._refuse(NotJson(f"the body is not JSON: {error}"))
         except DecodeError as error:
             reply, ocpi_status = self._refuse(InvalidParameters(str(error)))
+        except EncodeError as error:
+            reply, ocpi_status = self._refuse(ServerError(f"OCPI {self.version} cannot say this object: {error}"))
         except StoreUnavailable:
             reply, ocpi_status = self._refuse(
                 Unavailable("the hub cannot store anything at the moment; nothing was saved, try again", retry_after=5)
@@ -200,18 +210,32 @@ class _Exchange:
         except Unauthorized:
             limit.count(self.client)
             raise
-        route = self.routes.get(self.method)
-        if route is None:
+        routes = self.routes.get(self.method)
+        if routes is None:
             raise MethodNotAllowed(f"{self.method} is not offered here", allowed=sorted(self.routes))
+        route = self._meant(routes, self.caller)
         if self.caller.is_registration and not route.is_open_to_registration:
             raise Unauthorized("this token is good for registering only: POST your credentials first")
-        if not self.module.is_configuration:
+        if not self.module.is_configuration and self.version != Version.V2_1_1:
             self.routing = RoutingHeaders.parse(self.headers)
             check_routing(self.caller, self.routing)
         self.body = await self._read_body()
         result = await route.handle(self._request(self.caller))
         payload = result.data if result.is_enveloped else success(result.data, self.services.clock.now())
         return self._reply(payload or b"", result.http_status, result.headers)
+
+    def _meant(self, routes: Sequence[Route], caller: Caller) -> Route:
+        """The route. Of two (2.1.1: a connector of one of our Locations, or a Location of the caller's) it is the
+        receiver's when the address begins with a party of the caller."""
+        route = routes[0]
+        if len(routes) > 1:
+            first, second, *_ = map(unquote, self.parameters.values())
+            is_theirs = PartyId.of(first, second) in caller.partner.parties(Role.CPO, Role.EMSP)
+            side = InterfaceRole.RECEIVER if is_theirs else InterfaceRole.SENDER
+            route = next(route for route in routes if route.interface == side)
+        if self.version == Version.V2_1_1:  # routes that share an address name its segments differently
+            self.parameters = dict(zip(_VARIABLE.findall(route.path), self.parameters.values(), strict=False))
+        return route
 
     def _request(self, caller: Caller) -> OcpiRequest:
         return OcpiRequest(

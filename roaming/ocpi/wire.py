@@ -11,10 +11,12 @@ from typing import TypeVar
 from roaming.model.canonical import CanonicalObject
 from roaming.model.identifiers import PartyId
 from roaming.model.version import Version
-from roaming.ocpi.codec import Codec, DecodeContext, Finding, FindingCode, Loss, Patch, dump_json
+from roaming.ocpi.codec import Codec, DecodeContext, EncodeContext, Finding, FindingCode, Loss, Patch, dump_json
 from roaming.ocpi.errors import InvalidParameters
 
 T = TypeVar("T", bound=CanonicalObject)
+_NOTHING_KNOWN = DecodeContext()
+_NOTHING_MORE = EncodeContext()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,17 +30,19 @@ class Wire:
     notes: list[str] = field(default_factory=list)
     """Findings and losses, as people read them in the journal."""
 
-    def decode(self, codecs: Mapping[Version, Codec[T]], body: object) -> T:
+    def decode(self, codecs: Mapping[Version, Codec[T]], body: object, *, context: DecodeContext = _NOTHING_KNOWN) -> T:
         """The object that ``body`` stands for. A missing ``last_updated`` is the time of receipt in 2.1.1, and a fault
-        since 2.2. Raises ``DecodeError``."""
-        decoded = codecs[self.version].decode(body, context=self._context())
+        since 2.2. ``context``: what else is known of it. Raises ``DecodeError``."""
+        decoded = codecs[self.version].decode(body, context=self._context(context))
         self.notes.extend(finding_note(finding) for finding in decoded.findings)
         return decoded.value
 
-    def decode_patch(self, codecs: Mapping[Version, Codec[T]], body: object) -> Patch[T]:
+    def decode_patch(
+        self, codecs: Mapping[Version, Codec[T]], body: object, *, context: DecodeContext = _NOTHING_KNOWN
+    ) -> Patch[T]:
         """The change that ``body`` stands for. Raises ``DecodeError``, and ``InvalidParameters`` without
         ``last_updated``, which 2.1.1 alone does not demand."""
-        change = codecs[self.version].decode_patch(body, context=self._context())
+        change = codecs[self.version].decode_patch(body, context=self._context(context))
         if change.last_updated is None and self.version != Version.V2_1_1:
             raise InvalidParameters("last_updated: required in a PATCH")
         self.notes.extend(finding_note(finding) for finding in change.findings)
@@ -53,14 +57,15 @@ class Wire:
             self.notes.append(finding_note(Finding("last_updated", FindingCode.MISSING, updated.isoformat())))
         return change.apply(value)
 
-    def encode(self, codecs: Mapping[Version, Codec[T]], value: T) -> bytes:
-        """``value`` as JSON. Raises ``EncodeError``."""
-        encoded = codecs[self.version].encode(value)
+    def encode(self, codecs: Mapping[Version, Codec[T]], value: T, *, context: EncodeContext = _NOTHING_MORE) -> bytes:
+        """``value`` as JSON. ``context``: what the version wants beside it. Raises ``EncodeError``."""
+        encoded = codecs[self.version].encode(value, context=context)
         self.notes.extend(loss_note(loss) for loss in encoded.losses)
         return dump_json(encoded.body)
 
-    def _context(self) -> DecodeContext:
-        return DecodeContext(
+    def _context(self, known: DecodeContext) -> DecodeContext:
+        return replace(
+            known,
             country_code=self.owner.country_code if self.owner else None,
             party_id=self.owner.party_id if self.owner else None,
             received_at=self.received_at if self.version == Version.V2_1_1 else None,

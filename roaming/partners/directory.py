@@ -5,7 +5,7 @@ A few hundred rows that every request needs and that rarely change: read once, k
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -58,6 +58,8 @@ class Partner:
     """Parties it may claim; empty: any that nobody else has."""
     is_agreeing: bool
     sealed_token: str
+    counterpart: PartyId | None = None
+    """The one hosted party that a 2.1.1 connection is with: that version has no others (decision 0061)."""
     connected_at: datetime | None = None
 
     @property
@@ -172,6 +174,14 @@ class Directory:
         return next((entry for entry in everyone if entry.party == party and entry.role == role), None)
 
 
+def counterpart_of(directory: Directory, partner: Partner) -> PartyId | None:
+    """The hosted party that OCPI 2.1.1 is spoken for: the one agreed on, or the only one there is."""
+    hosted = directory.hosted_parties()
+    if partner.counterpart in hosted:
+        return partner.counterpart
+    return hosted[0] if len(hosted) == 1 else None
+
+
 class DirectoryCache:
     """The newest ``Directory``, read again when its revision has moved."""
 
@@ -216,19 +226,34 @@ async def directory_within(connection: AsyncConnection) -> Directory:
 async def _load(fetch: Callable[[str], Awaitable[Sequence[Any]]], revision: int) -> Directory:
     partners = await fetch(
         "SELECT id, name, state, version, versions_url, endpoints, roles, dialect, allowed_parties, is_agreeing,"
-        " sealed_token, connected_at FROM partners ORDER BY id"
+        " sealed_token, connected_at, counterpart FROM partners ORDER BY id"
     )
     hosted = await fetch(
         "SELECT country_code, party_id, role, name, website FROM parties ORDER BY country_code, party_id, role"
     )
     agreements = await fetch("SELECT cpo, emsp FROM agreements WHERE is_active")
+    known = {row[0]: _partner(row) for row in partners}
+    ours = tuple(PartyRole(party=PartyId(row[0], row[1]), role=row[2], name=row[3], website=row[4]) for row in hosted)
+    agreed = [(_kept(row[0]), _kept(row[1])) for row in agreements]
     return Directory(
         revision=revision,
-        partners={row[0]: _partner(row) for row in partners},
-        hosted=tuple(
-            PartyRole(party=PartyId(row[0], row[1]), role=row[2], name=row[3], website=row[4]) for row in hosted
-        ),
-        agreements=frozenset((_kept(row[0]), _kept(row[1])) for row in agreements),
+        partners=known,
+        hosted=ours,
+        agreements=_that_can_be_kept(agreed, known.values(), {entry.party for entry in ours}),
+    )
+
+
+def _that_can_be_kept(
+    agreed: Sequence[tuple[PartyId, PartyId]], partners: Iterable[Partner], hosted: set[PartyId]
+) -> frozenset[tuple[PartyId, PartyId]]:
+    """All agreements but those of a 2.1.1 partner with another hosted party than its counterpart: 2.1.1 objects have no
+    owner, so nothing of that party could be told apart there."""
+    bound = {party: p.counterpart for p in partners if p.version == Version.V2_1_1 for party in p.parties()}
+    return frozenset(
+        (cpo, emsp)
+        for cpo, emsp in agreed
+        if not (cpo in bound and emsp in hosted and emsp != bound[cpo])
+        and not (emsp in bound and cpo in hosted and cpo != bound[emsp])
     )
 
 
@@ -262,4 +287,5 @@ def _partner(row: Any) -> Partner:
         is_agreeing=bool(row[9]),
         sealed_token=row[10],
         connected_at=text_to_time(row[11]) if row[11] is not None else None,
+        counterpart=_kept(row[12]) if row[12] else None,
     )

@@ -3,11 +3,12 @@
 Fed by pushed Tokens, by real-time authorisations and by tokens inside commands; read by whoever makes sessions.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages import TokenOwner
@@ -47,6 +48,21 @@ class Driver:
             contract_id=self.contract_id,
         )
 
+    def token(self) -> Token:
+        """As far as it is known here, for answers that do not repeat it (2.1.1)."""
+        return Token(
+            country_code=self.owner.country_code,
+            party_id=self.owner.party_id,
+            uid=self.uid,
+            type=self.type,
+            contract_id=self.contract_id,
+            issuer="",
+            group_id=self.group_id,
+            valid=self.is_valid,
+            whitelist=self.whitelist,
+            last_updated=self.used_at,
+        )
+
     def cdr_token(self) -> CdrToken:
         """As it stands in sessions and CDRs."""
         return CdrToken(
@@ -83,6 +99,7 @@ async def remember(work: Work, driver: Driver, *, is_used: bool = False) -> None
         "type": driver.type,
         "uid": driver.uid,
         "contract_id": driver.contract_id,
+        "contract_folded": fold(driver.contract_id),
         "group_id": driver.group_id,
         "whitelist": driver.whitelist,
         "is_valid": driver.is_valid,
@@ -97,6 +114,7 @@ async def remember(work: Work, driver: Driver, *, is_used: bool = False) -> None
         update=(
             "uid",
             "contract_id",
+            "contract_folded",
             "group_id",
             "whitelist",
             "is_valid",
@@ -125,6 +143,24 @@ async def driver_who_charges(connection: AsyncConnection, uid: str, owner: Token
         DRIVERS.c.country_code == party.country_code,
         DRIVERS.c.party_id == party.party_id,
         DRIVERS.c.type == owner.token_type,
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    return _driver(row) if row is not None else None
+
+
+async def driver_with_contract(
+    connection: AsyncConnection, contract_id: str, *, owners: Sequence[PartyId]
+) -> Driver | None:
+    """The driver whom a 2.1.1 ``auth_id`` means, among those of ``owners``. Of several tokens of one contract: an RFID
+    card before others, then the one last used."""
+    statement = (
+        select(*(DRIVERS.c[name.strip()] for name in _COLUMNS.split(",")))
+        .where(
+            DRIVERS.c.contract_folded == fold(contract_id),
+            tuple_(DRIVERS.c.country_code, DRIVERS.c.party_id).in_([tuple(owner) for owner in owners]),
+        )
+        .order_by((DRIVERS.c.type == "RFID").desc(), DRIVERS.c.used_at.desc())
+        .limit(1)
     )
     row = (await connection.execute(statement)).one_or_none()
     return _driver(row) if row is not None else None

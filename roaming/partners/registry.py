@@ -11,7 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.messages import OperatorAgreementsChanged
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
-from roaming.partners.directory import Directory, Endpoint, Partner, PartyRole, directory_within
+from roaming.model.version import Version
+from roaming.partners.directory import (
+    Directory,
+    Endpoint,
+    Partner,
+    PartyRole,
+    counterpart_of,
+    directory_within,
+)
 from roaming.partners.tables import AgreementRow, CredentialsTokenRow, DirectoryStateRow, PartnerRow, PartyRow
 from roaming.store.bulk import insert_new, upsert
 from roaming.store.database import Database, Work
@@ -47,8 +55,10 @@ async def add_partner(
     allowed_parties: Iterable[PartyId] = (),
     is_agreeing: bool = True,
     dialect: Mapping[str, Any] | None = None,
+    counterpart: PartyId | None = None,
 ) -> bool:
-    """Makes a partner record in state PLANNED; False when the id is taken."""
+    """Makes a partner record in state PLANNED; False when the id is taken. ``counterpart``: the hosted party that it
+    deals with where it speaks 2.1.1."""
     row = {
         "id": id,
         "name": name,
@@ -61,11 +71,19 @@ async def add_partner(
         "allowed_parties": json.dumps([str(party) for party in allowed_parties]),
         "is_agreeing": is_agreeing,
         "sealed_token": "",
+        "counterpart": str(counterpart or ""),
         "created_at": work.now,
     }
     is_new = bool(await insert_new(work.connection, PARTNERS, [row], key=("id",)))
     await touch(work)
     return is_new
+
+
+async def set_counterpart(work: Work, partner_id: str, party: PartyId) -> None:
+    """Which hosted party the partner deals with where it speaks 2.1.1."""
+    await touch(work)
+    await work.connection.execute(update(PARTNERS).where(PARTNERS.c.id == partner_id).values(counterpart=str(party)))
+    await _tell_adapters(work, (await directory_within(work.connection)).hosted_parties(Role.CPO))
 
 
 async def allow_token(work: Work, *, partner_id: str, digest: str, is_registration: bool) -> None:
@@ -125,8 +143,10 @@ async def connect_partner(
     directory = await directory_within(work.connection)
     for role in roles:
         check_claim(directory, partner, role.party)
+    counterpart = counterpart_of(directory, partner) if version == Version.V2_1_1 else partner.counterpart
     values = {
         "state": "CONNECTED",
+        "counterpart": str(counterpart or ""),
         "version": version,
         "versions_url": versions_url,
         "endpoints": json.dumps([{"identifier": e.module, "role": e.role, "url": e.url} for e in endpoints]),
@@ -146,9 +166,12 @@ async def connect_partner(
         "connected_at": work.now,
     }
     await work.connection.execute(update(PARTNERS).where(PARTNERS.c.id == partner.id).values(**values))
+    directory = await directory_within(work.connection)
     if partner.is_agreeing:
         for role in roles:
-            await agree_with_hosted(work, directory, role)
+            await agree_with_hosted(work, directory, role, only=counterpart if version == Version.V2_1_1 else None)
+    if Version.V2_1_1 in (version, partner.version) and version != partner.version:
+        await _tell_adapters(work, directory.hosted_parties(Role.CPO))  # other agreements hold there
     work.wake("partner")
 
 
@@ -193,13 +216,15 @@ async def agree(work: Work, *, cpo: PartyId, emsp: PartyId, is_active: bool = Tr
     await _tell_adapters(work, [cpo])
 
 
-async def agree_with_hosted(work: Work, directory: Directory, role: PartyRole) -> None:
-    """Agreements between a partner's party and every hosted party of the opposite role, where none was made."""
+async def agree_with_hosted(work: Work, directory: Directory, role: PartyRole, *, only: PartyId | None = None) -> None:
+    """Agreements between a partner's party and every hosted party of the opposite role, where none was made; ``only``
+    with that one."""
     pairs: list[tuple[PartyId, PartyId]] = []
     if role.role == Role.CPO:
         pairs = [(role.party, emsp) for emsp in directory.hosted_parties(Role.EMSP)]
     elif role.role in (Role.EMSP, Role.NSP, Role.OTHER):
         pairs = [(cpo, role.party) for cpo in directory.hosted_parties(Role.CPO)]
+    pairs = [(cpo, emsp) for cpo, emsp in pairs if only is None or only in (cpo, emsp)]
     rows = [{"cpo": str(c), "emsp": str(e), "is_active": True, "since": work.now} for c, e in pairs]
     if await insert_new(work.connection, AGREEMENTS, rows, key=("cpo", "emsp")):
         await _tell_adapters(work, [cpo for cpo, _ in pairs if directory.is_hosted(cpo)])
@@ -207,12 +232,10 @@ async def agree_with_hosted(work: Work, directory: Directory, role: PartyRole) -
 
 async def agreements_of(connection: AsyncConnection, cpos: Collection[PartyId]) -> list[OperatorAgreementsChanged]:
     """Whose drivers may charge with each of ``cpos``, as adapters are told."""
-    statement = select(AGREEMENTS.c.cpo, AGREEMENTS.c.emsp).where(
-        AGREEMENTS.c.cpo.in_([str(cpo) for cpo in cpos]), AGREEMENTS.c.is_active
-    )
     emsps: dict[str, list[str]] = {str(cpo): [] for cpo in cpos}
-    for cpo, emsp in await connection.execute(statement):
-        emsps[cpo].append(emsp)
+    for cpo, emsp in (await directory_within(connection)).agreements:
+        if str(cpo) in emsps:
+            emsps[str(cpo)].append(str(emsp))
     return [OperatorAgreementsChanged(operator=cpo, emsps=tuple(sorted(found))) for cpo, found in emsps.items()]
 
 

@@ -24,6 +24,8 @@ class PartnerRow(SQLModel, table=True):
     allowed_parties: str = Field(default="[]", sa_column=Column(Text, nullable=False))
     is_agreeing: bool = Field(default=True, sa_column=Column(Boolean, nullable=False))
     sealed_token: str = Field(default="", sa_column=Column(Text, nullable=False))
+    counterpart: str = ""
+    """The one hosted party that a 2.1.1 connection is with, such as NL-HUB."""
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     connected_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
 
@@ -95,6 +97,8 @@ class DriverTokenRow(SQLModel, table=True):
     type: str = Field(primary_key=True)
     uid: str
     contract_id: str
+    contract_folded: str = Field(default="", index=True)
+    """2.1.1 sessions and CDRs name the contract only."""
     group_id: str | None = None
     whitelist: str = "NEVER"
     is_valid: bool = Field(default=True, sa_column=Column(Boolean, nullable=False))

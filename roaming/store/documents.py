@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from sqlalchemy import Index, Table, Text, delete, update
+from sqlalchemy import Index, Table, Text, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import declared_attr
 from sqlmodel import Field, SQLModel
@@ -278,6 +278,24 @@ async def read_object(connection: AsyncConnection, module: str, key: str, cls: t
     columns = ("document", "live") if "live" in table.c else ("document",)
     found = await select_rows(connection, table, columns, key=("key",), values=[(key,)])
     return from_document(cls, *found[0]) if found else None
+
+
+async def read_objects(reader: Reader, module: str, keys: Iterable[str], cls: type[T]) -> dict[str, T]:
+    """The canonical objects of another module under ``keys``, committed data only. Raises ``StoreUnavailable``."""
+    table = SQLModel.metadata.tables[module].name
+    rows = await fetch_of(reader, f"SELECT key, document FROM {table} WHERE key IN", keys)  # noqa: S608 - our names
+    return {row[0]: from_document(cls, row[1]) for row in rows}
+
+
+async def read_started(
+    connection: AsyncConnection, module: str, *, source: str, earliest: datetime, latest: datetime, cls: type[T]
+) -> list[T]:
+    """The canonical objects of another module (sessions) that a partner gave us and that started in this window."""
+    table = SQLModel.metadata.tables[module]
+    statement = select(table.c.document).where(
+        table.c.started_at >= earliest, table.c.started_at <= latest, table.c.source == source
+    )
+    return [from_document(cls, row[0]) for row in await connection.execute(statement)]
 
 
 async def keys_in_order(

@@ -36,6 +36,7 @@ async def set_up(hub: Hub, partner: Partner, stations: Iterable[str]) -> None:
             location_id="HARBOUR",
             address="Havenstraat 1",
             city="Rotterdam",
+            postal_code="3011 WN",
             country="NLD",
             latitude="51.90500",
             longitude="4.48600",

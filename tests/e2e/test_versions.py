@@ -33,10 +33,12 @@ async def connected(hub: Hub) -> AsyncIterator[SimulatedStation]:
         yield station
 
 
-@pytest.mark.parametrize("version", ["2.3.0"])
+@pytest.mark.parametrize("version", ["2.1.1", "2.3.0"])
 async def test_a_charge_in_the_partners_version(embedded_hub: Hub, version: str) -> None:
     async with Partner(version=version) as partner:
         await set_up(embedded_hub, partner, [STATION])
+        if not is_new(version):
+            await partner.emsp.push_tokens()  # an answer of 2.1.1 does not say whose token it is: it must be known
         (known,) = await asyncio.to_thread(embedded_hub.cli, "partner", "list")
         assert known["version"] == version
         async with connected(embedded_hub) as station:
@@ -130,8 +132,9 @@ async def test_a_partner_changes_its_version(embedded_hub: Hub) -> None:
     async with Partner(version="2.2.1") as partner:
         await set_up(embedded_hub, partner, [STATION])
         emsp = partner.emsp
+        await emsp.push_tokens()
         async with connected(embedded_hub) as station:
-            for version in ("2.2.1", "2.3.0", "2.2.1"):
+            for version in ("2.2.1", "2.3.0", "2.1.1", "2.2.1"):
                 if version != emsp.version:
                     await emsp.change_version(version, embedded_hub.versions_url)
                 await check_charge_after_change(embedded_hub, partner, station)
@@ -146,5 +149,11 @@ async def check_charge_after_change(hub: Hub, partner: Partner, station: Simulat
     charge = await station.plug(ADA, minutes=5)
     assert charge is not None
     await until(lambda: charge.is_settled and len(partner.cdrs) == before + 1, seconds=PATIENCE)
-    expected = "excl_vat" if partner.emsp.version == "2.2.1" else "before_taxes"
-    assert set(partner.cdrs[-1]["total_cost"]) & {"excl_vat", "before_taxes"} == {expected}
+    cost = partner.cdrs[-1]["total_cost"]
+    match partner.emsp.version:
+        case "2.1.1":
+            assert isinstance(cost, int | float)
+        case "2.2.1":
+            assert "excl_vat" in cost
+        case _:
+            assert "before_taxes" in cost

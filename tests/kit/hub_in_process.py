@@ -132,12 +132,16 @@ class HubInProcess:
             )
         ]
 
-    async def add_planned(self, partner_id: str, *parties: str) -> str:
+    async def add_planned(self, partner_id: str, *parties: str, counterpart: PartyId | None = None) -> str:
         """A partner that has yet to register; returns its TOKEN_A."""
         token_a = f"token-a-of-{partner_id}"
         async with self.services.database.work() as work:
             await registry.add_partner(
-                work, id=partner_id, name=partner_id, allowed_parties=[PartyId.parse(party) for party in parties]
+                work,
+                id=partner_id,
+                name=partner_id,
+                allowed_parties=[PartyId.parse(party) for party in parties],
+                counterpart=counterpart,
             )
             digest = self.services.secrets.digest(token_a)
             await registry.allow_token(work, partner_id=partner_id, digest=digest, is_registration=True)
@@ -156,7 +160,8 @@ class HubInProcess:
         self.tokens[partner_id] = f"token-c-of-{partner_id}"
         services = self.services
         async with services.database.work() as work:
-            await registry.add_partner(work, id=partner_id, name=partner_id)
+            counterpart = HOSTED_EMSP if role == Role.CPO else HOSTED_CPO
+            await registry.add_partner(work, id=partner_id, name=partner_id, counterpart=PartyId.parse(counterpart))
             digest = services.secrets.digest(self.tokens[partner_id])
             await registry.allow_token(work, partner_id=partner_id, digest=digest, is_registration=False)
         directory = await services.directory.current()
@@ -216,8 +221,10 @@ class HubInProcess:
         """A session and a CDR of NL-HUB for a driver of ``emsp``."""
         uid = f"CARD-{emsp[-3:]}"
         token = ocpi_bodies.cdr_token(emsp, uid)
-        session = decoded(session_service.CODECS, ocpi_bodies.session(HOSTED_CPO, id=id, cdr_token=token))
+        place = {"location_id": "OURS", "evse_uid": "OURS-1"}
+        session = decoded(session_service.CODECS, ocpi_bodies.session(HOSTED_CPO, id=id, cdr_token=token, **place))
         body = ocpi_bodies.cdr(HOSTED_CPO, id=id, session_id=id, cdr_token=token)
+        body["cdr_location"] |= {"id": "OURS", "evse_uid": "OURS-1", "postal_code": "69002"}
         async with self.services.database.work() as work:
             now = work.now
             session = msgspec.structs.replace(session, last_updated=now)

@@ -14,7 +14,8 @@ import structlog
 from roaming.hub.pulling.state import Progress
 from roaming.model.canonical import CanonicalObject, from_document, to_document
 from roaming.model.identifiers import PartyId
-from roaming.ocpi.codec import DecodeError
+from roaming.model.version import Version
+from roaming.ocpi.codec import DecodeContext, DecodeError
 from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.pulling import Incoming, Pulling, PullRules
 from roaming.store.columns import storable_text
@@ -22,6 +23,7 @@ from roaming.store.database import Database, Work
 from roaming.store.documents import Stored
 from roaming.store.errors import StoreUnavailable
 
+_NOTHING_KNOWN = DecodeContext()
 logger = structlog.get_logger(__name__)
 
 AT_ONCE = 25
@@ -84,7 +86,9 @@ async def store_page(database: Database, rules: PullRules, pulling: Pulling, ite
     result = PageResult()
     for start in range(0, len(items), AT_ONCE):
         incoming = [
-            found for item in items[start : start + AT_ONCE] if (found := read_item(rules, pulling, item, result))
+            found
+            for item in items[start : start + AT_ONCE]
+            if (found := await _read_with_context(database, rules, pulling, item, result))
         ]
         try:
             part = PageResult()
@@ -101,11 +105,28 @@ async def store_page(database: Database, rules: PullRules, pulling: Pulling, ite
     return result
 
 
-def read_item(rules: PullRules, pulling: Pulling, item: Any, result: PageResult) -> Incoming | None:
+async def _read_with_context(
+    database: Database, rules: PullRules, pulling: Pulling, item: Any, result: PageResult
+) -> Incoming | None:
+    """``read_item``, with what a 2.1.1 body leaves to its surroundings."""
+    if rules.context is None or pulling.wire.version != Version.V2_1_1:
+        return read_item(rules, pulling, item, result)
+    try:
+        async with database.reading() as connection:
+            context = await rules.context(connection, pulling, item)
+    except OcpiError as error:
+        _refuse(rules, item, rules.sole_owner(pulling.partner), result, error.message)
+        return None
+    return read_item(rules, pulling, item, result, context)
+
+
+def read_item(
+    rules: PullRules, pulling: Pulling, item: Any, result: PageResult, context: DecodeContext = _NOTHING_KNOWN
+) -> Incoming | None:
     """One object of a page, or ``None`` and a refusal in ``result``."""
     owner = rules.sole_owner(pulling.partner)
     try:
-        value = pulling.wire.decode(rules.codecs, item)
+        value = pulling.wire.decode(rules.codecs, item, context=context)
         party = PartyId.of(value.country_code, value.party_id)
         if party not in pulling.partner.parties(rules.role):
             raise DecodeError("country_code", f"{party} is no {rules.role} behind this partner")

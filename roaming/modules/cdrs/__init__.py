@@ -23,6 +23,7 @@ MODULE = OcpiModule(
         read=repository.DOCUMENTS.read_many,
         audience=service.audience,
         build=service.build,
+        surroundings=service.surroundings,
         give_up_after=timedelta(hours=72),
         find_copy=service.find_copy,
     ),
@@ -31,6 +32,7 @@ MODULE = OcpiModule(
         codecs=service.CODECS,
         documents=repository.DOCUMENTS,
         take=service.take_pulled,
+        context=service.pulled_context,
         is_per_recipient=True,
     ),
 )

@@ -22,6 +22,7 @@ async def list_cdrs(request: OcpiRequest) -> OcpiResponse:
         service.render(request.version),
         owners=owners if scopes else (),
         scopes=scopes,
+        surroundings=service.surroundings,
     )
 
 
@@ -40,7 +41,9 @@ async def post(request: OcpiRequest) -> OcpiResponse:
 async def get(request: OcpiRequest) -> OcpiResponse:
     party = check_owner(request.partner, request.path["country_code"], request.path["party_id"], Role.CPO)
     key = repository.key_of(party, request.path["cdr_id"])
-    return await answer_own(request, repository.DOCUMENTS, service.CODECS, CDR, key=key)
+    return await answer_own(
+        request, repository.DOCUMENTS, service.CODECS, CDR, key=key, surroundings=service.surroundings
+    )
 
 
 ROUTES: tuple[Route, ...] = (

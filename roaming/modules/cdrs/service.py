@@ -1,9 +1,13 @@
 """What can be done with CDRs: take a partner's, tell the token's owner of ours. Nobody else ever sees one."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages import CdrIssued
 from roaming.model.canonical import from_document
@@ -13,27 +17,35 @@ from roaming.model.location import Location
 from roaming.model.party import Role
 from roaming.model.session import Session
 from roaming.model.tariff import Tariff
+from roaming.model.time import parse_timestamp
 from roaming.model.version import Version
 from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.codec import v211, v221, v230
 from roaming.modules.cdrs.issuing import issue
 from roaming.ocpi.client import Call, Outcome
-from roaming.ocpi.codec import dump_json
+from roaming.ocpi.codec import DecodeContext, EncodeContext, dump_json
 from roaming.ocpi.errors import InvalidParameters
-from roaming.ocpi.headers import RequestIds, RoutingHeaders
-from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services
+from roaming.ocpi.headers import RequestIds
+from roaming.ocpi.listing import Render
+from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services, routing_to
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
+from roaming.ocpi.quoting import context_to_read, contexts_to_write
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory, Partner
 from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
-from roaming.store.documents import PageRow, Stored, read_object
+from roaming.store.documents import PageRow, Stored, object_key, read_object, read_started
+from roaming.store.reader import Reader
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 LOOK_UP_SECONDS = 5.0
 PATIENT_LOOK_UPS = 6
 """A partner that answers every look-up with an error gets the CDR again after so many attempts."""
+
+
+STARTED_WITHIN = timedelta(minutes=2)
+"""How far the starts of a 2.1.1 CDR and of its session may be apart: nothing else says that they belong together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +56,23 @@ class Accepted:
     is_new: bool
 
 
-def render(version: Version) -> Callable[[PageRow], str]:
+def render(version: Version) -> Render:
     """Makes the JSON text of a stored CDR in ``version``."""
 
-    def text(row: PageRow) -> str:
-        return dump_json(CODECS[version].encode(from_document(CDR, row.document or "")).body).decode()
+    def text(row: PageRow, context: EncodeContext) -> str:
+        return dump_json(CODECS[version].encode(from_document(CDR, row.document or ""), context=context).body).decode()
 
     return text
+
+
+async def surroundings(reader: Reader, found: Mapping[str, Stored | PageRow]) -> Mapping[str, EncodeContext]:
+    """The locations that CDRs quote in 2.1.1, by CDR key."""
+    places = []
+    for key, entry in found.items():
+        cdr = from_document(CDR, entry.document or "")
+        owner = PartyId.of(cdr.country_code, cdr.party_id)
+        places.append((key, object_key(owner, cdr.session_id or ""), owner, cdr.cdr_location.id))
+    return await contexts_to_write(reader, places)
 
 
 def outgoing_of(cdr: CDR, key: str, session_key: str, correlation_id: str) -> Outgoing:
@@ -92,7 +114,8 @@ async def issue_once(work: Work, session_key: str, session: Session, *, correlat
 
 async def accept(work: Work, wire: Wire, partner: Partner, body: Any, *, owners: Sequence[PartyId]) -> Accepted:
     """Takes a partner's CDR as it was pushed (``take``)."""
-    return await take(work, wire.decode(CODECS, body), partner, body, owners=owners, origin=wire.version)
+    cdr = await _decode(work, wire, partner, body, owners)
+    return await take(work, cdr, partner, body, owners=owners, origin=wire.version)
 
 
 async def take(
@@ -125,8 +148,58 @@ async def take(
 async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
     """``PullRules.take``."""
     owners = pulling.directory.hosted_emsps_for(pulling.partner)
-    origin = pulling.wire.version
-    await take(work, incoming.value, pulling.partner, incoming.body, owners=owners, origin=origin)
+    cdr, wire = incoming.value, pulling.wire
+    if wire.version == Version.V2_1_1 and wire.owner is not None:
+        _, session = await _surroundings_of(work.connection, pulling.partner, wire.owner, incoming.body, owners)
+        cdr = _with_session(cdr, session)
+    await take(work, cdr, pulling.partner, incoming.body, owners=owners, origin=wire.version)
+
+
+async def _decode(work: Work, wire: Wire, partner: Partner, body: Any, owners: Sequence[PartyId]) -> CDR:
+    """The CDR; one of 2.1.1 with the token and the session that it does not name, where they can be found."""
+    if wire.version != Version.V2_1_1 or wire.owner is None:
+        return wire.decode(CODECS, body)
+    context, session = await _surroundings_of(work.connection, partner, wire.owner, body, owners)
+    return _with_session(wire.decode(CODECS, body, context=context), session)
+
+
+async def pulled_context(connection: AsyncConnection, pulling: Pulling, body: Any) -> DecodeContext:
+    """``PullRules.context``."""
+    if pulling.wire.owner is None:
+        return DecodeContext()
+    owners = pulling.directory.hosted_emsps_for(pulling.partner)
+    return (await _surroundings_of(connection, pulling.partner, pulling.wire.owner, body, owners))[0]
+
+
+async def _surroundings_of(
+    connection: AsyncConnection, partner: Partner, party: PartyId, body: Any, owners: Sequence[PartyId]
+) -> tuple[DecodeContext, Session | None]:
+    """What a 2.1.1 CDR leaves out, and the session that it seems to close."""
+    context = await context_to_read(connection, body, party, owners=owners, session=None)
+    started, token = _started(body), context.cdr_token
+    if started is None or token is None:
+        return context, None
+    window = {"earliest": started - STARTED_WITHIN, "latest": started + STARTED_WITHIN}
+    about = await read_started(connection, "sessions", source=partner.id, **window, cls=Session)
+    mine = [each for each in about if fold(each.cdr_token.contract_id) == fold(token.contract_id)]
+    session = min(mine, key=lambda each: abs(each.start_date_time - started), default=None)
+    if session is None:
+        return context, None
+    known = replace(context, cdr_token=session.cdr_token, evse_uid=session.evse_uid, connector_id=session.connector_id)
+    return known, session
+
+
+def _with_session(cdr: CDR, session: Session | None) -> CDR:
+    if session is None or fold(session.evse_uid) != fold(cdr.cdr_location.evse_uid):
+        return cdr
+    return msgspec.structs.replace(cdr, session_id=session.id)
+
+
+def _started(body: Any) -> datetime | None:
+    try:
+        return parse_timestamp(body["start_date_time"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _check_credit(cdr: CDR) -> None:
@@ -160,7 +233,7 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     version = job.partner.version
     if kept is None or version is None or not endpoint:
         return None
-    encoded = CODECS[version].encode(from_document(CDR, kept.document))
+    encoded = CODECS[version].encode(from_document(CDR, kept.document), context=job.context)
     return PushRequest(method="POST", url=job.address(endpoint), body=dump_json(encoded.body), losses=encoded.losses)
 
 
@@ -190,7 +263,7 @@ async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str 
                 method="GET",
                 url=address,
                 token_header=job.dialect.token_header(token),
-                headers=RoutingHeaders(job.recipient.from_party, job.recipient.to_party),
+                headers=routing_to(job.partner, job.recipient.from_party, job.recipient.to_party),
                 ids=RequestIds.fresh(),
                 timeout=LOOK_UP_SECONDS,
             )
@@ -212,8 +285,8 @@ async def _known_shape(services: Services, job: DeliveryJob, cdr: CDR) -> str | 
         " ORDER BY id DESC LIMIT 1",
         job.partner.id,
     )
-    for remote_url, object_key in rows:
-        earlier = object_key.rsplit("/", 1)[-1]
+    for remote_url, earlier_key in rows:
+        earlier = earlier_key.rsplit("/", 1)[-1]
         if earlier and fold(remote_url).endswith(earlier):
             return str(remote_url)[: -len(earlier)] + cdr.id
     return None

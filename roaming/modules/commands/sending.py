@@ -17,7 +17,7 @@ from roaming.ocpi.client import Call, Outcome
 from roaming.ocpi.codec import DecodeError, Encoded, EncodeError, dump_json
 from roaming.ocpi.errors import NotFound
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
-from roaming.ocpi.module import OcpiRequest, Services, dialect_of
+from roaming.ocpi.module import OcpiRequest, Services, dialect_of, module_path, routing_to
 from roaming.ocpi.wire import loss_note
 from roaming.partners.directory import Partner
 from roaming.store.journal import Exchange, mask_body
@@ -47,7 +47,9 @@ async def send(
     if endpoint is None or partner.version is None:
         raise CommandNotSent(f"{partner.id} offers no commands")
     command_id = str(uuid.uuid4())
-    response_url = f"{services.public_url}/{partner.version}/sender/commands/{name}/{command_id}"
+    module = next(module for module in services.modules if module.id == "commands")
+    base = services.public_url + module_path(partner.version, module, InterfaceRole.SENDER)
+    response_url = f"{base}/{name}/{command_id}"
     try:
         encoded = codec_of(partner.version, name).encode(msgspec.structs.replace(command, response_url=response_url))
     except EncodeError as error:
@@ -83,7 +85,7 @@ async def _post(
             method="POST",
             url=url,
             token_header=dialect.token_header(token),
-            headers=routing,
+            headers=routing_to(partner, routing.from_party, routing.to_party),
             ids=ids,
             body=body,
             timeout=TIMEOUT_SECONDS,

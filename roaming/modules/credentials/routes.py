@@ -10,7 +10,9 @@ from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 async def get(request: OcpiRequest) -> OcpiResponse:
     """Our credentials, with the token that the caller uses: only its digest is stored here."""
     return OcpiResponse(
-        data=service.encode_ours(request.services, request.directory, request.version, request.presented_token)
+        data=service.encode_ours(
+            request.services, request.directory, request.partner, request.version, request.presented_token
+        )
     )
 
 

@@ -5,17 +5,17 @@ uses from then on. We keep digests of the tokens we accept and seal those we mus
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from roaming.model.identifiers import PartyId
-from roaming.model.party import Credentials, CredentialsRole, InterfaceRole
+from roaming.model.party import Credentials, CredentialsRole, InterfaceRole, Role
 from roaming.model.place import BusinessDetails
 from roaming.model.version import Version
 from roaming.modules.credentials.codec import v211, v221, v230
 from roaming.ocpi.client import Answer, Call, Outcome
-from roaming.ocpi.codec import dump_json
+from roaming.ocpi.codec import DecodeContext, DecodeError, dump_json
 from roaming.ocpi.credentials_token import header_value, new_token
 from roaming.ocpi.errors import (
     AddressRefused,
@@ -27,7 +27,7 @@ from roaming.ocpi.errors import (
 )
 from roaming.ocpi.headers import RequestIds
 from roaming.ocpi.module import OcpiRequest, Services, dialect_of
-from roaming.partners.directory import Directory, Endpoint, Partner, PartyRole
+from roaming.partners.directory import Directory, Endpoint, Partner, PartyRole, counterpart_of
 from roaming.partners.registry import (
     GRACE,
     PartyTaken,
@@ -63,8 +63,8 @@ class Offer:
         return next((endpoint.url for endpoint in self.endpoints if endpoint.module == "credentials"), None)
 
 
-def ours(services: Services, directory: Directory, token: str) -> Credentials:
-    """Our credentials with ``token`` for the other side to send."""
+def ours(services: Services, parties: Sequence[PartyRole], token: str) -> Credentials:
+    """Our credentials with ``token`` for the other side to send, naming ``parties`` of ours."""
     hub = services.hub_party
     return Credentials(
         token=token,
@@ -77,16 +77,31 @@ def ours(services: Services, directory: Directory, token: str) -> Credentials:
                 country_code=entry.party.country_code,
                 business_details=BusinessDetails(name=entry.name, website=entry.website),
             )
-            for entry in directory.hosted
+            for entry in parties
         ),
     )
 
 
-def encode_ours(services: Services, directory: Directory, version: Version, token: str) -> bytes:
-    """JSON of our credentials in ``version``. Raises ``NoMatchingEndpoints`` while no party is hosted here."""
+def encode_ours(services: Services, directory: Directory, partner: Partner, version: Version, token: str) -> bytes:
+    """JSON of our credentials in ``version``. Raises ``NoMatchingEndpoints`` while no party is hosted here, or none is
+    agreed on that 2.1.1 could be spoken for."""
     if not directory.hosted:
         raise NoMatchingEndpoints("this hub hosts no party yet: its operator must add one first")
-    return dump_json(CODECS[version].encode(ours(services, directory, token)).body)
+    parties: Sequence[PartyRole] = directory.hosted
+    if version == Version.V2_1_1:
+        parties = _counterpart(directory, partner)[:1]
+    return dump_json(CODECS[version].encode(ours(services, parties, token)).body)
+
+
+def _counterpart(directory: Directory, partner: Partner) -> Sequence[PartyRole]:
+    """The one party that 2.1.1 is spoken for, in each of its roles."""
+    party = counterpart_of(directory, partner)
+    if party is None:
+        raise NoMatchingEndpoints(
+            f"OCPI 2.1.1 has one party per connection and this hub hosts several: its operator must say which one with"
+            f" `roaming partner add {partner.id} --as`"
+        )
+    return [entry for entry in directory.hosted if entry.party == party]
 
 
 async def accept(request: OcpiRequest, body: Any) -> bytes:
@@ -96,8 +111,7 @@ async def accept(request: OcpiRequest, body: Any) -> bytes:
     ``InvalidParameters``; then nothing has changed and the old tokens are still good.
     """
     services, partner, version = request.services, request.partner, request.version
-    theirs = CODECS[version].decode(body).value
-    roles = _roles(theirs)
+    theirs, roles = _decode_theirs(body, version, request.directory, partner)
     for role in roles:
         try:
             check_claim(request.directory, partner, role.party)
@@ -109,7 +123,7 @@ async def accept(request: OcpiRequest, body: Any) -> bytes:
         raise InvalidParameters(f"url: {error.message}") from None
     offer = await _look_up(services, partner, theirs.url, theirs.token, version)
     token = new_token()
-    answer = encode_ours(services, request.directory, version, token)
+    answer = encode_ours(services, request.directory, partner, version, token)
     async with services.database.work() as work:
         digest = services.secrets.digest(token)
         await allow_token(work, partner_id=partner.id, digest=digest, is_registration=False)
@@ -176,16 +190,21 @@ async def _exchange(
         raise RegistrationFailed(f"{offer.details_url} lists no credentials endpoint")
     token_b = new_token()
     digest = services.secrets.digest(token_b)
+    try:
+        body = encode_ours(services, directory, partner, offer.version, token_b)
+    except NoMatchingEndpoints as error:
+        raise RegistrationFailed(error.message) from None
     async with services.database.work() as work:  # the partner calls back with it before it answers
         await allow_token(work, partner_id=partner.id, digest=digest, is_registration=False)
-    answer = await _call(
-        services, partner, method, url, token, encode_ours(services, directory, offer.version, token_b)
-    )
+    answer = await _call(services, partner, method, url, token, body, version=offer.version)
     if answer.outcome != Outcome.DELIVERED:
         async with services.database.work() as work:
             await drop_token(work, digest)
         raise RegistrationFailed(f"{method} {url}: {_words(answer)}")
-    theirs = CODECS[offer.version].decode(answer.data).value
+    try:
+        theirs, roles = _decode_theirs(answer.data, offer.version, directory, partner)
+    except DecodeError as error:
+        raise RegistrationFailed(f"{method} {url}: its credentials cannot be read: {error}") from None
     async with services.database.work() as work:
         await retire_tokens(work, partner_id=partner.id, keep=[digest], grace=GRACE)
         try:
@@ -196,7 +215,7 @@ async def _exchange(
                 version=offer.version.value,
                 versions_url=versions_url,
                 endpoints=offer.endpoints,
-                roles=_roles(theirs),
+                roles=roles,
                 sealed_token=services.secrets.seal(theirs.token, partner_id=partner.id),
             )
         except PartyTaken as error:
@@ -208,7 +227,7 @@ async def _look_up(
     services: Services, partner: Partner, versions_url: str, token: str, version: Version | None
 ) -> Offer:
     """A platform's endpoints in ``version``, or in the best version both know."""
-    answer = await _call(services, partner, "GET", versions_url, token)
+    answer = await _call(services, partner, "GET", versions_url, token, version=version)
     if answer.outcome != Outcome.DELIVERED or not isinstance(answer.data, list):
         raise UnusableApi(f"GET {versions_url}: {_words(answer)}")
     offered = {
@@ -220,8 +239,8 @@ async def _look_up(
     chosen = next((entry for entry in wanted if entry.value in offered), None)
     if chosen is None:
         raise UnsupportedVersion(f"{versions_url} offers {', '.join(offered) or 'nothing'}, not {', '.join(wanted)}")
-    answer = await _call(services, partner, "GET", offered[chosen.value], token)
-    endpoints = _endpoints(answer.data) if answer.outcome == Outcome.DELIVERED else ()
+    answer = await _call(services, partner, "GET", offered[chosen.value], token, version=chosen)
+    endpoints = _endpoints(answer.data, chosen) if answer.outcome == Outcome.DELIVERED else ()
     if answer.outcome != Outcome.DELIVERED:
         raise UnusableApi(f"GET {offered[chosen.value]}: {_words(answer)}")
     offer = Offer(version=chosen, details_url=offered[chosen.value], endpoints=endpoints)
@@ -230,14 +249,33 @@ async def _look_up(
     return offer
 
 
-def _endpoints(data: Any) -> tuple[Endpoint, ...]:
+def _endpoints(data: Any, version: Version) -> tuple[Endpoint, ...]:
+    """Modules and sides. In 2.1.1 both sides have one address."""
     found: list[Endpoint] = []
     for entry in data.get("endpoints") or [] if isinstance(data, dict) else []:
         identifier, url = entry.get("identifier"), entry.get("url")
-        role = str(entry.get("role") or "SENDER").upper()
-        if isinstance(identifier, str) and isinstance(url, str) and role in InterfaceRole.__members__:
-            found.append(Endpoint(module=identifier, role=InterfaceRole(role), url=url))
+        named = str(entry.get("role") or "SENDER").upper()
+        sides = tuple(InterfaceRole) if version == Version.V2_1_1 else (named,)
+        if isinstance(identifier, str) and isinstance(url, str):
+            found += [
+                Endpoint(module=identifier, role=InterfaceRole(side), url=url)
+                for side in sides
+                if side in InterfaceRole.__members__
+            ]
     return tuple(found)
+
+
+def _decode_theirs(
+    body: Any, version: Version, directory: Directory, partner: Partner
+) -> tuple[Credentials, Sequence[PartyRole]]:
+    """Their credentials and parties. 2.1.1 names no role: theirs is the opposite of our counterpart's, or both."""
+    if version != Version.V2_1_1:
+        theirs = CODECS[version].decode(body).value
+        return theirs, _roles(theirs)
+    opposite = {Role.CPO.value: Role.EMSP, Role.EMSP.value: Role.CPO}
+    found = [opposite[entry.role] for entry in _counterpart(directory, partner) if entry.role in opposite]
+    theirs = CODECS[version].decode(body, context=DecodeContext(role=found[0] if found else Role.OTHER)).value
+    return theirs, [replace(role, role=each.value) for role in _roles(theirs) for each in found or [Role.OTHER]]
 
 
 def _roles(credentials: Credentials) -> Sequence[PartyRole]:
@@ -253,12 +291,23 @@ def _roles(credentials: Credentials) -> Sequence[PartyRole]:
 
 
 async def _call(
-    services: Services, partner: Partner, method: str, url: str, token: str, body: bytes | None = None
+    services: Services,
+    partner: Partner,
+    method: str,
+    url: str,
+    token: str,
+    body: bytes | None = None,
+    *,
+    version: Version | None = None,
 ) -> Answer:
     """One call of a configuration module: no routing headers. After a 401 the other form of the token is tried once,
     since partners disagree on Base64."""
     ids = RequestIds.fresh()
-    forms = [dialect_of(partner).token_header(token), header_value(token, "raw")]
+    forms = [
+        dialect_of(partner, version).token_header(token),
+        header_value(token, "raw"),
+        header_value(token, "base64"),
+    ]
     answer = Answer(outcome=Outcome.UNREACHABLE)
     for header in dict.fromkeys(forms):
         at = services.clock.now()

@@ -3,7 +3,7 @@
 Decision 0066: everybody who is connected may know who else is.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,8 +15,9 @@ from roaming.model.version import Version
 from roaming.modules.hubclientinfo import repository
 from roaming.modules.hubclientinfo.codec import v221, v230
 from roaming.modules.hubclientinfo.repository import Known
-from roaming.ocpi.codec import DecodeContext, dump_json
+from roaming.ocpi.codec import DecodeContext, EncodeContext, dump_json
 from roaming.ocpi.errors import InvalidParameters
+from roaming.ocpi.listing import Render
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient, Services
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.wire import Wire, finding_note
@@ -36,10 +37,10 @@ _BEST_FIRST = (
 )
 
 
-def render(version: Version) -> Callable[[PageRow], str]:
+def render(version: Version) -> Render:
     """Makes the JSON text of a stored client info in ``version``."""
 
-    def text(row: PageRow) -> str:
+    def text(row: PageRow, _context: EncodeContext) -> str:
         return dump_json(CODECS[version].encode(from_document(ClientInfo, row.document or "")).body).decode()
 
     return text

@@ -1,6 +1,6 @@
 """What can be done with locations: publish ours, take a partner's, change an EVSE's status."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -15,8 +15,9 @@ from roaming.model.version import Version
 from roaming.modules.locations import repository
 from roaming.modules.locations.codec import v211, v221, v230
 from roaming.modules.locations.repository import Held, Kept
-from roaming.ocpi.codec import Patch, dump_json
+from roaming.ocpi.codec import EncodeContext, Patch, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
+from roaming.ocpi.listing import Render
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
@@ -44,10 +45,10 @@ class EvseChange(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str
 
 
-def render(version: Version) -> Callable[[PageRow], str]:
+def render(version: Version) -> Render:
     """Makes the JSON text of a stored location in ``version``."""
 
-    def text(row: PageRow) -> str:
+    def text(row: PageRow, _context: EncodeContext) -> str:
         location = from_document(Location, row.document or "", row.live)
         return dump_json(LOCATION_CODECS[version].encode(location).body).decode()
 

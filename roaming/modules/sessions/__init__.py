@@ -22,6 +22,7 @@ MODULE = OcpiModule(
         read=repository.DOCUMENTS.read_many,
         audience=service.audience,
         build=service.build,
+        surroundings=service.surroundings,
         give_up_after=timedelta(hours=24),
     ),
     pull=PullRules(
@@ -29,6 +30,7 @@ MODULE = OcpiModule(
         codecs=service.CODECS,
         documents=repository.DOCUMENTS,
         take=service.take_pulled,
+        context=service.pulled_context,
         reach=timedelta(days=30),
         is_per_recipient=True,
     ),

@@ -21,6 +21,7 @@ async def list_sessions(request: OcpiRequest) -> OcpiResponse:
         service.render(request.version),
         owners=owners if scopes else (),
         scopes=scopes,
+        surroundings=service.surroundings,
     )
 
 
@@ -36,7 +37,9 @@ async def charging_preferences(request: OcpiRequest) -> OcpiResponse:
 
 async def get(request: OcpiRequest) -> OcpiResponse:
     key = repository.key_of(_owner(request), request.path["session_id"])
-    return await answer_own(request, repository.DOCUMENTS, service.CODECS, Session, key=key)
+    return await answer_own(
+        request, repository.DOCUMENTS, service.CODECS, Session, key=key, surroundings=service.surroundings
+    )
 
 
 async def put(request: OcpiRequest) -> OcpiResponse:

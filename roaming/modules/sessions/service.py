@@ -1,11 +1,12 @@
 """What can be done with sessions: take a partner's, tell the token's owner of ours. Nobody else ever sees one."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
@@ -17,30 +18,45 @@ from roaming.model.version import Version
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.codec import v211, v221, v230
 from roaming.modules.sessions.preferences import judge, place_of
-from roaming.ocpi.codec import dump_json
+from roaming.ocpi.codec import Codec, DecodeContext, DecodeError, EncodeContext, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
+from roaming.ocpi.forms.location import LOCATION_211
+from roaming.ocpi.listing import Render
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.pulling import Incoming, Pulling
+from roaming.ocpi.quoting import context_to_read, contexts_to_write
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
 from roaming.store.documents import PageRow, Stored, insert_or_hold, object_key, read_object
+from roaming.store.reader import Reader
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 PREFERENCES_CODECS = {
     Version.V2_2_1: v221.CHARGING_PREFERENCES_CODEC,
     Version.V2_3_0: v230.CHARGING_PREFERENCES_CODEC,
 }
+QUOTED = Codec(Version.V2_1_1, LOCATION_211)
 
 
-def render(version: Version) -> Callable[[PageRow], str]:
+def render(version: Version) -> Render:
     """Makes the JSON text of a stored session in ``version``."""
 
-    def text(row: PageRow) -> str:
-        return dump_json(CODECS[version].encode(from_document(Session, row.document or "")).body).decode()
+    def text(row: PageRow, context: EncodeContext) -> str:
+        return dump_json(
+            CODECS[version].encode(from_document(Session, row.document or ""), context=context).body
+        ).decode()
 
     return text
+
+
+async def surroundings(reader: Reader, found: Mapping[str, Stored | PageRow]) -> Mapping[str, EncodeContext]:
+    """The locations that sessions quote in 2.1.1, by session key."""
+    sessions = [(key, from_document(Session, entry.document or "")) for key, entry in found.items()]
+    return await contexts_to_write(
+        reader, [(key, key, PartyId.of(s.country_code, s.party_id), s.location_id) for key, s in sessions]
+    )
 
 
 def outgoing_of(session: Session, key: str, correlation_id: str) -> Outgoing:
@@ -61,7 +77,13 @@ async def put(
 
     Raises ``InvalidParameters`` when body and address disagree or the token is nobody's here.
     """
-    session = wire.decode(CODECS, body)
+    context = DecodeContext()
+    key = repository.key_of(party, session_id)
+    if wire.version == Version.V2_1_1:
+        known = await repository.load(work.connection, key)
+        so_far = known.session if known is not None and known.stored.source == source else None
+        context = await context_to_read(work.connection, body, party, owners=owners, session=so_far)
+    session = wire.decode(CODECS, body, context=context)
     for name, here, there in (
         ("country_code", session.country_code, party.country_code),
         ("party_id", session.party_id, party.party_id),
@@ -69,7 +91,10 @@ async def put(
     ):
         if fold(here) != fold(there):
             raise InvalidParameters(f"{name}: {here!r} in the body, {there!r} in the address")
-    return await take(work, session, source=source, owners=owners, origin=wire.version)
+    is_new = await take(work, session, source=source, owners=owners, origin=wire.version)
+    if is_new and wire.version == Version.V2_1_1:
+        await _keep_quoted(work, wire, key, body)
+    return is_new
 
 
 async def take(work: Work, session: Session, *, source: str, owners: Sequence[PartyId], origin: Version) -> bool:
@@ -92,6 +117,17 @@ async def take(work: Work, session: Session, *, source: str, owners: Sequence[Pa
     return False
 
 
+async def pulled_context(connection: AsyncConnection, pulling: Pulling, body: Any) -> DecodeContext:
+    """``PullRules.context``."""
+    party, session_id = pulling.wire.owner, body.get("id") if isinstance(body, dict) else None
+    if party is None:
+        return DecodeContext()
+    known = await repository.load(connection, repository.key_of(party, session_id)) if session_id else None
+    so_far = known.session if known is not None and known.stored.source == pulling.partner.id else None
+    owners = pulling.directory.hosted_emsps_for(pulling.partner)
+    return await context_to_read(connection, body, party, owners=owners, session=so_far)
+
+
 async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
     """``PullRules.take``."""
     owners = pulling.directory.hosted_emsps_for(pulling.partner)
@@ -99,14 +135,29 @@ async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
     await take(work, incoming.value, source=source, owners=owners, origin=origin)
 
 
+async def _keep_quoted(work: Work, wire: Wire, key: str, body: Any) -> None:
+    """Freezes the Location that came with the session: nobody need have pushed it."""
+    try:
+        location = Wire(version=wire.version, received_at=wire.received_at, owner=wire.owner).decode(
+            {wire.version: QUOTED}, body["location"]
+        )
+    except DecodeError:
+        return
+    await repository.keep_snapshot(work.connection, key, "location", location)
+
+
 async def patch(work: Work, wire: Wire, party: PartyId, session_id: str, body: Any, *, source: str) -> None:
     """Changes the given fields of a partner's session and adds its charging periods. Raises ``NotFound``, or
     ``InvalidParameters`` without ``last_updated`` (2.2 and later)."""
-    change = wire.decode_patch(CODECS, body)
     kept = await repository.load(work.connection, repository.key_of(party, session_id), for_update=True)
-    if kept is None or kept.stored.source != source:
+    old = kept.session if kept is not None and kept.stored.source == source else None
+    context = DecodeContext()
+    if wire.version == Version.V2_1_1 and old is not None:
+        owner = PartyId.of(old.cdr_token.country_code, old.cdr_token.party_id)
+        context = await context_to_read(work.connection, body, party, owners=[owner], session=old)
+    change = wire.decode_patch(CODECS, body, context=context)
+    if kept is None or old is None:
         raise NotFound("there is no such session: PUT it first")
-    old = kept.session
     session = wire.apply(change, old, last_updated=old.last_updated)
     if session.cdr_token != old.cdr_token or fold(session.id) != fold(old.id):
         raise InvalidParameters("id and cdr_token of a session cannot be changed")
@@ -187,7 +238,7 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     if kept is None or version is None or not endpoint:
         return None
     session = from_document(Session, kept.document)
-    encoded = CODECS[version].encode(session)
+    encoded = CODECS[version].encode(session, context=job.context)
     return PushRequest(
         method="PUT",
         url=job.address(endpoint, session.country_code, session.party_id, session.id),

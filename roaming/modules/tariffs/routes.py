@@ -3,6 +3,7 @@
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.model.tariff import Tariff
+from roaming.model.version import Version
 from roaming.modules.tariffs import repository, service
 from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import parse_json
@@ -32,6 +33,15 @@ async def put(request: OcpiRequest) -> OcpiResponse:
     return OcpiResponse(http_status=201 if is_new else 200)
 
 
+async def patch(request: OcpiRequest) -> OcpiResponse:
+    party, body = _owner(request), parse_json(request.body)
+    async with request.services.database.work() as work:
+        await service.patch(
+            work, request.wire(party), party, request.path["tariff_id"], body, source=request.partner.id
+        )
+    return OcpiResponse()
+
+
 async def delete(request: OcpiRequest) -> OcpiResponse:
     party = _owner(request)
     async with request.services.database.work() as work:
@@ -49,5 +59,13 @@ ROUTES: tuple[Route, ...] = (
     Route(method="GET", path="", interface=InterfaceRole.SENDER, handle=list_tariffs, summary="List our Tariffs"),
     Route(method="GET", path=_ONE, interface=InterfaceRole.RECEIVER, handle=get, summary="A Tariff as stored here"),
     Route(method="PUT", path=_ONE, interface=InterfaceRole.RECEIVER, handle=put, summary="Store or replace a Tariff"),
+    Route(
+        method="PATCH",
+        path=_ONE,
+        interface=InterfaceRole.RECEIVER,
+        handle=patch,
+        summary="Change fields of a Tariff",
+        versions=(Version.V2_1_1,),
+    ),
     Route(method="DELETE", path=_ONE, interface=InterfaceRole.RECEIVER, handle=delete, summary="Remove a Tariff"),
 )

@@ -1,6 +1,6 @@
 """What can be done with tariffs: publish ours, take a partner's, withdraw one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,9 @@ from roaming.model.time import next_update
 from roaming.model.version import Version
 from roaming.modules.tariffs import repository
 from roaming.modules.tariffs.codec import v211, v221, v230
-from roaming.ocpi.codec import dump_json
+from roaming.ocpi.codec import EncodeContext, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
+from roaming.ocpi.listing import Render
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
@@ -26,10 +27,10 @@ from roaming.store.documents import PageRow, Stored, insert_or_hold
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 
 
-def render(version: Version) -> Callable[[PageRow], str]:
+def render(version: Version) -> Render:
     """Makes the JSON text of a stored tariff in ``version``."""
 
-    def text(row: PageRow) -> str:
+    def text(row: PageRow, _context: EncodeContext) -> str:
         return dump_json(CODECS[version].encode(from_document(Tariff, row.document or "")).body).decode()
 
     return text
@@ -89,6 +90,19 @@ async def drop(work: Work, key: str, source: str) -> bool:
         return False
     await repository.DOCUMENTS.remove(work.connection, kept.stored)
     return True
+
+
+async def patch(work: Work, wire: Wire, party: PartyId, tariff_id: str, body: Any, *, source: str) -> None:
+    """Changes the given fields of a partner's tariff (2.1.1 only). Raises ``NotFound``, ``InvalidParameters``."""
+    change = wire.decode_patch(CODECS, body)
+    kept = await repository.load(work.connection, repository.key_of(party, tariff_id), for_update=True)
+    if kept is None or kept.stored.source != source:
+        raise NotFound("there is no such tariff: PUT it first")
+    tariff = wire.apply(change, kept.tariff, last_updated=kept.tariff.last_updated)
+    if fold(tariff.id) != fold(tariff_id):
+        raise InvalidParameters("id cannot be changed: PUT a new tariff")
+    if tariff.last_updated >= kept.tariff.last_updated:
+        await repository.save(work.connection, kept, tariff, source=source, now=work.now)
 
 
 async def _insert_or_hold(

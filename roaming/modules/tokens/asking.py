@@ -17,13 +17,13 @@ from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
 from roaming.model.identifiers import PartyId
 from roaming.model.location import LocationReferences
 from roaming.model.party import InterfaceRole, Role
-from roaming.model.token import AllowedType, AuthorizationInfo, WhitelistType
+from roaming.model.token import AllowedType, AuthorizationInfo, Token, WhitelistType
 from roaming.model.version import Version
 from roaming.modules.tokens.service import INFO_CODECS, REFERENCES_CODECS
 from roaming.ocpi.client import Answer, Call, Outcome
-from roaming.ocpi.codec import DecodeError, dump_json
+from roaming.ocpi.codec import DecodeContext, DecodeError, dump_json
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
-from roaming.ocpi.module import Services, dialect_of
+from roaming.ocpi.module import Services, dialect_of, routing_to
 from roaming.partners.directory import Directory, Partner
 from roaming.partners.drivers import Driver, driver_of, find_drivers, remember, touch_driver
 from roaming.stations.bindings import Binding, bindings_of_stations
@@ -136,7 +136,10 @@ async def _ask_owner(
     partner = directory.partners.get(driver.source)
     if partner is None or not partner.is_connected:
         return _by_policy(driver)
-    status, info = await _ask(services, partner, driver.owner, driver.uid, driver.type, place, correlation_id, timeout)
+    token = driver.token()
+    status, info = await _ask(
+        services, partner, driver.owner, driver.uid, driver.type, place, correlation_id, timeout, token=token
+    )
     if status is None:
         return _by_policy(driver)
     async with services.database.work() as work:
@@ -166,11 +169,12 @@ def _by_policy(driver: Driver) -> Decision:
 async def _ask_everybody(
     services: Services, directory: Directory, uid: str, place: Place, correlation_id: str, timeout: float
 ) -> Decision:
-    """A token nobody told us of: every eMSP under agreement is asked at once, the first ALLOWED wins."""
+    """A token nobody told us of: every eMSP under agreement is asked at once, the first ALLOWED wins. Answers of 2.1.1
+    name neither token nor contract, and nobody could be billed: it is not asked."""
     asked = [
         (partner, taker)
         for partner, taker in directory.takers_of(place.cpo)
-        if partner.endpoint("tokens", InterfaceRole.SENDER)
+        if partner.endpoint("tokens", InterfaceRole.SENDER) and partner.version != Version.V2_1_1
     ]
     unknown = Decision(status=AuthorizationStatus.UNKNOWN_TOKEN, basis=AuthorizationBasis.REAL_TIME)
     tasks = [
@@ -225,8 +229,11 @@ async def _ask(
     place: Place,
     correlation_id: str,
     timeout: float,
+    *,
+    token: Token | None = None,
 ) -> tuple[AuthorizationStatus | None, AuthorizationInfo | None]:
-    """One eMSP's word: (status, info), (UNKNOWN_TOKEN, None), or (None, None) when it could not be had in time."""
+    """One eMSP's word: (status, info), (UNKNOWN_TOKEN, None), or (None, None) when it could not be had in time.
+    ``token``: the one asked about, where it is known."""
     endpoint = partner.endpoint("tokens", InterfaceRole.SENDER)
     if endpoint is None or partner.version is None:
         return None, None
@@ -235,7 +242,7 @@ async def _ask(
     answer = await _post(services, partner, RoutingHeaders(place.cpo, owner), url, body, correlation_id, timeout)
     if answer.outcome == Outcome.DELIVERED:
         try:
-            info = INFO_CODECS[partner.version].decode(answer.data).value
+            info = INFO_CODECS[partner.version].decode(answer.data, context=DecodeContext(token=token)).value
         except DecodeError as error:
             logger.warning("authorization_unreadable", partner=partner.id, reason=str(error))
             return None, None
@@ -263,7 +270,7 @@ async def _post(
             method="POST",
             url=url,
             token_header=dialect_of(partner).token_header(token),
-            headers=None if partner.version == Version.V2_1_1 else routing,
+            headers=routing_to(partner, routing.from_party, routing.to_party),
             ids=ids,
             body=body,
             timeout=timeout,

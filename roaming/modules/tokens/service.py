@@ -1,7 +1,7 @@
 """What can be done with tokens: publish those of hosted eMSPs, take a partner's, say whether one may charge."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,8 +17,9 @@ from roaming.model.token import AllowedType, AuthorizationInfo, Token, Whitelist
 from roaming.model.version import Version
 from roaming.modules.tokens import repository
 from roaming.modules.tokens.codec import v211, v221, v230
-from roaming.ocpi.codec import dump_json, parse_json
+from roaming.ocpi.codec import EncodeContext, dump_json, parse_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownToken
+from roaming.ocpi.listing import Render
 from roaming.ocpi.module import DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient, Services
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
@@ -43,10 +44,10 @@ REFERENCES_CODECS = {
 _RETOLD_AT_ONCE = 500
 
 
-def render(version: Version) -> Callable[[PageRow], str]:
+def render(version: Version) -> Render:
     """Makes the JSON text of a stored token in ``version``."""
 
-    def text(row: PageRow) -> str:
+    def text(row: PageRow, _context: EncodeContext) -> str:
         return dump_json(CODECS[version].encode(from_document(Token, row.document or "")).body).decode()
 
     return text

@@ -22,12 +22,13 @@ async def version_details(request: OcpiRequest) -> OcpiResponse:
 
 def endpoints_of(services: Services, version: Version) -> list[dict[str, Any]]:
     """One entry per module and side; credentials once, as SENDER: its role is ignored on receipt (OCPI 2.2.1,
-    version_information_endpoint, Endpoint)."""
+    version_information_endpoint, Endpoint). In 2.1.1 every module once, without a role."""
     endpoints: list[dict[str, Any]] = []
     for module in services.modules:
         if version not in module.versions or module.id == "versions":
             continue
-        interfaces = (InterfaceRole.SENDER,) if module.id == "credentials" else module.interfaces
+        has_one_address = module.id == "credentials" or version == Version.V2_1_1
+        interfaces = (InterfaceRole.SENDER,) if has_one_address else module.interfaces
         for interface in interfaces:
             entry: dict[str, Any] = {"identifier": module.id}
             if version != Version.V2_1_1:

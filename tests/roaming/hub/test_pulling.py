@@ -13,11 +13,14 @@ from roaming.hub.pulling import runner as runner_file
 from roaming.hub.pulling import schedule, state
 from roaming.hub.pulling.puller import Puller
 from roaming.hub.pulling.state import Pull
+from roaming.model.version import Version
+from roaming.modules.tokens import service as tokens
 from roaming.ocpi.module import Services
 from roaming.ocpi.pulling import PullPace
 from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.kit.listing_partner import ListingPartner, broken, listen_at, stored
+from tests.kit.ocpi_speech import ALL, Speech
 from tests.kit.scripted_partner import ScriptedPartner, enveloped, http_answer
 
 FAST = PullPace(requests_per_second=10_000, page_size=2, first_delay=timedelta(0))
@@ -136,6 +139,28 @@ async def test_a_2_1_1_list_has_no_owners_and_no_routing(hub: HubInProcess) -> N
     assert {(body["country_code"], body["party_id"]) for body in found.values()} == {("FR", "CPO")}
     assert not any(name.startswith("ocpi-") for request in cpo.asked for name in request.headers)
     assert cpo.asked[0].headers["authorization"] == "Token their-token"
+
+
+@pytest.mark.parametrize("module", ["sessions", "cdrs"])
+async def test_2_1_1_is_pulled(database_url: str, tmp_path: Path, clock: Clock, module: str) -> None:
+    """Whose token it is follows from the contract; one of nobody here is refused and holds up no other."""
+    make = getattr(Speech("2.1.1"), module.removesuffix("s"))
+    items = [make(id="A"), make(id="B") | {"auth_id": "XX-NOBODY"}, make(id="C")]
+    async with hub_in_process(database_url, tmp_path, version="2.1.1", offered_versions=ALL) as hub:
+        async with hub.services.database.work() as work:
+            body = ocpi_bodies.token("DE-HME")
+            await tokens.publish(work, tokens.CODECS[Version.V2_2_1].decode(body).value)
+        hub.services.database.clock = clock
+        hub.services = replace(hub.services, clock=clock, pulling=FAST)
+        cpo = ListingPartner({module: items})
+        async with ScriptedPartner(cpo) as listening:
+            await listen_at(hub, "cpo", listening.url, version="2.1.1")
+            done = await pull(hub, module)
+            again = await pull(hub, module, kind="FULL")
+        assert list(await stored(hub, module, "cpo")) == ["A", "C"]
+        assert (done.progress.new, done.progress.refused) == (2, 1)
+        assert (again.progress.new, again.progress.same) == (0, 2)
+        assert not [name for request in cpo.asked for name in request.headers if name.startswith("ocpi-")]
 
 
 async def test_sessions_are_asked_for_with_a_date(hub: HubInProcess) -> None:

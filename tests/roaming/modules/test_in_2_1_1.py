@@ -11,7 +11,7 @@ from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.kit.ocpi_speech import ALL
 
-OLD = "/2.1.1/receiver"
+OLD = "/2.1.1"
 
 
 @pytest.fixture

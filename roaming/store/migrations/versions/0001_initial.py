@@ -169,6 +169,7 @@ def upgrade() -> None:
     sa.Column('type', sa.String(), nullable=False),
     sa.Column('uid', sa.String(), nullable=False),
     sa.Column('contract_id', sa.String(), nullable=False),
+    sa.Column('contract_folded', sa.String(), nullable=False),
     sa.Column('group_id', sa.String(), nullable=True),
     sa.Column('whitelist', sa.String(), nullable=False),
     sa.Column('is_valid', sa.Boolean(), nullable=False),
@@ -176,6 +177,9 @@ def upgrade() -> None:
     sa.Column('used_at', columns.UtcDateTime(), nullable=False),
     sa.PrimaryKeyConstraint('uid_folded', 'country_code', 'party_id', 'type')
     )
+    with op.batch_alter_table('driver_tokens', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_driver_tokens_contract_folded'), ['contract_folded'], unique=False)
+
     op.create_table('hubclientinfo',
     sa.Column('key', sa.String(), nullable=False),
     sa.Column('country_code', sa.String(), nullable=False),
@@ -310,6 +314,7 @@ def upgrade() -> None:
     sa.Column('allowed_parties', sa.Text(), nullable=False),
     sa.Column('is_agreeing', sa.Boolean(), nullable=False),
     sa.Column('sealed_token', sa.Text(), nullable=False),
+    sa.Column('counterpart', sa.String(), nullable=False),
     sa.Column('created_at', columns.UtcDateTime(), nullable=False),
     sa.Column('connected_at', columns.UtcDateTime(), nullable=True),
     sa.PrimaryKeyConstraint('id')
@@ -556,6 +561,9 @@ def downgrade() -> None:
         batch_op.drop_index('hubclientinfo_in_order')
 
     op.drop_table('hubclientinfo')
+    with op.batch_alter_table('driver_tokens', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_driver_tokens_contract_folded'))
+
     op.drop_table('driver_tokens')
     op.drop_table('directory_state')
     with op.batch_alter_table('deliveries', schema=None) as batch_op:

@@ -79,11 +79,12 @@ async def capable(hub: HubInProcess, *capabilities: str, tariff_type: str | None
         body = ocpi_bodies.tariff(HOSTED_CPO, id="OF-TYPE", type=tariff_type)
         await tariffs.publish(work, decoded(tariffs.CODECS, body))
     evse = ocpi_bodies.evse(
+        uid="OURS-1",
         evse_id="NL*HUB*E9",
         capabilities=list(capabilities),
         connectors=[ocpi_bodies.connector(tariff_ids=["OF-TYPE"])],
     )
-    await hub.host_location("L1", evses=[evse])
+    await hub.host_location("OURS", evses=[evse])
 
 
 async def prefer(hub: HubInProcess, session_id: str, partner: str = "aaa", **values: Any) -> Any:
