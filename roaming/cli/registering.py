@@ -10,11 +10,9 @@ from roaming.cli.output import fail
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.modules.credentials.service import RegistrationFailed, register
-from roaming.ocpi.client import Call
 from roaming.ocpi.credentials_token import new_token
-from roaming.ocpi.headers import RequestIds
-from roaming.ocpi.module import dialect_of
 from roaming.ocpi.outgoing import DELIVERIES
+from roaming.ocpi.partner_call import call_to
 from roaming.partners import registry
 from roaming.stations import presence
 from roaming.store.dead_letters import list_dead, replay
@@ -128,17 +126,7 @@ async def check_partner(partner_id: str) -> list[dict[str, Any]]:
         rows = [{"check": "registered", "state": "ok" if partner.is_connected else "fail", "detail": partner.state}]
         if not partner.is_connected:
             return rows
-        token = services.secrets.unseal(partner.sealed_token, partner_id=partner.id)
-        answer = await services.client.request(
-            Call(
-                partner_key=partner.id,
-                method="GET",
-                url=partner.versions_url,
-                token_header=dialect_of(partner).token_header(token),
-                headers=None,
-                ids=RequestIds.fresh(),
-            )
-        )
+        answer = await services.client.request(call_to(services, partner, "GET", partner.versions_url))
         offered = [str(v.get("version")) for v in answer.data or [] if isinstance(v, dict)]
         detail = ", ".join(offered) if answer.is_delivered else answer.error or answer.message or ""
         is_spoken = partner.version is not None and partner.version.value in offered

@@ -6,19 +6,16 @@ nothing of who is told.
 """
 
 import asyncio
-import time
 from datetime import datetime, timedelta
 
 import structlog
 
-from roaming.ocpi.client import Call
-from roaming.ocpi.headers import RequestIds
-from roaming.ocpi.module import Services, dialect_of
+from roaming.ocpi.module import Services
+from roaming.ocpi.partner_call import ask_partner, call_to
 from roaming.partners.directory import Partner
 from roaming.partners.presence import note_presence, offline_partners
 from roaming.store.columns import text_to_time
 from roaming.store.errors import StoreUnavailable
-from roaming.store.journal import Exchange, mask_body
 from roaming.store.locks import Locks
 
 logger = structlog.get_logger(__name__)
@@ -114,35 +111,7 @@ class Alive:
 
     async def _ask(self, partner: Partner) -> bool:
         """GET of its versions. Whatever a platform answers below 500, it is there."""
-        services, ids = self._services, RequestIds.fresh()
+        call = call_to(self._services, partner, "GET", partner.versions_url, timeout=TIMEOUT_SECONDS)
         async with self._asking:
-            at, started = services.clock.now(), time.perf_counter()
-            token = services.secrets.unseal(partner.sealed_token, partner_id=partner.id)
-            answer = await services.client.request(
-                Call(
-                    partner_key=partner.id,
-                    method="GET",
-                    url=partner.versions_url,
-                    token_header=dialect_of(partner).token_header(token),
-                    ids=ids,
-                    timeout=TIMEOUT_SECONDS,
-                )
-            )
-        services.journal.note(
-            Exchange(
-                at=at,
-                direction="out",
-                method="GET",
-                url=partner.versions_url,
-                partner_id=partner.id,
-                module="versions",
-                http_status=answer.http_status,
-                ocpi_status=answer.ocpi_status,
-                request_id=ids.request_id,
-                correlation_id=ids.correlation_id,
-                elapsed_ms=int((time.perf_counter() - started) * 1000),
-                response_body=mask_body(answer.body),
-                note=answer.error or "",
-            )
-        )
+            answer = await ask_partner(self._services, call, module="versions")
         return answer.http_status is not None and answer.http_status < 500

@@ -1,14 +1,12 @@
 """One attempt at one delivery: looked up first when it is in doubt, sent, and noted in the journal."""
 
-import time
-
 from roaming.hub.judging import Pending, Prepared, Result, judge
 from roaming.hub.recording import Recorder
-from roaming.ocpi.client import Answer, Call
-from roaming.ocpi.headers import RequestIds
+from roaming.ocpi.answers import Answer
+from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import CopyUnknown, PushRequest, Services, Verdict, routing_to
+from roaming.ocpi.partner_call import ask_partner, call_to, parties_of
 from roaming.ocpi.wire import loss_note
-from roaming.store.journal import Exchange, mask_body
 
 TIMEOUT_SECONDS = 10.0
 
@@ -42,39 +40,21 @@ class Sender:
         return judge(pending, request, await self._send(pending, request))
 
     async def _send(self, pending: Pending, request: PushRequest) -> Answer:
-        job = pending.job
-        ids = RequestIds.fresh(pending.correlation_id or None)
-        token = self._services.secrets.unseal(job.partner.sealed_token, partner_id=job.partner.id)
-        started, at = time.perf_counter(), self._services.clock.now()
-        answer = await self._services.client.request(
-            Call(
-                partner_key=job.partner.id,
-                method=request.method,
-                url=request.url,
-                token_header=job.dialect.token_header(token),
-                headers=routing_to(job.partner, job.recipient.from_party, job.recipient.to_party),
-                ids=ids,
-                body=request.body,
-                timeout=TIMEOUT_SECONDS,
-            )
+        recipient, partner = pending.job.recipient, pending.job.partner
+        call = call_to(
+            self._services,
+            partner,
+            request.method,
+            request.url,
+            routing=routing_to(partner, recipient.from_party, recipient.to_party),
+            ids=RequestIds.fresh(pending.correlation_id or None),
+            body=request.body,
+            timeout=TIMEOUT_SECONDS,
         )
-        self._services.journal.note(
-            Exchange(
-                at=at,
-                direction="out",
-                method=request.method,
-                url=request.url,
-                partner_id=job.partner.id,
-                module=job.module,
-                http_status=answer.http_status,
-                ocpi_status=answer.ocpi_status,
-                request_id=ids.request_id,
-                correlation_id=ids.correlation_id,
-                parties=f"{job.recipient.from_party or ''}>{job.recipient.to_party or ''}",
-                elapsed_ms=int((time.perf_counter() - started) * 1000),
-                request_body=mask_body(request.body or b""),
-                response_body=mask_body(answer.body),
-                note="; ".join([*([answer.error] if answer.error else []), *map(loss_note, request.losses)]),
-            )
+        return await ask_partner(
+            self._services,
+            call,
+            module=pending.job.module,
+            parties=parties_of(RoutingHeaders(recipient.from_party, recipient.to_party)),
+            notes=[loss_note(loss) for loss in request.losses],
         )
-        return answer

@@ -9,10 +9,10 @@ from roaming.hub.pulling.state import Progress, Pull
 from roaming.model.identifiers import PartyId
 from roaming.model.time import format_timestamp
 from roaming.ocpi.addresses import with_query
-from roaming.ocpi.client import Call
 from roaming.ocpi.fetching import FetchedPage, get_page
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import Services, dialect_of
+from roaming.ocpi.partner_call import call_to, note_call, parties_of
 from roaming.ocpi.pulling import PullPace, PullRules
 from roaming.partners.directory import Partner
 from roaming.store.journal import Exchange, mask_body
@@ -51,36 +51,19 @@ async def ask_for_page(
     services: Services, partner: Partner, pull_module: str, url: str, routing: RoutingHeaders, ids: RequestIds
 ) -> FetchedPage:
     """Sends one GET and notes it in the journal. Never raises for anything the partner does."""
-    token = services.secrets.unseal(partner.sealed_token, partner_id=partner.id)
     at = services.clock.now()
-    call = Call(
-        partner_key=partner.id,
-        method="GET",
-        url=url,
-        token_header=dialect_of(partner).token_header(token),
-        headers=routing if routing != RoutingHeaders() else None,
-        ids=ids,
-        timeout=TIMEOUT_SECONDS,
-    )
+    headers = routing if routing != RoutingHeaders() else None
+    call = call_to(services, partner, "GET", url, routing=headers, ids=ids, timeout=TIMEOUT_SECONDS)
     page = await get_page(services.client, call)
-    answer = page.answer
-    services.journal.note(
-        Exchange(
-            at=at,
-            direction="out",
-            method="GET",
-            url=url,
-            partner_id=partner.id,
-            module=pull_module,
-            http_status=answer.http_status,
-            ocpi_status=answer.ocpi_status,
-            request_id=ids.request_id,
-            correlation_id=ids.correlation_id,
-            parties=f"{routing.from_party or ''}>{routing.to_party or ''}",
-            elapsed_ms=int(answer.elapsed * 1000),
-            response_body=mask_body(answer.body) if page.stopped is not None else "",
-            note="; ".join([*([answer.error] if answer.error else []), *page.findings, f"{len(page.items)} objects"]),
-        )
+    note_call(
+        services,
+        call,
+        page.answer,
+        at=at,
+        module=pull_module,
+        parties=parties_of(routing),
+        notes=[*page.findings, f"{len(page.items)} objects"],
+        has_response=page.stopped is not None,
     )
     return page
 

@@ -22,13 +22,13 @@ from roaming.model.version import Version
 from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.codec import v211, v221, v230
 from roaming.modules.cdrs.issuing import issue
-from roaming.ocpi.client import Call, Outcome
+from roaming.ocpi.client import Outcome
 from roaming.ocpi.codec import DecodeContext, EncodeContext, dump_json
 from roaming.ocpi.errors import InvalidParameters
-from roaming.ocpi.headers import RequestIds
 from roaming.ocpi.listing import Render
 from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services, routing_to
 from roaming.ocpi.outgoing import tell
+from roaming.ocpi.partner_call import call_to
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.quoting import context_to_read, contexts_to_write
 from roaming.ocpi.wire import Wire
@@ -249,7 +249,7 @@ async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str 
     if kept is None or not endpoint:
         return None
     cdr = kept.cdr
-    token = services.secrets.unseal(job.partner.sealed_token, partner_id=job.partner.id)
+    routing = routing_to(job.partner, job.recipient.from_party, job.recipient.to_party)
     known = await _known_shape(services, job, cdr)
     addresses = [
         *([known] if known else []),
@@ -257,17 +257,8 @@ async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str 
         job.address(endpoint, cdr.id),
     ]
     for address in dict.fromkeys(addresses):
-        answer = await services.client.request(
-            Call(
-                partner_key=job.partner.id,
-                method="GET",
-                url=address,
-                token_header=job.dialect.token_header(token),
-                headers=routing_to(job.partner, job.recipient.from_party, job.recipient.to_party),
-                ids=RequestIds.fresh(),
-                timeout=LOOK_UP_SECONDS,
-            )
-        )
+        call = call_to(services, job.partner, "GET", address, routing=routing, timeout=LOOK_UP_SECONDS)
+        answer = await services.client.request(call)
         if answer.outcome not in (Outcome.DELIVERED, Outcome.REFUSED) and job.attempts < PATIENT_LOOK_UPS:
             raise CopyUnknown(f"GET {address}: {answer.error or answer.message or 'no answer'}")
         data = answer.data

@@ -1,6 +1,5 @@
 """A hosted eMSP's command to a partner CPO: sent, answered at once, and again when the station has spoken."""
 
-import time
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,14 +12,14 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole
 from roaming.modules.commands import repository
 from roaming.modules.commands.service import RESPONSE_CODECS, RESULT_CODECS, codec_of
-from roaming.ocpi.client import Call, Outcome
+from roaming.ocpi.client import Outcome
 from roaming.ocpi.codec import DecodeError, Encoded, EncodeError, dump_json
 from roaming.ocpi.errors import NotFound
-from roaming.ocpi.headers import RequestIds, RoutingHeaders
+from roaming.ocpi.headers import RoutingHeaders
 from roaming.ocpi.module import OcpiRequest, Services, dialect_of, module_path, routing_to
+from roaming.ocpi.partner_call import ask_partner, call_to, parties_of
 from roaming.ocpi.wire import loss_note
 from roaming.partners.directory import Partner
-from roaming.store.journal import Exchange, mask_body
 
 KEPT = timedelta(hours=24)
 """How long a result may come; a reservation may be cancelled hours later."""
@@ -74,42 +73,17 @@ async def send(
 async def _post(
     services: Services, partner: Partner, endpoint: str, name: CommandType, encoded: Encoded, routing: RoutingHeaders
 ) -> str:
-    body = dump_json(encoded.body)
-    dialect, ids = dialect_of(partner), RequestIds.fresh()
-    at, started = services.clock.now(), time.perf_counter()
-    url = dialect.address(endpoint, name.value)
-    token = services.secrets.unseal(partner.sealed_token, partner_id=partner.id)
-    answer = await services.client.request(
-        Call(
-            partner_key=partner.id,
-            method="POST",
-            url=url,
-            token_header=dialect.token_header(token),
-            headers=routing_to(partner, routing.from_party, routing.to_party),
-            ids=ids,
-            body=body,
-            timeout=TIMEOUT_SECONDS,
-        )
+    call = call_to(
+        services,
+        partner,
+        "POST",
+        dialect_of(partner).address(endpoint, name.value),
+        routing=routing_to(partner, routing.from_party, routing.to_party),
+        body=dump_json(encoded.body),
+        timeout=TIMEOUT_SECONDS,
     )
-    services.journal.note(
-        Exchange(
-            at=at,
-            direction="out",
-            method="POST",
-            url=url,
-            partner_id=partner.id,
-            module="commands",
-            http_status=answer.http_status,
-            ocpi_status=answer.ocpi_status,
-            request_id=ids.request_id,
-            correlation_id=ids.correlation_id,
-            parties=f"{routing.from_party}>{routing.to_party}",
-            elapsed_ms=int((time.perf_counter() - started) * 1000),
-            request_body=mask_body(body),
-            response_body=mask_body(answer.body),
-            note="; ".join([*([answer.error] if answer.error else []), *map(loss_note, encoded.losses)]),
-        )
-    )
+    notes = [loss_note(loss) for loss in encoded.losses]
+    answer = await ask_partner(services, call, module="commands", parties=parties_of(routing), notes=notes)
     if answer.outcome != Outcome.DELIVERED:
         return answer.error or f"HTTP {answer.http_status}"
     try:

@@ -4,7 +4,6 @@ Nothing is asked, and nothing granted, without an agreement between the station'
 """
 
 import asyncio
-import time
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,14 +19,14 @@ from roaming.model.party import InterfaceRole, Role
 from roaming.model.token import AllowedType, AuthorizationInfo, Token, WhitelistType
 from roaming.model.version import Version
 from roaming.modules.tokens.service import INFO_CODECS, REFERENCES_CODECS
-from roaming.ocpi.client import Answer, Call, Outcome
+from roaming.ocpi.client import Outcome
 from roaming.ocpi.codec import DecodeContext, DecodeError, dump_json
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import Services, dialect_of, routing_to
+from roaming.ocpi.partner_call import ask_partner, call_to, parties_of
 from roaming.partners.directory import Directory, Partner
 from roaming.partners.drivers import Driver, driver_of, find_drivers, remember, touch_driver
 from roaming.stations.bindings import Binding, bindings_of_stations
-from roaming.store.journal import Exchange, mask_body
 
 logger = structlog.get_logger(__name__)
 
@@ -239,7 +238,18 @@ async def _ask(
         return None, None
     url = dialect_of(partner).address(endpoint, uid, "authorize") + f"?type={type}"
     body = dump_json(REFERENCES_CODECS[partner.version].encode(place.location).body)
-    answer = await _post(services, partner, RoutingHeaders(place.cpo, owner), url, body, correlation_id, timeout)
+    call = call_to(
+        services,
+        partner,
+        "POST",
+        url,
+        routing=routing_to(partner, place.cpo, owner),
+        ids=RequestIds.fresh(correlation_id),
+        body=body,
+        timeout=timeout,
+    )
+    parties = parties_of(RoutingHeaders(place.cpo, owner))
+    answer = await ask_partner(services, call, module="tokens", parties=parties)
     if answer.outcome == Outcome.DELIVERED:
         try:
             info = INFO_CODECS[partner.version].decode(answer.data, context=DecodeContext(token=token)).value
@@ -251,48 +261,3 @@ async def _ask(
     if answer.outcome == Outcome.REFUSED and (answer.http_status == 404 or answer.ocpi_status == 2004):
         return AuthorizationStatus.UNKNOWN_TOKEN, None
     return None, None
-
-
-async def _post(
-    services: Services,
-    partner: Partner,
-    routing: RoutingHeaders,
-    url: str,
-    body: bytes,
-    correlation_id: str,
-    timeout: float,
-) -> Answer:
-    ids, at, started = RequestIds.fresh(correlation_id), services.clock.now(), time.perf_counter()
-    token = services.secrets.unseal(partner.sealed_token, partner_id=partner.id)
-    answer = await services.client.request(
-        Call(
-            partner_key=partner.id,
-            method="POST",
-            url=url,
-            token_header=dialect_of(partner).token_header(token),
-            headers=routing_to(partner, routing.from_party, routing.to_party),
-            ids=ids,
-            body=body,
-            timeout=timeout,
-        )
-    )
-    services.journal.note(
-        Exchange(
-            at=at,
-            direction="out",
-            method="POST",
-            url=url,
-            partner_id=partner.id,
-            module="tokens",
-            http_status=answer.http_status,
-            ocpi_status=answer.ocpi_status,
-            request_id=ids.request_id,
-            correlation_id=ids.correlation_id,
-            parties=f"{routing.from_party}>{routing.to_party}",
-            elapsed_ms=int((time.perf_counter() - started) * 1000),
-            request_body=mask_body(body),
-            response_body=mask_body(answer.body),
-            note=answer.error or "",
-        )
-    )
-    return answer
