@@ -39,7 +39,7 @@ async def append(connection: AsyncConnection, table: Table, rows: Sequence[Row])
     """Inserts rows whose key the database makes, in their order."""
     if not rows:
         return
-    shape, values = _prepare(connection, table, rows)
+    shape, values = _with_defaults(connection, table, rows)
     await connection.exec_driver_sql(_append_sql(shape), _parameters(shape, values))
 
 
@@ -88,7 +88,7 @@ async def update_unlocked(
     transaction is changing, so that no two wait for each other: for what can be made or tried again."""
     if not rows:
         return set()
-    shape, values = _prepare(connection, table, rows)
+    shape, values = _given(connection, table, rows)
     sql = _update_sql(shape, key, only_if, update, where)
     return {written for (written,) in await connection.exec_driver_sql(sql, _parameters(shape, values))}
 
@@ -100,7 +100,7 @@ async def update_held(
     assignments over ``t`` (the row there) and ``n`` (the new values)."""
     if not rows:
         return
-    shape, values = _prepare(connection, table, rows, has_defaults=False)
+    shape, values = _given(connection, table, rows)
     await connection.exec_driver_sql(_update_held_sql(shape, key, update), _parameters(shape, values))
 
 
@@ -120,18 +120,7 @@ async def select_rows(
         return []
     shape = _Shape(connection.dialect.name, table, key)
     sql = _select_sql(shape, columns, (order or key) if is_held else ())
-    found = (await connection.exec_driver_sql(sql, _parameters(shape, values))).all()
-    if shape.dialect == "postgresql":
-        return [tuple(row) for row in found]
-    readers = _sqlite_readers(table, columns)
-    if not readers:
-        return [tuple(row) for row in found]
-    rows = [list(row) for row in found]
-    for row in rows:
-        for index, read in readers:
-            if row[index] is not None:
-                row[index] = read(row[index])
-    return [tuple(row) for row in rows]
+    return _read_back(shape, columns, (await connection.exec_driver_sql(sql, _parameters(shape, values))).all())
 
 
 async def delete_keys(connection: AsyncConnection, table: Table, key: str, values: Sequence[Any]) -> None:
@@ -152,30 +141,34 @@ async def _write(
 ) -> set[tuple[Any, ...]]:
     if not rows:
         return set()
-    shape, values = _prepare(connection, table, rows)
+    shape, values = _with_defaults(connection, table, rows)
     positions = [shape.columns.index(name) for name in key]
     if shape.dialect == "postgresql" and set(key) == {column.name for column in table.primary_key}:
         # Every transaction takes its rows in one order, so that no two can wait for each other. Where the database
         # numbers the rows, the order given is kept.
         values.sort(key=itemgetter(*positions))
     result = await connection.exec_driver_sql(_insert_sql(shape, key, action), _parameters(shape, values))
-    found = result.all()
-    if shape.dialect == "sqlite" and (times := [i for i, name in enumerate(key) if _is_time(table, name)]):
-        return {tuple(text_to_time(v) if i in times else v for i, v in enumerate(row)) for row in found}
-    return {tuple(row) for row in found}
+    return set(_read_back(shape, key, result.all()))
 
 
-def _prepare(
-    connection: AsyncConnection, table: Table, rows: Sequence[Row], *, has_defaults: bool = True
-) -> tuple[_Shape, list[tuple[Any, ...]]]:
-    given = tuple(rows[0])
-    if any(len(row) != len(given) for row in rows):
+def _given(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> tuple[_Shape, list[tuple[Any, ...]]]:
+    columns = tuple(rows[0])
+    if any(len(row) != len(columns) for row in rows):
         raise ValueError(f"{table.name}: the rows of one statement must have the same columns")
-    missing = _defaults(table, given) if has_defaults else {}
-    take: Callable[[Row], Any] = itemgetter(*given)
+    take: Callable[[Row], Any] = itemgetter(*columns)
+    values = [take(row) for row in rows] if len(columns) > 1 else [(take(row),) for row in rows]
+    return _Shape(connection.dialect.name, table, columns), values
+
+
+def _with_defaults(
+    connection: AsyncConnection, table: Table, rows: Sequence[Row]
+) -> tuple[_Shape, list[tuple[Any, ...]]]:
+    shape, values = _given(connection, table, rows)
+    missing = _defaults(table, shape.columns)
+    if not missing:
+        return shape, values
     tail = tuple(missing.values())
-    values = [(*take(row), *tail) for row in rows] if len(given) > 1 else [(take(row), *tail) for row in rows]
-    return _Shape(connection.dialect.name, table, given + tuple(missing)), values
+    return shape._replace(columns=shape.columns + tuple(missing)), [(*row, *tail) for row in values]
 
 
 @lru_cache(maxsize=256)
@@ -200,10 +193,9 @@ def _insert_sql(shape: _Shape, key: tuple[str, ...], action: str) -> str:
 
 @lru_cache(maxsize=256)
 def _update_sql(shape: _Shape, key: str, only_if: str, update: tuple[str, ...], where: str) -> str:
-    name = shape.table.name
+    name, source = shape.table.name, _named_source(shape)
     sets = ", ".join(f"{column} = n.{column}" for column in update)
     if shape.dialect == "postgresql":
-        source = f"unnest({_arrays(shape)}) AS n({', '.join(shape.columns)})"
         keys = f"SELECT unnest(${shape.columns.index(key) + 1}::{_array(shape.table, key)})"
         free = f"SELECT {key} FROM {name} WHERE {key} IN ({keys}) FOR UPDATE SKIP LOCKED"  # noqa: S608
         return (
@@ -211,8 +203,6 @@ def _update_sql(shape: _Shape, key: str, only_if: str, update: tuple[str, ...], 
             f" WHERE t.{key} = n.{key} AND t.{key} = free.{key} AND t.{only_if} = n.{only_if} AND {where}"
             f" RETURNING t.{key}"
         )
-    values = ", ".join(f"value ->> {index} AS {column}" for index, column in enumerate(shape.columns))
-    source = f"(SELECT {values} FROM json_each(?)) AS n"  # noqa: S608 - names come from our tables
     return (
         f"UPDATE {name} AS t SET {sets} FROM {source}"  # noqa: S608
         f" WHERE t.{key} = n.{key} AND t.{only_if} = n.{only_if} AND {where} RETURNING {key}"
@@ -223,23 +213,14 @@ def _update_sql(shape: _Shape, key: str, only_if: str, update: tuple[str, ...], 
 def _update_held_sql(shape: _Shape, key: str, update: tuple[str, ...]) -> str:
     name = shape.table.name
     sets = ", ".join(entry if "=" in entry else f"{entry} = n.{entry}" for entry in update)
-    if shape.dialect == "postgresql":
-        source = f"unnest({_arrays(shape)}) AS n({', '.join(shape.columns)})"
-    else:
-        values = ", ".join(f"value ->> {index} AS {column}" for index, column in enumerate(shape.columns))
-        source = f"(SELECT {values} FROM json_each(?)) AS n"  # noqa: S608 - names come from our tables
-    return f"UPDATE {name} AS t SET {sets} FROM {source} WHERE t.{key} = n.{key}"  # noqa: S608
+    return f"UPDATE {name} AS t SET {sets} FROM {_named_source(shape)} WHERE t.{key} = n.{key}"  # noqa: S608
 
 
 @lru_cache(maxsize=256)
 def _select_sql(shape: _Shape, columns: tuple[str, ...], held_in: tuple[str, ...]) -> str:
     keys = ", ".join(shape.columns)
-    if shape.dialect == "postgresql":
-        source = f"SELECT * FROM unnest({_arrays(shape)})"  # noqa: S608 - names come from our tables
-    else:
-        source = f"SELECT {', '.join(f'value ->> {index}' for index in range(len(shape.columns)))} FROM json_each(?)"  # noqa: S608
     held = f" ORDER BY {', '.join(held_in)} FOR UPDATE" if held_in and shape.dialect == "postgresql" else ""
-    return f"SELECT {', '.join(columns)} FROM {shape.table.name} WHERE ({keys}) IN ({source}){held}"  # noqa: S608
+    return f"SELECT {', '.join(columns)} FROM {shape.table.name} WHERE ({keys}) IN ({_source(shape)}){held}"  # noqa: S608
 
 
 @lru_cache(maxsize=256)
@@ -254,6 +235,27 @@ def _sqlite_readers(table: Table, columns: tuple[str, ...]) -> tuple[tuple[int, 
         elif isinstance(kind, Boolean):
             readers.append((index, bool))
     return tuple(readers)
+
+
+def _read_back(shape: _Shape, columns: tuple[str, ...], found: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    """Rows as drivers give them, with what SQLite keeps in another form as it was written."""
+    readers = _sqlite_readers(shape.table, columns) if shape.dialect == "sqlite" else ()
+    if not readers:
+        return [tuple(row) for row in found]
+    rows = [list(row) for row in found]
+    for row in rows:
+        for index, read in readers:
+            if row[index] is not None:
+                row[index] = read(row[index])
+    return [tuple(row) for row in rows]
+
+
+def _named_source(shape: _Shape) -> str:
+    """The given rows as ``n``, for UPDATE."""
+    if shape.dialect == "postgresql":
+        return f"unnest({_arrays(shape)}) AS n({', '.join(shape.columns)})"
+    values = ", ".join(f"value ->> {index} AS {column}" for index, column in enumerate(shape.columns))
+    return f"(SELECT {values} FROM json_each(?)) AS n"  # noqa: S608 - names come from our tables
 
 
 def _source(shape: _Shape) -> str:
