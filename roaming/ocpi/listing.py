@@ -2,7 +2,6 @@
 belong to them."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
 from typing import TypeVar
 
 import structlog
@@ -10,7 +9,7 @@ import structlog
 from roaming.model.canonical import CanonicalObject, from_document
 from roaming.model.identifiers import PartyId
 from roaming.model.version import Version
-from roaming.ocpi.codec import Codec, EncodeContext, EncodeError
+from roaming.ocpi.codec import Codec, EncodeContext, EncodeError, dump_json
 from roaming.ocpi.envelope import success_list
 from roaming.ocpi.errors import NotFound
 from roaming.ocpi.module import OcpiRequest, OcpiResponse
@@ -26,8 +25,6 @@ T = TypeVar("T", bound=CanonicalObject)
 MAX_LIMIT = 100
 _NOTHING_MORE = EncodeContext()
 
-Render = Callable[[PageRow, EncodeContext], str]
-"""The JSON text of an object in the version asked for, from its document."""
 Surroundings = Callable[[Reader, Mapping[str, PageRow]], Awaitable[Mapping[str, EncodeContext]]]
 """What 2.1.1 wants beside objects, read by their keys."""
 
@@ -35,15 +32,15 @@ Surroundings = Callable[[Reader, Mapping[str, PageRow]], Awaitable[Mapping[str, 
 async def answer_list(
     request: OcpiRequest,
     documents: Documents,
-    render: Render,
+    codecs: Mapping[Version, Codec[T]],
+    cls: type[T],
     *,
     owners: tuple[PartyId, ...],
     scopes: tuple[str, ...] = ("",),
-    is_date_from_required: bool = False,
     surroundings: Surroundings | None = None,
 ) -> OcpiResponse:
     """One page of what the caller may see. Texts that had to be made are kept for the next reader."""
-    page = read_page(request.query, max_limit=MAX_LIMIT, is_date_from_required=is_date_from_required)
+    page = read_page(request.query, max_limit=MAX_LIMIT)
     database = request.services.database
     selection = Selection(owners=owners, scopes=scopes, date_from=page.date_from, date_to=page.date_to)
     rows: list[PageRow] = []
@@ -66,7 +63,7 @@ async def answer_list(
         text = row.text
         if text is None:
             try:
-                text = render(row, contexts.get(row.key, _NOTHING_MORE))
+                text = text_of(row, codecs[request.version], cls, context=contexts.get(row.key, _NOTHING_MORE))
             except EncodeError as error:
                 # One object that this version cannot say must not hide the others
                 logger.warning("object_left_out_of_list", module=documents.module, key=row.key, reason=str(error))
@@ -76,11 +73,16 @@ async def answer_list(
     if made:
         async with database.work() as work:
             await documents.keep_texts(work.connection, request.version, made)
-    next_cursor = Cursor(_time(rows[-1].last_updated), rows[-1].key) if has_more else None
+    next_cursor = Cursor(text_to_time(rows[-1].last_updated), rows[-1].key) if has_more else None
     headers = page_headers(
         request.url, page, returned=len(rows), total=total, max_limit=MAX_LIMIT, next_cursor=next_cursor
     )
     return OcpiResponse(data=success_list(texts, request.services.clock.now()), headers=headers, is_enveloped=True)
+
+
+def text_of(row: PageRow, codec: Codec[T], cls: type[T], *, context: EncodeContext = _NOTHING_MORE) -> str:
+    """The JSON text of an object in the codec's version, from its document. Raises ``EncodeError``."""
+    return dump_json(codec.encode(from_document(cls, row.document or "", row.live), context=context).body).decode()
 
 
 async def answer_own(
@@ -98,7 +100,7 @@ async def answer_own(
     if not rows:
         raise NotFound("there is no such object")
     context = (await _contexts(request, surroundings, rows)).get(key, _NOTHING_MORE)
-    value = from_document(cls, rows[0].document or "")
+    value = from_document(cls, rows[0].document or "", rows[0].live)
     return OcpiResponse(data=request.wire().encode(codecs, value, context=context))
 
 
@@ -108,7 +110,3 @@ async def _contexts(
     if surroundings is None or request.version != Version.V2_1_1:
         return {}
     return await surroundings(request.services.database.reader, {row.key: row for row in rows})
-
-
-def _time(value: datetime | str) -> datetime:
-    return text_to_time(value) if isinstance(value, str) else value

@@ -19,7 +19,8 @@ async def list_cdrs(request: OcpiRequest) -> OcpiResponse:
     return await answer_list(
         request,
         repository.DOCUMENTS,
-        service.render(request.version),
+        service.CODECS,
+        CDR,
         owners=owners if scopes else (),
         scopes=scopes,
         surroundings=service.surroundings,

@@ -25,7 +25,6 @@ from roaming.modules.cdrs.issuing import issue
 from roaming.ocpi.client import Outcome
 from roaming.ocpi.codec import DecodeContext, EncodeContext, dump_json
 from roaming.ocpi.errors import InvalidParameters
-from roaming.ocpi.listing import Render
 from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services, routing_to
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.partner_call import call_to
@@ -54,15 +53,6 @@ class Accepted:
 
     cdr: CDR
     is_new: bool
-
-
-def render(version: Version) -> Render:
-    """Makes the JSON text of a stored CDR in ``version``."""
-
-    def text(row: PageRow, context: EncodeContext) -> str:
-        return dump_json(CODECS[version].encode(from_document(CDR, row.document or ""), context=context).body).decode()
-
-    return text
 
 
 async def surroundings(reader: Reader, found: Mapping[str, Stored | PageRow]) -> Mapping[str, EncodeContext]:

@@ -1,5 +1,6 @@
 """Endpoints of hub client info: the list of who can be reached here, and what a hub in front of us tells."""
 
+from roaming.model.client_info import ClientInfo
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole
 from roaming.modules.hubclientinfo import repository, service
@@ -14,7 +15,7 @@ async def list_clients(request: OcpiRequest) -> OcpiResponse:
     own = frozenset(request.partner.parties())
     known = (await repository.known(request.services.database.reader)).values()
     parties = tuple(sorted({entry.party for entry in known} - own))
-    return await answer_list(request, repository.DOCUMENTS, service.render(request.version), owners=parties)
+    return await answer_list(request, repository.DOCUMENTS, service.CODECS, ClientInfo, owners=parties)
 
 
 async def get(request: OcpiRequest) -> OcpiResponse:

@@ -15,16 +15,15 @@ from roaming.model.version import Version
 from roaming.modules.hubclientinfo import repository
 from roaming.modules.hubclientinfo.codec import v221, v230
 from roaming.modules.hubclientinfo.repository import Known
-from roaming.ocpi.codec import DecodeContext, EncodeContext, dump_json
+from roaming.ocpi.codec import DecodeContext, dump_json
 from roaming.ocpi.errors import InvalidParameters
-from roaming.ocpi.listing import Render
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient, Services
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.wire import Wire, finding_note
 from roaming.partners.directory import Directory, Partner
 from roaming.partners.presence import offline_partners
 from roaming.store.database import Work
-from roaming.store.documents import PageRow, Stored, insert_or_hold
+from roaming.store.documents import Stored, insert_or_hold
 
 CODECS = {Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 HUB = "HUB"
@@ -35,15 +34,6 @@ _BEST_FIRST = (
     ConnectionStatus.PLANNED,
     ConnectionStatus.SUSPENDED,
 )
-
-
-def render(version: Version) -> Render:
-    """Makes the JSON text of a stored client info in ``version``."""
-
-    def text(row: PageRow, _context: EncodeContext) -> str:
-        return dump_json(CODECS[version].encode(from_document(ClientInfo, row.document or "")).body).decode()
-
-    return text
 
 
 def stated(directory: Directory, offline: Collection[str], before: Mapping[str, Known]) -> dict[str, Known]:

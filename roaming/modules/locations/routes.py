@@ -25,7 +25,7 @@ def visible_owners(request: OcpiRequest) -> tuple[PartyId, ...]:
 
 async def list_locations(request: OcpiRequest) -> OcpiResponse:
     return await answer_list(
-        request, repository.DOCUMENTS, service.render(request.version), owners=visible_owners(request)
+        request, repository.DOCUMENTS, service.LOCATION_CODECS, Location, owners=visible_owners(request)
     )
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import EVSE, Connector, LiveStatus, Location, read_live
 from roaming.model.time import next_update
@@ -15,16 +14,15 @@ from roaming.model.version import Version
 from roaming.modules.locations import repository
 from roaming.modules.locations.codec import v211, v221, v230
 from roaming.modules.locations.repository import Held, Kept
-from roaming.ocpi.codec import EncodeContext, Patch, dump_json
+from roaming.ocpi.codec import Patch, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
-from roaming.ocpi.listing import Render
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
-from roaming.store.documents import PageRow, Stored, insert_or_hold
+from roaming.store.documents import Stored, insert_or_hold
 
 LOCATION_CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 EVSE_CODECS = {Version.V2_1_1: v211.EVSE_CODEC, Version.V2_2_1: v221.EVSE_CODEC, Version.V2_3_0: v230.EVSE_CODEC}
@@ -43,16 +41,6 @@ class EvseChange(msgspec.Struct, frozen=True, kw_only=True):
     evse_uid: str
     status: str
     correlation_id: str
-
-
-def render(version: Version) -> Render:
-    """Makes the JSON text of a stored location in ``version``."""
-
-    def text(row: PageRow, _context: EncodeContext) -> str:
-        location = from_document(Location, row.document or "", row.live)
-        return dump_json(LOCATION_CODECS[version].encode(location).body).decode()
-
-    return text
 
 
 async def publish(work: Work, location: Location) -> Location:

@@ -18,7 +18,8 @@ async def list_sessions(request: OcpiRequest) -> OcpiResponse:
     return await answer_list(
         request,
         repository.DOCUMENTS,
-        service.render(request.version),
+        service.CODECS,
+        Session,
         owners=owners if scopes else (),
         scopes=scopes,
         surroundings=service.surroundings,

@@ -21,7 +21,6 @@ from roaming.modules.sessions.preferences import judge, place_of
 from roaming.ocpi.codec import Codec, DecodeContext, DecodeError, EncodeContext, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.forms.location import LOCATION_211
-from roaming.ocpi.listing import Render
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.quoting import context_to_read, contexts_to_write
@@ -38,17 +37,6 @@ PREFERENCES_CODECS = {
     Version.V2_3_0: v230.CHARGING_PREFERENCES_CODEC,
 }
 QUOTED = Codec(Version.V2_1_1, LOCATION_211)
-
-
-def render(version: Version) -> Render:
-    """Makes the JSON text of a stored session in ``version``."""
-
-    def text(row: PageRow, context: EncodeContext) -> str:
-        return dump_json(
-            CODECS[version].encode(from_document(Session, row.document or ""), context=context).body
-        ).decode()
-
-    return text
 
 
 async def surroundings(reader: Reader, found: Mapping[str, Stored | PageRow]) -> Mapping[str, EncodeContext]:

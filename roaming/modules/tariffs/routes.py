@@ -16,7 +16,7 @@ async def list_tariffs(request: OcpiRequest) -> OcpiResponse:
     wanted = request.routing.to_party
     if wanted is not None:
         owners = tuple(owner for owner in owners if owner == wanted)
-    return await answer_list(request, repository.DOCUMENTS, service.render(request.version), owners=owners)
+    return await answer_list(request, repository.DOCUMENTS, service.CODECS, Tariff, owners=owners)
 
 
 async def get(request: OcpiRequest) -> OcpiResponse:

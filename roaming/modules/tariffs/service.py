@@ -13,27 +13,17 @@ from roaming.model.time import next_update
 from roaming.model.version import Version
 from roaming.modules.tariffs import repository
 from roaming.modules.tariffs.codec import v211, v221, v230
-from roaming.ocpi.codec import EncodeContext, dump_json
+from roaming.ocpi.codec import dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
-from roaming.ocpi.listing import Render
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
-from roaming.store.documents import PageRow, Stored, insert_or_hold
+from roaming.store.documents import Stored, insert_or_hold
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
-
-
-def render(version: Version) -> Render:
-    """Makes the JSON text of a stored tariff in ``version``."""
-
-    def text(row: PageRow, _context: EncodeContext) -> str:
-        return dump_json(CODECS[version].encode(from_document(Tariff, row.document or "")).body).decode()
-
-    return text
 
 
 async def publish(work: Work, tariff: Tariff) -> Tariff:

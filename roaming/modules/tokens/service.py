@@ -17,9 +17,8 @@ from roaming.model.token import AllowedType, AuthorizationInfo, Token, Whitelist
 from roaming.model.version import Version
 from roaming.modules.tokens import repository
 from roaming.modules.tokens.codec import v211, v221, v230
-from roaming.ocpi.codec import EncodeContext, dump_json, parse_json
+from roaming.ocpi.codec import dump_json, parse_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownToken
-from roaming.ocpi.listing import Render
 from roaming.ocpi.module import DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient, Services
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
@@ -27,7 +26,7 @@ from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.partners.drivers import driver_of, remember
 from roaming.store.database import Work
-from roaming.store.documents import PageRow, Stored, insert_or_hold
+from roaming.store.documents import Stored, insert_or_hold
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 INFO_CODECS = {
@@ -42,15 +41,6 @@ REFERENCES_CODECS = {
 }
 
 _RETOLD_AT_ONCE = 500
-
-
-def render(version: Version) -> Render:
-    """Makes the JSON text of a stored token in ``version``."""
-
-    def text(row: PageRow, _context: EncodeContext) -> str:
-        return dump_json(CODECS[version].encode(from_document(Token, row.document or "")).body).decode()
-
-    return text
 
 
 async def publish(work: Work, token: Token) -> bool:

@@ -12,7 +12,8 @@ from roaming.model.place import GeoLocation
 from roaming.model.version import Version
 from roaming.modules.locations import repository, service
 from roaming.modules.locations.service import EvseChange
-from roaming.ocpi.codec import EncodeContext, parse_json
+from roaming.ocpi.codec import parse_json
+from roaming.ocpi.listing import text_of
 from roaming.store.database import Database
 from roaming.store.documents import Selection, read_object
 
@@ -60,8 +61,8 @@ async def loaded(database: Database, number: int) -> Location:
 async def listed(database: Database) -> dict[str, dict[str, object]]:
     selection = Selection(owners=(CPO,))
     rows = await repository.DOCUMENTS.page(database, selection, Version.V2_2_1, limit=10)
-    render = service.render(Version.V2_2_1)
-    texts = [(row.key, row.revision, row.text or render(row, EncodeContext())) for row in rows]
+    codec = service.LOCATION_CODECS[Version.V2_2_1]
+    texts = [(row.key, row.revision, row.text or text_of(row, codec, Location)) for row in rows]
     async with database.work() as work:
         await repository.DOCUMENTS.keep_texts(work.connection, Version.V2_2_1, texts)
     return {body["id"]: body for body in (parse_json(text.encode()) for _, _, text in texts)}
