@@ -4,8 +4,9 @@ import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
-from roaming.model.identifiers import PartyId
+from roaming.model.identifiers import PartyId, fold
 from roaming.ocpi.credentials_token import candidates
 from roaming.ocpi.errors import InvalidParameters, TooManyAttempts, Unauthorized, UnknownReceiver
 from roaming.ocpi.headers import RoutingHeaders
@@ -107,10 +108,28 @@ def check_owner(caller: Partner, country_code: str, party_id: str, role: str) ->
 
     Raises ``InvalidParameters``. The text is the same whether the party exists or not.
     """
-    try:
-        party = PartyId.parse(country_code + party_id)
-    except ValueError:
-        raise InvalidParameters("country_code and party_id in the address must name a party, such as NL/TNM") from None
+    party = party_of_address(country_code, party_id)
     if party not in caller.parties(role):
         raise InvalidParameters(f"{party} is not a party in role {role} of your credentials")
     return party
+
+
+def party_of_address(country_code: str, party_id: str) -> PartyId:
+    """The party that two segments of an address name. Raises ``InvalidParameters``."""
+    try:
+        return PartyId.parse(country_code + party_id)
+    except ValueError:
+        raise InvalidParameters("country_code and party_id in the address must name a party, such as NL/TNM") from None
+
+
+def check_ids(value: Any, party: PartyId, **ids: str) -> None:
+    """Whether an object that came in a body is the one that the address names: its owner ``party``, and ``ids`` by
+    field. Raises ``InvalidParameters``."""
+    for name, there in {"country_code": party.country_code, "party_id": party.party_id, **ids}.items():
+        check_id(name, getattr(value, name), there)
+
+
+def check_id(name: str, in_body: str, in_address: str) -> None:
+    """Ids compare without case. Raises ``InvalidParameters``."""
+    if fold(in_body) != fold(in_address):
+        raise InvalidParameters(f"{name}: {in_body!r} in the body, {in_address!r} in the address")

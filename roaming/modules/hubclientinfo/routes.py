@@ -4,8 +4,9 @@ from roaming.model.client_info import ClientInfo
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole
 from roaming.modules.hubclientinfo import repository, service
+from roaming.ocpi.authorization import party_of_address
 from roaming.ocpi.codec import parse_json
-from roaming.ocpi.errors import InvalidParameters, NotFound
+from roaming.ocpi.errors import NotFound
 from roaming.ocpi.listing import answer_list
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 
@@ -33,10 +34,7 @@ async def put(request: OcpiRequest) -> OcpiResponse:
 
 
 def _party(request: OcpiRequest) -> PartyId:
-    try:
-        return PartyId.parse(request.path["country_code"] + request.path["party_id"])
-    except ValueError:
-        raise InvalidParameters("country_code and party_id in the address must name a party, such as NL/TNM") from None
+    return party_of_address(request.path["country_code"], request.path["party_id"])
 
 
 _ONE = "/{country_code}/{party_id}"

@@ -9,12 +9,13 @@ from typing import Any
 
 from roaming.model.canonical import from_document
 from roaming.model.client_info import ClientInfo, ConnectionStatus
-from roaming.model.identifiers import PartyId, fold
+from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole
 from roaming.model.version import Version
 from roaming.modules.hubclientinfo import repository
 from roaming.modules.hubclientinfo.codec import v221, v230
 from roaming.modules.hubclientinfo.repository import Known
+from roaming.ocpi.authorization import check_ids
 from roaming.ocpi.codec import DecodeContext, dump_json
 from roaming.ocpi.errors import InvalidParameters
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient, Services
@@ -119,12 +120,7 @@ async def put(work: Work, wire: Wire, partner: Partner, party: PartyId, body: An
     decoded = CODECS[wire.version].decode(body, context=DecodeContext(received_at=wire.received_at))
     wire.notes.extend(finding_note(finding) for finding in decoded.findings)
     info = decoded.value
-    for name, here, there in (
-        ("country_code", info.country_code, party.country_code),
-        ("party_id", info.party_id, party.party_id),
-    ):
-        if fold(here) != fold(there):
-            raise InvalidParameters(f"{name}: {here!r} in the body, {there!r} in the address")
+    check_ids(info, party)
     kept = await insert_or_hold(
         partial(repository.load, work.connection, repository.key_of(party, info.role, source=partner.id)),
         partial(repository.save, work.connection, None, info, source=partner.id, now=work.now, origin=wire.version),

@@ -14,6 +14,7 @@ from roaming.model.version import Version
 from roaming.modules.locations import repository
 from roaming.modules.locations.codec import v211, v221, v230
 from roaming.modules.locations.repository import Held, Kept
+from roaming.ocpi.authorization import check_id, check_ids
 from roaming.ocpi.codec import Patch, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
@@ -103,13 +104,13 @@ async def put(work: Work, wire: Wire, party: PartyId, path: Sequence[str], body:
     evse = find_evse(location, path[1])
     if len(path) == 2:
         incoming = wire.decode(EVSE_CODECS, body)
-        _check_id("uid", incoming.uid, path[1])
+        check_id("uid", incoming.uid, path[1])
         is_new, updated, changed = evse is None, incoming.last_updated, incoming
     else:
         if evse is None:
             raise UnknownLocation(f"EVSE {path[1]} is not known here: PUT it before its connectors")
         connector = wire.decode(CONNECTOR_CODECS, body)
-        _check_id("id", connector.id, path[2])
+        check_id("id", connector.id, path[2])
         is_new, updated = find_connector(evse, path[2]) is None, connector.last_updated
         changed = _with_connector(evse, connector)
     await _keep(work, kept, _with_evse(location, changed, updated))
@@ -118,9 +119,7 @@ async def put(work: Work, wire: Wire, party: PartyId, path: Sequence[str], body:
 
 async def _put_location(work: Work, wire: Wire, party: PartyId, location_id: str, body: Any, *, source: str) -> bool:
     location = wire.decode(LOCATION_CODECS, body)
-    _check_id("country_code", location.country_code, party.country_code)
-    _check_id("party_id", location.party_id, party.party_id)
-    _check_id("id", location.id, location_id)
+    check_ids(location, party, id=location_id)
     return await take(work, location, source=source, origin=wire.version)
 
 
@@ -138,9 +137,9 @@ async def take(work: Work, location: Location, *, source: str, origin: Version) 
     return False
 
 
-async def hide(work: Work, key: str, *, source: str) -> bool:
-    """Takes a partner's location that its owner lists no more out of our lists; True when it was in them. It stays
-    stored, since sessions and CDRs name it, and is listed again as soon as it comes back."""
+async def drop(work: Work, key: str, source: str) -> bool:
+    """``PullRules.drop``: takes a partner's location that its owner lists no more out of our lists; True when it was in
+    them. It stays stored, since sessions and CDRs name it, and is listed again as soon as it comes back."""
     kept = await repository.load(work.connection, key, for_update=True)
     if kept is None or kept.stored.source != source or not kept.stored.is_listed:
         return False
@@ -151,11 +150,6 @@ async def hide(work: Work, key: str, *, source: str) -> bool:
 async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
     """``PullRules.take``."""
     await take(work, incoming.value, source=pulling.partner.id, origin=pulling.wire.version)
-
-
-async def drop(work: Work, key: str, source: str) -> bool:
-    """``PullRules.drop``: a location that is not in the list is no longer valid."""
-    return await hide(work, key, source=source)
 
 
 async def _insert_or_hold(work: Work, key: str, location: Location, *, source: str, origin: Version) -> Kept | None:
@@ -229,11 +223,6 @@ def find_evse(location: Location, uid: str) -> EVSE | None:
 def find_connector(evse: EVSE, connector_id: str) -> Connector | None:
     """The connector with this id, compared without case."""
     return next((entry for entry in evse.connectors if fold(entry.id) == fold(connector_id)), None)
-
-
-def _check_id(name: str, in_body: str, in_address: str) -> None:
-    if fold(in_body) != fold(in_address):
-        raise InvalidParameters(f"{name}: {in_body!r} in the body, {in_address!r} in the address")
 
 
 def encode_part(location: Location, path: Sequence[str], wire: Wire) -> bytes:

@@ -18,6 +18,7 @@ from roaming.model.version import Version
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.codec import v211, v221, v230
 from roaming.modules.sessions.preferences import judge, place_of
+from roaming.ocpi.authorization import check_ids
 from roaming.ocpi.codec import Codec, DecodeContext, DecodeError, EncodeContext, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.forms.location import LOCATION_211
@@ -68,17 +69,9 @@ async def put(
     context = DecodeContext()
     key = repository.key_of(party, session_id)
     if wire.version == Version.V2_1_1:
-        known = await repository.load(work.connection, key)
-        so_far = known.session if known is not None and known.stored.source == source else None
-        context = await context_to_read(work.connection, body, party, owners=owners, session=so_far)
+        context = await _context_to_read(work.connection, key, body, party, source=source, owners=owners)
     session = wire.decode(CODECS, body, context=context)
-    for name, here, there in (
-        ("country_code", session.country_code, party.country_code),
-        ("party_id", session.party_id, party.party_id),
-        ("id", session.id, session_id),
-    ):
-        if fold(here) != fold(there):
-            raise InvalidParameters(f"{name}: {here!r} in the body, {there!r} in the address")
+    check_ids(session, party, id=session_id)
     is_new = await take(work, session, source=source, owners=owners, origin=wire.version)
     if is_new and wire.version == Version.V2_1_1:
         await _keep_quoted(work, wire, key, body)
@@ -110,9 +103,16 @@ async def pulled_context(connection: AsyncConnection, pulling: Pulling, body: An
     party, session_id = pulling.wire.owner, body.get("id") if isinstance(body, dict) else None
     if party is None:
         return DecodeContext()
-    known = await repository.load(connection, repository.key_of(party, session_id)) if session_id else None
-    so_far = known.session if known is not None and known.stored.source == pulling.partner.id else None
+    key = repository.key_of(party, session_id) if isinstance(session_id, str) else ""
     owners = pulling.directory.hosted_emsps_for(pulling.partner)
+    return await _context_to_read(connection, key, body, party, source=pulling.partner.id, owners=owners)
+
+
+async def _context_to_read(
+    connection: AsyncConnection, key: str, body: Any, party: PartyId, *, source: str, owners: Sequence[PartyId]
+) -> DecodeContext:
+    known = await repository.load(connection, key)
+    so_far = known.session if known is not None and known.stored.source == source else None
     return await context_to_read(connection, body, party, owners=owners, session=so_far)
 
 

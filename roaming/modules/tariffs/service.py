@@ -13,6 +13,7 @@ from roaming.model.time import next_update
 from roaming.model.version import Version
 from roaming.modules.tariffs import repository
 from roaming.modules.tariffs.codec import v211, v221, v230
+from roaming.ocpi.authorization import check_ids
 from roaming.ocpi.codec import dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
@@ -44,13 +45,7 @@ async def publish(work: Work, tariff: Tariff) -> Tariff:
 async def put(work: Work, wire: Wire, party: PartyId, tariff_id: str, body: Any, *, source: str) -> bool:
     """Stores a partner's tariff; True when new. Raises ``InvalidParameters`` when body and address disagree."""
     tariff = wire.decode(CODECS, body)
-    for name, here, there in (
-        ("country_code", tariff.country_code, party.country_code),
-        ("party_id", tariff.party_id, party.party_id),
-        ("id", tariff.id, tariff_id),
-    ):
-        if fold(here) != fold(there):
-            raise InvalidParameters(f"{name}: {here!r} in the body, {there!r} in the address")
+    check_ids(tariff, party, id=tariff_id)
     return await take(work, tariff, source=source, origin=wire.version)
 
 
@@ -74,7 +69,7 @@ async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
 
 
 async def drop(work: Work, key: str, source: str) -> bool:
-    """``PullRules.drop``: a tariff that is not in the list is deleted."""
+    """``PullRules.drop``: a tariff that is not in the list is deleted; False when ``source`` has none."""
     kept = await repository.load(work.connection, key, for_update=True)
     if kept is None or kept.stored.source != source:
         return False

@@ -17,6 +17,7 @@ from roaming.model.token import AllowedType, AuthorizationInfo, Token, Whitelist
 from roaming.model.version import Version
 from roaming.modules.tokens import repository
 from roaming.modules.tokens.codec import v211, v221, v230
+from roaming.ocpi.authorization import check_ids
 from roaming.ocpi.codec import dump_json, parse_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownToken
 from roaming.ocpi.module import DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient, Services
@@ -61,13 +62,7 @@ async def publish(work: Work, token: Token) -> bool:
 async def put(work: Work, wire: Wire, party: PartyId, uid: str, type: str | None, body: Any, *, source: str) -> bool:
     """Stores a partner's token; True when new. The body's type counts where the query forgot it."""
     token = wire.decode(CODECS, body)
-    for name, here, there in (
-        ("country_code", token.country_code, party.country_code),
-        ("party_id", token.party_id, party.party_id),
-        ("uid", token.uid, uid),
-    ):
-        if fold(here) != fold(there):
-            raise InvalidParameters(f"{name}: {here!r} in the body, {there!r} in the address")
+    check_ids(token, party, uid=uid)
     if type is not None and type != token.type:
         raise InvalidParameters(f"type: {token.type} in the body, {type} in the address")
     return await take(work, token, source=source, origin=wire.version)
@@ -87,9 +82,9 @@ async def take(work: Work, token: Token, *, source: str, origin: Version) -> boo
     return False
 
 
-async def invalidate(work: Work, key: str, *, source: str) -> bool:
-    """Makes a partner's token invalid that its owner lists no more; True when it was valid. ``last_updated`` stays its
-    owner's, so that the token is taken as it is when it comes back."""
+async def drop(work: Work, key: str, source: str) -> bool:
+    """``PullRules.drop``: makes a partner's token invalid that its owner lists no more; True when it was valid.
+    ``last_updated`` stays its owner's, so that the token is taken as it is when it comes back."""
     kept = await repository.load(work.connection, key, for_update=True)
     if kept is None or kept.stored.source != source or not kept.token.valid:
         return False
@@ -100,11 +95,6 @@ async def invalidate(work: Work, key: str, *, source: str) -> bool:
 async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
     """``PullRules.take``."""
     await take(work, incoming.value, source=pulling.partner.id, origin=pulling.wire.version)
-
-
-async def drop(work: Work, key: str, source: str) -> bool:
-    """``PullRules.drop``: a token that is not in the list is valid no more."""
-    return await invalidate(work, key, source=source)
 
 
 async def patch(work: Work, wire: Wire, party: PartyId, uid: str, type: str, body: Any, *, source: str) -> None:
