@@ -167,6 +167,10 @@ class Gateway:
         """The station with its connection told, the older one closed. ``None`` when it could not be told."""
         try:
             epoch = await self.ports.connections.claim(admission.station_id)
+            # An account that changed since the handshake told nobody: this station was not among ours yet
+            is_admitted = self.doorkeeper.is_admitted(admission)
+            if admission.is_admitted and not is_admitted:
+                return None
             self.presence.came(admission.station_id, epoch)
         except Exception as error:
             logger.error("no epoch for a connection", station_id=admission.station_id, error=type(error).__name__)
@@ -179,7 +183,7 @@ class Gateway:
             answer=self.answer,
             now=self.ports.now,
             pace=self.pace,
-            is_admitted=admission.is_admitted,
+            is_admitted=is_admitted,
         )
         current = self._stations.get(station.id)
         if current is not None and current.is_admitted and not station.is_admitted:

@@ -214,6 +214,14 @@ class Doorkeeper:
             remote_address=handshake.remote_address,
         )
 
+    def is_admitted(self, admission: Admission) -> bool:
+        """Whether the account, as it is now, admits who was let in: accounts change between a handshake and the
+        first frame."""
+        account = self._accounts.find(admission.station_id)
+        if account is None or not account.is_admitted:
+            return False
+        return self.is_proven(account, admission.key_digest, admission.remote_address)
+
     def is_proven(self, account: Account, digest: str | None, address: str | None) -> bool:
         """Whether the digest of a presented password fits the account, or the account needs none there."""
         if account.key_digest is None:

@@ -17,6 +17,7 @@ from tests.adapters.ocpp.fake_socket import FakeSocket
 from tests.kit.stations import FakePorts
 from tests.kit.wait import until
 
+PASSWORD = "0123456789abcdef"
 HEARTBEAT = b'[2,"1","Heartbeat",{}]'
 
 
@@ -36,8 +37,21 @@ class Room:
         self.gateway.start()
 
     def enter(self, socket: FakeSocket, *, station_id: str = "CS-1", is_admitted: bool = True) -> asyncio.Task[None]:
+        """A station after its handshake; who was admitted there has an account and gave its password."""
+        if is_admitted and self.fakes.accounts.find(station_id) is None:
+            self.fakes.accounts.change(station_id, password=PASSWORD)
+        return self.arrive(socket, station_id=station_id, is_admitted=is_admitted, has_password=is_admitted)
+
+    def arrive(
+        self, socket: FakeSocket, *, station_id: str = "CS-1", is_admitted: bool, has_password: bool
+    ) -> asyncio.Task[None]:
+        """A station after its handshake, whatever has become of its account."""
         admission = Admission(
-            station_id=station_id, subprotocol=None, is_admitted=is_admitted, security_profile=1, key_digest="d"
+            station_id=station_id,
+            subprotocol=None,
+            is_admitted=is_admitted,
+            security_profile=1 if has_password else 0,
+            key_digest=self.fakes.accounts.digest(station_id, PASSWORD) if has_password else None,
         )
         task = asyncio.create_task(self.gateway.handle(socket, admission))
         self._tasks.append(task)
@@ -132,6 +146,28 @@ async def test_a_stranger_never_takes_the_place_of_a_station(room: Room) -> None
     assert stranger.close_code == 1013
     assert station.close_code is None
     assert len(room.fakes.facts.of(StationConnected)) == 1
+
+
+async def test_a_stranger_whose_account_came_during_its_handshake_is_one_of_ours(room: Room) -> None:
+    room.open()
+    room.fakes.accounts.change("CS-1", password=PASSWORD)
+    room.arrive(FakeSocket(), is_admitted=False, has_password=True)
+    await until(lambda: room.fakes.facts.of(StationConnected))
+    (connected,) = room.fakes.facts.of(StationConnected)
+    assert (connected.is_admitted, connected.epoch) == (True, 1)
+    station = room.gateway.find("CS-1")
+    assert station is not None
+    assert station.is_admitted
+
+
+async def test_a_station_that_was_shut_out_during_its_handshake_is_sent_away(room: Room) -> None:
+    room.open()
+    room.fakes.accounts.change("CS-1", password=PASSWORD, is_admitted=False)
+    socket = FakeSocket()
+    await room.arrive(socket, is_admitted=True, has_password=True)
+    assert socket.close_code == 1013
+    assert room.gateway.find("CS-1") is None
+    assert room.fakes.facts.of(StationConnected) == []
 
 
 async def test_a_connection_that_cannot_be_told_is_sent_away(room: Room) -> None:
