@@ -14,7 +14,7 @@ from pathlib import Path
 import uvloop
 
 from tests.bench.data import prepare, settings_for
-from tests.bench.facts import events_through, open_door, to_the_door
+from tests.bench.facts import events_through, metered_through, open_door, to_the_door
 from tests.bench.pulling import pull_list
 from tests.bench.pushes import neighbours, push
 from tests.bench.serving import authorise, reading
@@ -70,6 +70,8 @@ async def on(name: str, database_url: str, folder: Path, only: set[str], seconds
             for batch in (100, 500):
                 rate, cpu = await events_through(settings_for(url, folder), events=int(4000 * seconds), batch=batch)
                 row(f"{name}: status events, batches of {batch}", f"{rate:.0f}/s", f"{cpu:.0f} µs CPU")
+            rate, cpu = await metered_through(settings_for(url, folder), events=int(4000 * seconds), batch=500)
+            row(f"{name}: meter values, batches of 500", f"{rate:.0f}/s", f"{cpu:.0f} µs CPU")
 
 
 async def beside(name: str, database_url: str, folder: Path, seconds: float, *, has_hanging: bool) -> None:

@@ -2,18 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from contracts.bus.memory import MemoryBus
 from contracts.envelope import Envelope, message_id, wrap
-from contracts.messages import ConnectorStatusChanged
-from contracts.topics import EVENTS
-from contracts.vocabulary import ConnectorStatus
+from contracts.messages import ConnectorStatusChanged, Message, MeterValuesTaken, TransactionStarted
+from contracts.messages.metering import MeterSample, MeterValue
+from contracts.topics import EVENTS, METER, Topic
+from contracts.vocabulary import AuthorizationStatus, ConnectorStatus, Measurand
 from roaming.app import open_services
+from roaming.ocpi.module import Services
+from roaming.partners.drivers import Driver, touch_driver
 from roaming.settings import Settings
+from roaming.store.consume import Consumer, Projection
 from roaming.worker import Worker
+from tests.bench.data import OUR_EMSP
 from tests.bench.load import percentile
 
 STATUSES = (ConnectorStatus.CHARGING, ConnectorStatus.FINISHING, ConnectorStatus.AVAILABLE)
@@ -40,28 +46,134 @@ async def events_through(settings: Settings, *, events: int, batch: int, station
     """(events a second, µs of CPU an event) from the bus through inbox, projection and outgoing rows. The batch's
     statuses are those of ``stations`` stations in turn; every one changes its EVSE."""
     from roaming.modules.locations.projection import projections
-    from roaming.store.consume import Consumer
 
-    async with open_services(settings) as services:
-        bus = MemoryBus()
-        (projection,) = projections(services)
-        bus.subscribe(Consumer(services.database, projection).subscription())
-        await bus.start()
+    async with open_services(settings) as services, consumed(services, projections) as bus:
+        # Microseconds apart: the next benchmark of these stations must not be older than this one, or it is ignored
         now = datetime.now(UTC)
         made = [
             status_event(
-                number % stations, number // stations + number % stations, now + timedelta(milliseconds=number)
+                number % stations, number // stations + number % stations, now + timedelta(microseconds=number)
             )
             for number in range(events)
         ]
-        await bus.publish(EVENTS, made[:batch])
-        began, cpu = time.perf_counter(), time.process_time()
-        for start in range(batch, events, batch):
-            await bus.publish(EVENTS, made[start : start + batch])
-        took, spent = time.perf_counter() - began, time.process_time() - cpu
-        await bus.close()
-    counted = events - batch
+        before = await _told(services)
+        figures = await _publish(bus, EVENTS, made, batch)
+        changed = await _told(services) - before
+        assert changed >= events - stations, f"only {changed} of {events} events made a difference"
+    return figures
+
+
+async def metered_through(settings: Settings, *, events: int, batch: int, charges: int = 1000) -> tuple[float, float]:
+    """(events a second, µs of CPU an event) of meter values of ``charges`` charges in turn, from the bus into the
+    store. Each charge has four hundred readings already, as one of a night has; its session is not built anew
+    meanwhile (that is once in ``session_push_interval``)."""
+    from roaming.modules.sessions.projection import projections
+
+    async with open_services(settings) as services, consumed(services, projections) as bus:
+        now = datetime.now(UTC)
+        begun = now - timedelta(hours=8)
+        name = f"{now:%H%M%S%f}"
+        for charge in range(charges):
+            async with services.database.work() as work:
+                await touch_driver(work, _driver(charge, now))
+        starts = [_start_event(charge, name, begun) for charge in range(charges)]
+        await _publish(bus, EVENTS, starts, batch)
+        nights = [_meter_event(charge, name, begun, 0, readings=400) for charge in range(charges)]
+        await _publish(bus, METER, nights, batch)
+        made = [
+            _meter_event(number % charges, name, begun, 400 + number // charges, readings=1) for number in range(events)
+        ]
+        return await _publish(bus, METER, made, batch)
+
+
+def _driver(number: int, now: datetime) -> Driver:
+    uid = f"{number:014X}"
+    return Driver(
+        uid=uid,
+        owner=OUR_EMSP,
+        type="RFID",
+        contract_id=f"NL-EMS-C{number:08d}",
+        group_id=None,
+        whitelist="NEVER",
+        is_valid=True,
+        source="",
+        used_at=now,
+    )
+
+
+def _start_event(station: int, name: str, at: datetime) -> Envelope:
+    message = TransactionStarted(
+        network="main",
+        station_id=f"CS-{station}",
+        connector_id=1,
+        transaction_id=name,
+        token_uid=f"{station:014X}",
+        started_at=at,
+        register_wh=Decimal(0),
+        authorization=AuthorizationStatus.ACCEPTED,
+        token_owner=_driver(station, at).token_owner(),
+    )
+    return _of_charge(message, station, at, "start", name)
+
+
+def _meter_event(station: int, name: str, begun: datetime, first: int, *, readings: int) -> Envelope:
+    """Readings of a charge, one a minute, the ``first`` one that many minutes after its begin."""
+    samples = tuple(
+        MeterSample(
+            at=begun + timedelta(minutes=1 + minute),
+            values=(
+                MeterValue(measurand=Measurand.ENERGY_REGISTER, value=Decimal(100 * minute + 100)),
+                MeterValue(measurand=Measurand.POWER, value=Decimal(6000)),
+            ),
+        )
+        for minute in range(first, first + readings)
+    )
+    message = MeterValuesTaken(
+        network="main", station_id=f"CS-{station}", connector_id=1, transaction_id=name, samples=samples
+    )
+    return _of_charge(message, station, samples[-1].at, "meter", name)
+
+
+def _of_charge(message: Message, station: int, at: datetime, *parts: str) -> Envelope:
+    return wrap(
+        message,
+        id=message_id("bench", station, at, *parts),
+        subject=f"main/CS-{station}",
+        sequence=0,
+        occurred_at=at,
+        recorded_at=at,
+        correlation_id="bench",
+        source="bench",
+    )
+
+
+@asynccontextmanager
+async def consumed(
+    services: Services, projections: Callable[[Services], Sequence[Projection]]
+) -> AsyncIterator[MemoryBus]:
+    """A bus with the one consumer of a module."""
+    bus = MemoryBus()
+    (projection,) = projections(services)
+    bus.subscribe(Consumer(services.database, projection).subscription())
+    await bus.start()
+    yield bus
+    await bus.close()
+
+
+async def _publish(bus: MemoryBus, topic: Topic, made: Sequence[Envelope], batch: int) -> tuple[float, float]:
+    """(a second, µs of CPU each) of all but the first batch."""
+    await bus.publish(topic, made[:batch])
+    began, cpu = time.perf_counter(), time.process_time()
+    for start in range(batch, len(made), batch):
+        await bus.publish(topic, made[start : start + batch])
+    took, spent = time.perf_counter() - began, time.process_time() - cpu
+    counted = max(1, len(made) - batch)
     return counted / took, spent / counted * 1e6
+
+
+async def _told(services: Services) -> int:
+    ((count,),) = await services.database.reader.fetch("SELECT COUNT(*) FROM outgoing")
+    return int(count)
 
 
 class Door:
