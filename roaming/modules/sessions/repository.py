@@ -81,7 +81,6 @@ async def save(
         )
         return False
     party = PartyId.of(session.country_code, session.party_id)
-    token = session.cdr_token
     return await DOCUMENTS.insert(
         connection,
         {
@@ -90,7 +89,7 @@ async def save(
             "party_id": party.party_id,
             "object_id": session.id,
             "source": source,
-            "scope": str(PartyId.of(token.country_code, token.party_id)),
+            "scope": scope_of(session),
             "is_listed": True,
             "document": to_document(session),
             "origin_version": origin.value,
@@ -100,6 +99,11 @@ async def save(
             **searched,
         },
     )
+
+
+def scope_of(session: Session) -> str:
+    """Who alone may see the session: the eMSP of its token."""
+    return str(PartyId.of(session.cdr_token.country_code, session.cdr_token.party_id))
 
 
 async def load_transactions(

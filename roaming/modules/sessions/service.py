@@ -93,6 +93,8 @@ async def take(work: Work, session: Session, *, source: str, owners: Sequence[Pa
     if kept is None:
         return True
     _check_source(kept, source)
+    if repository.scope_of(session) != kept.stored.scope:
+        raise InvalidParameters("cdr_token: the session is another eMSP's; end it and begin one with a new id")
     if session.last_updated >= kept.session.last_updated:
         await repository.save(work.connection, kept, session, source=source, now=work.now, origin=origin)
     return False

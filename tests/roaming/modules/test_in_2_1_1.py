@@ -85,3 +85,17 @@ async def test_a_command_that_2_1_1_lacks_is_not_found(hub: HubInProcess) -> Non
     answer = await hub.call("aaa", "POST", f"{OLD}/commands/CANCEL_RESERVATION", body=body)
     assert answer.outcome == (404, 2000)
     assert answer.message == "OCPI 2.1.1 has no CANCEL_RESERVATION"
+
+
+async def test_one_object_that_2_1_1_cannot_say_is_an_error_in_words(hub: HubInProcess) -> None:
+    credit = ocpi_bodies.cdr(
+        id="C1-CREDIT",
+        credit=True,
+        credit_reference_id="C1",
+        total_cost={"excl_vat": -0.45, "incl_vat": -0.54},
+    )
+    assert (await hub.call("cpo", "POST", "/2.2.1/receiver/cdrs", body=credit)).outcome == (201, 1000)
+    answer = await hub.call("cpo", "GET", f"{OLD}/cdrs/FR/CPO/C1-CREDIT")
+    assert answer.outcome == (200, 3000)
+    assert "OCPI 2.1.1 cannot say this object: credit" in answer.message
+    assert (await hub.call("cpo", "GET", "/2.2.1/receiver/cdrs/FR/CPO/C1-CREDIT")).data == credit

@@ -1,3 +1,6 @@
+from roaming.model.identifiers import PartyId
+from roaming.model.party import Role
+from roaming.partners import registry
 from tests.kit.hub_in_process import RECEIVER, SENDER, HubInProcess
 from tests.kit.ocpi_bodies import cdr_token, period, session
 
@@ -37,6 +40,19 @@ async def test_a_session_of_nobodys_driver_is_refused(hub: HubInProcess) -> None
         answer = await hub.call("cpo", "PUT", S1, body=session(emsp=emsp))
         assert answer.outcome == (200, 2001)
         assert answer.message.startswith("cdr_token")
+
+
+async def test_a_session_stays_with_its_drivers_emsp(hub: HubInProcess) -> None:
+    other, cpo = PartyId("DE", "OTH"), PartyId("FR", "CPO")
+    async with hub.services.database.work() as work:
+        await registry.host_party(work, other, Role.EMSP, name="Other")
+        await registry.agree(work, cpo=cpo, emsp=other)
+    assert (await hub.call("cpo", "PUT", S1, body=session())).outcome == (201, 1000)
+    answer = await hub.call("cpo", "PUT", S1, body=session(emsp="DE-OTH", last_updated=LATER))
+    assert (answer.outcome, answer.message.split(":")[0]) == ((200, 2001), "cdr_token")
+    assert (await hub.call("cpo", "GET", S1)).data == session()
+    renewed = session(cdr_token=cdr_token("DE-HME", "RENEWED"), last_updated=LATER)
+    assert (await hub.call("cpo", "PUT", S1, body=renewed)).outcome == (200, 1000)
 
 
 async def test_the_list_without_date_from_is_the_callers_own_and_nothing_else(hub: HubInProcess) -> None:
