@@ -62,8 +62,11 @@ def header_value(token: str, encoding: TokenEncoding) -> str:
 
 def new_token() -> str:
     """A credentials token of 256 random bits, 43 characters of ``A-Z a-z 0-9 - _``: its length keeps it from
-    being Base64 itself, so that its two readings cannot be confused."""
-    return secrets.token_urlsafe(32)
+    being Base64 itself, so that its two readings cannot be confused. It never begins with ``-``: people give it to
+    programs behind ``--token``, and many would read it as an option."""
+    while (token := secrets.token_urlsafe(32)).startswith("-"):
+        pass
+    return token
 
 
 def digest(token: str, pepper: bytes) -> str:

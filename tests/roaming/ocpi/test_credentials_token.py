@@ -99,6 +99,10 @@ def test_new_tokens_fit_the_specification_and_have_one_reading() -> None:
         assert candidates(f"Token {token}") == (token,)
 
 
+def test_a_new_token_is_never_taken_for_an_option() -> None:
+    assert not [token for token in (new_token() for _ in range(2_000)) if token.startswith("-")]
+
+
 def test_digests_depend_on_token_and_pepper() -> None:
     assert digest("a", b"p") == digest("a", b"p")
     assert len({digest("a", b"p"), digest("b", b"p"), digest("a", b"q")}) == 3
