@@ -255,9 +255,7 @@ class Gateway:
         station = self._stations.get(station_id)
         if station is None or self._is_draining:
             return
-        admission = station.admission
-        is_proven = self.doorkeeper.is_proven(account, admission.key_digest, admission.remote_address)
-        if account.is_admitted and is_proven:
+        if self.doorkeeper.is_admitted(station.admission):
             if not station.is_admitted:
                 self._spawn(self._admit(station))
         elif account.is_admitted or station.is_admitted:

@@ -200,7 +200,7 @@ class Doorkeeper:
             if self._rules.strangers == "refuse":
                 return self._refuse(station_id, address, handshake)
             is_admitted = False
-        elif self.is_proven(account, digest, address):
+        elif self._is_proven(account, digest, address):
             self._guesses.right(station_id, address)
             is_admitted = True
         else:
@@ -220,9 +220,9 @@ class Doorkeeper:
         account = self._accounts.find(admission.station_id)
         if account is None or not account.is_admitted:
             return False
-        return self.is_proven(account, admission.key_digest, admission.remote_address)
+        return self._is_proven(account, admission.key_digest, admission.remote_address)
 
-    def is_proven(self, account: Account, digest: str | None, address: str | None) -> bool:
+    def _is_proven(self, account: Account, digest: str | None, address: str | None) -> bool:
         """Whether the digest of a presented password fits the account, or the account needs none there."""
         if account.key_digest is None:
             return address in self._passwordless

@@ -30,16 +30,7 @@ def status_event(station: int, number: int, at: datetime) -> Envelope:
     message = ConnectorStatusChanged(
         network="main", station_id=f"CS-{station}", connector_id=1, status=STATUSES[number % len(STATUSES)]
     )
-    return wrap(
-        message,
-        id=message_id("bench", station, number, at),
-        subject=f"main/CS-{station}",
-        sequence=number,
-        occurred_at=at,
-        recorded_at=at,
-        correlation_id="bench",
-        source="bench",
-    )
+    return _fact(message, station, at, number, sequence=number)
 
 
 async def events_through(settings: Settings, *, events: int, batch: int, stations: int = 2000) -> tuple[float, float]:
@@ -73,8 +64,8 @@ async def metered_through(settings: Settings, *, events: int, batch: int, charge
         now = datetime.now(UTC)
         begun = now - timedelta(hours=8)
         name = f"{now:%H%M%S%f}"
-        for charge in range(charges):
-            async with services.database.work() as work:
+        async with services.database.work() as work:
+            for charge in range(charges):
                 await touch_driver(work, _driver(charge, now))
         starts = [_start_event(charge, name, begun) for charge in range(charges)]
         await _publish(bus, EVENTS, starts, batch)
@@ -113,7 +104,7 @@ def _start_event(station: int, name: str, at: datetime) -> Envelope:
         authorization=AuthorizationStatus.ACCEPTED,
         token_owner=_driver(station, at).token_owner(),
     )
-    return _of_charge(message, station, at, "start", name)
+    return _fact(message, station, at, "start", name)
 
 
 def _meter_event(station: int, name: str, begun: datetime, first: int, *, readings: int) -> Envelope:
@@ -131,15 +122,15 @@ def _meter_event(station: int, name: str, begun: datetime, first: int, *, readin
     message = MeterValuesTaken(
         network="main", station_id=f"CS-{station}", connector_id=1, transaction_id=name, samples=samples
     )
-    return _of_charge(message, station, samples[-1].at, "meter", name)
+    return _fact(message, station, samples[-1].at, "meter", name)
 
 
-def _of_charge(message: Message, station: int, at: datetime, *parts: str) -> Envelope:
+def _fact(message: Message, station: int, at: datetime, *parts: str | int, sequence: int = 0) -> Envelope:
     return wrap(
         message,
         id=message_id("bench", station, at, *parts),
         subject=f"main/CS-{station}",
-        sequence=0,
+        sequence=sequence,
         occurred_at=at,
         recorded_at=at,
         correlation_id="bench",
