@@ -29,7 +29,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import DefaultPartitioner
 
 from contracts.bus import timing
-from contracts.bus.kafka_ending import drop, leave
+from contracts.bus.kafka_ending import begin, drop, leave
 from contracts.bus.kafka_security import NO_SECURITY, KafkaSecurity
 from contracts.bus.port import BusUnavailable, Subscription
 from contracts.envelope import Envelope, MalformedEnvelope, decode, encode
@@ -186,7 +186,7 @@ class KafkaBus:
             group_id=self.named(subscription.group), enable_auto_commit=False, **self.connection
         )
         try:
-            await consumer.start()
+            await begin(consumer)
             producer = self._producer
             if producer is None:
                 raise BusUnavailable("Kafka is out of reach")
@@ -208,7 +208,7 @@ class KafkaBus:
             return
         producer = AIOKafkaProducer(enable_idempotence=True, max_batch_size=BATCH_BYTES, **self.connection)
         try:
-            await producer.start()
+            await begin(producer)
         except BaseException:
             self.end_later(drop(producer))
             raise
@@ -221,7 +221,7 @@ class KafkaBus:
             return
         admin = AIOKafkaAdminClient(**self.connection)
         try:
-            await admin.start()
+            await begin(admin)
             self._existing.update(await admin.list_topics())
             new = [
                 NewTopic(name, topic.partitions, self._replicas, topic_configs=_configuration(topic, self._replicas))
@@ -357,7 +357,9 @@ class _Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             finally:
                 reading.cancel()
                 self._assignment += 1
-                await asyncio.wait({reading, self._bus.end_later(leave(consumer))}, timeout=timing.STOP_WAIT)
+                # One that is still starting would open connections after it was ended
+                await asyncio.wait({reading}, timeout=timing.STOP_WAIT)
+                await asyncio.wait({self._bus.end_later(leave(consumer))}, timeout=timing.STOP_WAIT)
             await asyncio.sleep(timing.RECONNECT_PAUSE)
 
     async def _watch(self, consumer: AIOKafkaConsumer, reading: "asyncio.Task[None]") -> None:
@@ -393,7 +395,7 @@ class _Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         await self._bus.prepare(self.subscription)
         consumer.subscribe(list(self._topics), listener=self)
-        await consumer.start()
+        await begin(consumer)
         pause = timing.FIRST_PAUSE
         while True:
             self._turned_at = time.monotonic()

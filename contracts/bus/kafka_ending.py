@@ -1,7 +1,26 @@
-"""How clients of Kafka end: in bounded time, and without sending what was given up."""
+"""How clients of Kafka begin and end: in bounded time, without a connection left open, and without sending what was
+given up."""
+
+import asyncio
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+
+from contracts.bus import timing
+
+
+async def begin(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient) -> None:
+    """Starts a client, which is to be ended by the caller also when this raises. A start that is cancelled while it
+    asks its first broker for the others forgets that connection, so it may end by itself before, in bounded time."""
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait({starting}, timeout=timing.STOP_WAIT)
+        if not starting.cancel():
+            starting.exception()  # seen, or asyncio reports it
+        raise
 
 
 async def drop(producer: AIOKafkaProducer) -> None:

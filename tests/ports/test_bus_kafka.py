@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.conn import AIOKafkaConnection
 
 from contracts.bus import kafka, timing
 from contracts.bus.kafka import KafkaBus
+from contracts.bus.kafka_ending import begin, leave
 from contracts.bus.port import BusUnavailable
 from contracts.envelope import Envelope, MalformedEnvelope, encode
 from contracts.topics import TOPICS, Topic
@@ -332,6 +334,29 @@ async def test_a_message_that_no_broker_takes_is_refused_by_name(new_bus: NewBus
     largest = an_envelope(info="x" * (kafka.MAX_MESSAGE_BYTES - len(encode(an_envelope(info=""))) - 10))
     await bus.publish(topic, [largest, largest, largest])
     await until(lambda: notes.has([largest]), seconds=20)
+
+
+async def test_a_start_that_is_cut_short_leaves_no_connection_open(
+    kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[AIOKafkaConnection] = []
+    connect = AIOKafkaConnection.connect
+
+    async def noted(connection: AIOKafkaConnection) -> object:
+        opened.append(connection)
+        return await connect(connection)
+
+    monkeypatch.setattr(AIOKafkaConnection, "connect", noted)
+    for turns in range(60):
+        consumer = AIOKafkaConsumer(bootstrap_servers=kafka_bootstrap)
+        starting = asyncio.create_task(begin(consumer))
+        for _ in range(turns):
+            await asyncio.sleep(0.0002)
+        starting.cancel()
+        await asyncio.wait({starting})
+        await leave(consumer)
+    await until(lambda: not any(connection.connected() for connection in opened))
+    assert opened
 
 
 async def test_topics_are_created_as_the_table_says(new_bus: NewBus, kafka_bootstrap: str) -> None:
