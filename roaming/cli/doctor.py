@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from roaming.app import open_services
 from roaming.modules.cdrs.reconciling import LOOK_BACK, find_missing
+from roaming.modules.sessions.repository import HeldCharges, find_held
 from roaming.settings import Settings
 from roaming.store.errors import StoreUnavailable
 from roaming.store.revisions import current, head
@@ -91,6 +92,23 @@ def _without_cdr(keys: list[str]) -> Finding:
     return _finding("sessions without a CDR", "fail", f"{len(keys)}: {named}", fix)
 
 
+def _held(held: HeldCharges) -> list[Finding]:
+    """Charges that are not billed as things stand, with the first reason."""
+    mend = "correct the location or the station's clock; each is tried again by itself"
+    bind = "roaming station bind, or have the driver's eMSP send the token; each is tried again by itself"
+    lost = "bill them by hand, and bind stations with roaming station bind"
+    found = []
+    for name, number, reason, fix in (
+        ("charges that cannot be priced", held.unpriced, held.unpriced_reason, mend),
+        ("charges that cannot be closed", held.unclosed, held.unclosed_reason, mend),
+        ("charges without a place or a driver", held.unplaced, "", bind),
+        ("charges given up", held.given_up, "", lost),
+    ):
+        detail = f"{number}: {reason}" if reason else str(number)
+        found.append(_finding(name, "warn" if number else "ok", detail, fix if number else ""))
+    return found
+
+
 async def _hub(settings: Settings) -> list[Finding]:
     url = settings.effective_database_url
     if _is_absent(url):
@@ -104,7 +122,7 @@ async def _hub(settings: Settings) -> list[Finding]:
             stuck = await services.database.reader.fetch(
                 "SELECT COUNT(*) FROM deliveries WHERE state IN ('REFUSED', 'DEAD')"
             )
-            failed = await services.database.reader.fetch("SELECT COUNT(*) FROM transactions WHERE state = 'FAILED'")
+            held = await find_held(services.database.reader)
             now = services.clock.now()
             until = now - timedelta(seconds=services.cdr_grace)
             unbilled = await find_missing(services.database, after=now - LOOK_BACK, until=until)
@@ -121,8 +139,7 @@ async def _hub(settings: Settings) -> list[Finding]:
         ("stations to bind", waiting, "roaming station list"),
         ("dead letters", dead, "roaming dead-letter list"),
         ("deliveries stuck", stuck, "roaming delivery list"),
-        ("charges that could not be closed", failed, "look for transaction_cannot_be_closed in the log"),
     ):
         number = int(rows[0][0])
         found.append(_finding(name, "warn" if number else "ok", str(number), fix if number else ""))
-    return found
+    return found + _held(held)

@@ -17,11 +17,11 @@ from contracts.vocabulary import ConnectorStatus
 from roaming.modules.sessions import course as courses
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.course import Course
+from roaming.modules.sessions.model import UNFINISHED, TransactionState
 from roaming.modules.sessions.repository import Transaction, TransactionKey
 from roaming.store.consume import Received
 
 CHARGING_STATES = (ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE)
-UNFINISHED = ("NEW", "OPEN", "ENDING", "ORPHAN")
 
 
 class Applied:
@@ -82,7 +82,7 @@ class Applied:
 
     def _get(self, key: TransactionKey) -> Transaction:
         return self._entries.get(key) or Transaction(
-            key=key, state="NEW", session_key="", close_at=None, pushed_at=None, course=Course()
+            key=key, state=TransactionState.NEW, session_key="", close_at=None, pushed_at=None, course=Course()
         )
 
     def _put(self, entry: Transaction, course: Course) -> None:
@@ -90,11 +90,11 @@ class Applied:
             return
         state, close_at = entry.state, entry.close_at
         if course.start is None:
-            state = "ORPHAN" if course.end is not None else state
+            state = TransactionState.ORPHAN if course.end is not None else state
         elif course.end is None:
-            state = "OPEN"
-        elif state in ("NEW", "OPEN", "ORPHAN"):
-            state, close_at = "ENDING", self._closing_at
+            state = TransactionState.OPEN
+        elif state in (TransactionState.NEW, TransactionState.OPEN, TransactionState.ORPHAN):
+            state, close_at = TransactionState.ENDING, self._closing_at
         self._entries[entry.key] = replace(entry, course=course, state=state, close_at=close_at)
 
     def _ended(self, message: TransactionEnded) -> Transaction:
@@ -117,7 +117,9 @@ class Applied:
     def _open(self, network: str, station_id: str) -> list[Transaction]:
         station = (network, station_id)
         assert station in self._whole, "its open transactions must have been read"
-        return [entry for key, entry in self._entries.items() if key[:2] == station and entry.state == "OPEN"]
+        return [
+            entry for key, entry in self._entries.items() if key[:2] == station and entry.state == TransactionState.OPEN
+        ]
 
 
 def _key_of(received: Received) -> TransactionKey | None:

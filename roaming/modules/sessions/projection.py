@@ -7,7 +7,7 @@ COMPLETED for good, and a CDR can be made of it.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -21,9 +21,12 @@ from contracts.messages import (
     TransactionUpdated,
 )
 from contracts.topics import EVENTS, METER
+from roaming.model.session import Session
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.applying import Applied
+from roaming.modules.sessions.model import UNPLACED, TransactionState, is_same_trouble, next_try, trouble_of
 from roaming.modules.sessions.opening import (
+    Setting,
     find_setting,
     freeze,
     frozen_setting,
@@ -35,6 +38,7 @@ from roaming.modules.sessions.repository import Transaction, TransactionKey
 from roaming.modules.sessions.service import outgoing_of
 from roaming.ocpi.module import Services
 from roaming.ocpi.outgoing import tell
+from roaming.store.columns import exact_to_millionths, searchable
 from roaming.store.consume import Projection, Received
 from roaming.store.database import Work
 from roaming.store.errors import StoreUnavailable
@@ -49,6 +53,10 @@ _DUE = (
     "SELECT network, station_id, transaction_id FROM transactions"
     " WHERE state = 'ENDING' AND close_at <= $1 ORDER BY close_at LIMIT 100"
 )
+
+
+class CannotBePriced(ValueError):
+    """One transaction makes no session as things stand; the text is what is kept as its trouble."""
 
 
 class Sessions:
@@ -67,23 +75,33 @@ class Sessions:
         await repository.save_transactions(work.connection, ready)
 
     async def _project(self, work: Work, entry: Transaction) -> Transaction:
-        """Opens or updates the session of a changed transaction."""
-        course = entry.course
-        if course.start is None:
+        """Opens or updates the session of a changed transaction. What cannot be priced is kept with the reason and
+        tried again with a later fact, no sooner than a running session is told again, and when it closes."""
+        if entry.course.start is None:
             return entry
-        if not is_billable(course):
-            return replace(entry, state="REFUSED" if course.end is not None else entry.state)
-        if entry.session_key:
-            return await self._update(work, entry)
+        if not is_billable(entry.course):
+            is_over = entry.course.end is not None
+            return replace(entry, state=TransactionState.REFUSED if is_over else entry.state)
+        wait = timedelta(seconds=self._services.session_push_interval)
+        if entry.pushed_at is not None and work.now - entry.pushed_at < wait:
+            return entry
+        try:
+            return await (self._update(work, entry) if entry.session_key else self._open(work, entry))
+        except CannotBePriced as error:
+            return replace(_in_trouble(entry, str(error)), pushed_at=work.now)
+
+    async def _open(self, work: Work, entry: Transaction) -> Transaction:
+        """Opens the session once its place and driver are known. Raises ``CannotBePriced``, nothing being written."""
+        course = entry.course
         setting = await find_setting(work.connection, entry)
         if setting is None:
-            logger.warning("session_has_no_owner_or_place", station=entry.key[1], transaction=entry.key[2])
-            return entry
-        session = make_session(entry, setting, None, is_closed=False, now=work.now)
+            return _in_trouble(entry, UNPLACED)
+        session = _priced(entry, setting, None, is_closed=False, now=work.now)
         key = repository.key_of(owner_of(session), session.id)
         await repository.save(work.connection, None, session, source="", now=work.now)
         await freeze(work.connection, key, setting)
         start = course.start
+        assert start is not None
         work.outbox.add(
             SessionOpened(
                 country_code=session.country_code,
@@ -104,22 +122,19 @@ class Sessions:
             cause=f"opened-{key}",
         )
         await tell(work, [outgoing_of(session, key, course.correlation_id)])
-        return replace(entry, session_key=key, pushed_at=work.now)
+        return replace(entry, session_key=key, pushed_at=work.now, trouble="", held_since=None)
 
     async def _update(self, work: Work, entry: Transaction) -> Transaction:
-        if entry.state not in ("OPEN", "ENDING"):
-            return entry
-        wait = timedelta(seconds=self._services.session_push_interval)
-        if entry.pushed_at is not None and work.now - entry.pushed_at < wait:
+        if entry.state not in (TransactionState.OPEN, TransactionState.ENDING):
             return entry
         kept = await repository.load(work.connection, entry.session_key, for_update=True)
         if kept is None:
             return entry
         setting = await frozen_setting(work.connection, entry, kept)
-        session = make_session(entry, setting, kept, is_closed=False, now=work.now)
+        session = _priced(entry, setting, kept, is_closed=False, now=work.now)
         await repository.save(work.connection, kept, session, source="", now=work.now)
         await tell(work, [outgoing_of(session, entry.session_key, entry.course.correlation_id)])
-        return replace(entry, pushed_at=work.now)
+        return replace(entry, pushed_at=work.now, trouble="")
 
     async def close_due(self) -> int:
         """Closes the transactions whose grace is over; returns how many."""
@@ -132,33 +147,41 @@ class Sessions:
                     await self._close_held(work, key)
             except StoreUnavailable:
                 raise
-            except Exception:
-                logger.exception("transaction_cannot_be_closed", station=key[1], transaction=key[2])
-                async with database.work() as work:
-                    entry = (await repository.load_transactions(work.connection, [key]))[key]
-                    await repository.save_transactions(work.connection, [replace(entry, state="FAILED")])
+            except Exception as error:
+                await self._put_off(key, error)
         return len(rows)
+
+    async def _put_off(self, key: TransactionKey, error: Exception) -> None:
+        """Keeps why a transaction could not be closed, and tries again later: what stands in the way can be mended."""
+        async with self._services.database.work() as work:
+            entry = (await repository.load_transactions(work.connection, [key]))[key]
+            if entry.state != TransactionState.ENDING:
+                return
+            since = entry.held_since or work.now
+            trouble = str(error) if isinstance(error, CannotBePriced) else trouble_of(error)
+            if entry.held_since is None or not is_same_trouble(entry.trouble, trouble):
+                logger.error("transaction_cannot_be_closed", station=key[1], transaction=key[2], exc_info=error)
+            held = replace(entry, trouble=trouble, held_since=since, close_at=next_try(since, work.now))
+            await repository.save_transactions(work.connection, [held])
 
     async def _close_held(self, work: Work, key: TransactionKey) -> None:
         entry = (await repository.load_transactions(work.connection, [key]))[key]
-        if entry.state == "ENDING" and entry.close_at is not None and entry.close_at <= work.now:
+        if entry.state == TransactionState.ENDING and entry.close_at is not None and entry.close_at <= work.now:
             await repository.save_transactions(work.connection, [await self._close(work, entry)])
 
     async def _close(self, work: Work, entry: Transaction) -> Transaction:
         end = entry.course.end
+        if end is None or not is_billable(entry.course):
+            return replace(entry, state=TransactionState.CLOSED)
         if not entry.session_key:
-            entry = await self._project(work, entry)
-        if not entry.session_key and end is not None and is_billable(entry.course):
-            # Its station or its driver is not known yet: whoever binds it later loses nothing
-            is_given_up = work.now - end.at > UNPLACED_KEPT
-            return replace(entry, state="CLOSED" if is_given_up else "ENDING", close_at=work.now + UNPLACED_AGAIN)
-        if not entry.session_key or end is None:
-            return replace(entry, state="CLOSED")
+            entry = await self._open(work, entry)
+        if not entry.session_key:
+            return self._wait_for_place(work, entry)
         kept = await repository.load(work.connection, entry.session_key, for_update=True)
         if kept is None:
             raise LookupError(f"session {entry.session_key} is missing")
         setting = await frozen_setting(work.connection, entry, kept)
-        session = make_session(entry, setting, kept, is_closed=True, now=work.now)
+        session = _priced(entry, setting, kept, is_closed=True, now=work.now)
         await repository.save(work.connection, kept, session, source="", now=work.now)
         work.outbox.add(
             SessionEnded(
@@ -172,7 +195,15 @@ class Sessions:
             cause=f"ended-{entry.session_key}",
         )
         await tell(work, [outgoing_of(session, entry.session_key, entry.course.correlation_id)])
-        return replace(entry, state="CLOSED", pushed_at=work.now)
+        return replace(entry, state=TransactionState.CLOSED, pushed_at=work.now, trouble="", held_since=None)
+
+    def _wait_for_place(self, work: Work, entry: Transaction) -> Transaction:
+        """Its station or its driver is not known yet: whoever binds it in time loses nothing."""
+        since = entry.held_since or work.now
+        if work.now - since > UNPLACED_KEPT:
+            logger.error("transaction_given_up", station=entry.key[1], transaction=entry.key[2], reason=entry.trouble)
+            return replace(entry, state=TransactionState.GIVEN_UP, close_at=None)
+        return replace(entry, held_since=since, close_at=work.now + UNPLACED_AGAIN)
 
     async def run(self) -> None:
         """Closes what is due until cancelled."""
@@ -182,6 +213,25 @@ class Sessions:
                 await self.close_due()
             except StoreUnavailable as error:
                 logger.warning("closing_waits", reason=str(error))
+
+
+def _priced(
+    entry: Transaction, setting: Setting, kept: repository.Kept | None, *, is_closed: bool, now: datetime
+) -> Session:
+    """``make_session``. Raises ``CannotBePriced`` for whatever a station or a location said that makes no price."""
+    try:
+        session = make_session(entry, setting, kept, is_closed=is_closed, now=now)
+        exact_to_millionths(searchable(session.kwh))
+    except (ValueError, ArithmeticError, LookupError) as error:
+        raise CannotBePriced(trouble_of(error)) from error
+    return session
+
+
+def _in_trouble(entry: Transaction, trouble: str) -> Transaction:
+    """With what stands in its way; a kind that is new is told to the log, once."""
+    if not is_same_trouble(entry.trouble, trouble):
+        logger.warning("transaction_in_trouble", station=entry.key[1], transaction=entry.key[2], reason=trouble)
+    return replace(entry, trouble=trouble)
 
 
 def projections(services: Services) -> Sequence[Projection]:

@@ -14,17 +14,23 @@ from roaming.model.identifiers import PartyId
 from roaming.model.session import ChargingPreferences, Session
 from roaming.model.version import Version
 from roaming.modules.sessions.course import Course
+from roaming.modules.sessions.model import UNPLACED, TransactionState, is_same_trouble
 from roaming.modules.sessions.tables import ChargingPreferencesRow, SessionRow, SnapshotRow, TransactionRow
 from roaming.store.bulk import insert_new, select_rows, upsert
 from roaming.store.columns import searchable
 from roaming.store.documents import Documents, Stored, object_key
+from roaming.store.reader import Reader
 
 DOCUMENTS = Documents(SessionRow)
 TRANSACTIONS = TransactionRow.__table__  # type: ignore[attr-defined]
 SNAPSHOTS = SnapshotRow.__table__  # type: ignore[attr-defined]
 PREFERENCES = ChargingPreferencesRow.__table__  # type: ignore[attr-defined]
 _KEY = ("network", "station_id", "transaction_id")
-_COLUMNS = (*_KEY, "state", "session_key", "close_at", "pushed_at", "document")
+_COLUMNS = (*_KEY, "state", "session_key", "close_at", "pushed_at", "trouble", "held_since", "document")
+_TROUBLED = (
+    "SELECT state, trouble, COUNT(*) FROM transactions WHERE state IN ('OPEN', 'ENDING', 'GIVEN_UP') AND trouble <> ''"
+    " GROUP BY state, trouble ORDER BY state, trouble"
+)
 _COURSE = msgspec.json.Decoder(Course)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 TransactionKey = tuple[str, str, str]
@@ -44,11 +50,31 @@ class Transaction:
     """A transaction as stored."""
 
     key: TransactionKey
-    state: str
+    state: TransactionState
     session_key: str
     close_at: datetime | None
     pushed_at: datetime | None
+    trouble: str = ""
+    """Why it is not further; empty: nothing is in its way."""
+    held_since: datetime | None = None
+    """Since when its closing is put off."""
     course: Course
+
+
+@dataclass(kw_only=True)
+class HeldCharges:
+    """How many charges wait for what. ``*_reason``: the first of the reasons, in the order of their text."""
+
+    unpriced: int = 0
+    """Going on, but their session cannot be opened or updated."""
+    unpriced_reason: str = ""
+    unclosed: int = 0
+    """Over, but their session cannot be closed."""
+    unclosed_reason: str = ""
+    unplaced: int = 0
+    """Going on or over, at a connector that nobody bound or of a driver whom nobody knows."""
+    given_up: int = 0
+    """Unplaced for too long: they will not be billed."""
 
 
 def key_of(party: PartyId, session_id: str) -> str:
@@ -115,13 +141,13 @@ async def load_transactions(
     would overwrite each other.
     """
     rows = [
-        {"network": key[0], "station_id": key[1], "transaction_id": key[2], "state": "NEW", "document": "{}"}
+        {"network": key[0], "station_id": key[1], "transaction_id": key[2], "document": "{}"}
         for key in sorted(set(keys))
     ]
     await insert_new(
         connection,
         TRANSACTIONS,
-        [row | {"session_key": ""} for row in rows],
+        [row | {"state": TransactionState.NEW.value, "session_key": "", "trouble": ""} for row in rows],
         key=_KEY,
     )
     wanted = sorted(set(keys))
@@ -131,7 +157,7 @@ async def load_transactions(
 
 async def open_transactions(connection: AsyncConnection, stations: Sequence[tuple[str, str]]) -> list[Transaction]:
     """The transactions of these (network, station) that have not ended, held until the transaction ends."""
-    values = [(network, station_id, "OPEN") for network, station_id in stations]
+    values = [(network, station_id, TransactionState.OPEN.value) for network, station_id in stations]
     key = ("network", "station_id", "state")
     found = await select_rows(connection, TRANSACTIONS, _COLUMNS, key=key, values=values, is_held=True, order=_KEY)
     return [_transaction(row) for row in found]
@@ -151,10 +177,12 @@ async def save_transactions(connection: AsyncConnection, transactions: Sequence[
             "network": entry.key[0],
             "station_id": entry.key[1],
             "transaction_id": entry.key[2],
-            "state": entry.state,
+            "state": entry.state.value,
             "session_key": entry.session_key,
             "close_at": entry.close_at,
             "pushed_at": entry.pushed_at,
+            "trouble": entry.trouble,
+            "held_since": entry.held_since,
             "document": _ENCODER.encode(entry.course).decode(),
         }
         for entry in transactions
@@ -164,8 +192,25 @@ async def save_transactions(connection: AsyncConnection, transactions: Sequence[
         TRANSACTIONS,
         rows,
         key=_KEY,
-        update=("state", "session_key", "close_at", "pushed_at", "document"),
+        update=_COLUMNS[len(_KEY) :],
     )
+
+
+async def find_held(reader: Reader) -> HeldCharges:
+    """The charges in trouble. Committed data only."""
+    held = HeldCharges()
+    for state, trouble, count in await reader.fetch(_TROUBLED):
+        if state == TransactionState.GIVEN_UP:
+            held.given_up += int(count)
+        elif is_same_trouble(trouble, UNPLACED):
+            held.unplaced += int(count)
+        elif state == TransactionState.OPEN:
+            held.unpriced += int(count)
+            held.unpriced_reason = held.unpriced_reason or trouble
+        else:
+            held.unclosed += int(count)
+            held.unclosed_reason = held.unclosed_reason or trouble
+    return held
 
 
 async def keep_snapshot(connection: AsyncConnection, session_key: str, what: str, value: CanonicalObject) -> None:
@@ -190,12 +235,14 @@ async def find_preferences(connection: AsyncConnection, session_key: str) -> Cha
 
 
 def _transaction(row: Sequence[Any]) -> Transaction:
-    network, station_id, transaction_id, state, session_key, close_at, pushed_at, document = row
+    network, station_id, transaction_id, state, session_key, close_at, pushed_at, trouble, held_since, document = row
     return Transaction(
         key=(network, station_id, transaction_id),
-        state=state,
+        state=TransactionState(state),
         session_key=session_key,
         close_at=close_at,
         pushed_at=pushed_at,
+        trouble=trouble,
+        held_since=held_since,
         course=_COURSE.decode(document),
     )

@@ -23,7 +23,11 @@ class SessionRow(DocumentRow, table=True):
 
 
 class TransactionRow(SQLModel, table=True):
-    """What a station told of one charge, start and end each possibly still to come."""
+    """What a station told of one charge, start and end each possibly still to come.
+
+    Not the adapters' ``transactions``: theirs, in a database of their own, gives numbers to charges of OCPP 1.6. The
+    course stays when the CDR is made: a dispute asks for it.
+    """
 
     __tablename__ = "transactions"
     __table_args__ = (
@@ -35,11 +39,14 @@ class TransactionRow(SQLModel, table=True):
     station_id: str = Field(primary_key=True)
     transaction_id: str = Field(primary_key=True)
     state: str
-    """OPEN, ENDING (the end is known, late values may come until ``close_at``), CLOSED, REFUSED, ORPHAN (an end
-    without a start)."""
+    """``model.TransactionState``."""
     session_key: str = Field(default="", index=True)
     close_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
     pushed_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    trouble: str = Field(default="", sa_column=Column(Text, nullable=False))
+    """Why it is not further, for people to read (``model.trouble_of``); empty: nothing is in its way."""
+    held_since: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    """Since when its closing is put off because of ``trouble``."""
     document: str = Field(sa_column=Column(Text, nullable=False))
     """``course.Course`` as JSON."""
 

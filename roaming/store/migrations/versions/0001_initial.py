@@ -490,6 +490,8 @@ def upgrade() -> None:
     sa.Column('session_key', sa.String(), nullable=False),
     sa.Column('close_at', columns.UtcDateTime(), nullable=True),
     sa.Column('pushed_at', columns.UtcDateTime(), nullable=True),
+    sa.Column('trouble', sa.Text(), nullable=False),
+    sa.Column('held_since', columns.UtcDateTime(), nullable=True),
     sa.Column('document', sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint('network', 'station_id', 'transaction_id')
     )

@@ -1,0 +1,199 @@
+"""Charges that cannot be priced, placed or closed wait with their reason; the others go on."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from contracts.messages import MeterValuesTaken, TransactionEnded, TransactionStarted
+from contracts.messages.metering import MeterSample, MeterValue
+from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus, Measurand, StopReason
+from roaming.modules.sessions.model import LONGEST_PAUSE, SHORTEST_PAUSE, next_try
+from roaming.modules.sessions.projection import UNPLACED_KEPT, Sessions
+from roaming.modules.sessions.repository import TRANSACTIONS, find_held
+from roaming.store.consume import Received
+from tests.kit import ocpi_bodies
+from tests.kit.hub_in_process import RECEIVER, HubInProcess, hub_in_process
+from tests.kit.speaking import envelope_of
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+LONG_AGO = NOW - timedelta(days=400)
+RECENTLY = NOW - timedelta(minutes=30)
+UID = "04C0FFEE"
+Fact = TransactionStarted | TransactionEnded | MeterValuesTaken
+
+
+@pytest.fixture
+async def hub(database_url: str, tmp_path: Path) -> AsyncIterator[HubInProcess]:
+    """Stations GOOD and BAD, each at a location of its own, and a driver; no grace, and updates at every reading."""
+    async with hub_in_process(database_url, tmp_path) as running:
+        running.services = replace(running.services, closing_grace=0.0, session_push_interval=0.0)
+        for station in ("GOOD", "BAD"):
+            await running.host_location(f"AT-{station}")
+            await running.host_station(station, f"AT-{station}")
+        body = ocpi_bodies.token("DE-AAA", uid=UID, contract_id="DE-AAA-C1", whitelist="ALLOWED")
+        answer = await running.call("aaa", "PUT", f"{RECEIVER}/tokens/DE/AAA/{UID}", body=body)
+        assert answer.outcome == (201, 1000)
+        yield running
+
+
+def started(station: str, id: str, at: datetime) -> TransactionStarted:
+    return TransactionStarted(
+        network="main",
+        station_id=station,
+        connector_id=1,
+        transaction_id=id,
+        token_uid=UID,
+        started_at=at,
+        register_wh=Decimal(1000),
+        authorization=AuthorizationStatus.ACCEPTED,
+        authorization_basis=AuthorizationBasis.REAL_TIME,
+    )
+
+
+def metered(station: str, id: str, at: datetime) -> MeterValuesTaken:
+    sample = MeterSample(at=at, values=(MeterValue(measurand=Measurand.ENERGY_REGISTER, value=Decimal(2000)),))
+    return MeterValuesTaken(network="main", station_id=station, connector_id=1, transaction_id=id, samples=(sample,))
+
+
+def ended(station: str, id: str, at: datetime) -> TransactionEnded:
+    return TransactionEnded(
+        network="main",
+        station_id=station,
+        transaction_id=id,
+        ended_at=at,
+        register_wh=Decimal(5000),
+        reason=StopReason.DRIVER,
+    )
+
+
+async def tell(hub: HubInProcess, messages: Sequence[Fact]) -> None:
+    async with hub.services.database.work() as work:
+        await Sessions(hub.services).handle(work, [Received(envelope_of(message), message) for message in messages])
+
+
+async def rows(hub: HubInProcess, station: str) -> list[Any]:
+    return list(
+        await hub.services.database.reader.fetch(
+            "SELECT state, session_key, trouble, document, held_since, close_at FROM transactions"
+            " WHERE station_id = $1 ORDER BY transaction_id",
+            station,
+        )
+    )
+
+
+async def change(hub: HubInProcess, **values: datetime) -> None:
+    """Sets times of every transaction: as if they had passed."""
+    async with hub.services.database.work() as work:
+        await work.connection.execute(TRANSACTIONS.update().values(**values))
+
+
+async def test_bad_starts_do_not_stop_the_good_one(hub: HubInProcess) -> None:
+    bad = [fact for n in range(30) for fact in (started("BAD", f"{n}", LONG_AGO), metered("BAD", f"{n}", NOW))]
+    with capture_logs() as logs:
+        await tell(hub, [*bad, started("GOOD", "1", RECENTLY)])
+    [good] = await rows(hub, "GOOD")
+    assert good[1]
+    assert not good[2]
+    kept = await rows(hub, "BAD")
+    assert len(kept) == 30
+    for row in kept:
+        assert row[0] == "OPEN"
+        assert "not within 366 days" in row[2]
+        assert '"readings":[[' in row[3]
+    assert [entry["event"] for entry in logs].count("transaction_in_trouble") == 30
+
+
+async def test_a_mended_location_opens_the_session(hub: HubInProcess) -> None:
+    await hub.host_location("AT-BAD", time_zone="Mars/Base")
+    await tell(hub, [started("BAD", "1", RECENTLY), metered("BAD", "1", NOW)])
+    [row] = await rows(hub, "BAD")
+    assert not row[1]
+    assert "Mars/Base" in row[2]
+    await hub.host_location("AT-BAD", time_zone="Europe/Amsterdam")
+    await tell(hub, [metered("BAD", "1", NOW + timedelta(seconds=1))])
+    [row] = await rows(hub, "BAD")
+    assert row[1]
+    assert not row[2]
+
+
+async def test_a_charge_in_trouble_is_not_priced_at_every_reading(hub: HubInProcess) -> None:
+    hub.services = replace(hub.services, session_push_interval=3600.0)
+    await hub.host_location("AT-BAD", time_zone="Mars/Base")
+    await tell(hub, [started("BAD", "1", RECENTLY)])
+    await hub.host_location("AT-BAD", time_zone="Europe/Amsterdam")
+    await tell(hub, [metered("BAD", "1", NOW)])
+    assert not (await rows(hub, "BAD"))[0][1]
+    await change(hub, pushed_at=NOW - timedelta(hours=2))
+    await tell(hub, [metered("BAD", "1", NOW + timedelta(seconds=1))])
+    assert (await rows(hub, "BAD"))[0][1]
+
+
+async def test_what_cannot_be_closed_waits_and_is_closed_once_mended(hub: HubInProcess) -> None:
+    sessions = Sessions(hub.services)
+    await hub.host_location("AT-BAD", time_zone="Mars/Base")
+    await tell(hub, [started("BAD", "1", RECENTLY), ended("BAD", "1", NOW)])
+    with capture_logs() as logs:
+        for _ in range(3):
+            await change(hub, close_at=NOW - timedelta(seconds=1))
+            assert await sessions.close_due() == 1
+            assert await sessions.close_due() == 0
+    [row] = await rows(hub, "BAD")
+    assert row[0] == "ENDING"
+    assert [entry["event"] for entry in logs] == ["transaction_cannot_be_closed"]
+    held = await find_held(hub.services.database.reader)
+    assert held.unclosed == 1
+    assert "Mars/Base" in held.unclosed_reason
+    await hub.host_location("AT-BAD", time_zone="Europe/Amsterdam")
+    await change(hub, close_at=NOW - timedelta(seconds=1))
+    await sessions.close_due()
+    [row] = await rows(hub, "BAD")
+    assert (row[0], row[2], row[4]) == ("CLOSED", "", None)
+
+
+async def test_a_charge_of_400_days_is_held_and_the_next_one_closed(hub: HubInProcess) -> None:
+    await tell(hub, [started("BAD", "1", LONG_AGO), ended("BAD", "1", NOW)])
+    await tell(hub, [started("GOOD", "1", RECENTLY), ended("GOOD", "1", NOW)])
+    assert await Sessions(hub.services).close_due() == 2
+    assert (await rows(hub, "BAD"))[0][0] == "ENDING"
+    assert (await rows(hub, "GOOD"))[0][0] == "CLOSED"
+
+
+async def test_a_charge_without_a_place_is_told_once_and_given_up_in_the_end(hub: HubInProcess) -> None:
+    sessions = Sessions(hub.services)
+    with capture_logs() as logs:
+        await tell(hub, [started("NOWHERE", "1", RECENTLY)])
+        await tell(hub, [metered("NOWHERE", "1", NOW)])
+        await tell(hub, [ended("NOWHERE", "1", NOW)])
+        for _ in range(3):
+            await change(hub, close_at=NOW - timedelta(seconds=1))
+            await sessions.close_due()
+        assert (await find_held(hub.services.database.reader)).unplaced == 1
+        await change(hub, close_at=NOW, held_since=NOW - UNPLACED_KEPT - timedelta(hours=1))
+        await sessions.close_due()
+    assert [entry["event"] for entry in logs] == ["transaction_in_trouble", "transaction_given_up"]
+    assert (await rows(hub, "NOWHERE"))[0][0] == "GIVEN_UP"
+    held = await find_held(hub.services.database.reader)
+    assert (held.unplaced, held.given_up) == (0, 1)
+
+
+async def test_a_charge_without_a_place_is_closed_once_bound(hub: HubInProcess) -> None:
+    await tell(hub, [started("LATER", "1", RECENTLY), ended("LATER", "1", NOW)])
+    await Sessions(hub.services).close_due()
+    await hub.host_location("AT-LATER")
+    await hub.host_station("LATER", "AT-LATER")
+    await change(hub, close_at=NOW - timedelta(seconds=1))
+    await Sessions(hub.services).close_due()
+    [row] = await rows(hub, "LATER")
+    assert (row[0], row[2], row[4]) == ("CLOSED", "", None)
+
+
+def test_pauses_grow_to_six_hours() -> None:
+    assert next_try(NOW, NOW) == NOW + SHORTEST_PAUSE
+    assert next_try(NOW - timedelta(minutes=8), NOW) == NOW + timedelta(minutes=8)
+    assert next_try(NOW - timedelta(days=9), NOW) == NOW + LONGEST_PAUSE
