@@ -41,6 +41,7 @@ class Worker:
         self._journal_days = journal_days
         self._locks = locks_of(services.database)
         self._tasks: list[asyncio.Task[Any]] = []
+        self._consumers: list[Consumer] = []
 
     async def start(self) -> None:
         """Subscribes the consumers, connects the bus and begins to work."""
@@ -48,8 +49,9 @@ class Worker:
         projections = [presence.PROJECTION]
         for module in self._modules:
             projections.extend(module.projections(services))
-        for projection in projections:
-            self._bus.subscribe(Consumer(database, projection).subscription())
+        self._consumers = [Consumer(database, projection) for projection in projections]
+        for consumer in self._consumers:
+            self._bus.subscribe(consumer.subscription())
         for module in self._modules:
             for subscription in module.subscriptions(services, self._bus):
                 self._bus.subscribe(replace(subscription, on_malformed=partial(keep_malformed, database)))
@@ -70,8 +72,13 @@ class Worker:
         self._tasks.append(asyncio.create_task(kept_running(name, work), name=name))
 
     def is_healthy(self) -> bool:
-        """False when a task has ended or the bus stands still."""
-        return self._bus.is_healthy() and not any(task.done() for task in self._tasks)
+        """False when a task has ended, the bus stands still or a reader has stopped."""
+        is_running = self._bus.is_healthy() and not any(task.done() for task in self._tasks)
+        return is_running and not self.stopped_readers()
+
+    def stopped_readers(self) -> list[str]:
+        """Consumers that met too many dead letters and handle nothing until the process starts again."""
+        return [consumer.name for consumer in self._consumers if consumer.is_stopped]
 
     async def stop(self) -> None:
         """Ends the tasks, then flushes the journal. The bus is closed by whoever opened it."""

@@ -207,7 +207,7 @@ def station_bind(
     station_id: Annotated[str, typer.Argument(help="As the station calls itself: the end of its OCPP address.")],
     party: Annotated[str, typer.Option(help="The CPO, such as NL-HUB.")],
     location: Annotated[str, typer.Option(help="Location id; made when it does not exist.")],
-    connectors: Annotated[int, typer.Option(help="How many connectors the station has.")] = 1,
+    connectors: Annotated[int, typer.Option(min=1, max=100, help="How many connectors the station has.")] = 1,
     evse: Annotated[str, typer.Option(help="EVSE uid of the first connector; others get -2, -3 …")] = "",
     password: Annotated[str, typer.Option(help="Its basic auth password; empty: the one it presented.")] = "",
     tariff: Annotated[str, typer.Option(help="Tariff id of its connectors.")] = "",

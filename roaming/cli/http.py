@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -56,4 +57,7 @@ def add_probes(app: FastAPI, worker: Worker) -> None:
     @app.get("/readyz")
     async def readyz() -> JSONResponse:
         is_ready = worker.is_healthy()
-        return JSONResponse({"status": "ok" if is_ready else "not ready"}, 200 if is_ready else 503)
+        said: dict[str, Any] = {"status": "ok" if is_ready else "not ready"}
+        if stopped := worker.stopped_readers():
+            said |= {"stopped_readers": stopped, "next": "roaming dead-letter list says why; mend it, then start again"}
+        return JSONResponse(said, 200 if is_ready else 503)

@@ -17,7 +17,7 @@ from contracts.messages import (
 )
 from contracts.topics import EVENTS
 from roaming.stations.tables import StationRow
-from roaming.store.bulk import upsert
+from roaming.store.bulk import select_rows, upsert
 from roaming.store.consume import Projection, Received
 from roaming.store.database import Work
 from roaming.store.journal import Exchange, write_within
@@ -25,6 +25,7 @@ from roaming.store.journal import Exchange, write_within
 logger = structlog.get_logger(__name__)
 
 STATIONS = StationRow.__table__  # type: ignore[attr-defined]
+_COLUMNS = ("network", "station_id", "is_connected", "is_admitted", "instance", "epoch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,17 +37,29 @@ class Presence:
     instance: str
     epoch: int
 
+    @property
+    def is_commandable(self) -> bool:
+        """Commands reach it, and it is one that we let work."""
+        return self.is_connected and self.is_admitted
+
 
 async def presence_of(connection: AsyncConnection, network: str, station_id: str) -> Presence | None:
     """``None`` for a station nobody has heard of."""
-    columns = STATIONS.c
-    statement = select(columns.is_connected, columns.is_admitted, columns.instance, columns.epoch).where(
-        columns.network == network, columns.station_id == station_id
-    )
-    row = (await connection.execute(statement)).one_or_none()
-    if row is None:
-        return None
-    return Presence(is_connected=row[0], is_admitted=row[1], instance=row[2], epoch=row[3])
+    return (await presences_of(connection, [(network, station_id)])).get((network, station_id))
+
+
+async def presences_of(
+    connection: AsyncConnection, stations: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], Presence]:
+    """Those of the given (network, station_id) that somebody has heard of."""
+    wanted = list(dict.fromkeys(stations))
+    rows = await select_rows(connection, STATIONS, _COLUMNS, key=("network", "station_id"), values=wanted)
+    return {
+        (network, station_id): Presence(
+            is_connected=bool(is_connected), is_admitted=bool(is_admitted), instance=instance, epoch=epoch
+        )
+        for network, station_id, is_connected, is_admitted, instance, epoch in rows
+    }
 
 
 async def handle(work: Work, batch: Sequence[Received]) -> None:

@@ -1,8 +1,8 @@
 """From a batch off the bus to one transaction of a projection.
 
 Inbox row, changed objects and outgoing rows are one commit; the bus is acknowledged afterwards. A message that cannot
-be handled goes among the dead letters; when too many in a row do, the reader stops, since then the deployment is
-broken and not the message.
+be handled goes among the dead letters; when those of too many subjects in a row do, the reader stops, since then the
+deployment is broken and not the message. One subject alone, a station or a partner, stops nobody.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,6 +22,7 @@ from roaming.store.inbox import bury, bury_raw, claim_new
 logger = structlog.get_logger(__name__)
 
 MAX_DEAD_IN_A_ROW = 25
+"""Subjects whose messages died since the last one that could be handled."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,18 @@ class Consumer:
         self._database = database
         self._projection = projection
         self._wanted = {cls.__name__ for cls in projection.messages}
-        self._dead_in_a_row = 0
+        self._dead_in_a_row: set[str] = set()
+        """Subjects."""
+
+    @property
+    def name(self) -> str:
+        """Of the projection's consumer."""
+        return self._projection.consumer
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it handles nothing any more: the dead letters say why; mend it and start the process again."""
+        return len(self._dead_in_a_row) >= MAX_DEAD_IN_A_ROW
 
     def subscription(self) -> Subscription:
         """How the bus should feed it."""
@@ -72,14 +84,14 @@ class Consumer:
 
     async def handle(self, envelopes: Sequence[Envelope]) -> None:
         """Handles and commits a batch. Raises when the database is away (the bus offers the batch again) and, from
-        then on, when ``MAX_DEAD_IN_A_ROW`` messages in a row were dead."""
+        then on, when messages of ``MAX_DEAD_IN_A_ROW`` subjects in a row were dead."""
         wanted = [envelope for envelope in envelopes if envelope.type in self._wanted]
         if wanted:
             await self._handle(wanted)
 
     async def _handle(self, envelopes: Sequence[Envelope]) -> None:
         """Together if they can be; otherwise the halves, first half first, until the bad message stands alone."""
-        if self._dead_in_a_row >= MAX_DEAD_IN_A_ROW:
+        if self.is_stopped:
             raise TooManyDeadLetters(self._projection.consumer)
         try:
             await self._handle_together(envelopes)
@@ -96,7 +108,7 @@ class Consumer:
             await self._handle(envelopes[:middle])
             await self._handle(envelopes[middle:])
         else:
-            self._dead_in_a_row = 0
+            self._dead_in_a_row.clear()
 
     async def _handle_together(self, envelopes: Sequence[Envelope]) -> None:
         async with self._database.work() as work:
@@ -117,8 +129,8 @@ class Consumer:
             if not await claim_new(work.connection, consumer, [envelope], work.now):
                 return  # another process has handled it meanwhile
             await bury(work.connection, consumer, envelope, reason_of(error), work.now)
-        self._dead_in_a_row += 1
-        if self._dead_in_a_row >= MAX_DEAD_IN_A_ROW:
+        self._dead_in_a_row.add(envelope.subject)
+        if self.is_stopped:
             raise TooManyDeadLetters(consumer) from error
 
 

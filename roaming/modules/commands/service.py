@@ -35,6 +35,7 @@ from roaming.model.token import Token
 from roaming.model.version import Version
 from roaming.modules.commands import repository
 from roaming.modules.commands.codec import v211, v221, v230
+from roaming.modules.commands.reaching import Refused, reach
 from roaming.modules.commands.repository import Command, Reservation
 from roaming.ocpi.addresses import is_on_known_host
 from roaming.ocpi.codec import Codec, EncodeError, dump_json
@@ -42,7 +43,7 @@ from roaming.ocpi.errors import AddressRefused, InvalidParameters, NotFound, Unk
 from roaming.ocpi.module import DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient
 from roaming.partners.directory import Directory
 from roaming.partners.drivers import driver_of, remember
-from roaming.stations.bindings import Binding, bindings_of_evse
+from roaming.stations.bindings import Binding
 from roaming.stations.presence import Presence, presence_of
 from roaming.store.database import Work
 from roaming.store.documents import object_key, read_object
@@ -66,15 +67,6 @@ RESULT_OF = {
     CommandOutcome.OFFLINE: CommandResultType.FAILED,
     CommandOutcome.TIMEOUT: CommandResultType.TIMEOUT,
 }
-
-
-class Refused(Exception):
-    """The command ends here; the partner is told at once."""
-
-    def __init__(self, result: CommandResponseType, message: str) -> None:
-        super().__init__(message)
-        self.result = result
-        self.message = message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +165,7 @@ async def _start(work: Work, request: OcpiRequest, command: StartSession) -> Tar
     emsp = await _driver(work, request, command.token, cpo)
     if command.connector_id is not None and command.evse_uid is None:
         raise InvalidParameters("evse_uid: required together with connector_id")
-    binding, presence = await _reachable(work.connection, cpo, location, command.evse_uid, command.connector_id)
+    binding, presence = await reach(work.connection, cpo, location, command.evse_uid, command.connector_id)
     asked = _requested(request, binding, presence, CommandName.START_CHARGING)
     asked = msgspec.structs.replace(
         asked,
@@ -190,7 +182,7 @@ async def _reserve(work: Work, request: OcpiRequest, command: ReserveNow) -> Tar
     emsp = await _driver(work, request, command.token, cpo)
     if command.expiry_date <= work.now:
         raise Refused(CommandResponseType.REJECTED, "expiry_date has passed")
-    binding, presence = await _reachable(work.connection, cpo, location, command.evse_uid, None)
+    binding, presence = await reach(work.connection, cpo, location, command.evse_uid, None)
     name = f"{emsp}/{cpo}/{fold(command.reservation_id)}/{fold(location.id)}"
     station_reservation_id = uuid.uuid5(uuid.NAMESPACE_OID, name).hex
     reservation = Reservation(
@@ -265,7 +257,7 @@ async def _stop(work: Work, request: OcpiRequest, command: StopSession) -> Targe
 
 async def _unlock(work: Work, request: OcpiRequest, command: UnlockConnector) -> Target:
     cpo, location = await _location(work.connection, request, command.location_id)
-    binding, presence = await _reachable(work.connection, cpo, location, command.evse_uid, command.connector_id)
+    binding, presence = await reach(work.connection, cpo, location, command.evse_uid, command.connector_id)
     others = await repository.scopes_at(work.connection, binding.network, binding.station_id)
     if others - {str(emsp) for emsp in _emsps(request)}:
         raise Refused(CommandResponseType.REJECTED, "somebody else is charging there")
@@ -279,6 +271,8 @@ async def _cancel(work: Work, request: OcpiRequest, command: CancelReservation) 
             found = await repository.find_reservation(work.connection, str(emsp), str(cpo), command.reservation_id)
             if found is None:
                 continue
+            if found.expires_at <= work.now:
+                raise Refused(CommandResponseType.REJECTED, "this reservation has expired")
             presence = await _present(work.connection, found.network, found.station_id)
             return Target(
                 emsp=emsp,
@@ -338,24 +332,6 @@ async def _driver(work: Work, request: OcpiRequest, token: Token, cpo: PartyId) 
         raise Refused(CommandResponseType.REJECTED, "there is no agreement with this CPO")
     await remember(work, driver_of(token, source=request.partner.id, now=work.now), is_used=True)
     return emsp
-
-
-async def _reachable(
-    connection: AsyncConnection, cpo: PartyId, location: Location, evse_uid: str | None, connector_id: str | None
-) -> tuple[Binding, Presence]:
-    """A connector that fits, of a station that is connected."""
-    bindings = await bindings_of_evse(connection, cpo, location.id, evse_uid)
-    if connector_id is not None:
-        bindings = [b for b in bindings if b.evse_connector_id.casefold() == connector_id.casefold()]
-    if not bindings:
-        if evse_uid is not None:
-            raise UnknownLocation(f"evse_uid: {evse_uid} is not an EVSE of this location that can be commanded")
-        raise Refused(CommandResponseType.NOT_SUPPORTED, "no station is bound to this location")
-    for binding in bindings:
-        presence = await presence_of(connection, binding.network, binding.station_id)
-        if presence is not None and presence.is_connected and presence.is_admitted:
-            return binding, presence
-    raise Refused(CommandResponseType.REJECTED, "the station is not connected at the moment")
 
 
 async def _present(connection: AsyncConnection, network: str, station_id: str) -> Presence:

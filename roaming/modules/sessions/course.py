@@ -16,6 +16,8 @@ from roaming.rating.timeline import Reading, StateChange, Timeline, charging_sta
 
 MAX_READINGS = 5_000
 """Three and a half days at a reading a minute. Of a station that sends more every second reading is kept."""
+MAX_STATES = 2_000
+"""Of a station that changes its state more often, repeats are left out, then all but the first ones and the last."""
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +55,8 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     readings: tuple[MeterReading, ...] = ()
     states: tuple[tuple[datetime, str], ...] = ()
     signed: tuple[tuple[datetime, str, str], ...] = ()
-    """Signed readings (time, context, data) exactly as the station sent them."""
+    """Signed readings (time, context, data) exactly as the station sent them: the first and the last of each context,
+    which prove what was charged in all; they may be kilobytes each."""
     correlation_id: str = ""
 
 
@@ -94,9 +97,16 @@ def metered(course: Course, message: MeterValuesTaken) -> Course:
         for entry in sample.signed:
             signed[sample.at, sample.context.value] = entry.data
     ordered = thinned(tuple((at, *readings[at]) for at in sorted(readings)))
-    return msgspec.structs.replace(
-        course, readings=ordered, signed=tuple((at, context, signed[at, context]) for at, context in sorted(signed))
-    )
+    return msgspec.structs.replace(course, readings=ordered, signed=_first_and_last(signed))
+
+
+def _first_and_last(signed: dict[tuple[datetime, str], str]) -> tuple[tuple[datetime, str, str], ...]:
+    """Of each context."""
+    times: dict[str, list[datetime]] = {}
+    for at, context in signed:
+        times.setdefault(context, []).append(at)
+    kept = {(at, context) for context, all_of_it in times.items() for at in (min(all_of_it), max(all_of_it))}
+    return tuple((at, context, signed[at, context]) for at, context in sorted(kept))
 
 
 def thinned(readings: tuple[MeterReading, ...]) -> tuple[MeterReading, ...]:
@@ -122,7 +132,16 @@ def in_state(course: Course, at: datetime, state: ConnectorStatus) -> Course:
     """With a charging state from ``at`` on."""
     states = dict(course.states)
     states[at] = state.value
-    return msgspec.structs.replace(course, states=tuple(sorted(states.items())))
+    ordered = sorted(states.items())
+    if len(ordered) > MAX_STATES:
+        ordered = [entry for before, entry in zip([None, *ordered], ordered, strict=False) if _is_new(before, entry)]
+    if len(ordered) > MAX_STATES:
+        ordered = [*ordered[: MAX_STATES - 1], ordered[-1]]
+    return msgspec.structs.replace(course, states=tuple(ordered))
+
+
+def _is_new(before: tuple[datetime, str] | None, entry: tuple[datetime, str]) -> bool:
+    return before is None or before[1] != entry[1]
 
 
 def timeline_of(course: Course) -> Timeline:

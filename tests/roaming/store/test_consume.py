@@ -134,15 +134,33 @@ async def test_ids_and_errors_with_strange_characters_do_not_block_the_reader(da
     assert letter.message_id == "nul\\x00"
 
 
+def of_many_stations(count: int) -> list[Envelope]:
+    return [an_envelope(a_status(), id=f"m{n:03}", subject=f"demo/CS-{n}") for n in range(count)]
+
+
+async def test_one_bad_station_stops_nobody(database: Database) -> None:
+    """However much of it cannot be handled, at night, with nothing good between."""
+    ledger = Ledger()
+    bad = envelopes(60)
+    ledger.poison = {envelope.id for envelope in bad}
+    consumer = Consumer(database, ledger.projection)
+    await consumer.handle(bad)
+    assert len(await dead(database)) == 60
+    assert not consumer.is_stopped
+    await consumer.handle([an_envelope(a_status(), id="good", subject="demo/CS-2")])
+    assert await written(database) == ["good"]
+
+
 async def test_too_many_dead_in_a_row_stop_the_reader(database: Database) -> None:
     ledger = Ledger()
-    batch = envelopes(60)
+    batch = of_many_stations(60)
     ledger.poison = {envelope.id for envelope in batch}
     consumer = Consumer(database, ledger.projection)
     for _ in range(2):
         with pytest.raises(TooManyDeadLetters):
             await consumer.handle(batch)
         assert len(await dead(database)) == MAX_DEAD_IN_A_ROW == 25
+    assert consumer.is_stopped
     with pytest.raises(TooManyDeadLetters):
         await consumer.handle([an_envelope(a_status(), id="good")])
     ledger.poison = set()
@@ -153,7 +171,7 @@ async def test_too_many_dead_in_a_row_stop_the_reader(database: Database) -> Non
 async def test_malformed_messages_count_among_the_dead_in_a_row(database: Database) -> None:
     consumer = Consumer(database, Ledger().projection)
     with pytest.raises(TooManyDeadLetters):
-        await consumer.handle([malformed(envelope) for envelope in envelopes(30)])
+        await consumer.handle([malformed(envelope) for envelope in of_many_stations(30)])
 
 
 async def test_a_good_message_ends_the_row(database: Database) -> None:

@@ -91,3 +91,13 @@ async def test_with_two_cpos_one_id_is_two_reservations(hub: HubInProcess) -> No
         await repository.keep_reservation(work.connection, of_another)
     assert await cancel(hub, "aaa") == "ACCEPTED"
     assert (await asked(hub))[-1].station_id == "CS-OURS"
+
+
+async def test_what_has_expired_is_not_cancelled_at_the_station(hub: HubInProcess) -> None:
+    assert await reserve(hub, "aaa") == "ACCEPTED"
+    async with hub.services.database.work() as work:
+        found = await repository.find_reservation(work.connection, "DE-AAA", "NL-HUB", "R1")
+        assert found is not None
+        await repository.keep_reservation(work.connection, replace(found, expires_at=work.now))
+    assert await cancel(hub, "aaa") == "REJECTED"
+    assert [message.name for message in await asked(hub)] == [RESERVE]

@@ -9,9 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.messages import MeterValuesTaken, TransactionEnded, TransactionStarted
-from contracts.messages.metering import MeterSample, MeterValue
-from contracts.vocabulary import AuthorizationStatus, Measurand, StopReason
-from roaming.modules.sessions.course import MAX_READINGS, Course, ended, metered, started, thinned, timeline_of
+from contracts.messages.metering import MeterSample, MeterValue, SignedReading
+from contracts.vocabulary import AuthorizationStatus, ConnectorStatus, Measurand, ReadingContext, StopReason
+from roaming.modules.sessions.course import (
+    MAX_READINGS,
+    MAX_STATES,
+    Course,
+    ended,
+    in_state,
+    metered,
+    started,
+    thinned,
+    timeline_of,
+)
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 START = TransactionStarted(
@@ -86,3 +96,28 @@ def test_a_station_that_sends_too_much_is_heard_to_its_last_word() -> None:
     timeline = timeline_of(started(course, START, "c"))
     assert timeline.readings[-1].register_wh == Decimal(9002)
     assert timeline.end == NOON + timedelta(minutes=102)
+
+
+def signed(minute: int) -> MeterValuesTaken:
+    context = ReadingContext.PERIODIC if minute % 5 else ReadingContext.BEGIN
+    sample = MeterSample(
+        at=NOON + timedelta(minutes=minute), context=context, values=(), signed=(SignedReading(data=str(minute)),)
+    )
+    return MeterValuesTaken(network="main", station_id="A", connector_id=1, transaction_id="1", samples=(sample,))
+
+
+@given(st.permutations(range(6)))
+def test_of_signed_values_the_first_and_the_last_of_each_context_are_kept(order: list[int]) -> None:
+    """In whatever order they come: they prove all that was charged, and may be kilobytes each."""
+    course = course_of([signed(minute) for minute in order])
+    assert [data for _, _, data in course.signed] == ["0", "1", "4", "5"]
+
+
+def test_a_station_that_never_rests_does_not_fill_the_store() -> None:
+    states = tuple((NOON + timedelta(seconds=n), "CHARGING") for n in range(MAX_STATES))
+    course = in_state(Course(states=states), NOON + timedelta(days=1), ConnectorStatus.SUSPENDED_EV)
+    assert [state for _, state in course.states] == ["CHARGING", "SUSPENDED_EV"]
+    restless = tuple((at, ("CHARGING", "SUSPENDED_EV")[n % 2]) for n, (at, _) in enumerate(states))
+    course = in_state(Course(states=restless), NOON + timedelta(days=1), ConnectorStatus.CHARGING)
+    assert len(course.states) == MAX_STATES
+    assert course.states[-1] == (NOON + timedelta(days=1), "CHARGING")

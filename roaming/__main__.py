@@ -1,0 +1,5 @@
+"""``python -m roaming`` is ``roaming``."""
+
+from roaming.cli.commands import main
+
+main()
