@@ -1,5 +1,6 @@
 """``python -m roaming`` is ``roaming``."""
 
-from roaming.cli.commands import main
+from roaming.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

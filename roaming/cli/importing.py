@@ -30,7 +30,9 @@ async def import_objects(kind: str, file: Path, *, is_dry_run: bool) -> list[dic
     """Publishes every object of ``file``; one row of the answer for each."""
     try:
         objects = read_objects(file)
-    except (OSError, ValueError, csv.Error) as error:
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}; give the path of a JSON or CSV file")
+    except (ValueError, csv.Error) as error:
         fail(f"{file}: {error}")
     rows = []
     async with services_of_now() as services:
@@ -65,13 +67,16 @@ def _typed(row: dict[str, str]) -> dict[str, Any]:
 
 
 def check(kind: str, entry: Any, directory: Directory) -> Any:
-    """The canonical object, of a party hosted here. Raises ``DecodeError`` or ``ValueError``."""
+    """The canonical object, of a party hosted here. Raises ``DecodeError``, ``OcpiError`` or
+    ``ValueError``."""
     if isinstance(entry, dict):
         entry = {"last_updated": "2000-01-01T00:00:00Z", **entry}
     value: Any = CODECS[kind].decode(entry).value
     party = PartyId.of(value.country_code, value.party_id)
     if not directory.is_hosted(party, ROLE_OF[kind]):
         raise ValueError(f"{party} is not hosted here as {ROLE_OF[kind]}: roaming party add {party} ...")
+    if kind == "location":
+        locations.check_ours(value)
     return value
 
 

@@ -14,7 +14,9 @@ from roaming.model.identifiers import PartyId
 from roaming.model.location import EVSE, Capability, Connector, Location, Status
 from roaming.model.party import Role
 from roaming.model.place import GeoLocation
+from roaming.model.tariff import Tariff
 from roaming.modules.locations.service import publish
+from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.module import Services
 from roaming.settings import Settings
 from roaming.stations.bindings import Binding, bind
@@ -98,13 +100,26 @@ async def bind_station(
             )
             for number in range(1, connectors + 1)
         ]
-        await bind_at(services, bindings, place, tariff_id=tariff_id, key_digest=digest)
+        await _check_tariff(services, cpo, tariff_id)
+        try:
+            await bind_at(services, bindings, place, tariff_id=tariff_id, key_digest=digest)
+        except OcpiError as error:
+            fail(str(error))
     return {
         "station": station_id,
         "location": f"{cpo} {place.location_id}",
         "EVSEs": " ".join(b.evse_uid for b in bindings),
         "password": "as given" if password else "the one it presented",
     }
+
+
+async def _check_tariff(services: Services, cpo: PartyId, tariff_id: str) -> None:
+    """An id without a tariff would make every charge free, and nobody would say so."""
+    if not tariff_id:
+        return
+    async with services.database.work() as work:
+        if await read_object(work.connection, "tariffs", object_key(cpo, tariff_id), Tariff) is None:
+            fail(f"{cpo} has no tariff {tariff_id}: roaming tariff import FILE first, or bind without --tariff")
 
 
 async def bind_at(
@@ -121,7 +136,10 @@ async def _with_evses(work: Work, bindings: list[Binding], place: Place, tariff_
     known = await read_object(work.connection, "locations", object_key(cpo, place.location_id), Location)
     evses = list(known.evses) if known is not None else []
     missing = [b for b in bindings if all(b.evse_uid.casefold() != evse.uid.casefold() for evse in evses)]
-    if known is not None and not missing:
+    if tariff_id:
+        bound = {binding.evse_uid.casefold() for binding in bindings}
+        evses = [_priced(evse, tariff_id) if evse.uid.casefold() in bound else evse for evse in evses]
+    if known is not None and not missing and tuple(evses) == known.evses:
         return
     evses += [_evse(work, binding, cpo, tariff_id) for binding in missing]
     if known is not None:
@@ -143,6 +161,11 @@ async def _with_evses(work: Work, bindings: list[Binding], place: Place, tariff_
             last_updated=work.now,
         )
     await publish(work, location)
+
+
+def _priced(evse: EVSE, tariff_id: str) -> EVSE:
+    connectors = tuple(msgspec.structs.replace(connector, tariff_ids=(tariff_id,)) for connector in evse.connectors)
+    return evse if connectors == evse.connectors else msgspec.structs.replace(evse, connectors=connectors)
 
 
 def _evse(work: Work, binding: Binding, cpo: PartyId, tariff_id: str) -> EVSE:

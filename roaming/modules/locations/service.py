@@ -1,9 +1,12 @@
 """What can be done with locations: publish ours, take a partner's, change an EVSE's status."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -44,8 +47,30 @@ class EvseChange(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str
 
 
+def check_ours(location: Location) -> None:
+    """Refuses what partners could not use, or what no charge could be priced by: an unknown time zone, a country that
+    is no three letters, coordinates that lie nowhere. Raises ``InvalidParameters`` that names the field. (OCPI 2.2.1,
+    locations, section 8.3.1; partners' own locations are taken as they come.)"""
+    try:
+        ZoneInfo(location.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidParameters(
+            f"time_zone: {location.time_zone!r} is no IANA time zone; give one such as Europe/Amsterdam"
+        ) from None
+    if re.fullmatch("[A-Z]{3}", location.country) is None:
+        raise InvalidParameters(f"country: {location.country!r} is not ISO 3166-1 alpha-3; give one such as NLD")
+    for name, most in (("latitude", 90), ("longitude", 180)):
+        given = getattr(location.coordinates, name)
+        if re.fullmatch(r"-?\d{1,3}(\.\d{1,10})?", given, re.ASCII) is None or abs(Decimal(given)) > most:
+            raise InvalidParameters(
+                f"coordinates.{name}: {given!r} is not a number of degrees up to {most}; give one such as 51.90500"
+            )
+
+
 async def publish(work: Work, location: Location) -> Location:
-    """Stores a location of a hosted CPO, new or changed, and tells whoever may know. ``last_updated`` is set here."""
+    """Stores a location of a hosted CPO, new or changed, and tells whoever may know. ``last_updated`` is set here.
+    Raises ``InvalidParameters`` for what ``check_ours`` refuses, and for a location of a partner."""
+    check_ours(location)
     key = repository.key_of(PartyId.of(location.country_code, location.party_id), location.id)
     location = msgspec.structs.replace(location, last_updated=next_update(None, work.now))
     kept = await _insert_or_hold(work, key, location, source="", origin=Version.V2_3_0)
