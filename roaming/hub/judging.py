@@ -37,6 +37,7 @@ class Pending:
     is_in_doubt: bool
     correlation_id: str
     created_at: datetime
+    due_at: datetime
 
     @classmethod
     def of(cls, row: Sequence[Any], partner: Partner, rules: Mapping[str, DeliveryRules[Any]]) -> "Pending":
@@ -66,6 +67,7 @@ class Pending:
             is_in_doubt=bool(row[11]),
             correlation_id=row[13],
             created_at=text_to_time(row[14]),
+            due_at=text_to_time(row[15]),
         )
 
     @property

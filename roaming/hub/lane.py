@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from roaming.hub import judging
 from roaming.hub.judging import COLUMNS, Pending, Prepared, Result, prepare
-from roaming.hub.recording import Recorder
+from roaming.hub.recording import NotAsRead, Recorder
 from roaming.hub.sending import Sender
 from roaming.model.version import Version
 from roaming.ocpi.codec import EncodeContext
@@ -198,6 +198,8 @@ class Lane:
             self._pace(result, began)
             self._may_have_more |= result.verdict != Verdict.DELIVERED
             await self._record(result)
+        except NotAsRead:
+            self._may_have_more = True  # as it stands now; another process may have it
         except StoreUnavailable as error:
             logger.warning("delivery_waits", partner=self._partner_id, reason=str(error))
             await asyncio.sleep(REST_SECONDS)

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.hub.judging import Pending, Result, outcome
@@ -24,6 +24,10 @@ _RECORDED = ("state", "attempts", "is_in_doubt", "is_full", "due_at", "done_at",
 _Waiting = asyncio.Future[None]
 
 
+class NotAsRead(Exception):
+    """The row of a record is not as it was claimed: somebody else is sending it, or has."""
+
+
 class Recorder:
     """One for all lanes of a process."""
 
@@ -35,8 +39,8 @@ class Recorder:
 
     async def leaves(self, pending: Pending, seconds: float) -> None:
         """Returns once it stands in the store that a record is about to be sent, which takes ``seconds`` at most: from
-        then on it is in doubt, and nobody asks the partner for it before that time is over. Raises
-        ``StoreUnavailable``."""
+        then on it is in doubt, and nobody asks the partner for it before that time is over. Raises ``NotAsRead``, then
+        it must not be sent, and ``StoreUnavailable``."""
         written = asyncio.get_running_loop().create_future()
         self._leaving.append((pending, seconds, written))
         self._stir()
@@ -67,7 +71,7 @@ class Recorder:
             told = [*(entry[-1] for entry in leaving), *(entry[-1] for entry in ended)]
             try:
                 async with self._services.database.work() as work:
-                    await self._mark(work.connection, [(pending, seconds) for pending, seconds, _ in leaving])
+                    marked = await self._mark(work.connection, [(pending, seconds) for pending, seconds, _ in leaving])
                     left = await self._store(work.connection, [result for result, _ in ended])
             except Exception as error:
                 for waiting in told:
@@ -80,23 +84,32 @@ class Recorder:
                     self._ended.append((result, waiting))
                 elif not waiting.done():
                     waiting.set_result(None)
-            for *_, waiting in leaving:
-                if not waiting.done():
+            for pending, _, waiting in leaving:
+                if waiting.done():
+                    continue
+                if pending.job.id in marked:
                     waiting.set_result(None)
+                else:
+                    waiting.set_exception(NotAsRead(pending.job.id))
             if again:
                 await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _mark(self, connection: AsyncConnection, leaving: Sequence[tuple[Pending, float]]) -> None:
+    async def _mark(self, connection: AsyncConnection, leaving: Sequence[tuple[Pending, float]]) -> set[int]:
         """In doubt from now on, and not due before the attempt can have ended: whoever takes over after a kill must
-        not look for the record while its first sending is still under way."""
+        not look for the record while its first sending is still under way. Returns the ids of those that were still as
+        claimed: a process that lost its lock without knowing it must not send what its successor is sending."""
         if not leaving:
-            return
+            return set()
+        columns = DELIVERIES.c
         hold = timedelta(seconds=max(seconds for _, seconds in leaving) + MARGIN_SECONDS)
-        await connection.execute(
+        as_claimed = [(pending.job.id, pending.due_at) for pending, _ in leaving]
+        marked = await connection.execute(
             update(DELIVERIES)
-            .where(DELIVERIES.c.id.in_([pending.job.id for pending, _ in leaving]))
+            .where(columns.state == "PENDING", tuple_(columns.id, columns.due_at).in_(as_claimed))
             .values(is_in_doubt=True, due_at=self._services.clock.now() + hold)
+            .returning(columns.id)
         )
+        return {row[0] for row in marked}
 
     async def _store(self, connection: AsyncConnection, results: Sequence[Result]) -> list[Result]:
         """Stores them; returns those whose row was not as it had been claimed, or held by somebody."""

@@ -19,8 +19,8 @@ class Sender:
         self._recorder = recorder
 
     async def attempt(self, prepared: Prepared) -> Result:
-        """Sends once, unless there is nothing to send or the partner has it already. Raises ``StoreUnavailable``,
-        then nothing was sent."""
+        """Sends once, unless there is nothing to send or the partner has it already. Raises ``NotAsRead`` and
+        ``StoreUnavailable``, then nothing was sent."""
         pending, request = prepared.pending, prepared.request
         if prepared.error:
             return Result(pending=pending, verdict=Verdict.REFUSED, error=prepared.error)

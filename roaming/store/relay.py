@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy import Table
 
 from contracts.bus.port import Bus, BusUnavailable
-from contracts.envelope import Envelope, MalformedEnvelope, decode
+from contracts.envelope import Envelope, MalformedEnvelope, decode, encode
 from contracts.topics import TOPIC_BY_NAME, Topic
 from roaming.store.bulk import delete_keys
 from roaming.store.database import Database, Work
@@ -59,12 +59,23 @@ class Relay:
             except (KeyError, MalformedEnvelope) as error:
                 unsendable.append((text, f"topic {topic}: {error!r}"))
         for to, envelopes in by_topic.items():
-            await self._bus.publish(to, envelopes)
+            unsendable += await self._publish(to, envelopes)
         async with self._database.work() as work:
             for text, reason in unsendable:
                 await self._bury(work, text, reason)
             await delete_keys(work.connection, OUTBOX, "id", [row[0] for row in rows])
         return len(rows)
+
+    async def _publish(self, to: Topic, envelopes: list[Envelope]) -> list[tuple[str, str]]:
+        """Publishes in order and returns (envelope, reason) of those that the bus will never take, such as one too
+        large: it must not hold up everything behind it."""
+        try:
+            await self._bus.publish(to, envelopes)
+        except ValueError as error:
+            if len(envelopes) == 1:
+                return [(encode(envelopes[0]).decode(), f"topic {to.name}: {error}")]
+            return [refused for envelope in envelopes for refused in await self._publish(to, [envelope])]
+        return []
 
     async def _bury(self, work: Work, text: str, reason: str) -> None:
         """A row of another release must not hold up everything behind it."""

@@ -254,6 +254,22 @@ async def test_records_arrive_all_in_order_and_once_through_every_fault(services
     assert door.looked_up >= 2
 
 
+async def test_who_lost_the_lock_unknowingly_does_not_send_what_the_successor_sends(services: Services) -> None:
+    """Both read the record while it was due; the second to leave is stopped, and not in doubt either."""
+    await connect(services, "ems", "http://127.0.0.1:1")
+    await change(services, "r", "r", kind="records")
+    locks = locks_of(services.database)
+    assert await FanOut(services, MODULES, locks).fan_out_once()
+    await locks.close()
+    partner = (await services.directory.current()).partners["ems"]
+    (row,) = await services.database.reader.fetch(f"SELECT {judging.COLUMNS} FROM deliveries")
+    pending = judging.Pending.of(row, partner, {module.id: module.delivery for module in MODULES if module.delivery})
+    first, second = recording.Recorder(services), recording.Recorder(services)
+    await first.leaves(pending, 0.5)
+    with pytest.raises(recording.NotAsRead):
+        await second.leaves(pending, 0.5)
+
+
 async def test_what_is_refused_is_kept_for_people_and_holds_nothing_up(services: Services) -> None:
     door = Door(plan=["2001"])
     async with ScriptedPartner(door) as partner:

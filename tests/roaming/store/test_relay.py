@@ -33,8 +33,13 @@ class RecordingBus:
     def __init__(self) -> None:
         self.taken: list[tuple[str, Envelope]] = []
         self.fails_after: int | None = None
+        self.never: set[str] = set()
+        """Infos of messages that no broker would take."""
 
     async def publish(self, topic: Topic, envelopes: Sequence[Envelope]) -> None:
+        for envelope in envelopes:
+            if any(info.encode() in bytes(envelope.body) for info in self.never):
+                raise ValueError(f"{envelope.type} {envelope.id} is too large")
         for envelope in envelopes:
             if self.fails_after is not None and len(self.taken) >= self.fails_after:
                 raise BusUnavailable("the broker is away")
@@ -256,3 +261,15 @@ async def test_of_two_processes_one_relays_and_the_other_takes_over_when_it_is_k
             process.kill()
             process.wait()
         await database.close()
+
+
+async def test_a_message_that_no_broker_takes_holds_nothing_up(
+    database: Database, bus: RecordingBus, relay: Relay
+) -> None:
+    ids = await say(database, "one", "far too large", "three")
+    bus.never = {"far too large"}
+    assert await relay.relay_once() == 3
+    assert bus.ids() == [ids[0], ids[2]]
+    (letter,) = await list_dead(database.reader)
+    assert letter.error.endswith("is too large")
+    assert await relay.relay_once() == 0
