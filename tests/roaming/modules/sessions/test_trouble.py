@@ -49,7 +49,7 @@ async def spoil_place(hub: HubInProcess) -> None:
         spoilt = (
             "UPDATE locations SET document = replace(document, 'Europe/Paris', 'Mars/Base') WHERE object_id = 'AT-BAD'"
         )
-        changed = await work.connection.execute(text(f"{spoilt} WHERE object_id = 'AT-BAD'"))
+        changed = await work.connection.execute(text(spoilt))
         assert changed.rowcount == 1
 
 
