@@ -46,14 +46,14 @@ async def as_operator(hub: Hub, *arguments: str) -> Any:
 async def set_up(hub: Hub, partner: Partner, folder: Path) -> None:
     """A CPO with a tariff and two stations, one at each adapter, and a partner who has registered."""
     await as_operator(hub, "party", "add", "NL-HUB", "--role", "CPO", "--name", "Hub Charging")
-    for station in ("ONE-001", "TWO-001"):
-        place = ("--party", "NL-HUB", "--location", "HARBOUR", "--tariff", "PLAIN")
-        await as_operator(hub, "station", "bind", station, *place, "--password", PASSWORD)
     added = await as_operator(hub, "partner", "add", "sandbox", "--party", "DE-SBX")
     await partner.emsp.register(hub.versions_url, added["TOKEN_A"])
     tariff = folder / "tariff.json"
     tariff.write_text(json.dumps(TARIFF))
     await as_operator(hub, "tariff", "import", str(tariff))
+    for station in ("ONE-001", "TWO-001"):
+        place = ("--party", "NL-HUB", "--location", "HARBOUR", "--tariff", "PLAIN")
+        await as_operator(hub, "station", "bind", station, *place, "--password", PASSWORD)
 
 
 @asynccontextmanager
