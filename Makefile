@@ -63,6 +63,11 @@ lint: .venv/project ## style, types, import rules, stale contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m contracts.export --check
+	$(BIN)/python -m tests.openapi --check
+
+.PHONY: openapi
+openapi: .venv/project ## write the OpenAPI documents of the OCPI interfaces anew: contracts/api/ocpi-*.json
+	$(BIN)/python -m tests.openapi
 
 .PHONY: fmt
 fmt: .venv/project ## format, and mend what can be mended by a machine

@@ -18,6 +18,7 @@ from roaming.model.party import InterfaceRole
 from roaming.model.time import Clock
 from roaming.model.version import Version
 from roaming.ocpi.codec import EncodeContext, Loss
+from roaming.ocpi.content import Content, Parameter
 from roaming.ocpi.dialect import Dialect
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.pulling import PullPace, PullRules
@@ -127,6 +128,18 @@ class Route:
     versions: tuple[Version, ...] = ALL_VERSIONS
     is_open_to_registration: bool = False
     """TOKEN_A is good here (versions and credentials only)."""
+    takes: Content | None = None
+    """The body of a request."""
+    gives: Content | None = None
+    """The ``data`` of an answer."""
+    successes: tuple[int, ...] = (200,)
+    """HTTP statuses of a success."""
+    parameters: tuple[Parameter, ...] = ()
+    """In the query, besides those of pages; or what is known of one in the path."""
+    refusals: tuple[int, ...] = ()
+    """HTTP statuses of refusals besides those of every route, such as 405 where it depends on the caller."""
+    response_headers: tuple[str, ...] = ()
+    """On a success, besides those of every answer."""
 
 
 class DeliveryKind(StrEnum):

@@ -184,13 +184,19 @@ class Joint:
     """Fields and attributes that only make sense together: the way out of a table for what no line can say.
 
     ``encode(object, writing, prefix)`` gives the fields; ``decode(fields, reading, prefix)`` the attributes, from
-    those of ``wires`` that the body has (never ``null``), and checks what is required.
+    those of ``wires`` that the body has (never ``null``), and checks what is required. ``shown`` is what the documents
+    say of each of ``wires``.
     """
 
     wires: tuple[str, ...]
     attributes: tuple[str, ...]
     encode: Callable[[Any, Writing, str], Mapping[str, Any]]
     decode: Callable[[Body, Reading, str], Mapping[str, Any]]
+    shown: tuple[Field, ...]
+
+    def __post_init__(self) -> None:
+        if {line.wire for line in self.shown} != set(self.wires):
+            raise TypeError(f"say what each of {', '.join(self.wires)} looks like")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from roaming.modules.cdrs import repository, service
 from roaming.ocpi.addresses import join
 from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import parse_json
+from roaming.ocpi.content import Content
 from roaming.ocpi.listing import answer_list, answer_own
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 
@@ -47,14 +48,33 @@ async def get(request: OcpiRequest) -> OcpiResponse:
     )
 
 
+_CDR = Content.of(service.CODECS)
+
 ROUTES: tuple[Route, ...] = (
-    Route(method="GET", path="", interface=InterfaceRole.SENDER, handle=list_cdrs, summary="List CDRs of your tokens"),
-    Route(method="POST", path="", interface=InterfaceRole.RECEIVER, handle=post, summary="Take a CDR"),
+    Route(
+        method="GET",
+        path="",
+        interface=InterfaceRole.SENDER,
+        handle=list_cdrs,
+        summary="List CDRs of your tokens",
+        gives=_CDR.listed,
+    ),
+    Route(
+        method="POST",
+        path="",
+        interface=InterfaceRole.RECEIVER,
+        handle=post,
+        summary="Take a CDR",
+        takes=_CDR,
+        successes=(200, 201),
+        response_headers=("Location",),
+    ),
     Route(
         method="GET",
         path="/{country_code}/{party_id}/{cdr_id}",
         interface=InterfaceRole.RECEIVER,
         handle=get,
         summary="A CDR as stored here: the address that a POST answers with",
+        gives=_CDR,
     ),
 )

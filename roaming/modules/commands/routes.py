@@ -4,7 +4,9 @@ from roaming.model.command import CommandType
 from roaming.model.party import InterfaceRole
 from roaming.modules.commands import sending, service
 from roaming.ocpi.codec import parse_json
+from roaming.ocpi.content import Content, Parameter
 from roaming.ocpi.errors import NotFound
+from roaming.ocpi.kinds import Choice
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 
 
@@ -26,6 +28,17 @@ def _name(request: OcpiRequest) -> CommandType:
     return CommandType(name)
 
 
+_COMMAND = Content.one_of({version: codecs.CODECS.values() for version, codecs in service.CODECS.items()})
+_NAMES = tuple(
+    Parameter(
+        name="command",
+        kind=Choice(frozenset(codecs.CODECS)),
+        description="What the station is to do.",
+        versions=(version,),
+    )
+    for version, codecs in service.CODECS.items()
+)
+
 ROUTES: tuple[Route, ...] = (
     Route(
         method="POST",
@@ -33,6 +46,9 @@ ROUTES: tuple[Route, ...] = (
         interface=InterfaceRole.RECEIVER,
         handle=post,
         summary="Ask a station to do something",
+        takes=_COMMAND,
+        gives=Content.of(service.RESPONSE_CODECS),
+        parameters=_NAMES,
     ),
     Route(
         method="POST",
@@ -40,5 +56,7 @@ ROUTES: tuple[Route, ...] = (
         interface=InterfaceRole.SENDER,
         handle=post_result,
         summary="The result of a command of ours",
+        takes=Content.of(service.RESULT_CODECS),
+        parameters=_NAMES,
     ),
 )

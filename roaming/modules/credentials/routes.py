@@ -1,8 +1,11 @@
 """Endpoints of credentials (OCPI 2.2.1, credentials). Open to TOKEN_A."""
 
+from typing import Any
+
 from roaming.model.party import InterfaceRole
 from roaming.modules.credentials import service
 from roaming.ocpi.codec import parse_json
+from roaming.ocpi.content import Content
 from roaming.ocpi.errors import MethodNotAllowed
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 
@@ -39,7 +42,10 @@ def _must_be_registered(request: OcpiRequest) -> None:
         raise MethodNotAllowed("you are not registered: POST your credentials first", allowed=("POST",))
 
 
-def _route(method: str, handle: object, summary: str) -> Route:
+_OURS = Content.of(service.CODECS)
+
+
+def _route(method: str, handle: object, summary: str, **declared: Any) -> Route:
     return Route(
         method=method,
         path="",
@@ -47,12 +53,13 @@ def _route(method: str, handle: object, summary: str) -> Route:
         handle=handle,  # type: ignore[arg-type]
         summary=summary,
         is_open_to_registration=True,
+        **declared,
     )
 
 
 ROUTES: tuple[Route, ...] = (
-    _route("GET", get, "Our credentials"),
-    _route("POST", post, "Register"),
-    _route("PUT", put, "Renew a registration"),
-    _route("DELETE", delete, "Leave"),
+    _route("GET", get, "Our credentials", gives=_OURS),
+    _route("POST", post, "Register", takes=_OURS, gives=_OURS, successes=(201,), refusals=(405,)),
+    _route("PUT", put, "Renew a registration", takes=_OURS, gives=_OURS, refusals=(405,)),
+    _route("DELETE", delete, "Leave", refusals=(405,)),
 )

@@ -6,6 +6,7 @@ from roaming.model.party import InterfaceRole
 from roaming.modules.hubclientinfo import repository, service
 from roaming.ocpi.authorization import party_of_address
 from roaming.ocpi.codec import parse_json
+from roaming.ocpi.content import Content
 from roaming.ocpi.errors import NotFound
 from roaming.ocpi.listing import answer_list
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
@@ -37,6 +38,7 @@ def _party(request: OcpiRequest) -> PartyId:
     return party_of_address(request.path["country_code"], request.path["party_id"])
 
 
+_INFO = Content.of(service.CODECS)
 _ONE = "/{country_code}/{party_id}"
 
 ROUTES: tuple[Route, ...] = (
@@ -46,6 +48,7 @@ ROUTES: tuple[Route, ...] = (
         interface=InterfaceRole.SENDER,
         handle=list_clients,
         summary="List the parties that can be reached through this hub",
+        gives=_INFO.listed,
     ),
     Route(
         method="GET",
@@ -53,6 +56,7 @@ ROUTES: tuple[Route, ...] = (
         interface=InterfaceRole.RECEIVER,
         handle=get,
         summary="A party behind your hub, as stored here",
+        gives=_INFO,
     ),
     Route(
         method="PUT",
@@ -60,5 +64,7 @@ ROUTES: tuple[Route, ...] = (
         interface=InterfaceRole.RECEIVER,
         handle=put,
         summary="Tell of a party behind your hub",
+        takes=_INFO,
+        successes=(200, 201),
     ),
 )

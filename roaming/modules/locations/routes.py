@@ -9,6 +9,7 @@ from roaming.model.party import InterfaceRole, Role
 from roaming.modules.locations import repository, service
 from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import parse_json
+from roaming.ocpi.content import Content
 from roaming.ocpi.errors import NotFound
 from roaming.ocpi.listing import answer_list
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
@@ -77,6 +78,11 @@ def _path(request: OcpiRequest) -> Sequence[str]:
     return [request.path[level] for level in _LEVELS if level in request.path]
 
 
+_CONTENTS = tuple(
+    Content.of(codecs) for codecs in (service.LOCATION_CODECS, service.EVSE_CODECS, service.CONNECTOR_CODECS)
+)
+
+
 def _at_levels(method: str, prefix: str, interface: InterfaceRole, handle: object, summary: str) -> list[Route]:
     paths = [prefix + "".join(f"/{{{level}}}" for level in _LEVELS[:depth]) for depth in (1, 2, 3)]
     names = ("Location", "EVSE", "Connector")
@@ -87,15 +93,25 @@ def _at_levels(method: str, prefix: str, interface: InterfaceRole, handle: objec
             interface=interface,
             handle=handle,  # type: ignore[arg-type]
             summary=summary.format(name),
+            takes=None if method == "GET" else content.partial if method == "PATCH" else content,
+            gives=content if method == "GET" else None,
+            successes=(200, 201) if method == "PUT" else (200,),
         )
-        for path, name in zip(paths, names, strict=True)
+        for path, name, content in zip(paths, names, _CONTENTS, strict=True)
     ]
 
 
 _THEIRS = "/{country_code}/{party_id}"
 
 ROUTES: tuple[Route, ...] = (
-    Route(method="GET", path="", interface=InterfaceRole.SENDER, handle=list_locations, summary="List our Locations"),
+    Route(
+        method="GET",
+        path="",
+        interface=InterfaceRole.SENDER,
+        handle=list_locations,
+        summary="List our Locations",
+        gives=_CONTENTS[0].listed,
+    ),
     *_at_levels("GET", "", InterfaceRole.SENDER, get_ours, "One {} of ours"),
     *_at_levels("GET", _THEIRS, InterfaceRole.RECEIVER, get_theirs, "A {} as stored here"),
     *_at_levels("PUT", _THEIRS, InterfaceRole.RECEIVER, put, "Store or replace a {}"),

@@ -2,11 +2,12 @@
 
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
-from roaming.model.session import Session
+from roaming.model.session import ChargingPreferencesResponse, Session
 from roaming.model.version import Version
 from roaming.modules.sessions import repository, service
 from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import dump_json, parse_json
+from roaming.ocpi.content import Content
 from roaming.ocpi.listing import answer_list, answer_own
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 
@@ -82,20 +83,45 @@ def _owner(request: OcpiRequest) -> PartyId:
     return check_owner(request.partner, request.path["country_code"], request.path["party_id"], Role.CPO)
 
 
+_SESSION = Content.of(service.CODECS)
 _ONE = "/{country_code}/{party_id}/{session_id}"
 _SENDER, _RECEIVER = InterfaceRole.SENDER, InterfaceRole.RECEIVER
 
 ROUTES: tuple[Route, ...] = (
-    Route(method="GET", path="", interface=_SENDER, handle=list_sessions, summary="List Sessions of your tokens"),
+    Route(
+        method="GET",
+        path="",
+        interface=_SENDER,
+        handle=list_sessions,
+        summary="List Sessions of your tokens",
+        gives=_SESSION.listed,
+    ),
     Route(
         method="PUT",
         path="/{session_id}/charging_preferences",
         interface=_SENDER,
         handle=charging_preferences,
         summary="Say what the driver wants of a running charge",
+        takes=Content.of(service.PREFERENCES_CODECS),
+        gives=Content.word_of(ChargingPreferencesResponse),
         versions=(Version.V2_2_1, Version.V2_3_0),
     ),
-    Route(method="GET", path=_ONE, interface=_RECEIVER, handle=get, summary="A Session as stored here"),
-    Route(method="PUT", path=_ONE, interface=_RECEIVER, handle=put, summary="Store or replace a Session"),
-    Route(method="PATCH", path=_ONE, interface=_RECEIVER, handle=patch, summary="Change a Session, add its periods"),
+    Route(method="GET", path=_ONE, interface=_RECEIVER, handle=get, summary="A Session as stored here", gives=_SESSION),
+    Route(
+        method="PUT",
+        path=_ONE,
+        interface=_RECEIVER,
+        handle=put,
+        summary="Store or replace a Session",
+        takes=_SESSION,
+        successes=(200, 201),
+    ),
+    Route(
+        method="PATCH",
+        path=_ONE,
+        interface=_RECEIVER,
+        handle=patch,
+        summary="Change a Session, add its periods",
+        takes=_SESSION.partial,
+    ),
 )

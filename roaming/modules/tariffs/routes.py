@@ -7,6 +7,7 @@ from roaming.model.version import Version
 from roaming.modules.tariffs import repository, service
 from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import parse_json
+from roaming.ocpi.content import Content
 from roaming.ocpi.listing import answer_list, answer_own
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 
@@ -53,18 +54,42 @@ def _owner(request: OcpiRequest) -> PartyId:
     return check_owner(request.partner, request.path["country_code"], request.path["party_id"], Role.CPO)
 
 
+_TARIFF = Content.of(service.CODECS)
 _ONE = "/{country_code}/{party_id}/{tariff_id}"
 
 ROUTES: tuple[Route, ...] = (
-    Route(method="GET", path="", interface=InterfaceRole.SENDER, handle=list_tariffs, summary="List our Tariffs"),
-    Route(method="GET", path=_ONE, interface=InterfaceRole.RECEIVER, handle=get, summary="A Tariff as stored here"),
-    Route(method="PUT", path=_ONE, interface=InterfaceRole.RECEIVER, handle=put, summary="Store or replace a Tariff"),
+    Route(
+        method="GET",
+        path="",
+        interface=InterfaceRole.SENDER,
+        handle=list_tariffs,
+        summary="List our Tariffs",
+        gives=_TARIFF.listed,
+    ),
+    Route(
+        method="GET",
+        path=_ONE,
+        interface=InterfaceRole.RECEIVER,
+        handle=get,
+        summary="A Tariff as stored here",
+        gives=_TARIFF,
+    ),
+    Route(
+        method="PUT",
+        path=_ONE,
+        interface=InterfaceRole.RECEIVER,
+        handle=put,
+        summary="Store or replace a Tariff",
+        takes=_TARIFF,
+        successes=(200, 201),
+    ),
     Route(
         method="PATCH",
         path=_ONE,
         interface=InterfaceRole.RECEIVER,
         handle=patch,
         summary="Change fields of a Tariff",
+        takes=_TARIFF.partial,
         versions=(Version.V2_1_1,),
     ),
     Route(method="DELETE", path=_ONE, interface=InterfaceRole.RECEIVER, handle=delete, summary="Remove a Tariff"),

@@ -2,10 +2,12 @@
 
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
-from roaming.model.token import Token
+from roaming.model.token import Token, TokenType
 from roaming.modules.tokens import repository, service
 from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import parse_json
+from roaming.ocpi.content import Content, Parameter
+from roaming.ocpi.kinds import Choice
 from roaming.ocpi.listing import answer_list, answer_own
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 
@@ -65,19 +67,49 @@ def _type(request: OcpiRequest) -> str:
     return request.query.get("type") or "RFID"
 
 
+_TOKEN = Content.of(service.CODECS)
+_TYPE = (Parameter(name="type", kind=Choice.of(TokenType), description="The type of the token, RFID when left out."),)
 _ONE = "/{country_code}/{party_id}/{token_uid}"
 _SENDER, _RECEIVER = InterfaceRole.SENDER, InterfaceRole.RECEIVER
 
 ROUTES: tuple[Route, ...] = (
-    Route(method="GET", path="", interface=_SENDER, handle=list_tokens, summary="List our Tokens"),
+    Route(method="GET", path="", interface=_SENDER, handle=list_tokens, summary="List our Tokens", gives=_TOKEN.listed),
     Route(
         method="POST",
         path="/{token_uid}/authorize",
         interface=_SENDER,
         handle=authorize,
         summary="May this token charge, here and now?",
+        takes=Content.of(service.REFERENCES_CODECS, is_required=False),
+        gives=Content.of(service.INFO_CODECS),
+        parameters=_TYPE,
     ),
-    Route(method="GET", path=_ONE, interface=_RECEIVER, handle=get, summary="A Token as stored here"),
-    Route(method="PUT", path=_ONE, interface=_RECEIVER, handle=put, summary="Store or replace a Token"),
-    Route(method="PATCH", path=_ONE, interface=_RECEIVER, handle=patch, summary="Change fields of a Token"),
+    Route(
+        method="GET",
+        path=_ONE,
+        interface=_RECEIVER,
+        handle=get,
+        summary="A Token as stored here",
+        gives=_TOKEN,
+        parameters=_TYPE,
+    ),
+    Route(
+        method="PUT",
+        path=_ONE,
+        interface=_RECEIVER,
+        handle=put,
+        summary="Store or replace a Token",
+        takes=_TOKEN,
+        successes=(200, 201),
+        parameters=_TYPE,
+    ),
+    Route(
+        method="PATCH",
+        path=_ONE,
+        interface=_RECEIVER,
+        handle=patch,
+        summary="Change fields of a Token",
+        takes=_TOKEN.partial,
+        parameters=_TYPE,
+    ),
 )

@@ -6,6 +6,7 @@ from typing import Any
 from roaming.model.party import InterfaceRole
 from roaming.model.version import Version
 from roaming.ocpi.codec import dump_json
+from roaming.ocpi.content import Content
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route, Services, module_path
 
 
@@ -38,6 +39,47 @@ def endpoints_of(services: Services, version: Version) -> list[dict[str, Any]]:
     return endpoints
 
 
+_ADDRESS = {"type": "string", "format": "uri"}
+_VERSION = {"type": "string", "enum": [version.value for version in Version]}
+_VERSIONS = Content(
+    schema={
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["version", "url"],
+            "properties": {"version": _VERSION, "url": _ADDRESS},
+        },
+    },
+    example=[{"version": "2.2.1", "url": "https://hub.example/ocpi/2.2.1"}],
+)
+_DETAILS = Content(
+    schema={
+        "type": "object",
+        "required": ["version", "endpoints"],
+        "properties": {
+            "version": _VERSION,
+            "endpoints": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["identifier", "url"],
+                    "properties": {
+                        "identifier": {"type": "string"},
+                        "role": {"enum": [role.value for role in InterfaceRole], "description": "Since 2.2."},
+                        "url": _ADDRESS,
+                    },
+                },
+            },
+        },
+    },
+    example={
+        "version": "2.2.1",
+        "endpoints": [
+            {"identifier": "locations", "role": "SENDER", "url": "https://hub.example/ocpi/2.2.1/sender/locations"}
+        ],
+    },
+)
+
 ROUTES: tuple[Route, ...] = (
     Route(
         method="GET",
@@ -45,6 +87,7 @@ ROUTES: tuple[Route, ...] = (
         interface=InterfaceRole.SENDER,
         handle=list_versions,
         summary="The OCPI versions offered",
+        gives=_VERSIONS,
         is_open_to_registration=True,
     ),
     Route(
@@ -53,6 +96,7 @@ ROUTES: tuple[Route, ...] = (
         interface=InterfaceRole.SENDER,
         handle=version_details,
         summary="The endpoints of a version",
+        gives=_DETAILS,
         is_open_to_registration=True,
     ),
 )

@@ -132,6 +132,11 @@ class FirstOf:
 
     kind: Id
 
+    @property
+    def shown(self) -> Id:
+        """What it is on the wire."""
+        return self.kind
+
     def decode(self, value: Any, reading: Reading, prefix: str, name: str) -> tuple[str, ...]:
         return (self.kind.decode(value, reading, prefix, name),)
 
@@ -276,6 +281,11 @@ class LocationType:
 
     words: Choice
 
+    @property
+    def shown(self) -> Choice:
+        """What it is on the wire."""
+        return self.words
+
     def decode(self, value: Any, reading: Reading, prefix: str, name: str) -> str | None:
         word = self.words.decode(value, reading, prefix, name)
         if word == "OTHER":
@@ -291,6 +301,11 @@ class PostalCode:
     """Required in 2.1.1, so partners send ``""`` where a place has none."""
 
     text: Text
+
+    @property
+    def shown(self) -> Text:
+        """What it is on the wire."""
+        return self.text
 
     def decode(self, value: Any, reading: Reading, prefix: str, name: str) -> str | None:
         if value == "":

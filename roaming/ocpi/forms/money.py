@@ -66,12 +66,24 @@ def _from_vat(fields: Mapping[str, Any], reading: Reading, prefix: str) -> Mappi
     return {"before_taxes": before_taxes, "taxes": taxes}
 
 
-PRICE_221 = Form(Price, Joint(("excl_vat", "incl_vat"), ("before_taxes", "taxes"), _to_vat, _from_vat))
+PRICE_221 = Form(
+    Price,
+    Joint(
+        ("excl_vat", "incl_vat"),
+        ("before_taxes", "taxes"),
+        _to_vat,
+        _from_vat,
+        (one("excl_vat", NUMBER), maybe("incl_vat", NUMBER)),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class BareNumber:
     """Price in 2.1.1: a number without taxes; that of a credit is negative and cannot be said."""
+
+    shown = NUMBER
+    """What it is on the wire."""
 
     def decode(self, value: Any, reading: Reading, prefix: str, name: str) -> Price:
         return Price(before_taxes=NUMBER.decode(value, reading, prefix, name))

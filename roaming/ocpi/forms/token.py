@@ -83,5 +83,5 @@ def _from_auth_id(fields: Mapping[str, Any], reading: Reading, prefix: str) -> M
     return {"cdr_token": token}
 
 
-AUTH_ID = Joint(("auth_id",), ("cdr_token",), _to_auth_id, _from_auth_id)
+AUTH_ID = Joint(("auth_id",), ("cdr_token",), _to_auth_id, _from_auth_id, (one("auth_id", ID_36),))
 """Session and CDR of 2.1.1. Several tokens may share a contract; which one is meant the context must know."""

@@ -23,7 +23,7 @@ from roaming.ocpi.forms.quoted_location import QuotedPlace, read_ids, read_place
 from roaming.ocpi.forms.tariff import TARIFF_211
 from roaming.ocpi.forms.token import AUTH_ID
 from roaming.ocpi.kinds import Id
-from roaming.ocpi.rules import FromContext, Given, Joint
+from roaming.ocpi.rules import FromContext, Given, Joint, one
 from roaming.ocpi.translation import DecodeError, EncodeError, FindingCode, Reading, Writing
 
 NOT_AVAILABLE = "#NA"
@@ -191,7 +191,7 @@ CDR_FORM = (
         Given("country_code", FromContext("country_code")),
         Given("party_id", FromContext("party_id")),
         AUTH_ID,
-        Joint(("location",), ("cdr_location",), _write_place, _read_place),
+        Joint(("location",), ("cdr_location",), _write_place, _read_place, (one("location", LOCATION_211),)),
     )
     .rename(end_date_time="stop_date_time")
     .retype(

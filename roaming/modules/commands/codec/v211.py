@@ -22,6 +22,9 @@ ID_39 = Id(39)
 class NumericId:
     """reservation_id: an int here, text since 2.2. Text that is no plain number must be mapped before."""
 
+    shown = WHOLE
+    """What it is on the wire."""
+
     def decode(self, value: Any, reading: Reading, prefix: str, name: str) -> str:
         return str(WHOLE.decode(value, reading, prefix, name))
 

@@ -33,6 +33,8 @@ def _read_party(fields: Mapping[str, Any], reading: Reading, prefix: str) -> Map
     return {"roles": (CredentialsRole(role=reading.context.role, **values),)}
 
 
-CREDENTIALS = v221.CREDENTIALS.replace(Joint(_PARTY, ("roles",), _write_party, _read_party))
+CREDENTIALS = v221.CREDENTIALS.replace(
+    Joint(_PARTY, ("roles",), _write_party, _read_party, tuple(v221.CREDENTIALS_ROLE.field(name) for name in _PARTY))
+)
 
 CODEC = Codec(Version.V2_1_1, CREDENTIALS)

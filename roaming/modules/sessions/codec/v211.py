@@ -7,11 +7,12 @@ from roaming.model.session import Session
 from roaming.model.version import Version
 from roaming.modules.sessions.codec import v221, v230
 from roaming.ocpi.codec import Codec
+from roaming.ocpi.forms.location import LOCATION_211
 from roaming.ocpi.forms.money import PRICE_211
 from roaming.ocpi.forms.period import AUTH_METHOD_211, CHARGING_PERIOD_211
 from roaming.ocpi.forms.quoted_location import read_ids, read_place, with_only, write_location
 from roaming.ocpi.forms.token import AUTH_ID
-from roaming.ocpi.rules import FromContext, Given, Joint
+from roaming.ocpi.rules import FromContext, Given, Joint, one
 from roaming.ocpi.translation import DecodeError, EncodeError, Reading, Writing
 
 
@@ -41,7 +42,13 @@ SESSION = (
         Given("country_code", FromContext("country_code")),
         Given("party_id", FromContext("party_id")),
         AUTH_ID,
-        Joint(("location",), ("location_id", "evse_uid", "connector_id"), _write_place, _read_place),
+        Joint(
+            ("location",),
+            ("location_id", "evse_uid", "connector_id"),
+            _write_place,
+            _read_place,
+            (one("location", LOCATION_211),),
+        ),
     )
     .rename(start_date_time="start_datetime", end_date_time="end_datetime")
     .retype(
