@@ -16,6 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
+from roaming.partners.agreements import Decision, Kind, Rulebook, Thing, Viewer
+from roaming.partners.rules import read_rulebook
+from roaming.partners.views import View, view_of
 from roaming.store.columns import text_to_time
 from roaming.store.database import Database
 
@@ -91,6 +94,8 @@ class Directory:
     hosted: tuple[PartyRole, ...] = ()
     agreements: frozenset[tuple[PartyId, PartyId]] = frozenset()
     """Active pairs (CPO, eMSP)."""
+    rulebook: Rulebook = field(default_factory=Rulebook)
+    """What agreements leave out, and at which price they offer the rest."""
 
     def may_exchange(self, *, cpo: PartyId, emsp: PartyId) -> bool:
         """Whether an agreement between the two is in force."""
@@ -168,6 +173,71 @@ class Directory:
                 found.append((partner, cpo))
         return tuple(found)
 
+    def view(self, partner: Partner, owner: PartyId) -> View:
+        """What ``partner`` sees of ``owner``: the one place that lists, GETs and pushes of all modules ask."""
+        found = self._views.get((partner.id, owner))
+        if found is None:
+            takers = [p for p in partner.parties(*RECEIVING_ROLES) if self.may_exchange(cpo=owner, emsp=p)]
+            is_told = any(
+                self.rulebook.decide(
+                    Viewer(partner_id=partner.id, party=cpo),
+                    Thing(kind=Kind.TOKENS, owner=owner),
+                    has_agreement=self.may_exchange(cpo=cpo, emsp=owner),
+                ).is_allowed
+                for cpo in partner.parties(Role.CPO)
+            )
+            found = self._views[partner.id, owner] = view_of(
+                self.rulebook, partner.id, owner, takers=takers, is_told=is_told
+            )
+        return found
+
+    @cached_property
+    def _views(self) -> dict[tuple[str, PartyId], View]:
+        return {}
+
+    def decide(self, partner: Partner, thing: Thing) -> Decision:
+        """Whether ``partner`` may see or use ``thing``, for one of its parties at least, and which rule decided;
+        whether the owner is hosted here or by another partner."""
+        decisions = [
+            self.rulebook.decide(
+                Viewer(partner_id=partner.id, party=party), thing, has_agreement=self._has_agreement(party, thing)
+            )
+            for party in partner.parties()
+        ]
+        nothing = Decision(is_allowed=False, has_agreement=False, viewer=None)
+        return max(decisions, key=lambda found: (found.is_allowed, found.has_agreement), default=nothing)
+
+    def _has_agreement(self, party: PartyId, thing: Thing) -> bool:
+        if self.may_exchange(cpo=thing.owner, emsp=party):
+            return True
+        return thing.kind == Kind.TOKENS and self.may_exchange(cpo=party, emsp=thing.owner)
+
+    def may_charge(
+        self, *, cpo: PartyId, emsp: PartyId, location_id: str = "", evse_uids: Sequence[str] = ("",)
+    ) -> bool:
+        """Whether drivers of ``emsp`` may charge with ``cpo``, at one of these EVSEs at least: by agreement, and by the
+        rules of both."""
+        if not self.may_exchange(cpo=cpo, emsp=emsp):
+            return False
+        if not self.rulebook.rules:
+            return True
+        theirs = Viewer(partner_id=self._partner_id(emsp), party=emsp)
+        ours = Viewer(partner_id=self._partner_id(cpo), party=cpo)
+        if not self.rulebook.decide(ours, Thing(kind=Kind.TOKENS, owner=emsp), has_agreement=True).is_allowed:
+            return False
+        return any(
+            self.rulebook.decide(
+                theirs,
+                Thing(kind=Kind.TOKENS, owner=cpo, object_id=location_id, evse_uid=uid),
+                has_agreement=True,
+            ).is_allowed
+            for uid in evse_uids or ("",)
+        )
+
+    def _partner_id(self, party: PartyId) -> str:
+        partner = self.partner_of(party)
+        return partner.id if partner is not None else ""
+
     def party_role(self, party: PartyId, role: str) -> PartyRole | None:
         """What we know of a party in a role, ours or a partner's."""
         everyone = [*self.hosted, *(r for partner in self.partners.values() for r in partner.roles)]
@@ -232,6 +302,7 @@ async def _load(fetch: Callable[[str], Awaitable[Sequence[Any]]], revision: int)
         "SELECT country_code, party_id, role, name, website FROM parties ORDER BY country_code, party_id, role"
     )
     agreements = await fetch("SELECT cpo, emsp FROM agreements WHERE is_active")
+    rulebook = await read_rulebook(fetch)
     known = {row[0]: _partner(row) for row in partners}
     ours = tuple(PartyRole(party=PartyId(row[0], row[1]), role=row[2], name=row[3], website=row[4]) for row in hosted)
     agreed = [(_kept(row[0]), _kept(row[1])) for row in agreements]
@@ -240,6 +311,7 @@ async def _load(fetch: Callable[[str], Awaitable[Sequence[Any]]], revision: int)
         partners=known,
         hosted=ours,
         agreements=_that_can_be_kept(agreed, known.values(), {entry.party for entry in ours}),
+        rulebook=rulebook,
     )
 
 

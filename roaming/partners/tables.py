@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, Column, Integer, Text
+from sqlalchemy import Boolean, Column, Index, Integer, Text
 from sqlmodel import Field, SQLModel
 
 from roaming.store.columns import UtcDateTime
@@ -75,6 +75,67 @@ class AgreementRow(SQLModel, table=True):
     emsp: str = Field(primary_key=True)
     is_active: bool = Field(default=True, sa_column=Column(Boolean, nullable=False))
     since: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class RuleRow(SQLModel, table=True):
+    """One rule: see ``agreements.Rule``. Of a subject, an object and a command there is one that allows or denies, and
+    one that prices."""
+
+    __tablename__ = "rules"
+    __table_args__ = {"sqlite_autoincrement": True}  # people know rules by their number
+
+    id: int | None = Field(default=None, primary_key=True)
+    place: str = Field(unique=True)
+    effect: str
+    subject_kind: int
+    subject: str
+    kind: str
+    owner: str
+    """``NL-TNM``; empty for a group of locations."""
+    location_group: str
+    object_id: str
+    evse_uid: str
+    command: str
+    tariff_ids: str = Field(sa_column=Column(Text, nullable=False))
+    note: str = Field(default="", sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class GroupMemberRow(SQLModel, table=True):
+    """A party in a named group of parties, or a location in a named group of locations."""
+
+    __tablename__ = "group_members"
+
+    kind: str = Field(primary_key=True)
+    """parties or locations."""
+    name: str = Field(primary_key=True)
+    owner: str = Field(primary_key=True)
+    """``NL-TNM``: the party, or whose location."""
+    object_id: str = Field(default="", primary_key=True)
+    """The location's folded id."""
+
+
+class RetellingRow(SQLModel, table=True):
+    """What a partner must be told because a rule, a group or an agreement changed, and how far that has come."""
+
+    __tablename__ = "retellings"
+    __table_args__ = (Index("retellings_open", "is_done", "id"), {"sqlite_autoincrement": True})
+
+    id: int | None = Field(default=None, primary_key=True)
+    partner_id: str
+    module: str
+    owner: str
+    before: str = Field(sa_column=Column(Text, nullable=False))
+    """``views.View`` before the change, as JSON."""
+    keys: str = Field(sa_column=Column(Text, nullable=False))
+    """Folded ids that may differ, as a JSON list; empty: all of the owner."""
+    cursor: str = Field(default="", sa_column=Column(Text, nullable=False))
+    """The key up to which everything has been looked at."""
+    looked_at: int = 0
+    told: int = 0
+    is_done: bool = Field(default=False, sa_column=Column(Boolean, nullable=False))
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    finished_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
 
 
 class DirectoryStateRow(SQLModel, table=True):

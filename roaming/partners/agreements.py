@@ -1,0 +1,280 @@
+"""Who may see and use what: an agreement opens the gate, rules narrow it or widen it again. Pure; stored elsewhere.
+
+Of all rules that fit a question the most specific decides: first by its object (an EVSE before its location, that
+before a group of locations, that before all of a party), then by the command named, then by its subject (a party before
+its partner, that before a group of parties, that before everybody). Among equals a refusal wins. Where no rule fits,
+the agreement allows (decision 0080).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from functools import cached_property
+
+from roaming.model.identifiers import PartyId, fold
+
+
+class Kind(StrEnum):
+    """What a rule speaks of."""
+
+    LOCATIONS = "locations"
+    """Where a CPO's stations are."""
+    TARIFFS = "tariffs"
+    """A CPO's prices."""
+    TOKENS = "tokens"
+    """Drivers: with an eMSP as owner, who may know its tokens; with a CPO, whose drivers may charge there."""
+    COMMANDS = "commands"
+    """What an eMSP may ask of a CPO's stations."""
+
+
+class Effect(StrEnum):
+    """What a rule does."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    PRICE = "price"
+    """Connectors are offered with other tariffs."""
+
+
+class Scope(IntEnum):
+    """How much of an owner's objects a rule takes in; the higher, the more specific."""
+
+    OWNER = 1
+    GROUP = 2
+    """A named group of locations."""
+    OBJECT = 3
+    """One location, or one tariff."""
+    EVSE = 4
+
+
+class SubjectKind(IntEnum):
+    """Whom a rule is about; the higher, the more specific."""
+
+    EVERYBODY = 1
+    GROUP = 2
+    """A named group of parties."""
+    PARTNER = 3
+    PARTY = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """Whom a rule is about. ``name``: a group, a partner's id or ``NL-TNM``; empty for everybody."""
+
+    kind: SubjectKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        return "everybody" if self.kind == SubjectKind.EVERYBODY else f"{self.kind.name.lower()}:{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Object:
+    """What a rule is about: all of ``owner``, a group of locations, one object, or one EVSE of it. Ids as written."""
+
+    owner: PartyId | None = None
+    """``None`` for a group of locations, which may have several owners."""
+    group: str = ""
+    object_id: str = ""
+    evse_uid: str = ""
+
+    @property
+    def scope(self) -> Scope:
+        """How much it takes in."""
+        if self.group:
+            return Scope.GROUP
+        if self.evse_uid:
+            return Scope.EVSE
+        return Scope.OBJECT if self.object_id else Scope.OWNER
+
+    def __str__(self) -> str:
+        if self.group:
+            return f"group:{self.group}"
+        parts = [part.replace("%", "%25").replace("/", "%2F") for part in (self.object_id, self.evse_uid) if part]
+        return "/".join([str(self.owner), *parts])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One rule. ``command``: the one it is about, empty for all (commands only); ``tariff_ids``: what it offers
+    (``Effect.PRICE`` only)."""
+
+    id: int
+    effect: Effect
+    subject: Subject
+    kind: Kind
+    object: Object
+    command: str = ""
+    tariff_ids: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def rank(self) -> tuple[int, bool, int, bool, int]:
+        """The higher decides; the id settles what nothing else does, so that no order of reading matters."""
+        return (
+            self.object.scope,
+            bool(self.command),
+            self.subject.kind,
+            self.effect == Effect.DENY,
+            -self.id,
+        )
+
+    def __str__(self) -> str:
+        what = f"command:{self.command}" if self.command else self.kind.value
+        tariffs = f" with {', '.join(self.tariff_ids)}" if self.tariff_ids else ""
+        note = f" ({self.note})" if self.note else ""
+        return f"rule {self.id}: {self.effect} {self.subject} {what} {self.object}{tariffs}{note}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Viewer:
+    """Who asks: a party, and the partner that speaks for it (empty for a party hosted here)."""
+
+    partner_id: str
+    party: PartyId
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thing:
+    """What is asked for. ``object_id`` is a location's id, or a tariff's for ``Kind.TARIFFS``."""
+
+    kind: Kind
+    owner: PartyId
+    object_id: str = ""
+    evse_uid: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """An answer with its reason. ``rule`` decided, ``None`` when the agreement did, or its absence; ``considered``: all
+    rules that fit, the one that decided first."""
+
+    is_allowed: bool
+    has_agreement: bool
+    viewer: Viewer | None
+    rule: Rule | None = None
+    considered: tuple[Rule, ...] = ()
+
+
+_Place = tuple[Kind, Scope, str, str]
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """All rules and groups at one revision."""
+
+    rules: tuple[Rule, ...] = ()
+    parties_in: Mapping[str, frozenset[PartyId]] = field(default_factory=dict)
+    """Members of each group of parties."""
+    locations_in: Mapping[str, frozenset[tuple[PartyId, str]]] = field(default_factory=dict)
+    """Members of each group of locations: owner and folded id."""
+
+    def decide(self, viewer: Viewer, thing: Thing, *, has_agreement: bool) -> Decision:
+        """Whether ``viewer`` may see or use ``thing``, and why."""
+        if not has_agreement:
+            return Decision(is_allowed=False, has_agreement=False, viewer=viewer)
+        considered = tuple(rule for rule in self.fitting(viewer, thing) if rule.effect != Effect.PRICE)
+        if considered:
+            is_allowed = considered[0].effect == Effect.ALLOW
+            return Decision(
+                is_allowed=is_allowed, has_agreement=True, viewer=viewer, rule=considered[0], considered=considered
+            )
+        return Decision(is_allowed=self._is_open(viewer, thing), has_agreement=True, viewer=viewer)
+
+    def fitting(self, viewer: Viewer, thing: Thing) -> list[Rule]:
+        """The rules that speak of this, the one that decides first."""
+        if not self.rules:
+            return []
+        found = [
+            rule
+            for place in self._places(thing)
+            for rule in self._at.get(place, ())
+            if rule.command in ("", thing.command) and self._is_about(rule.subject, viewer)
+        ]
+        return sorted(found, key=lambda rule: rule.rank, reverse=True)
+
+    def price(self, viewer: Viewer, owner: PartyId, location_id: str = "", evse_uid: str = "") -> Rule | None:
+        """The rule that says which tariffs ``viewer`` is offered there; ``None``: those of the connector itself."""
+        thing = Thing(kind=Kind.LOCATIONS, owner=owner, object_id=location_id, evse_uid=evse_uid)
+        return next((rule for rule in self.fitting(viewer, thing) if rule.effect == Effect.PRICE), None)
+
+    def offered(self, viewer: Viewer, owner: PartyId) -> tuple[frozenset[str], bool]:
+        """Folded ids of the tariffs that price rules offer to ``viewer`` somewhere, and whether they leave any
+        connector with its own."""
+        places: dict[_Place, Rule] = {}
+        for rule in self._prices:
+            if rule.object.owner in (None, owner) and self._is_about(rule.subject, viewer):
+                place = _place(rule)
+                if place not in places or rule.rank > places[place].rank:
+                    places[place] = rule
+        tariffs = frozenset(fold(id) for rule in places.values() for id in rule.tariff_ids)
+        return tariffs, all(rule.object.scope != Scope.OWNER for rule in places.values())
+
+    def _is_open(self, viewer: Viewer, thing: Thing) -> bool:
+        """What no allowing or denying rule speaks of: everything but tariffs that are somebody else's."""
+        if thing.kind != Kind.TARIFFS or not thing.object_id or not self._prices:
+            return True
+        offered, has_own = self.offered(viewer, thing.owner)
+        is_special = fold(thing.object_id) in self._special
+        return fold(thing.object_id) in offered or (has_own and not is_special)
+
+    @cached_property
+    def _prices(self) -> tuple[Rule, ...]:
+        return tuple(rule for rule in self.rules if rule.effect == Effect.PRICE)
+
+    @cached_property
+    def _special(self) -> frozenset[str]:
+        return frozenset(fold(id) for rule in self._prices for id in rule.tariff_ids)
+
+    def special_tariffs(self) -> frozenset[str]:
+        """Folded ids of tariffs that price rules offer to somebody: nobody else sees them."""
+        return self._special
+
+    @cached_property
+    def _at(self) -> Mapping[_Place, tuple[Rule, ...]]:
+        found: dict[_Place, list[Rule]] = {}
+        for rule in self.rules:
+            found.setdefault(_place(rule), []).append(rule)
+        return {place: tuple(rules) for place, rules in found.items()}
+
+    @cached_property
+    def _groups_of(self) -> Mapping[tuple[PartyId, str], tuple[str, ...]]:
+        found: dict[tuple[PartyId, str], list[str]] = {}
+        for name, members in self.locations_in.items():
+            for member in members:
+                found.setdefault(member, []).append(name)
+        return {member: tuple(names) for member, names in found.items()}
+
+    def _places(self, thing: Thing) -> Iterable[_Place]:
+        kind, owner, id = thing.kind, str(thing.owner), fold(thing.object_id)
+        yield (kind, Scope.OWNER, owner, "")
+        if not id:
+            return
+        if kind != Kind.TARIFFS:
+            for group in self._groups_of.get((thing.owner, id), ()):
+                yield (kind, Scope.GROUP, group, "")
+        yield (kind, Scope.OBJECT, owner, id)
+        if thing.evse_uid:
+            yield (kind, Scope.EVSE, owner, f"{id}/{fold(thing.evse_uid)}")
+
+    def _is_about(self, subject: Subject, viewer: Viewer) -> bool:
+        match subject.kind:
+            case SubjectKind.EVERYBODY:
+                return True
+            case SubjectKind.PARTNER:
+                return subject.name == viewer.partner_id
+            case SubjectKind.PARTY:
+                return subject.name == str(viewer.party)
+            case _:
+                return viewer.party in self.parties_in.get(subject.name, frozenset())
+
+
+def _place(rule: Rule) -> _Place:
+    where = rule.object
+    if where.scope == Scope.GROUP:
+        return (rule.kind, Scope.GROUP, where.group, "")
+    id = fold(where.object_id)
+    if where.scope == Scope.EVSE:
+        id = f"{id}/{fold(where.evse_uid)}"
+    return (rule.kind, where.scope, str(where.owner), id)

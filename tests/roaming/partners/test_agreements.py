@@ -1,0 +1,204 @@
+"""Which rule decides: whatever the order in which rules were made, the narrowest, and of equals the refusal."""
+
+import random
+from dataclasses import replace
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from roaming.model.identifiers import PartyId, fold
+from roaming.partners.agreements import Effect, Kind, Object, Rule, Rulebook, Subject, SubjectKind, Thing, Viewer
+from roaming.partners.views import NOTHING, View, changed_locations, changed_tariffs, view_of
+
+CPO, OTHER_CPO = PartyId("NL", "TNM"), PartyId("DE", "CPO")
+PARTIES = (PartyId("DE", "AAA"), PartyId("DE", "BBB"))
+IDS, EVSES, TARIFFS = ("L1", "l2", "L3"), ("E1", "E2"), ("T1", "T2", "T3")
+PARTIES_IN = {"big": frozenset(PARTIES[:1]), "all": frozenset(PARTIES)}
+LOCATIONS_IN = {"north": frozenset({(CPO, "l1"), (CPO, "l2"), (OTHER_CPO, "l1")})}
+VIEWERS = (Viewer(partner_id="aaa", party=PARTIES[0]), Viewer(partner_id="bbb", party=PARTIES[1]))
+
+subjects = st.sampled_from(
+    [
+        Subject(kind=SubjectKind.EVERYBODY),
+        *(Subject(kind=SubjectKind.GROUP, name=name) for name in (*PARTIES_IN, "nobody")),
+        *(Subject(kind=SubjectKind.PARTNER, name=name) for name in ("aaa", "bbb")),
+        *(Subject(kind=SubjectKind.PARTY, name=str(party)) for party in PARTIES),
+    ]
+)
+owners = st.sampled_from([CPO, OTHER_CPO])
+places = st.one_of(
+    st.builds(Object, owner=owners),
+    st.builds(Object, group=st.sampled_from(["north", "empty"])),
+    st.builds(Object, owner=owners, object_id=st.sampled_from(IDS)),
+    st.builds(Object, owner=owners, object_id=st.sampled_from(IDS), evse_uid=st.sampled_from(EVSES)),
+)
+grants = st.sampled_from([Effect.ALLOW, Effect.DENY])
+rules = st.one_of(
+    st.builds(Rule, id=st.just(0), effect=grants, subject=subjects, kind=st.just(Kind.LOCATIONS), object=places),
+    st.builds(
+        Rule,
+        id=st.just(0),
+        effect=grants,
+        subject=subjects,
+        kind=st.just(Kind.COMMANDS),
+        object=places,
+        command=st.sampled_from(["", "STOP_SESSION"]),
+    ),
+    st.builds(
+        Rule,
+        id=st.just(0),
+        effect=grants,
+        subject=subjects,
+        kind=st.just(Kind.TARIFFS),
+        object=st.builds(Object, owner=owners, object_id=st.sampled_from(["", *TARIFFS])),
+    ),
+    st.builds(
+        Rule,
+        id=st.just(0),
+        effect=st.just(Effect.PRICE),
+        subject=subjects,
+        kind=st.just(Kind.LOCATIONS),
+        object=places,
+        tariff_ids=st.sampled_from([("T1",), ("T2",), ("T1", "T2")]),
+    ),
+)
+rulebooks = st.lists(rules, max_size=8).map(
+    lambda found: [replace(rule, id=number) for number, rule in enumerate(found, 1)]
+)
+things = st.one_of(
+    st.builds(
+        Thing,
+        kind=st.sampled_from([Kind.LOCATIONS, Kind.COMMANDS]),
+        owner=owners,
+        object_id=st.sampled_from(IDS),
+        evse_uid=st.sampled_from(["", *EVSES]),
+        command=st.sampled_from(["STOP_SESSION", "START_SESSION"]),
+    ),
+    st.builds(Thing, kind=st.just(Kind.TARIFFS), owner=owners, object_id=st.sampled_from(TARIFFS)),
+)
+viewers = st.sampled_from(VIEWERS)
+
+
+def book(found: list[Rule]) -> Rulebook:
+    return Rulebook(rules=tuple(found), parties_in=PARTIES_IN, locations_in=LOCATIONS_IN)
+
+
+def seen_by(viewer: Viewer, found: list[Rule]) -> View:
+    return view_of(book(found), viewer.partner_id, CPO, takers=[viewer.party], is_told=False)
+
+
+@settings(max_examples=50)
+@given(rulebooks, viewers, things, st.randoms(use_true_random=False))
+def test_the_order_of_rules_does_not_matter(
+    found: list[Rule], viewer: Viewer, thing: Thing, chance: random.Random
+) -> None:
+    shuffled = list(found)
+    chance.shuffle(shuffled)
+    expected = book(found).decide(viewer, thing, has_agreement=True)
+    assert book(shuffled).decide(viewer, thing, has_agreement=True) == expected
+    views = [
+        view_of(book(each), viewer.partner_id, CPO, takers=[viewer.party], is_told=True) for each in (found, shuffled)
+    ]
+    assert views[0] == views[1]
+
+
+@settings(max_examples=50)
+@given(rulebooks, viewers, things)
+def test_the_narrowest_decides_and_of_equals_the_refusal(found: list[Rule], viewer: Viewer, thing: Thing) -> None:
+    decision = book(found).decide(viewer, thing, has_agreement=True)
+    if decision.rule is None:
+        assert not decision.considered
+        return
+    best = decision.considered[0]
+    assert decision.rule == best
+    equals = [rule for rule in decision.considered if rule.rank[:3] == best.rank[:3]]
+    assert all(rule.rank[:3] <= best.rank[:3] for rule in decision.considered)
+    assert decision.is_allowed == (not any(rule.effect == Effect.DENY for rule in equals))
+
+
+@settings(max_examples=50)
+@given(rulebooks, viewers, things)
+def test_nothing_flows_without_an_agreement(found: list[Rule], viewer: Viewer, thing: Thing) -> None:
+    decision = book(found).decide(viewer, thing, has_agreement=False)
+    assert (decision.is_allowed, decision.rule) == (False, None)
+    assert view_of(book(found), viewer.partner_id, CPO, takers=[], is_told=False) == NOTHING
+
+
+@settings(max_examples=80)
+@given(rulebooks, viewers)
+def test_a_view_says_what_the_rules_say(found: list[Rule], viewer: Viewer) -> None:
+    rulebook = book(found)
+    view = seen_by(viewer, found)
+    assert msgspec.json.decode(msgspec.json.encode(view), type=View) == view
+
+    def sees(kind: Kind, id: str, uid: str = "") -> bool:
+        thing = Thing(kind=kind, owner=CPO, object_id=id, evse_uid=uid)
+        return rulebook.decide(viewer, thing, has_agreement=True).is_allowed
+
+    for id in (*IDS, "elsewhere"):
+        for uid in (*EVSES, "e9"):
+            assert view.sees_evse(id, uid) == sees(Kind.LOCATIONS, id, uid)
+            price = rulebook.price(viewer, CPO, id, uid)
+            assert view.tariffs_at(id, uid) == (price.tariff_ids if price else None)
+        any_evse = any(sees(Kind.LOCATIONS, id, uid) for uid in EVSES)
+        named = any(
+            rule.object.evse_uid and fold(rule.object.object_id) == fold(id) and rule.object.owner == CPO
+            for rule in found
+        )
+        assert view.sees_location(id) == (sees(Kind.LOCATIONS, id) or (named and any_evse))
+        hidden, seen = view.named_locations(is_seen=False), view.named_locations(is_seen=True)
+        assert view.sees_location(id) == (fold(id) in seen if not view.is_open else fold(id) not in hidden)
+    for id in (*TARIFFS, "elsewhere"):
+        assert view.sees_tariff(id) == sees(Kind.TARIFFS, id)
+
+
+@settings(max_examples=80)
+@given(rulebooks, rulebooks, viewers)
+def test_the_difference_of_two_views_names_all_that_differs(
+    first: list[Rule], second: list[Rule], viewer: Viewer
+) -> None:
+    before, after = seen_by(viewer, first), seen_by(viewer, second)
+    changed = changed_locations(before, after)
+    for id in IDS:
+        looks = [
+            (view.sees_location(id), [(view.sees_evse(id, uid), view.tariffs_at(id, uid)) for uid in (*EVSES, "e9")])
+            for view in (before, after)
+        ]
+        if looks[0] != looks[1]:
+            assert changed is None or fold(id) in changed
+    gone = changed_tariffs(before, after)
+    for id in TARIFFS:
+        if before.sees_tariff(id) != after.sees_tariff(id):
+            assert gone is None or fold(id) in gone
+    assert changed_locations(before, before) == frozenset()
+
+
+def test_tariffs_are_seen_by_those_they_apply_to() -> None:
+    price = Rule(
+        id=1,
+        effect=Effect.PRICE,
+        subject=Subject(kind=SubjectKind.PARTNER, name="aaa"),
+        kind=Kind.LOCATIONS,
+        object=Object(owner=CPO, object_id="L1"),
+        tariff_ids=("T2",),
+    )
+    rulebook = book([price])
+    seen = {
+        viewer.partner_id: [
+            id
+            for id in TARIFFS
+            if rulebook.decide(viewer, Thing(kind=Kind.TARIFFS, owner=CPO, object_id=id), has_agreement=True).is_allowed
+        ]
+        for viewer in VIEWERS
+    }
+    assert seen == {"aaa": ["T1", "T2", "T3"], "bbb": ["T1", "T3"]}
+    everywhere = book([replace(price, object=Object(owner=CPO))])
+    thing = Thing(kind=Kind.TARIFFS, owner=CPO, object_id="T1")
+    assert not everywhere.decide(VIEWERS[0], thing, has_agreement=True).is_allowed, "T1 is offered to it nowhere"
+
+
+@pytest.mark.parametrize(("id", "text"), [("a/b", "NL-TNM/a%2Fb"), ("a%2Fb", "NL-TNM/a%252Fb")])
+def test_ids_with_slashes_can_be_written(id: str, text: str) -> None:
+    assert str(Object(owner=CPO, object_id=id)) == text
