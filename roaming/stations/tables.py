@@ -1,4 +1,4 @@
-"""Rows of stations, connectors and bindings. They never leave this folder."""
+"""Rows of stations, connectors, bindings and running sessions. They never leave this folder."""
 
 from datetime import datetime
 
@@ -64,3 +64,16 @@ class BindingRow(SQLModel, table=True):
     location_id: str
     evse_uid: str
     evse_connector_id: str
+
+
+class RunningSessionRow(SQLModel, table=True):
+    """Where a session takes place, so that it can be stopped or limited."""
+
+    __tablename__ = "running_sessions"
+
+    session_key: str = Field(primary_key=True)
+    scope: str
+    """The token's owner: nobody else may stop it."""
+    network: str
+    station_id: str
+    transaction_id: str

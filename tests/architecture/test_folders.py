@@ -22,6 +22,7 @@ MODULE_FILES = {
 }
 OWN_FILES = {
     "cdrs": {"issuing.py", "reconciling.py"},
+    "chargingprofiles": {"schedules.py", "sending.py"},
     "commands": {"reaching.py", "sending.py"},
     "sessions": {"applying.py", "course.py", "opening.py", "preferences.py"},
     "tokens": {"asking.py"},

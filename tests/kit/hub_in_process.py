@@ -173,7 +173,7 @@ class HubInProcess:
                 version=self.speech.version,
                 versions_url=f"{url}/versions",
                 endpoints=[
-                    Endpoint(module=module, role=side, url=f"{url}/{side.lower()}/{module}")
+                    Endpoint(module=module, role=side, url=f"{url}/{self.speech.version}/{side.lower()}/{module}")
                     for module in ("locations", "tariffs", "sessions", "cdrs", "tokens", "commands", *more_modules)
                     for side in InterfaceRole
                 ],

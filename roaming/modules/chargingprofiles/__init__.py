@@ -1,11 +1,28 @@
-"""Charging profiles: codecs only so far. Nothing is offered to partners until there is somebody to ask: a station."""
+"""Charging profiles: an eMSP, or who charges smartly for it, limits a charge at a station of a CPO."""
 
+from datetime import timedelta
+
+from roaming.model.party import InterfaceRole
 from roaming.model.version import Version
-from roaming.ocpi.module import OcpiModule
+from roaming.modules.chargingprofiles import service
+from roaming.modules.chargingprofiles.projection import projections, tasks
+from roaming.modules.chargingprofiles.routes import ROUTES
+from roaming.ocpi import answering, asked
+from roaming.ocpi.module import DeliveryKind, DeliveryRules, OcpiModule
 
 MODULE = OcpiModule(
     id="chargingprofiles",
     versions=(Version.V2_2_1, Version.V2_3_0),
-    interfaces=(),
-    routes=(),
+    interfaces=(InterfaceRole.SENDER, InterfaceRole.RECEIVER),
+    routes=ROUTES,
+    projections=projections,
+    tasks=tasks,
+    delivery=DeliveryRules(
+        kind=DeliveryKind.RECORD,
+        interface=InterfaceRole.SENDER,
+        read=asked.read_many,
+        audience=answering.audience,
+        build=service.build,
+        give_up_after=timedelta(minutes=10),
+    ),
 )

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 from roaming.model.party import InterfaceRole
-from roaming.modules.commands import repository, service
+from roaming.modules.commands import service
 from roaming.modules.commands.projection import projections, tasks
 from roaming.modules.commands.routes import ROUTES
+from roaming.ocpi import answering, asked
 from roaming.ocpi.module import ALL_VERSIONS, DeliveryKind, DeliveryRules, OcpiModule
 
 MODULE = OcpiModule(
@@ -18,8 +19,8 @@ MODULE = OcpiModule(
     delivery=DeliveryRules(
         kind=DeliveryKind.RECORD,
         interface=InterfaceRole.SENDER,
-        read=repository.read_many,
-        audience=service.audience,
+        read=asked.read_many,
+        audience=answering.audience,
         build=service.build,
         give_up_after=timedelta(minutes=10),
     ),

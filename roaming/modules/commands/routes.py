@@ -17,7 +17,7 @@ async def post(request: OcpiRequest) -> OcpiResponse:
 
 async def post_result(request: OcpiRequest) -> OcpiResponse:
     _name(request)
-    await sending.take_result(request, request.path["command_id"], parse_json(request.body))
+    await sending.receive_result(request, request.path["command_id"], parse_json(request.body))
     return OcpiResponse()
 
 

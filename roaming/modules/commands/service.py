@@ -4,7 +4,6 @@ The answer to the partner says only that the command is on its way; what the sta
 """
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,15 +35,16 @@ from roaming.model.version import Version
 from roaming.modules.commands import repository
 from roaming.modules.commands.codec import v211, v221, v230
 from roaming.modules.commands.reaching import Refused, reach
-from roaming.modules.commands.repository import Command, Reservation
-from roaming.ocpi.addresses import is_on_known_host
+from roaming.modules.commands.repository import Reservation
+from roaming.ocpi.asked import Asked, insert_asked
+from roaming.ocpi.callbacks import check_response_url
 from roaming.ocpi.codec import Codec, EncodeError, dump_json
-from roaming.ocpi.errors import AddressRefused, InvalidParameters, NotFound, UnknownLocation
-from roaming.ocpi.module import DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient
-from roaming.partners.directory import Directory
+from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
+from roaming.ocpi.module import DeliveryJob, OcpiRequest, PushRequest
 from roaming.partners.drivers import driver_of, remember
 from roaming.stations.bindings import Binding
 from roaming.stations.presence import Presence, presence_of
+from roaming.stations.running import find_running, scopes_at
 from roaming.store.database import Work
 from roaming.store.documents import object_key, read_object
 
@@ -100,13 +100,14 @@ async def receive(request: OcpiRequest, name: CommandType, body: Any) -> bytes:
         command: Any = wire.decode({request.version: codec_of(request.version, name)}, body)
     except EncodeError as error:
         raise NotFound(error.reason) from None
-    _check_response_url(request, command.response_url)
+    check_response_url(request, command.response_url)
     timeout = int(request.services.command_timeout)
     try:
         async with request.services.database.work() as work:
             target = await _target(work, request, command)
-            row = Command(
+            row = Asked(
                 id=target.request.command_id,
+                module="commands",
                 state="REQUESTED",
                 name=name.value,
                 partner_id=request.partner.id,
@@ -120,7 +121,7 @@ async def receive(request: OcpiRequest, name: CommandType, body: Any) -> bytes:
                 created_at=work.now,
                 deadline=target.request.deadline,
             )
-            await repository.insert(work.connection, row)
+            await insert_asked(work.connection, row)
             work.outbox.add(
                 target.request,
                 subject=target.presence.instance,
@@ -132,16 +133,6 @@ async def receive(request: OcpiRequest, name: CommandType, body: Any) -> bytes:
         text = DisplayText(language="en", text=refusal.message)
         response = CommandResponse(result=refusal.result, timeout=timeout, message=(text,))
     return wire.encode(RESPONSE_CODECS, response)
-
-
-def _check_response_url(request: OcpiRequest, url: str) -> None:
-    try:
-        request.services.client.check(url)
-    except AddressRefused as error:
-        raise InvalidParameters(f"response_url: {error.message}") from None
-    known = [request.partner.versions_url, *(endpoint.url for endpoint in request.partner.endpoints)]
-    if not is_on_known_host(url, known):
-        raise InvalidParameters("response_url: its host is none of those in your version details")
 
 
 async def _target(work: Work, request: OcpiRequest, command: Any) -> Target:
@@ -227,7 +218,7 @@ async def _free_replaced(work: Work, request: OcpiRequest, new: Reservation) -> 
 
 async def _stop(work: Work, request: OcpiRequest, command: StopSession) -> Target:
     for cpo in _cpos(request):
-        running = await repository.find_running(work.connection, object_key(cpo, command.session_id))
+        running = await find_running(work.connection, object_key(cpo, command.session_id))
         if running is None:
             continue
         emsp = PartyId.parse(running.scope)
@@ -258,7 +249,7 @@ async def _stop(work: Work, request: OcpiRequest, command: StopSession) -> Targe
 async def _unlock(work: Work, request: OcpiRequest, command: UnlockConnector) -> Target:
     cpo, location = await _location(work.connection, request, command.location_id)
     binding, presence = await reach(work.connection, cpo, location, command.evse_uid, command.connector_id)
-    others = await repository.scopes_at(work.connection, binding.network, binding.station_id)
+    others = await scopes_at(work.connection, binding.network, binding.station_id)
     if others - {str(emsp) for emsp in _emsps(request)}:
         raise Refused(CommandResponseType.REJECTED, "somebody else is charging there")
     asked = _requested(request, binding, presence, CommandName.UNLOCK_CONNECTOR)
@@ -378,15 +369,7 @@ def _to(emsp: PartyId, cpo: PartyId, binding: Binding, presence: Presence, asked
     )
 
 
-def audience(outgoing: Outgoing, command: Command | None, directory: Directory) -> Sequence[Recipient]:
-    """The partner that sent the command, and nobody else."""
-    if command is None or command.partner_id not in directory.partners:
-        return ()
-    emsp, cpo = PartyId.parse(command.emsp), PartyId.parse(command.cpo)
-    return (Recipient(partner_id=command.partner_id, to_party=emsp, from_party=cpo),)
-
-
-def build(job: DeliveryJob, command: Command | None, endpoint: str) -> PushRequest | None:
+def build(_job: DeliveryJob, command: Asked | None, _endpoint: str) -> PushRequest | None:
     """POST of the bare CommandResult to ``response_url``; the endpoint of version details is never used for it."""
     if command is None or not command.outcome:
         return None

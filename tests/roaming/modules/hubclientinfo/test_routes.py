@@ -157,7 +157,7 @@ async def test_what_cannot_be_told(hub: HubInProcess, partner: str, address: str
 
 def pushed(listener: ScriptedPartner) -> list[dict[str, Any]]:
     """What came of FR-CPO, in order."""
-    return [json.loads(r.body) for r in listener.requests if r.target == "/receiver/hubclientinfo/FR/CPO"]
+    return [json.loads(r.body) for r in listener.requests if r.target.endswith("/receiver/hubclientinfo/FR/CPO")]
 
 
 async def test_a_change_is_pushed_to_those_who_take_it(hub: HubInProcess) -> None:
