@@ -107,6 +107,8 @@ def create_app(services: Services) -> "FastAPI":
     """The OCPI endpoints and the probes; consoles are mounted by the caller."""
     from fastapi import FastAPI
 
+    from roaming.hub import calling_back
+    from roaming.hub.route import Router
     from roaming.ocpi.server import mount
 
     app = FastAPI(
@@ -122,5 +124,5 @@ def create_app(services: Services) -> "FastAPI":
     async def livez() -> dict[str, str]:
         return {"status": "ok"}
 
-    mount(app, services, services.modules)
+    mount(app, services, (*services.modules, calling_back.MODULE), elsewhere=Router(services))
     return app

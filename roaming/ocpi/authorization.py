@@ -8,7 +8,7 @@ from typing import Any
 
 from roaming.model.identifiers import PartyId, fold
 from roaming.ocpi.credentials_token import candidates
-from roaming.ocpi.errors import InvalidParameters, TooManyAttempts, Unauthorized, UnknownReceiver
+from roaming.ocpi.errors import InvalidParameters, TooManyAttempts, Unauthorized
 from roaming.ocpi.headers import RoutingHeaders
 from roaming.ocpi.module import Services
 from roaming.partners.directory import Directory, Partner
@@ -90,17 +90,11 @@ async def _end_registration(services: Services, partner_id: str) -> None:
         await retire_registration(work, partner_id)
 
 
-def check_routing(caller: Caller, routing: RoutingHeaders) -> None:
-    """Whether the caller may speak as ``from`` and whether ``to`` is somebody here.
-
-    Raises ``InvalidParameters`` or ``UnknownReceiver`` (OCPI 2.2.1 section 4.1.3; hub rules in 4.2.2).
-    """
+def check_sender(caller: Caller, routing: RoutingHeaders) -> None:
+    """Whether the caller may speak as ``from``. Raises ``InvalidParameters`` (OCPI 2.2.1 section 4.1.3)."""
     sender = routing.from_party
     if sender is not None and sender not in caller.partner.parties():
         raise InvalidParameters(f"OCPI-from: {sender} is not a party of your credentials; announce it with PUT first")
-    receiver = routing.to_party
-    if receiver is not None and not caller.directory.is_hosted(receiver):
-        raise UnknownReceiver(f"OCPI-to: {receiver} is not a party of this hub")
 
 
 def check_owner(caller: Partner, country_code: str, party_id: str, role: str) -> PartyId:

@@ -24,6 +24,10 @@ class Content:
     """JSON Schema of what is no object with a table."""
     example: Any = None
     """For what has a ``schema``."""
+    chosen_by: str = ""
+    """The parameter in the path that says which of several is meant."""
+    names: Mapping[Version, tuple[str, ...]] = field(default_factory=dict)
+    """Its values, in the order of ``forms``."""
     is_list: bool = False
     is_partial: bool = False
     """A PATCH: any of the fields, and ``last_updated`` since 2.2."""
@@ -39,6 +43,23 @@ class Content:
     def one_of(cls, codecs: Mapping[Version, Iterable[Codec[Any]]]) -> "Content":
         """One of several objects."""
         return cls(forms={version: tuple(codec.form for codec in several) for version, several in codecs.items()})
+
+    @classmethod
+    def chosen(cls, by: str, codecs: Mapping[Version, Mapping[Any, Codec[Any]]]) -> "Content":
+        """One of several objects, by the value of the parameter ``by`` in the path, such as the command."""
+        several = cls.one_of({version: named.values() for version, named in codecs.items()})
+        names = {version: tuple(str(name) for name in named) for version, named in codecs.items()}
+        return replace(several, chosen_by=by, names=names)
+
+    def codec(self, version: Version, path: Mapping[str, str]) -> Codec[Any] | None:
+        """How ``version`` says what stands at ``path``; ``None`` where it does not have it."""
+        forms = self.forms.get(version, ())
+        if self.chosen_by:
+            named = dict(zip(self.names.get(version, ()), forms, strict=True))
+            form = named.get(path.get(self.chosen_by, ""))
+        else:
+            form = forms[0] if len(forms) == 1 else None
+        return Codec(version, form) if form is not None else None
 
     @classmethod
     def word_of(cls, words: type[StrEnum]) -> "Content":

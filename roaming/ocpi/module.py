@@ -14,7 +14,7 @@ import msgspec
 
 from contracts.bus.port import Bus, Subscription
 from roaming.model.identifiers import PartyId
-from roaming.model.party import InterfaceRole
+from roaming.model.party import InterfaceRole, Role
 from roaming.model.time import Clock
 from roaming.model.version import Version
 from roaming.ocpi.codec import EncodeContext, Loss
@@ -113,7 +113,22 @@ class OcpiResponse:
     http_status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     is_enveloped: bool = False
-    """``data`` is the whole body already (lists, joined from stored texts)."""
+    """``data`` is the whole body already (lists, joined from stored texts; what somebody else answered)."""
+    ocpi_status: int = 1000
+    """What an enveloped body says."""
+    routing: RoutingHeaders | None = None
+    """Who asked whom, where the request left that open: the answer carries it swapped."""
+
+
+class Clue(StrEnum):
+    """By what a request without OCPI-to finds its party (OCPI 2.2.1, transport_and_format 4.3.2.3)."""
+
+    DRIVER = "DRIVER"
+    """The token in the address: whoever issued it is asked, or all that could have."""
+    TOKEN_OWNER = "TOKEN_OWNER"
+    """The token quoted in the object."""
+    TARGET = "TARGET"
+    """The location, session or reservation that is named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +155,12 @@ class Route:
     """HTTP statuses of refusals besides those of every route, such as 405 where it depends on the caller."""
     response_headers: tuple[str, ...] = ()
     """On a success, besides those of every answer."""
+    result: Content | None = None
+    """What follows at the ``response_url`` of the request."""
+    clue: Clue | None = None
+    """How the hub finds the party where none is named; ``None``: it does not look for one."""
+    if_unknown: Callable[[], Any] | None = None
+    """The answer's data where the receiver's version does not have this; raises an ``OcpiError`` instead."""
 
 
 class DeliveryKind(StrEnum):
@@ -272,6 +293,10 @@ class OcpiModule:
     id: str
     is_configuration: bool = False
     """Versions, credentials, hubclientinfo: no routing headers, never routed."""
+    is_routed: bool = True
+    """Requests may be for a party of another partner. Nothing of a configuration module is."""
+    sender_role: Role = Role.CPO
+    """Who is on the sender's side; the other one of CPO and eMSP is on the receiver's."""
     versions: tuple[Version, ...]
     interfaces: tuple[InterfaceRole, ...]
     routes: tuple[Route, ...]

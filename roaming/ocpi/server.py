@@ -21,8 +21,9 @@ from starlette.types import Receive, Scope, Send
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
-from roaming.ocpi.authorization import Caller, FailureLimit, authenticate, check_routing
+from roaming.ocpi.authorization import Caller, FailureLimit, authenticate, check_sender
 from roaming.ocpi.codec import DecodeError, EncodeError, MalformedJson
+from roaming.ocpi.elsewhere import Elsewhere
 from roaming.ocpi.envelope import CONTENT_TYPE, failure, success
 from roaming.ocpi.errors import (
     InvalidParameters,
@@ -34,9 +35,10 @@ from roaming.ocpi.errors import (
     TooLarge,
     Unauthorized,
     Unavailable,
+    UnknownReceiver,
 )
 from roaming.ocpi.headers import LoweredHeaders, RequestIds, RoutingHeaders, response_headers
-from roaming.ocpi.module import OcpiModule, OcpiRequest, Route, Services, module_path
+from roaming.ocpi.module import OcpiModule, OcpiRequest, OcpiResponse, Route, Services, module_path
 from roaming.ocpi.path_tree import PathTree
 from roaming.store.errors import StoreUnavailable
 from roaming.store.journal import Exchange, mask_body
@@ -57,9 +59,12 @@ def route_path(version: Version, module: OcpiModule, route: Route) -> str:
     return PREFIX + base + route.path.replace("{ocpi_version}", version)
 
 
-def mount(app: FastAPI, services: Services, modules: Sequence[OcpiModule]) -> None:
-    """Lets ``app`` answer everything below ``/ocpi`` by the routes of ``modules``."""
-    app.router.routes.append(_Below(OcpiServer(services, modules)))
+def mount(
+    app: FastAPI, services: Services, modules: Sequence[OcpiModule], *, elsewhere: Elsewhere | None = None
+) -> None:
+    """Lets ``app`` answer everything below ``/ocpi`` by the routes of ``modules``; ``elsewhere`` answers what is for
+    parties of others."""
+    app.router.routes.append(_Below(OcpiServer(services, modules, elsewhere)))
 
 
 class _Below(BaseRoute):
@@ -107,8 +112,9 @@ class _Reply:
 class OcpiServer:
     """The ASGI application of all OCPI endpoints, under each version offered."""
 
-    def __init__(self, services: Services, modules: Sequence[OcpiModule]) -> None:
+    def __init__(self, services: Services, modules: Sequence[OcpiModule], elsewhere: Elsewhere | None = None) -> None:
         self._services = services
+        self._elsewhere = elsewhere
         self._limit = FailureLimit()
         self._paths: PathTree[_Address] = PathTree()
         found: dict[str, _Address] = {}
@@ -136,7 +142,8 @@ class OcpiServer:
             reply = _Reply(failure(error, self._services.clock.now()), error.http_status, {})
         else:
             address, parameters = found
-            reply = await _Exchange(self._services, address, path, parameters, scope, receive).answer(self._limit)
+            exchange = _Exchange(self._services, address, path, parameters, scope, receive, self._elsewhere)
+            reply = await exchange.answer(self._limit)
         await reply.send(send)
 
 
@@ -158,8 +165,10 @@ class _Exchange:
         parameters: Mapping[str, str],
         scope: Scope,
         receive: Receive,
+        elsewhere: Elsewhere | None,
     ) -> None:
         self.services = services
+        self.elsewhere = elsewhere
         self.module = address.module
         self.version = address.version
         self.routes = address.routes
@@ -180,7 +189,7 @@ class _Exchange:
 
     async def answer(self, limit: FailureLimit) -> _Reply:
         try:
-            reply, ocpi_status = await self._handle(limit), 1000
+            reply, ocpi_status = await self._handle(limit)
         except ClientDisconnect:
             return _Reply(b"", 400, {})
         except OcpiError as error:
@@ -203,7 +212,7 @@ class _Exchange:
         await self._journal(reply, ocpi_status)
         return reply
 
-    async def _handle(self, limit: FailureLimit) -> _Reply:
+    async def _handle(self, limit: FailureLimit) -> tuple[_Reply, int]:
         limit.check(self.client)
         try:
             self.caller = await authenticate(self.services, self.headers.get("authorization"))
@@ -218,11 +227,27 @@ class _Exchange:
             raise Unauthorized("this token is good for registering only: POST your credentials first")
         if not self.module.is_configuration and self.version != Version.V2_1_1:
             self.routing = RoutingHeaders.parse(self.headers)
-            check_routing(self.caller, self.routing)
+            check_sender(self.caller, self.routing)
         self.body = await self._read_body()
-        result = await route.handle(self._request(self.caller))
+        request = self._request(self.caller)
+        result = await self._answer_elsewhere(request, route) or await route.handle(request)
+        if result.routing is not None and self.routing is not None:
+            self.routing = result.routing
         payload = result.data if result.is_enveloped else success(result.data, self.services.clock.now())
-        return self._reply(payload or b"", result.http_status, result.headers)
+        return self._reply(payload or b"", result.http_status, result.headers), result.ocpi_status
+
+    async def _answer_elsewhere(self, request: OcpiRequest, route: Route) -> OcpiResponse | None:
+        """``None``: the route answers, for a party that is ours."""
+        if self.module.is_configuration or not self.module.is_routed:
+            return None
+        receiver = request.routing.to_party
+        if receiver is not None and request.directory.is_hosted(receiver):
+            return None
+        if self.elsewhere is not None:
+            return await self.elsewhere(request, self.module, route)
+        if receiver is not None:
+            raise UnknownReceiver(f"OCPI-to: {receiver} is not a party of this hub")
+        return None
 
     def _meant(self, routes: Sequence[Route], caller: Caller) -> Route:
         """The route. Of two (2.1.1: a connector of one of our Locations, or a Location of the caller's) it is the

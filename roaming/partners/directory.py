@@ -151,6 +151,24 @@ class Directory:
             )
         return found
 
+    def others_for(self, partner: Partner, role: Role) -> tuple[tuple[Partner, PartyId], ...]:
+        """Parties in ``role`` (CPO or EMSP) of other connected platforms that have an agreement with one of
+        ``partner``'s, each with its platform."""
+        found = self._others_of.get((partner.id, role))
+        if found is None:
+            mine = partner.parties()
+            pairs = [(cpo, emsp) if role == Role.CPO else (emsp, cpo) for cpo, emsp in sorted(self.agreements)]
+            theirs = dict.fromkeys(there for there, here in pairs if here in mine)
+            speakers = [(self.partner_of(party), party) for party in theirs if not self.is_hosted(party)]
+            found = self._others_of[partner.id, role] = tuple(
+                (other, party) for other, party in speakers if other is not None and other.id != partner.id
+            )
+        return found
+
+    @cached_property
+    def _others_of(self) -> dict[tuple[str, Role], tuple[tuple[Partner, PartyId], ...]]:
+        return {}
+
     def takers_of(self, cpo: PartyId) -> tuple[tuple[Partner, PartyId], ...]:
         """Platforms, and one party of each, that may be told of a CPO's locations and tariffs."""
         found: list[tuple[Partner, PartyId]] = []

@@ -287,6 +287,12 @@ async def read_objects(reader: Reader, module: str, keys: Iterable[str], cls: ty
     return {row[0]: from_document(cls, row[1]) for row in rows}
 
 
+async def keys_present(reader: Reader, module: str, keys: Iterable[str]) -> list[str]:
+    """Which of ``keys`` another module has objects under. Committed data only. Raises ``StoreUnavailable``."""
+    table = SQLModel.metadata.tables[module].name
+    return [row[0] for row in await fetch_of(reader, f"SELECT key FROM {table} WHERE key IN", keys)]  # noqa: S608 - ours
+
+
 async def read_started(
     connection: AsyncConnection, module: str, *, source: str, earliest: datetime, latest: datetime, cls: type[T]
 ) -> list[T]:

@@ -155,8 +155,10 @@ class HubInProcess:
         *,
         url: str = "http://127.0.0.1:9",
         more_modules: tuple[str, ...] = (),
+        version: str | None = None,
     ) -> None:
-        """A partner as a registration leaves it. Nothing listens at its addresses unless ``url`` says otherwise."""
+        """A partner as a registration leaves it, in ``version`` or the hub's. Nothing listens at its addresses unless
+        ``url`` says otherwise."""
         self.tokens[partner_id] = f"token-c-of-{partner_id}"
         services = self.services
         async with services.database.work() as work:
@@ -170,7 +172,7 @@ class HubInProcess:
                 work,
                 directory,
                 directory.partners[partner_id],
-                version=self.speech.version,
+                version=version or self.speech.version,
                 versions_url=f"{url}/versions",
                 endpoints=[
                     Endpoint(module=module, role=side, url=f"{url}/{self.speech.version}/{side.lower()}/{module}")

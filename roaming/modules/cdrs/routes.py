@@ -8,7 +8,7 @@ from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import parse_json
 from roaming.ocpi.content import Content
 from roaming.ocpi.listing import answer_list, answer_own
-from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+from roaming.ocpi.module import Clue, OcpiRequest, OcpiResponse, Route
 
 
 async def list_cdrs(request: OcpiRequest) -> OcpiResponse:
@@ -65,6 +65,7 @@ ROUTES: tuple[Route, ...] = (
         interface=InterfaceRole.RECEIVER,
         handle=post,
         summary="Take a CDR",
+        clue=Clue.TOKEN_OWNER,
         takes=_CDR,
         successes=(200, 201),
         response_headers=("Location",),

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from roaming.model.party import InterfaceRole
+from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
 from roaming.modules.chargingprofiles import service
 from roaming.modules.chargingprofiles.projection import projections, tasks
@@ -12,6 +12,7 @@ from roaming.ocpi.module import DeliveryKind, DeliveryRules, OcpiModule
 
 MODULE = OcpiModule(
     id="chargingprofiles",
+    sender_role=Role.EMSP,
     versions=(Version.V2_2_1, Version.V2_3_0),
     interfaces=(InterfaceRole.SENDER, InterfaceRole.RECEIVER),
     routes=ROUTES,

@@ -2,6 +2,7 @@
 
 import re
 
+from roaming.model.charging_profile import ChargingProfileResponse, ChargingProfileResponseType
 from roaming.model.party import InterfaceRole
 from roaming.modules.chargingprofiles import sending, service
 from roaming.modules.chargingprofiles.model import ProfileRequest
@@ -10,7 +11,7 @@ from roaming.ocpi.codec import parse_json
 from roaming.ocpi.content import Content, Parameter
 from roaming.ocpi.errors import InvalidParameters
 from roaming.ocpi.kinds import COUNT, URL
-from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+from roaming.ocpi.module import Clue, OcpiRequest, OcpiResponse, Route
 
 LONGEST = 7 * 86_400
 _RESPONSE_URL = re.compile(r"(?:^|[?&])response_url=(.*)$")
@@ -74,6 +75,11 @@ _RESULTS = Content.one_of(
     }
 )
 
+
+def _not_supported() -> ChargingProfileResponse:
+    return ChargingProfileResponse(result=ChargingProfileResponseType.NOT_SUPPORTED, timeout=0)
+
+
 ROUTES: tuple[Route, ...] = (
     Route(
         method="GET",
@@ -81,6 +87,9 @@ ROUTES: tuple[Route, ...] = (
         interface=_RECEIVER,
         handle=get,
         summary="Ask which charging profile holds for a session",
+        result=Content.of(service.ACTIVE_RESULT_CODECS),
+        clue=Clue.TARGET,
+        if_unknown=_not_supported,
         gives=_RESPONSE,
         parameters=(
             Parameter(name="duration", kind=COUNT, description="Seconds that are asked about."),
@@ -93,6 +102,9 @@ ROUTES: tuple[Route, ...] = (
         interface=_RECEIVER,
         handle=put,
         summary="Limit a running charge",
+        result=Content.of(service.SET_RESULT_CODECS),
+        clue=Clue.TARGET,
+        if_unknown=_not_supported,
         takes=Content.of(service.SET_CODECS),
         gives=_RESPONSE,
     ),
@@ -102,6 +114,9 @@ ROUTES: tuple[Route, ...] = (
         interface=_RECEIVER,
         handle=delete,
         summary="Take limits back",
+        result=Content.of(service.CLEAR_RESULT_CODECS),
+        clue=Clue.TARGET,
+        if_unknown=_not_supported,
         gives=_RESPONSE,
         parameters=(_AT,),
     ),

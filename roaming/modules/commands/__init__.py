@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from roaming.model.party import InterfaceRole
+from roaming.model.party import InterfaceRole, Role
 from roaming.modules.commands import service
 from roaming.modules.commands.projection import projections, tasks
 from roaming.modules.commands.routes import ROUTES
@@ -11,6 +11,7 @@ from roaming.ocpi.module import ALL_VERSIONS, DeliveryKind, DeliveryRules, OcpiM
 
 MODULE = OcpiModule(
     id="commands",
+    sender_role=Role.EMSP,
     versions=ALL_VERSIONS,
     interfaces=(InterfaceRole.SENDER, InterfaceRole.RECEIVER),
     routes=ROUTES,

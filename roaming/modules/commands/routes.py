@@ -1,13 +1,13 @@
 """Endpoints of commands: taking one (receiver), taking the result of one we sent (sender)."""
 
-from roaming.model.command import CommandType
+from roaming.model.command import CommandResponse, CommandResponseType, CommandType
 from roaming.model.party import InterfaceRole
 from roaming.modules.commands import sending, service
 from roaming.ocpi.codec import parse_json
 from roaming.ocpi.content import Content, Parameter
 from roaming.ocpi.errors import NotFound
 from roaming.ocpi.kinds import Choice
-from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+from roaming.ocpi.module import Clue, OcpiRequest, OcpiResponse, Route
 
 
 async def post(request: OcpiRequest) -> OcpiResponse:
@@ -28,7 +28,7 @@ def _name(request: OcpiRequest) -> CommandType:
     return CommandType(name)
 
 
-_COMMAND = Content.one_of({version: codecs.CODECS.values() for version, codecs in service.CODECS.items()})
+_COMMAND = Content.chosen("command", {version: codecs.CODECS for version, codecs in service.CODECS.items()})
 _NAMES = tuple(
     Parameter(
         name="command",
@@ -39,6 +39,11 @@ _NAMES = tuple(
     for version, codecs in service.CODECS.items()
 )
 
+
+def _not_supported() -> CommandResponse:
+    return CommandResponse(result=CommandResponseType.NOT_SUPPORTED, timeout=0)
+
+
 ROUTES: tuple[Route, ...] = (
     Route(
         method="POST",
@@ -48,6 +53,9 @@ ROUTES: tuple[Route, ...] = (
         summary="Ask a station to do something",
         takes=_COMMAND,
         gives=Content.of(service.RESPONSE_CODECS),
+        result=Content.of(service.RESULT_CODECS),
+        clue=Clue.TARGET,
+        if_unknown=_not_supported,
         parameters=_NAMES,
     ),
     Route(

@@ -8,8 +8,9 @@ from roaming.modules.sessions import repository, service
 from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import dump_json, parse_json
 from roaming.ocpi.content import Content
+from roaming.ocpi.errors import NotFound
 from roaming.ocpi.listing import answer_list, answer_own
-from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+from roaming.ocpi.module import Clue, OcpiRequest, OcpiResponse, Route
 
 
 async def list_sessions(request: OcpiRequest) -> OcpiResponse:
@@ -87,6 +88,11 @@ _SESSION = Content.of(service.CODECS)
 _ONE = "/{country_code}/{party_id}/{session_id}"
 _SENDER, _RECEIVER = InterfaceRole.SENDER, InterfaceRole.RECEIVER
 
+
+def _no_preferences() -> None:
+    raise NotFound("the operator of this charge takes no charging preferences", status_code=2001)
+
+
 ROUTES: tuple[Route, ...] = (
     Route(
         method="GET",
@@ -102,6 +108,8 @@ ROUTES: tuple[Route, ...] = (
         interface=_SENDER,
         handle=charging_preferences,
         summary="Say what the driver wants of a running charge",
+        clue=Clue.TARGET,
+        if_unknown=_no_preferences,
         takes=Content.of(service.PREFERENCES_CODECS),
         gives=Content.word_of(ChargingPreferencesResponse),
         versions=(Version.V2_2_1, Version.V2_3_0),
@@ -113,6 +121,7 @@ ROUTES: tuple[Route, ...] = (
         interface=_RECEIVER,
         handle=put,
         summary="Store or replace a Session",
+        clue=Clue.TOKEN_OWNER,
         takes=_SESSION,
         successes=(200, 201),
     ),
@@ -122,6 +131,7 @@ ROUTES: tuple[Route, ...] = (
         interface=_RECEIVER,
         handle=patch,
         summary="Change a Session, add its periods",
+        clue=Clue.TOKEN_OWNER,
         takes=_SESSION.partial,
     ),
 )

@@ -11,6 +11,7 @@ from roaming.ocpi.pulling import PullRules
 
 MODULE = OcpiModule(
     id="tokens",
+    sender_role=Role.EMSP,
     versions=ALL_VERSIONS,
     interfaces=(InterfaceRole.SENDER, InterfaceRole.RECEIVER),
     routes=ROUTES,

@@ -3,7 +3,6 @@
 Nothing is asked, and nothing granted, without an agreement between the station's CPO and the token's owner.
 """
 
-import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +23,7 @@ from roaming.ocpi.codec import DecodeContext, DecodeError, dump_json
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import Services, dialect_of, routing_to
 from roaming.ocpi.partner_call import ask_partner, call_to, parties_of
+from roaming.ocpi.racing import race
 from roaming.partners.directory import Directory, Partner
 from roaming.partners.drivers import Driver, driver_of, find_drivers, remember, touch_driver
 from roaming.stations.bindings import Binding, bindings_of_stations
@@ -111,19 +111,8 @@ async def _place(services: Services, question: AuthorizationRequested) -> Place 
 async def _first_allowed(asked: Iterable[Coroutine[Any, Any, Decision]]) -> Decision:
     """The owners of one uid, the last one used first, are asked together: the first to allow it has the charge; when
     none does, the first in order says why. Of those that allow it at once, as whitelists do, order decides."""
-    tasks = [asyncio.create_task(each) for each in asked]
-    try:
-        waiting = set(tasks)
-        while waiting:
-            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                if task.done() and task.result().status == AuthorizationStatus.ACCEPTED:
-                    return task.result()
-        return tasks[0].result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    allowed, answers = await race(asked, is_won=lambda decision: decision.status == AuthorizationStatus.ACCEPTED)
+    return allowed or answers[0]
 
 
 async def _ask_owner(
@@ -175,37 +164,40 @@ async def _ask_everybody(
         for partner, taker in directory.takers_of(place.cpo)
         if partner.endpoint("tokens", InterfaceRole.SENDER) and partner.version != Version.V2_1_1
     ]
+    allowed, answers = await race(
+        (
+            _ask_and_learn(services, directory, partner, taker, uid, place, correlation_id, timeout)
+            for partner, taker in asked
+        ),
+        is_won=lambda decision: decision is not None and decision.status == AuthorizationStatus.ACCEPTED,
+    )
     unknown = Decision(status=AuthorizationStatus.UNKNOWN_TOKEN, basis=AuthorizationBasis.REAL_TIME)
-    tasks = [
-        asyncio.create_task(_ask(services, partner, taker, uid, "RFID", place, correlation_id, timeout))
-        for partner, taker in asked
-    ]
-    partner_of = dict(zip(tasks, asked, strict=True))
-    best = unknown
-    try:
-        waiting = set(tasks)
-        while waiting:
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                status, info = task.result()
-                if info is None or status is None:
-                    continue
-                driver = await _learn(services, directory, partner_of[task][0], info)
-                if driver is None or not directory.may_exchange(cpo=place.cpo, emsp=driver.owner):
-                    continue
-                best = Decision(
-                    status=status,
-                    basis=AuthorizationBasis.REAL_TIME,
-                    reference=info.authorization_reference,
-                    driver=driver,
-                )
-                if status == AuthorizationStatus.ACCEPTED:
-                    return best
-        return best
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    return allowed or next((answer for answer in answers if answer is not None), unknown)
+
+
+async def _ask_and_learn(
+    services: Services,
+    directory: Directory,
+    partner: Partner,
+    taker: PartyId,
+    uid: str,
+    place: Place,
+    correlation_id: str,
+    timeout: float,
+) -> Decision | None:
+    """``None``: it does not know the token, or may not speak for it."""
+    status, info = await _ask(services, partner, taker, uid, "RFID", place, correlation_id, timeout)
+    if info is None or status is None:
+        return None
+    driver = await _learn(services, directory, partner, info)
+    if driver is None or not directory.may_exchange(cpo=place.cpo, emsp=driver.owner):
+        return None
+    return Decision(
+        status=status,
+        basis=AuthorizationBasis.REAL_TIME,
+        reference=info.authorization_reference,
+        driver=driver,
+    )
 
 
 async def _learn(services: Services, directory: Directory, partner: Partner, info: AuthorizationInfo) -> Driver | None:

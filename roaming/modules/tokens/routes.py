@@ -9,7 +9,7 @@ from roaming.ocpi.codec import parse_json
 from roaming.ocpi.content import Content, Parameter
 from roaming.ocpi.kinds import Choice
 from roaming.ocpi.listing import answer_list, answer_own
-from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+from roaming.ocpi.module import Clue, OcpiRequest, OcpiResponse, Route
 
 
 async def list_tokens(request: OcpiRequest) -> OcpiResponse:
@@ -80,6 +80,7 @@ ROUTES: tuple[Route, ...] = (
         interface=_SENDER,
         handle=authorize,
         summary="May this token charge, here and now?",
+        clue=Clue.DRIVER,
         takes=Content.of(service.REFERENCES_CODECS, is_required=False),
         gives=Content.of(service.INFO_CODECS),
         parameters=_TYPE,

@@ -1,0 +1,218 @@
+"""Sends a request on to a party of another partner and brings the answer back.
+
+A new request id, the same correlation id, the same parties in the headers, that partner's credentials token; bodies as
+they are between equal versions. (OCPI 2.2.1, transport_and_format 4.1.5 and 4.3; hub errors in status_codes)
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+import structlog
+
+from roaming.hub import callbacks, whereabouts
+from roaming.hub.answering import Answering, trouble_of
+from roaming.hub.callbacks import Kind
+from roaming.hub.checking import check_body, check_session, is_session_push, owner_of
+from roaming.hub.passage import Passage
+from roaming.hub.translating import NotInTheirVersion, Side, translate
+from roaming.ocpi.answers import Answer
+from roaming.ocpi.callbacks import check_response_url
+from roaming.ocpi.codec import EncodeError, dump_json, parse_json
+from roaming.ocpi.errors import ConnectionProblem, HubError, InvalidParameters, UnknownToken
+from roaming.ocpi.module import Clue, OcpiResponse, Services, dialect_of, routing_to
+from roaming.ocpi.partner_call import ask_partner, call_to, parties_of
+from roaming.partners.directory import Partner
+from roaming.partners.presence import offline_partners
+
+logger = structlog.get_logger(__name__)
+
+TIMEOUT = 30.0
+"""Seconds, unless partners agree on something else (OCPI 2.2.1, transport_and_format 4.1.5)."""
+_PRESENCE_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class _Presence:
+    """Who is silent, looked up once a second at most."""
+
+    offline: frozenset[str] = frozenset()
+    until: float = field(default=0.0)
+
+
+class Forwarder:
+    """Belongs to one process; keeps nothing but who is silent just now."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._presence = _Presence()
+
+    async def forward(self, passage: Passage, *, timeout: float = TIMEOUT) -> OcpiResponse:
+        """The far side's answer, as the caller reads it. Raises ``OcpiError``, 4xxx for what went wrong on the way."""
+        await self.check_reachable(passage.partner)
+        endpoint = passage.partner.endpoint(passage.module.id, passage.route.interface)
+        their_version = passage.their_version
+        is_known = their_version in passage.route.versions and their_version in passage.module.versions
+        try:
+            if endpoint is None or not is_known:
+                raise NotInTheirVersion
+            content = await self._content(passage)
+        except NotInTheirVersion:
+            return self._unknown_there(passage)
+        except EncodeError as error:
+            raise HubError(f"OCPI {their_version}, which {passage.to_party} speaks, cannot say this: {error}") from None
+        url = dialect_of(passage.partner).address(endpoint, *passage.parts)
+        return await self.exchange(passage, _with(url, content.query), content.body, timeout=timeout)
+
+    async def exchange(
+        self, passage: Passage, url: str, body: bytes | None, *, timeout: float = TIMEOUT
+    ) -> OcpiResponse:
+        """One call to ``url``, and its answer. Raises ``OcpiError``."""
+        return await self.read(passage, url, await self.call(passage, url, body, timeout=timeout))
+
+    async def read(self, passage: Passage, url: str, answer: Answer) -> OcpiResponse:
+        """The answer that came from ``url``. Raises ``OcpiError``."""
+        if passage.route.clue is Clue.DRIVER and answer.http_status == 404:
+            raise UnknownToken("this token is not known to its eMSP")
+        return await Answering(self._services, passage, url).read(answer)
+
+    async def call(self, passage: Passage, url: str, body: bytes | None, *, timeout: float = TIMEOUT) -> Answer:
+        """Sends, and raises ``OcpiError`` where there is no answer worth passing back."""
+        request = passage.request
+        call = call_to(
+            self._services,
+            passage.partner,
+            request.method,
+            url,
+            routing=routing_to(passage.partner, passage.from_party, passage.to_party),
+            ids=request.ids.forwarded(),
+            body=body,
+            timeout=timeout,
+        )
+        parties = parties_of(passage.routing)
+        answer = await ask_partner(self._services, call, module=passage.module.id, parties=parties, notes=request.notes)
+        error = trouble_of(answer, passage)
+        if error is not None:
+            if answer.http_status in (401, 403):
+                logger.error("partner_refuses_our_token", partner=passage.partner.id, http_status=answer.http_status)
+            raise error
+        return answer
+
+    async def check_reachable(self, partner: Partner) -> None:
+        """Raises ``ConnectionProblem`` for a partner that is known to be silent: nothing is sent there."""
+        presence = self._presence
+        if time.monotonic() >= presence.until:
+            presence.offline = await offline_partners(self._services.database.reader)
+            presence.until = time.monotonic() + _PRESENCE_SECONDS
+        if partner.id in presence.offline:
+            raise ConnectionProblem("the receiver is OFFLINE: GET what you missed when it is CONNECTED again")
+
+    def _unknown_there(self, passage: Passage) -> OcpiResponse:
+        route, request = passage.route, passage.request
+        gives = route.gives.codec(request.version, request.path) if route.gives is not None else None
+        if route.if_unknown is None:
+            side = route.interface.lower()
+            raise HubError(f"{passage.to_party} has no {passage.module.id} ({side}) that could take this")
+        value = route.if_unknown()
+        assert gives is not None, "what is answered has a codec"
+        return OcpiResponse(data=dump_json(gives.encode(value).body), routing=passage.routing)
+
+    async def _content(self, passage: Passage) -> "_Content":
+        """Body and query as they are sent. Raises ``NotInTheirVersion``, ``EncodeError``, ``OcpiError``."""
+        request, route = passage.request, passage.route
+        content = _Content(body=request.body or None, query=passage.query)
+        if route.takes is None and route.result is None:
+            return content
+        body = parse_json(request.body) if request.body.strip() else None
+        check_body(passage, body)
+        if is_session_push(route):
+            await check_session(passage)
+        if body is not None and route.takes is not None and not passage.is_same_version:
+            source = Side(
+                version=request.version,
+                partner_id=request.partner.id,
+                owner=passage.owner,
+                readers=(passage.to_party,),
+            )
+            body = await translate(
+                passage, route.takes, body, source=source, target=passage.their_version, notes=request.notes
+            )
+            content.body = dump_json(body)
+        if route.result is not None:
+            await self._redirect_result(passage, content, body)
+        await self._remember(passage, body)
+        return content
+
+    async def _redirect_result(self, passage: Passage, content: "_Content", body: Any) -> None:
+        """Puts an address of ours where the result is asked to be sent."""
+        in_body = body.get("response_url") if isinstance(body, dict) else None
+        url = in_body or response_url_of(content.query)
+        if not isinstance(url, str) or not url:
+            raise InvalidParameters("response_url: required")
+        check_response_url(passage.request, url)
+        id = await callbacks.keep(
+            self._services,
+            Kind.RESULT,
+            holder=passage.partner.id,
+            target=passage.request.partner.id,
+            url=url,
+            module=passage.module,
+            route=passage.route,
+            routing=passage.routing.swapped(),
+        )
+        ours = callbacks.address(self._services, passage.their_version, id)
+        if in_body:
+            content.body = dump_json({**body, "response_url": ours})
+        else:
+            content.query = _replaced(content.query, ours)
+
+    async def _remember(self, passage: Passage, body: Any) -> None:
+        """What later requests are routed by."""
+        path = passage.request.path
+        database = self._services.database
+        if is_session_push(passage.route):
+            await whereabouts.remember(
+                database, whereabouts.SESSION, passage.owner, path["session_id"], passage.to_party
+            )
+        elif passage.route.clue is Clue.TARGET and isinstance(body, dict) and owner_of(body.get("token")) is not None:
+            reservation_id = body.get("reservation_id")
+            if isinstance(reservation_id, str):
+                await whereabouts.remember(
+                    database, whereabouts.RESERVATION, passage.from_party, reservation_id, passage.to_party
+                )
+
+
+@dataclass(slots=True)
+class _Content:
+    body: bytes | None
+    query: str
+
+
+def _with(url: str, query: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+
+
+def response_url_of(query: str) -> str | None:
+    """Out of a query. The specification's own example does not encode it: then all that follows belongs to it."""
+    name = "response_url="
+    position = query.find(name)
+    if position < 0:
+        return None
+    rest = query[position + len(name) :]
+    if "%3A%2F%2F" in rest.upper() or "://" not in rest:
+        found: Mapping[str, str] = dict(parse_qsl(query, keep_blank_values=True))
+        return found.get("response_url")
+    return rest
+
+
+def _replaced(query: str, ours: str) -> str:
+    url = response_url_of(query)
+    assert url is not None
+    position = query.find("response_url=")
+    rest = query[position:]
+    if "://" in rest and "%3A%2F%2F" not in rest.upper():
+        return f"{query[:position]}response_url={quote(ours, safe='')}"
+    kept = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name != "response_url"]
+    return urlencode([*kept, ("response_url", ours)], quote_via=quote)

@@ -1,0 +1,69 @@
+"""Whom a request is for that is not, or perhaps not, for a hosted party: another partner's party, the hub itself, or
+whoever its content leads to. (OCPI 2.2.1, transport_and_format 4.3.2)
+"""
+
+from dataclasses import replace
+
+from roaming.hub.checking import check_owner_in_path
+from roaming.hub.forward import Forwarder
+from roaming.hub.open_routing import OpenRouting
+from roaming.hub.passage import Passage, may_pass, passage_to, sender_of
+from roaming.model.identifiers import PartyId
+from roaming.ocpi.elsewhere import Elsewhere
+from roaming.ocpi.errors import ConnectionProblem, InvalidParameters, UnknownReceiver
+from roaming.ocpi.headers import RoutingHeaders
+from roaming.ocpi.module import Clue, OcpiModule, OcpiRequest, OcpiResponse, Route, Services
+from roaming.partners.directory import Directory
+
+
+class Router:
+    """The body of the port ``Elsewhere``."""
+
+    def __init__(self, services: Services, *, itself: Elsewhere | None = None) -> None:
+        """``itself`` answers what is for the hub as a whole, addressed to it or to nobody: GET-all and broadcasts."""
+        self._services = services
+        self._itself = itself
+        self._forwarder = Forwarder(services)
+        self._open = OpenRouting(services, self._forwarder)
+
+    async def __call__(self, request: OcpiRequest, module: OcpiModule, route: Route) -> OcpiResponse | None:
+        """See ``Elsewhere``."""
+        receiver = request.routing.to_party
+        if receiver is not None and receiver != self._services.hub_party:
+            return await self._forwarder.forward(addressed(request, module, route, receiver))
+        if route.clue is None:
+            if self._itself is not None:
+                return await self._itself(request, module, route)
+            if receiver is not None:
+                raise UnknownReceiver(f"OCPI-to: {receiver} takes no {module.id} itself")
+            return None
+        if receiver is None:
+            return await self._open.answer(request, module, route)
+        if route.clue is Clue.TOKEN_OWNER:
+            raise InvalidParameters(
+                f"OCPI-to: {module.id} are for the eMSP of the driver and no other: name it, or leave OCPI-to out"
+            )
+        unnamed = replace(request, routing=RoutingHeaders(request.routing.from_party, None))
+        return await self._open.answer(unnamed, module, route) or await route.handle(unnamed)
+
+
+def addressed(request: OcpiRequest, module: OcpiModule, route: Route, receiver: PartyId) -> Passage:
+    """The way to the party in OCPI-to. Raises ``UnknownReceiver`` (4001), also for one without an agreement, and
+    ``ConnectionProblem`` (4003) for one whose platform is not connected."""
+    directory, sender = request.directory, sender_of(request)
+    check_owner_in_path(request, sender)
+    passage = passage_to(request, module, route, sender=sender, receiver=receiver)
+    if passage is not None:
+        return passage
+    if may_pass(directory, module, route, asking=sender, asked=receiver) and _is_expected(directory, receiver):
+        raise ConnectionProblem(f"OCPI-to: {receiver} is not connected")
+    raise UnknownReceiver(f"OCPI-to: {receiver} is nobody that {sender} has an agreement with here")
+
+
+def _is_expected(directory: Directory, party: PartyId) -> bool:
+    """Whether a platform that speaks for the party is known, though not connected."""
+    return any(
+        party in partner.allowed_parties or party in partner.parties()
+        for partner in directory.partners.values()
+        if not partner.is_connected
+    )

@@ -1,0 +1,46 @@
+"""Rows of what the hub remembers of requests that it passed on."""
+
+from datetime import datetime
+
+from sqlalchemy import Column, Text
+from sqlmodel import Field, SQLModel
+
+from roaming.store.columns import UtcDateTime
+
+
+class CallbackRow(SQLModel, table=True):
+    """An address of ours that stands for one of a partner's."""
+
+    __tablename__ = "hub_callbacks"
+
+    id: str = Field(primary_key=True)
+    kind: str
+    holder: str
+    """Partner that was given the address; nobody else can use it."""
+    target: str
+    """Partner that it leads to."""
+    url: str = Field(sa_column=Column(Text, nullable=False))
+    module: str
+    route: str
+    """The route that the address belongs to: ``POST RECEIVER /{command}``."""
+    from_party: str
+    """Who asks through the address."""
+    to_party: str
+    state: str = "OPEN"
+    claimed_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    expires_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+
+
+class WhereaboutsRow(SQLModel, table=True):
+    """Whose a session is that we passed on, and with whom a reservation was made."""
+
+    __tablename__ = "hub_whereabouts"
+
+    kind: str = Field(primary_key=True)
+    """``SESSION`` of a CPO, or ``RESERVATION`` of an eMSP."""
+    owner: str = Field(primary_key=True)
+    object_id: str = Field(primary_key=True)
+    """Folded."""
+    other: str = Field(primary_key=True)
+    """The session's eMSP, or the reservation's CPO."""
+    expires_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))

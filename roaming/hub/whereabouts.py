@@ -1,0 +1,87 @@
+"""Whose the sessions are that are passed on, and with whom reservations were made: what later requests about them,
+which name nobody, are routed by.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+
+from roaming.hub.tables import WhereaboutsRow
+from roaming.model.identifiers import PartyId, fold
+from roaming.store.bulk import upsert
+from roaming.store.columns import text_to_time
+from roaming.store.database import Database
+from roaming.store.documents import object_key
+from roaming.store.reader import Reader
+
+WHEREABOUTS = WhereaboutsRow.__table__  # type: ignore[attr-defined]
+SESSION, RESERVATION = "SESSION", "RESERVATION"
+KEPT = timedelta(days=90)
+"""After the last change."""
+_RENEWED = timedelta(days=1)
+"""So often is the time written anew."""
+_PRUNED_AT_ONCE = 10
+
+
+async def emsp_of_session(reader: Reader, cpo: PartyId, session_id: str) -> PartyId | None:
+    """Whose driver's the session is, passed on or stored here. Committed data only. Raises ``StoreUnavailable``."""
+    rows = await reader.fetch(
+        "SELECT other FROM hub_whereabouts WHERE kind = 'SESSION' AND owner = $1 AND object_id = $2"
+        " UNION ALL SELECT scope FROM sessions WHERE key = $3",
+        str(cpo),
+        fold(session_id),
+        object_key(cpo, session_id),
+    )
+    return PartyId.parse(rows[0][0]) if rows else None
+
+
+async def cpos_of_session(
+    reader: Reader, emsp: PartyId, session_id: str, candidates: Sequence[PartyId]
+) -> list[PartyId]:
+    """Which of the ``candidates`` have a session of this id for a driver of ``emsp``. Raises ``StoreUnavailable``."""
+    return [cpo for cpo in candidates if await emsp_of_session(reader, cpo, session_id) == emsp]
+
+
+async def cpos_of_reservation(reader: Reader, emsp: PartyId, reservation_id: str) -> list[PartyId]:
+    """With whom ``emsp`` made a reservation of this id. Raises ``StoreUnavailable``."""
+    rows = await reader.fetch(
+        "SELECT other FROM hub_whereabouts WHERE kind = 'RESERVATION' AND owner = $1 AND object_id = $2 ORDER BY other",
+        str(emsp),
+        fold(reservation_id),
+    )
+    return [PartyId.parse(row[0]) for row in rows]
+
+
+async def remember(database: Database, kind: str, owner: PartyId, object_id: str, other: PartyId) -> None:
+    """Keeps what was learnt, in a transaction of its own; written again once a day only. Raises
+    ``StoreUnavailable``."""
+    rows = await database.reader.fetch(
+        "SELECT expires_at FROM hub_whereabouts WHERE kind = $1 AND owner = $2 AND object_id = $3 AND other = $4",
+        kind,
+        str(owner),
+        fold(object_id),
+        str(other),
+    )
+    until = database.clock.now() + KEPT
+    if rows and text_to_time(rows[0][0]) > until - _RENEWED:
+        return
+    row = {
+        "kind": kind,
+        "owner": str(owner),
+        "object_id": fold(object_id),
+        "other": str(other),
+        "expires_at": until,
+    }
+    key = ("kind", "owner", "object_id", "other")
+    async with database.work() as work:
+        await upsert(work.connection, WHEREABOUTS, [row], key=key, update=("expires_at",))
+        old = select(WHEREABOUTS.c.kind, WHEREABOUTS.c.owner, WHEREABOUTS.c.object_id, WHEREABOUTS.c.other)
+        for gone in await work.connection.execute(
+            old.where(WHEREABOUTS.c.expires_at < work.now).limit(_PRUNED_AT_ONCE)
+        ):
+            await work.connection.execute(
+                delete(WHEREABOUTS).where(
+                    *(WHEREABOUTS.c[name] == value for name, value in zip(key, gone, strict=True))
+                )
+            )
