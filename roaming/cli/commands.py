@@ -319,6 +319,19 @@ def cdr_explain(
     show_rows(run(explain_cdr(cdr_id, party=party)), as_json=as_json, as_csv=as_csv, empty="nothing was charged")
 
 
+@cdr_app.command("credit")
+def cdr_credit(
+    cdr_id: Annotated[str, typer.Argument(help="One of ours, from `roaming cdr list`.")],
+    party: Annotated[str, typer.Option(help="The CPO that issued it, such as NL-HUB.")],
+    reason: Annotated[str, typer.Option(help="Why: the other side reads it.")],
+    as_json: Json = False,
+) -> None:
+    """Take a CDR back in full: issues a credit CDR and sends it to whoever got the original."""
+    from roaming.cli.showing import credit_cdr
+
+    show(run(credit_cdr(cdr_id, party=party, reason=reason)), as_json=as_json)
+
+
 @delivery_app.command("list")
 def delivery_list(
     state: Annotated[str, typer.Option(help="PENDING, DELIVERED, REFUSED, DEAD; empty: all but delivered.")] = "",

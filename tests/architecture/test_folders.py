@@ -21,7 +21,7 @@ MODULE_FILES = {
     "model.py",
 }
 OWN_FILES = {
-    "cdrs": {"issuing.py", "reconciling.py"},
+    "cdrs": {"crediting.py", "issuing.py", "reconciling.py"},
     "chargingprofiles": {"schedules.py", "sending.py"},
     "commands": {"reaching.py", "sending.py"},
     "sessions": {"applying.py", "course.py", "opening.py", "preferences.py"},
