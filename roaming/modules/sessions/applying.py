@@ -16,7 +16,7 @@ from contracts.messages import (
 from contracts.vocabulary import ConnectorStatus
 from roaming.modules.sessions import course as courses
 from roaming.modules.sessions import repository
-from roaming.modules.sessions.course import Course
+from roaming.modules.sessions.course import Course, MeterReading
 from roaming.modules.sessions.model import UNFINISHED, TransactionState
 from roaming.modules.sessions.repository import Transaction, TransactionKey
 from roaming.store.consume import Received
@@ -32,6 +32,7 @@ class Applied:
         self._closing_at = closing_at
         self._entries: dict[TransactionKey, Transaction] = {}
         self._originals: dict[TransactionKey, Transaction] = {}
+        self._readings: dict[TransactionKey, list[MeterReading]] = {}
         self._whole: set[tuple[str, str]] = set()
         """Stations whose open transactions are all here."""
 
@@ -45,8 +46,16 @@ class Applied:
             self._adopt(await repository.open_transactions(self._connection, sorted(self._whole)))
 
     def touched(self) -> list[Transaction]:
-        """Those that a fact made a difference to."""
-        return [entry for key, entry in self._entries.items() if entry is not self._originals.get(key)]
+        """Those that a fact made a difference to, be it a reading."""
+        return [entry for entry in self._entries.values() if self.is_changed(entry) or entry.key in self._readings]
+
+    def is_changed(self, entry: Transaction) -> bool:
+        """Whether it is no longer as it was read."""
+        return entry is not self._originals.get(entry.key)
+
+    def readings(self) -> dict[TransactionKey, list[MeterReading]]:
+        """What was metered, by transaction."""
+        return self._readings
 
     def apply(self, received: Received) -> None:
         """Takes one fact. Never raises for what a station may say: what fits nowhere is an orphan."""
@@ -61,7 +70,9 @@ class Applied:
             case MeterValuesTaken():
                 metered = self._metered(message)
                 if metered is not None and metered.state in UNFINISHED:
-                    self._put(metered, courses.metered(metered.course, message))
+                    if readings := courses.readings_of(message):
+                        self._readings.setdefault(metered.key, []).extend(readings)
+                    self._put(metered, courses.signed_by(metered.course, message))
             case TransactionUpdated():
                 entry = self._get((message.network, message.station_id, message.transaction_id))
                 if entry.state in UNFINISHED:

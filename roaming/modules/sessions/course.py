@@ -3,6 +3,7 @@
 Facts may come twice, late and out of order; applying them in any order leads to the same course.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
@@ -48,7 +49,9 @@ MeterReading = tuple[datetime, Decimal, Decimal | None]
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. Readings are (time, Wh, W or nothing) in the order of time; states likewise."""
+    """All of it. Readings are (time, Wh, W or nothing) in the order of time; states likewise.
+
+    What is stored of a course has no readings: they have rows of their own and are put in for pricing."""
 
     start: Start | None = None
     end: End | None = None
@@ -86,18 +89,29 @@ def ended(course: Course, message: TransactionEnded) -> Course:
     return msgspec.structs.replace(course, end=end)
 
 
-def metered(course: Course, message: MeterValuesTaken) -> Course:
-    """With the registers and powers of these samples; a sample of the same time is taken once."""
-    readings = {at: (register, power) for at, register, power in course.readings}
-    signed = {(at, context): data for at, context, data in course.signed}
+def readings_of(message: MeterValuesTaken) -> tuple[MeterReading, ...]:
+    """The registers and powers of these samples. They are kept apart from the course: a charge has hundreds."""
+    found: list[MeterReading] = []
     for sample in message.samples:
         register = _total(sample.values, Measurand.ENERGY_REGISTER)
         if register is not None:
-            readings[sample.at] = (register, _total(sample.values, Measurand.POWER))
-        for entry in sample.signed:
-            signed[sample.at, sample.context.value] = entry.data
-    ordered = thinned(tuple((at, *readings[at]) for at in sorted(readings)))
-    return msgspec.structs.replace(course, readings=ordered, signed=_first_and_last(signed))
+            found.append((sample.at, register, _total(sample.values, Measurand.POWER)))
+    return tuple(found)
+
+
+def signed_by(course: Course, message: MeterValuesTaken) -> Course:
+    """With the signed readings of these samples."""
+    given = {(sample.at, sample.context.value): entry.data for sample in message.samples for entry in sample.signed}
+    if not given:
+        return course
+    signed = {(at, context): data for at, context, data in course.signed} | given
+    return msgspec.structs.replace(course, signed=_first_and_last(signed))
+
+
+def with_readings(course: Course, added: Iterable[MeterReading]) -> Course:
+    """With these readings; of several of one time the last counts."""
+    readings = {at: (register, power) for at, register, power in (*course.readings, *added)}
+    return msgspec.structs.replace(course, readings=thinned(tuple((at, *readings[at]) for at in sorted(readings))))
 
 
 def _first_and_last(signed: dict[tuple[datetime, str], str]) -> tuple[tuple[datetime, str, str], ...]:

@@ -15,7 +15,7 @@ from roaming.model.tariff import Tariff, TariffType
 from roaming.model.time import next_update
 from roaming.model.token import CdrToken
 from roaming.modules.sessions import repository
-from roaming.modules.sessions.course import Course, priced
+from roaming.modules.sessions.course import Course, priced, with_readings
 from roaming.modules.sessions.repository import Kept, Transaction
 from roaming.partners.drivers import driver_who_charges, find_driver
 from roaming.stations.bindings import Binding, bindings_of_stations
@@ -104,10 +104,11 @@ async def frozen_setting(connection: AsyncConnection, transaction: Transaction, 
 def make_session(
     transaction: Transaction, setting: Setting, kept: Kept | None, *, is_closed: bool, now: datetime
 ) -> Session:
-    """The Session as the course stands now; ``is_closed``: it will not change any more."""
+    """The Session as the course stands now; ``is_closed``: it will not change any more. The transaction's readings
+    must have been read."""
     course, binding = transaction.course, setting.binding
     assert course.start is not None
-    outcome = priced(course, setting.tariff, setting.time_zone)
+    outcome = priced(with_readings(course, transaction.readings), setting.tariff, setting.time_zone)
     return Session(
         country_code=binding.party.country_code,
         party_id=binding.party.party_id,

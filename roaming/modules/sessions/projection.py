@@ -71,20 +71,26 @@ class Sessions:
         await applied.load(batch)
         for received in batch:
             applied.apply(received)
-        ready = [await self._project(work, entry) for entry in applied.touched()]
-        await repository.save_transactions(work.connection, ready)
+        await repository.add_readings(work.connection, applied.readings())
+        touched = [_judged(entry) for entry in applied.touched()]
+        due = [entry for entry in touched if self._is_due(work, entry)]
+        projected = {
+            entry.key: await self._project(work, entry)
+            for entry in await repository.with_readings(work.connection, due)
+        }
+        ready = [projected.get(entry.key, entry) for entry in touched]
+        await repository.save_transactions(work.connection, [entry for entry in ready if applied.is_changed(entry)])
+
+    def _is_due(self, work: Work, entry: Transaction) -> bool:
+        """Whether its session is opened or told anew now."""
+        if not is_billable(entry.course):
+            return False
+        wait = timedelta(seconds=self._services.session_push_interval)
+        return entry.pushed_at is None or work.now - entry.pushed_at >= wait
 
     async def _project(self, work: Work, entry: Transaction) -> Transaction:
         """Opens or updates the session of a changed transaction. What cannot be priced is kept with the reason and
         tried again with a later fact, no sooner than a running session is told again, and when it closes."""
-        if entry.course.start is None:
-            return entry
-        if not is_billable(entry.course):
-            is_over = entry.course.end is not None
-            return replace(entry, state=TransactionState.REFUSED if is_over else entry.state)
-        wait = timedelta(seconds=self._services.session_push_interval)
-        if entry.pushed_at is not None and work.now - entry.pushed_at < wait:
-            return entry
         try:
             return await (self._update(work, entry) if entry.session_key else self._open(work, entry))
         except CannotBePriced as error:
@@ -167,6 +173,7 @@ class Sessions:
     async def _close_held(self, work: Work, key: TransactionKey) -> None:
         entry = (await repository.load_transactions(work.connection, [key]))[key]
         if entry.state == TransactionState.ENDING and entry.close_at is not None and entry.close_at <= work.now:
+            (entry,) = await repository.with_readings(work.connection, [entry])
             await repository.save_transactions(work.connection, [await self._close(work, entry)])
 
     async def _close(self, work: Work, entry: Transaction) -> Transaction:
@@ -213,6 +220,14 @@ class Sessions:
                 await self.close_due()
             except StoreUnavailable as error:
                 logger.warning("closing_waits", reason=str(error))
+
+
+def _judged(entry: Transaction) -> Transaction:
+    """A charge whose token was never accepted makes no session."""
+    course = entry.course
+    if course.start is None or course.end is None or is_billable(course):
+        return entry
+    return replace(entry, state=TransactionState.REFUSED)
 
 
 def _priced(

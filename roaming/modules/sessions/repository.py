@@ -1,21 +1,28 @@
 """Sessions and transactions in the store: rows ⇄ objects."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.canonical import CanonicalObject, from_document, to_document
 from roaming.model.identifiers import PartyId
 from roaming.model.session import ChargingPreferences, Session
 from roaming.model.version import Version
-from roaming.modules.sessions.course import Course
+from roaming.modules.sessions.course import MAX_READINGS, Course, MeterReading, thinned
 from roaming.modules.sessions.model import UNPLACED, TransactionState, is_same_trouble
-from roaming.modules.sessions.tables import ChargingPreferencesRow, SessionRow, SnapshotRow, TransactionRow
+from roaming.modules.sessions.tables import (
+    ChargingPreferencesRow,
+    ReadingRow,
+    SessionRow,
+    SnapshotRow,
+    TransactionRow,
+)
 from roaming.store.bulk import insert_new, select_rows, upsert
 from roaming.store.columns import searchable
 from roaming.store.documents import Documents, Stored, object_key
@@ -23,10 +30,12 @@ from roaming.store.reader import Reader
 
 DOCUMENTS = Documents(SessionRow)
 TRANSACTIONS = TransactionRow.__table__  # type: ignore[attr-defined]
+READINGS = ReadingRow.__table__  # type: ignore[attr-defined]
 SNAPSHOTS = SnapshotRow.__table__  # type: ignore[attr-defined]
 PREFERENCES = ChargingPreferencesRow.__table__  # type: ignore[attr-defined]
 _KEY = ("network", "station_id", "transaction_id")
 _COLUMNS = (*_KEY, "state", "session_key", "close_at", "pushed_at", "trouble", "held_since", "document")
+_OF_READINGS = (*_KEY, "at", "register_wh", "power_w")
 _TROUBLED = (
     "SELECT state, trouble, COUNT(*) FROM transactions WHERE state IN ('OPEN', 'ENDING', 'GIVEN_UP') AND trouble <> ''"
     " GROUP BY state, trouble ORDER BY state, trouble"
@@ -59,6 +68,8 @@ class Transaction:
     held_since: datetime | None = None
     """Since when its closing is put off."""
     course: Course
+    readings: tuple[MeterReading, ...] = ()
+    """Only where they were asked for (``with_readings``)."""
 
 
 @dataclass(kw_only=True)
@@ -168,6 +179,54 @@ async def transaction_of_session(connection: AsyncConnection, session_key: str) 
     values = [(session_key,)]
     found = await select_rows(connection, TRANSACTIONS, _COLUMNS, key=("session_key",), values=values)
     return _transaction(found[0]) if found else None
+
+
+async def add_readings(connection: AsyncConnection, readings: Mapping[TransactionKey, Sequence[MeterReading]]) -> None:
+    """Stores readings of transactions that are held; one of a time that is known takes its place."""
+    rows = {
+        (*key, at): {
+            **dict(zip(_KEY, key, strict=True)),
+            "at": at,
+            "register_wh": str(register),
+            "power_w": None if power is None else str(power),
+        }
+        for key, taken in readings.items()
+        for at, register, power in taken
+    }
+    ordered = [rows[key] for key in sorted(rows)]
+    if ordered:
+        await upsert(connection, READINGS, ordered, key=(*_KEY, "at"), update=("register_wh", "power_w"))
+
+
+async def with_readings(connection: AsyncConnection, transactions: Sequence[Transaction]) -> list[Transaction]:
+    """The same transactions with their readings in the order of time. Where a station sent more than
+    ``MAX_READINGS``, those too many are deleted. The transactions must be held."""
+    keys = [entry.key for entry in transactions]
+    found: dict[TransactionKey, list[MeterReading]] = {key: [] for key in keys}
+    for row in await select_rows(connection, READINGS, _OF_READINGS, key=_KEY, values=keys):
+        power = None if row[5] is None else Decimal(row[5])
+        found[row[0], row[1], row[2]].append((row[3], Decimal(row[4]), power))
+    filled: list[Transaction] = []
+    for entry in transactions:
+        readings = tuple(sorted(found[entry.key], key=_time_of))
+        if len(readings) > MAX_READINGS:
+            kept = thinned(readings)
+            await _drop_readings(connection, entry.key, {at for at, _, _ in readings} - {at for at, _, _ in kept})
+            readings = kept
+        filled.append(replace(entry, readings=readings))
+    return filled
+
+
+def _time_of(reading: MeterReading) -> datetime:
+    return reading[0]
+
+
+async def _drop_readings(connection: AsyncConnection, key: TransactionKey, times: set[datetime]) -> None:
+    of_charge = [READINGS.c[name] == value for name, value in zip(_KEY, key, strict=True)]
+    ordered = sorted(times)
+    for start in range(0, len(ordered), 500):
+        some = ordered[start : start + 500]
+        await connection.execute(delete(READINGS).where(*of_charge, READINGS.c.at.in_(some)))
 
 
 async def save_transactions(connection: AsyncConnection, transactions: Sequence[Transaction]) -> None:

@@ -48,7 +48,22 @@ class TransactionRow(SQLModel, table=True):
     held_since: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
     """Since when its closing is put off because of ``trouble``."""
     document: str = Field(sa_column=Column(Text, nullable=False))
-    """``course.Course`` as JSON."""
+    """``course.Course`` as JSON, without the readings."""
+
+
+class ReadingRow(SQLModel, table=True):
+    """One reading of the meter of a charge. A row each: rewriting hundreds for every new one would cost the more the
+    longer a charge takes."""
+
+    __tablename__ = "transaction_readings"
+
+    network: str = Field(primary_key=True)
+    station_id: str = Field(primary_key=True)
+    transaction_id: str = Field(primary_key=True)
+    at: datetime = Field(sa_column=Column(UtcDateTime, primary_key=True))
+    register_wh: str
+    """A decimal as the station gave it, so that nothing of it is rounded."""
+    power_w: str | None = None
 
 
 class SnapshotRow(SQLModel, table=True):

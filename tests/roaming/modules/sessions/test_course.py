@@ -17,10 +17,12 @@ from roaming.modules.sessions.course import (
     Course,
     ended,
     in_state,
-    metered,
+    readings_of,
+    signed_by,
     started,
     thinned,
     timeline_of,
+    with_readings,
 )
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -54,6 +56,10 @@ def taken(minutes: float, wh: int) -> MeterValuesTaken:
 
 
 Fact = TransactionStarted | TransactionEnded | MeterValuesTaken
+
+
+def metered(course: Course, message: MeterValuesTaken) -> Course:
+    return with_readings(signed_by(course, message), readings_of(message))
 
 
 def course_of(facts: list[Fact]) -> Course:
