@@ -53,7 +53,7 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
     try:
         yield Services(
             database=database,
-            directory=DirectoryCache(database),
+            directory=DirectoryCache(database, PartyId.parse(settings.hub_party) if settings.hub_party else None),
             client=client,
             journal=Journal(database),
             secrets=Secrets(

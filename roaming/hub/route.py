@@ -9,7 +9,6 @@ from roaming.hub.forward import Forwarder
 from roaming.hub.open_routing import OpenRouting
 from roaming.hub.passage import Passage, may_pass, passage_to, sender_of
 from roaming.model.identifiers import PartyId
-from roaming.ocpi.elsewhere import Elsewhere
 from roaming.ocpi.errors import ConnectionProblem, InvalidParameters, UnknownReceiver
 from roaming.ocpi.headers import RoutingHeaders
 from roaming.ocpi.module import Clue, OcpiModule, OcpiRequest, OcpiResponse, Route, Services
@@ -19,10 +18,8 @@ from roaming.partners.directory import Directory
 class Router:
     """The body of the port ``Elsewhere``."""
 
-    def __init__(self, services: Services, *, itself: Elsewhere | None = None) -> None:
-        """``itself`` answers what is for the hub as a whole, addressed to it or to nobody: GET-all and broadcasts."""
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._itself = itself
         self._forwarder = Forwarder(services)
         self._open = OpenRouting(services, self._forwarder)
 
@@ -32,11 +29,7 @@ class Router:
         if receiver is not None and receiver != self._services.hub_party:
             return await self._forwarder.forward(addressed(request, module, route, receiver))
         if route.clue is None:
-            if self._itself is not None:
-                return await self._itself(request, module, route)
-            if receiver is not None:
-                raise UnknownReceiver(f"OCPI-to: {receiver} takes no {module.id} itself")
-            return None
+            return None  # for the hub as a whole: GET-all and broadcasts are answered from the store
         if receiver is None:
             return await self._open.answer(request, module, route)
         if route.clue is Clue.TOKEN_OWNER:

@@ -10,7 +10,7 @@ from roaming.model.identifiers import PartyId, fold
 from roaming.ocpi.credentials_token import candidates
 from roaming.ocpi.errors import InvalidParameters, TooManyAttempts, Unauthorized
 from roaming.ocpi.headers import RoutingHeaders
-from roaming.ocpi.module import Services
+from roaming.ocpi.module import OcpiRequest, Services
 from roaming.partners.directory import Directory, Partner
 from roaming.partners.registry import retire_registration
 
@@ -95,6 +95,13 @@ def check_sender(caller: Caller, routing: RoutingHeaders) -> None:
     sender = routing.from_party
     if sender is not None and sender not in caller.partner.parties():
         raise InvalidParameters(f"OCPI-from: {sender} is not a party of your credentials; announce it with PUT first")
+
+
+def check_not_to_all(request: OcpiRequest) -> None:
+    """Sessions and CDRs are one eMSP's: what is addressed to the hub as a whole would be for everybody. Raises
+    ``InvalidParameters``."""
+    if request.routing.to_party is not None and request.routing.to_party == request.services.hub_party:
+        raise InvalidParameters("OCPI-to: this is for the eMSP of the driver alone: name it, or leave OCPI-to out")
 
 
 def check_owner(caller: Partner, country_code: str, party_id: str, role: str) -> PartyId:

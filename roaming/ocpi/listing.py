@@ -35,14 +35,17 @@ async def answer_list(
     codecs: Mapping[Version, Codec[T]],
     cls: type[T],
     *,
-    owners: tuple[PartyId, ...],
+    owners: Mapping[PartyId, str],
     scopes: tuple[str, ...] = ("",),
     surroundings: Surroundings | None = None,
 ) -> OcpiResponse:
-    """One page of what the caller may see. Texts that had to be made are kept for the next reader."""
+    """One page of what the caller may see: objects of ``owners``, each with who gave us these. Texts that had to
+    be made are kept for the next reader."""
     page = read_page(request.query, max_limit=MAX_LIMIT)
     database = request.services.database
-    selection = Selection(owners=owners, scopes=scopes, date_from=page.date_from, date_to=page.date_to)
+    selection = Selection(
+        owners=tuple(owners), sources=owners, scopes=scopes, date_from=page.date_from, date_to=page.date_to
+    )
     rows: list[PageRow] = []
     total = 0
     if owners:
@@ -85,6 +88,21 @@ def text_of(row: PageRow, codec: Codec[T], cls: type[T], *, context: EncodeConte
     return dump_json(codec.encode(from_document(cls, row.document or "", row.live), context=context).body).decode()
 
 
+def addressed(request: OcpiRequest, owners: Mapping[PartyId, str]) -> Mapping[PartyId, str]:
+    """Of ``owners`` the one in OCPI-to; all of them where it is absent or the hub itself: GET-all (OCPI 2.2.1 section
+    4.3.2.4)."""
+    wanted = request.routing.to_party
+    if wanted is None or wanted == request.services.hub_party:
+        return owners
+    return {wanted: owners[wanted]} if wanted in owners else {}
+
+
+def private_to(request: OcpiRequest) -> str:
+    """The party that a pushed object is for alone, such as ``NL-TNM``; empty for one that is for all who may see it."""
+    receiver = request.routing.to_party
+    return "" if receiver is None or receiver == request.services.hub_party else str(receiver)
+
+
 async def answer_own(
     request: OcpiRequest,
     documents: Documents,
@@ -96,7 +114,7 @@ async def answer_own(
 ) -> OcpiResponse:
     """One object that the caller gave us. Raises ``NotFound``, the same when somebody else gave it."""
     source, database = request.partner.id, request.services.database
-    rows = await documents.texts(database, [key], request.version, source=source, is_whole=False)
+    rows = await documents.texts(database, {key: source}, request.version, is_whole=False, is_own=True)
     if not rows:
         raise NotFound("there is no such object")
     context = (await _contexts(request, surroundings, rows)).get(key, _NOTHING_MORE)

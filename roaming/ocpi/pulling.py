@@ -106,8 +106,12 @@ class PullRules:
         return key if len(key) <= MAX_KEY and storable_text(key) == key else None
 
     def lines(self, directory: Directory, partner: Partner) -> list[RoutingHeaders]:
-        """Who asks whom: the lists that together are the partner's. None without an agreement."""
-        ours = directory.hosted_parties(Role.EMSP if self.role == Role.CPO else Role.CPO)
+        """Who asks whom: the lists that together are the partner's, for hosted parties and for those of other partners.
+        None without an agreement."""
+        opposite = Role.EMSP if self.role == Role.CPO else Role.CPO
+        others = [other for other in directory.partners.values() if other.is_connected and other.id != partner.id]
+        behind = [party for other in others for party in other.parties(opposite)]
+        ours = dict.fromkeys([*directory.hosted_parties(opposite), *behind])
         found: list[RoutingHeaders] = []
         for theirs in partner.parties(self.role):
             agreed = [party for party in ours if _may_exchange(directory, self.role, theirs, party)]

@@ -6,7 +6,7 @@ A few hundred rows that every request needs and that rarely change: read once, k
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -94,6 +94,8 @@ class Directory:
     hosted: tuple[PartyRole, ...] = ()
     agreements: frozenset[tuple[PartyId, PartyId]] = frozenset()
     """Active pairs (CPO, eMSP)."""
+    hub_party: PartyId | None = None
+    """The hub itself, in whose name it tells partners of each other's objects."""
     rulebook: Rulebook = field(default_factory=Rulebook)
     """What agreements leave out, and at which price they offer the rest."""
 
@@ -168,6 +170,35 @@ class Directory:
     @cached_property
     def _others_of(self) -> dict[tuple[str, Role], tuple[tuple[Partner, PartyId], ...]]:
         return {}
+
+    def cpos_for(self, partner: Partner) -> dict[PartyId, str]:
+        """All CPOs, hosted and of other partners, whose objects ``partner`` may see, and who gave us these: the id of
+        a partner, or empty for hosted ones."""
+        takers = partner.parties(*RECEIVING_ROLES)
+        found = dict.fromkeys(self.hosted_cpos_for(partner), "")
+        for cpo, source in self._others_in(Role.CPO, partner):
+            if any(self.may_exchange(cpo=cpo, emsp=taker) for taker in takers):
+                found.setdefault(cpo, source)
+        return found
+
+    def emsps_for(self, partner: Partner) -> dict[PartyId, str]:
+        """The same of eMSPs whose tokens ``partner`` may see."""
+        cpos = partner.parties(Role.CPO)
+        found = dict.fromkeys(self.hosted_emsps_for(partner), "")
+        for emsp, source in self._others_in(Role.EMSP, partner):
+            if any(self.may_exchange(cpo=cpo, emsp=emsp) for cpo in cpos):
+                found.setdefault(emsp, source)
+        return found
+
+    def _others_in(self, role: Role, partner: Partner) -> Iterable[tuple[PartyId, str]]:
+        for other in self.partners.values():
+            if other.id != partner.id and other.is_connected:
+                yield from ((party, other.id) for party in other.parties(role))
+
+    def teller_of(self, owner: PartyId, source: str) -> PartyId:
+        """In whose name partners are told of an object of ``owner`` that ``source`` gave us: the owner's where it is
+        hosted (without source), else the hub's (OCPI 2.2.1 section 4.3.2.2)."""
+        return owner if not source or self.hub_party is None else self.hub_party
 
     def takers_of(self, cpo: PartyId) -> tuple[tuple[Partner, PartyId], ...]:
         """Platforms, and one party of each, that may be told of a CPO's locations and tariffs."""
@@ -273,8 +304,9 @@ def counterpart_of(directory: Directory, partner: Partner) -> PartyId | None:
 class DirectoryCache:
     """The newest ``Directory``, read again when its revision has moved."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, hub_party: PartyId | None = None) -> None:
         self._database = database
+        self._hub_party = hub_party
         self._current: Directory | None = None
         self._loading = asyncio.Lock()
 
@@ -289,7 +321,8 @@ class DirectoryCache:
             return self._current
         async with self._loading:  # everybody notices a new revision at once; one of them reads
             if not self._is_current(known_revision):
-                self._current = await load_directory(self._database, known_revision)
+                loaded = await load_directory(self._database, known_revision)
+                self._current = replace(loaded, hub_party=self._hub_party)
             assert self._current is not None
             return self._current
 

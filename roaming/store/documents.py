@@ -5,7 +5,7 @@ object changes and filled again when somebody reads them.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -107,9 +107,17 @@ class Selection:
 
     owners: tuple[PartyId, ...]
     scopes: tuple[str, ...] = ("",)
-    source: str = ""
+    sources: Mapping[PartyId, str] = field(default_factory=dict)
+    """Who gave us the objects of an owner; of one that is not named here: nobody, it is hosted."""
     date_from: datetime | None = None
     date_to: datetime | None = None
+
+    def by_source(self) -> dict[str, list[PartyId]]:
+        """The owners, each once, by who gave us their objects."""
+        found: dict[str, list[PartyId]] = {}
+        for owner in dict.fromkeys(self.owners):
+            found.setdefault(self.sources.get(owner, ""), []).append(owner)
+        return found
 
 
 class PageRow(NamedTuple):
@@ -217,18 +225,24 @@ class Documents:
         return [PageRow._make(row) for row in rows]
 
     async def texts(
-        self, database: Database, keys: Sequence[str], version: Version, *, source: str, is_whole: bool = True
+        self,
+        database: Database,
+        keys: Mapping[str, str],
+        version: Version,
+        *,
+        is_whole: bool = True,
+        is_own: bool = False,
     ) -> list[PageRow]:
-        """The objects from ``source`` under ``keys``, in that order, of ours those that are listed; with the document
-        in place of the text unless ``is_whole``. Committed data, one statement."""
+        """The objects under ``keys``, each from the source that is given with it, in that order: those that are listed
+        for everybody, or all where ``is_own``; with the document in place of the text unless ``is_whole``. Committed
+        data, one statement."""
         if not keys:
             return []
-        marks = ", ".join(f"${index}" for index in range(2, 2 + len(keys)))
+        marks = ", ".join(f"(${index}, ${index + 1})" for index in range(1, 2 * len(keys), 2))
         rows = await database.reader.fetch(
             f"SELECT {_columns(TEXT_COLUMN[version] if is_whole else 'NULL')} FROM {self.table.name}"  # noqa: S608 - ours
-            f" WHERE key IN ({marks}) AND source = $1" + ("" if source else " AND is_listed = true"),
-            source,
-            *keys,
+            f" WHERE (key, source) IN (VALUES {marks})" + ("" if is_own else " AND is_listed = true AND scope = ''"),
+            *(part for pair in keys.items() for part in pair),
         )
         found = {row[0]: PageRow._make(row) for row in rows}
         return [found[key] for key in keys if key in found]
@@ -236,13 +250,17 @@ class Documents:
     async def total(self, database: Database, selection: Selection) -> int:
         """How many objects the whole list has: kept counts without a date filter, counted with one."""
         if selection.date_from is None and selection.date_to is None:
-            return await counts.kept(
-                database.reader,
-                self.module,
-                owners=[str(owner) for owner in selection.owners],
-                scopes=selection.scopes,
-                source=selection.source,
-            )
+            kept = [
+                await counts.kept(
+                    database.reader,
+                    self.module,
+                    owners=[str(owner) for owner in owners],
+                    scopes=selection.scopes,
+                    source=source,
+                )
+                for source, owners in selection.by_source().items()
+            ]
+            return sum(kept)
         query = _Query(self.table.name, selection, None)
         if not query.branches:
             return 0
@@ -329,6 +347,10 @@ def _columns(text: str) -> str:
 MAX_BRANCHES = 16
 
 
+def _pairs(marks: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"({country}, {party})" for country, party in marks)
+
+
 class _Query:
     """The SQL of one selection.
 
@@ -339,10 +361,12 @@ class _Query:
     def __init__(self, table: str, selection: Selection, after: tuple[datetime, str] | None) -> None:
         self.parameters: list[Any] = []
         self._table = table
-        source = self._mark(selection.source)
-        owners = [(self._mark(o.country_code), self._mark(o.party_id)) for o in dict.fromkeys(selection.owners)]
+        owners = {
+            self._mark(source): [(self._mark(owner.country_code), self._mark(owner.party_id)) for owner in owners]
+            for source, owners in selection.by_source().items()
+        }
         scopes = [self._mark(scope) for scope in dict.fromkeys(selection.scopes)]
-        common = f"source = {source} AND is_listed = true"
+        common = "is_listed = true"
         if selection.date_from is not None:
             common += f" AND last_updated >= {self._mark(selection.date_from)}"
         if selection.date_to is not None:
@@ -350,14 +374,16 @@ class _Query:
         if after is not None:
             common += f" AND (last_updated, key) > ({self._mark(after[0])}, {self._mark(after[1])})"
         self.branches = [
-            f"{common} AND scope = {scope} AND country_code = {country} AND party_id = {party}"
-            for country, party in owners
+            f"source = {source} AND {common} AND scope = {scope} AND country_code = {country} AND party_id = {party}"
+            for source, of_source in owners.items()
+            for country, party in of_source
             for scope in scopes
         ]
         if len(self.branches) > MAX_BRANCHES:
-            pairs = ", ".join(f"({country}, {party})" for country, party in owners)
             self.branches = [
-                f"{common} AND scope IN ({', '.join(scopes)}) AND (country_code, party_id) IN (VALUES {pairs})"
+                f"source = {source} AND {common} AND scope IN ({', '.join(scopes)})"
+                f" AND (country_code, party_id) IN (VALUES {_pairs(of_source)})"
+                for source, of_source in owners.items()
             ]
 
     def _mark(self, value: Any) -> str:

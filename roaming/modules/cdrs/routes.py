@@ -4,25 +4,22 @@ from roaming.model.cdr import CDR
 from roaming.model.party import InterfaceRole, Role
 from roaming.modules.cdrs import repository, service
 from roaming.ocpi.addresses import join
-from roaming.ocpi.authorization import check_owner
+from roaming.ocpi.authorization import check_not_to_all, check_owner
 from roaming.ocpi.codec import parse_json
 from roaming.ocpi.content import Content
-from roaming.ocpi.listing import answer_list, answer_own
+from roaming.ocpi.listing import addressed, answer_list, answer_own
 from roaming.ocpi.module import Clue, OcpiRequest, OcpiResponse, Route
 
 
 async def list_cdrs(request: OcpiRequest) -> OcpiResponse:
-    owners = request.directory.hosted_cpos_for(request.partner)
-    wanted = request.routing.to_party
-    if wanted is not None:
-        owners = tuple(owner for owner in owners if owner == wanted)
+    owners = addressed(request, request.directory.cpos_for(request.partner))
     scopes = tuple(str(party) for party in request.from_parties if party in request.partner.parties(Role.EMSP))
     return await answer_list(
         request,
         repository.DOCUMENTS,
         service.CODECS,
         CDR,
-        owners=owners if scopes else (),
+        owners=owners if scopes else {},
         scopes=scopes,
         surroundings=service.surroundings,
     )
@@ -30,7 +27,8 @@ async def list_cdrs(request: OcpiRequest) -> OcpiResponse:
 
 async def post(request: OcpiRequest) -> OcpiResponse:
     body = parse_json(request.body)
-    owners = request.directory.hosted_emsps_for(request.partner)
+    owners = tuple(request.directory.emsps_for(request.partner))
+    check_not_to_all(request)
     cpos = request.partner.parties(Role.CPO)
     wire = request.wire(cpos[0] if len(cpos) == 1 else None)
     async with request.services.database.work() as work:

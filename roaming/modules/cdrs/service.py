@@ -128,7 +128,10 @@ async def take(
     is_new = await repository.insert(
         work.connection, cdr, source=partner.id, now=work.now, digest=digest, origin=origin
     )
-    if not is_new:
+    if is_new:
+        key, session_key = repository.key_of(party, cdr.id), object_key(party, cdr.session_id or cdr.id)
+        await tell(work, [outgoing_of(cdr, key, session_key, "")])
+    else:
         kept = await repository.load(work.connection, repository.key_of(party, cdr.id))
         if kept is None or kept.stored.source != partner.id or kept.digest != digest:
             raise InvalidParameters(f"id: CDR {cdr.id} was received before with other content; a CDR never changes")
@@ -137,7 +140,7 @@ async def take(
 
 async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
     """``PullRules.take``."""
-    owners = pulling.directory.hosted_emsps_for(pulling.partner)
+    owners = tuple(pulling.directory.emsps_for(pulling.partner))
     cdr, wire = incoming.value, pulling.wire
     if wire.version == Version.V2_1_1 and wire.owner is not None:
         _, session = await _surroundings_of(work.connection, pulling.partner, wire.owner, incoming.body, owners)
@@ -157,7 +160,7 @@ async def pulled_context(connection: AsyncConnection, pulling: Pulling, body: An
     """``PullRules.context``."""
     if pulling.wire.owner is None:
         return DecodeContext()
-    owners = pulling.directory.hosted_emsps_for(pulling.partner)
+    owners = tuple(pulling.directory.emsps_for(pulling.partner))
     return (await _surroundings_of(connection, pulling.partner, pulling.wire.owner, body, owners))[0]
 
 
@@ -209,11 +212,11 @@ def _check_amounts(cdr: CDR) -> None:
 
 def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
     """The token's owner, if it is a partner's party and has an agreement with the CPO."""
-    if kept is None or kept.source:
+    if kept is None:
         return ()
     emsp = PartyId.parse(kept.scope)
     partner = directory.partner_of(emsp, Role.EMSP)
-    if partner is None or not directory.may_exchange(cpo=outgoing.owner, emsp=emsp):
+    if partner is None or partner.id == kept.source or not directory.may_exchange(cpo=outgoing.owner, emsp=emsp):
         return ()
     return (Recipient(partner_id=partner.id, to_party=emsp, from_party=outgoing.owner),)
 

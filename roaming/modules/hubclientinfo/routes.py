@@ -16,7 +16,7 @@ async def list_clients(request: OcpiRequest) -> OcpiResponse:
     """Everybody but the caller, who knows of itself."""
     own = frozenset(request.partner.parties())
     known = (await repository.known(request.services.database.reader)).values()
-    parties = tuple(sorted({entry.party for entry in known} - own))
+    parties = dict.fromkeys(sorted({entry.party for entry in known} - own), "")
     return await answer_list(request, repository.DOCUMENTS, service.CODECS, ClientInfo, owners=parties)
 
 

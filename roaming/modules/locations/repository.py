@@ -61,6 +61,7 @@ async def insert(
     source: str,
     now: datetime,
     origin: Version = Version.V2_3_0,
+    scope: str = "",
 ) -> bool:
     """Stores a new location; False when it exists."""
     party = PartyId.of(location.country_code, location.party_id)
@@ -72,7 +73,7 @@ async def insert(
             "party_id": party.party_id,
             "object_id": location.id,
             "source": source,
-            "scope": "",
+            "scope": scope,
             "is_listed": location.publish,
             "document": to_document(location),
             "origin_version": origin.value,
@@ -83,8 +84,10 @@ async def insert(
     )
 
 
-async def replace(connection: AsyncConnection, kept: Kept, location: Location, *, now: datetime) -> None:
-    """Stores a changed location, read before with ``for_update``."""
+async def replace(
+    connection: AsyncConnection, kept: Kept, location: Location, *, now: datetime, scope: str | None = None
+) -> None:
+    """Stores a changed location, read before with ``for_update``; ``None``: who may see it stays as it is."""
     await DOCUMENTS.change(
         connection,
         kept.stored,
@@ -93,6 +96,7 @@ async def replace(connection: AsyncConnection, kept: Kept, location: Location, *
             "is_listed": location.publish,
             "last_updated": location.last_updated,
             "received_at": now,
+            "scope": kept.stored.scope if scope is None else scope,
         },
     )
 

@@ -1,6 +1,6 @@
 """Endpoints of locations, for all versions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId
@@ -10,18 +10,16 @@ from roaming.modules.locations import repository, service
 from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import parse_json
 from roaming.ocpi.content import Content
-from roaming.ocpi.errors import NotFound
-from roaming.ocpi.listing import answer_list
+from roaming.ocpi.errors import InvalidParameters, NotFound
+from roaming.ocpi.listing import addressed, answer_list, private_to
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 
 _LEVELS = ("location_id", "evse_uid", "connector_id")
 
 
-def visible_owners(request: OcpiRequest) -> tuple[PartyId, ...]:
-    """Our CPOs that the caller may see, narrowed to the one that OCPI-to names."""
-    owners = request.directory.hosted_cpos_for(request.partner)
-    wanted = request.routing.to_party
-    return owners if wanted is None else tuple(owner for owner in owners if owner == wanted)
+def visible_owners(request: OcpiRequest) -> Mapping[PartyId, str]:
+    """The CPOs that the caller may see, narrowed to the one that OCPI-to names."""
+    return addressed(request, request.directory.cpos_for(request.partner))
 
 
 async def list_locations(request: OcpiRequest) -> OcpiResponse:
@@ -33,22 +31,25 @@ async def list_locations(request: OcpiRequest) -> OcpiResponse:
 async def get_ours(request: OcpiRequest) -> OcpiResponse:
     """One of ours, whichever of the parties that the caller may see has it."""
     path = _path(request)
-    keys = [repository.key_of(owner, path[0]) for owner in visible_owners(request)]
-    return await _get(request, keys, source="")
+    keys = {repository.key_of(owner, path[0]): source for owner, source in visible_owners(request).items()}
+    return await _get(request, keys)
 
 
 async def get_theirs(request: OcpiRequest) -> OcpiResponse:
     key = repository.key_of(_owner(request), _path(request)[0])
-    return await _get(request, [key], source=request.partner.id)
+    return await _get(request, {key: request.partner.id}, is_own=True)
 
 
-async def _get(request: OcpiRequest, keys: Sequence[str], *, source: str) -> OcpiResponse:
+async def _get(request: OcpiRequest, keys: Mapping[str, str], *, is_own: bool = False) -> OcpiResponse:
+    """The one Location under ``keys``, each with who gave it to us; of others' only listed ones."""
     path = _path(request)
     is_whole = len(path) == 1
     database = request.services.database
-    rows = await repository.DOCUMENTS.texts(database, keys, request.version, source=source, is_whole=is_whole)
+    rows = await repository.DOCUMENTS.texts(database, keys, request.version, is_whole=is_whole, is_own=is_own)
     if not rows:
         raise NotFound("there is no such object")
+    if len(rows) > 1:
+        raise InvalidParameters(f"several parties have a location {path[0]}: name one in OCPI-to")
     row = rows[0]
     if row.text is not None:
         return OcpiResponse(data=row.text.encode())
@@ -59,7 +60,9 @@ async def _get(request: OcpiRequest, keys: Sequence[str], *, source: str) -> Ocp
 async def put(request: OcpiRequest) -> OcpiResponse:
     party, body = _owner(request), parse_json(request.body)
     async with request.services.database.work() as work:
-        is_new = await service.put(work, request.wire(party), party, _path(request), body, source=request.partner.id)
+        is_new = await service.put(
+            work, request.wire(party), party, _path(request), body, source=request.partner.id, scope=private_to(request)
+        )
     return OcpiResponse(http_status=201 if is_new else 200)
 
 

@@ -116,14 +116,16 @@ async def change_evses(work: Work, changes: Sequence[EvseChange]) -> int:
     return len(outgoing)
 
 
-async def put(work: Work, wire: Wire, party: PartyId, path: Sequence[str], body: Any, *, source: str) -> bool:
+async def put(
+    work: Work, wire: Wire, party: PartyId, path: Sequence[str], body: Any, *, source: str, scope: str = ""
+) -> bool:
     """Stores a partner's Location, EVSE or Connector at ``path`` (its ids from the location down); True when new.
 
     An object older than the stored one is acknowledged and left alone. Raises ``InvalidParameters`` when the body
     names other ids than the address, ``UnknownLocation`` when the parent is missing.
     """
     if len(path) == 1:
-        return await _put_location(work, wire, party, path[0], body, source=source)
+        return await _put_location(work, wire, party, path[0], body, source=source, scope=scope)
     kept = await _partners_location(work, party, path[0], source)
     location = kept.location
     evse = find_evse(location, path[1])
@@ -142,24 +144,28 @@ async def put(work: Work, wire: Wire, party: PartyId, path: Sequence[str], body:
     return is_new
 
 
-async def _put_location(work: Work, wire: Wire, party: PartyId, location_id: str, body: Any, *, source: str) -> bool:
+async def _put_location(
+    work: Work, wire: Wire, party: PartyId, location_id: str, body: Any, *, source: str, scope: str
+) -> bool:
     location = wire.decode(LOCATION_CODECS, body)
     check_ids(location, party, id=location_id)
-    return await take(work, location, source=source, origin=wire.version)
+    return await take(work, location, source=source, origin=wire.version, scope=scope)
 
 
-async def take(work: Work, location: Location, *, source: str, origin: Version) -> bool:
-    """Stores a partner's location, pushed or pulled; True when new. One older than the stored one is left alone.
+async def take(work: Work, location: Location, *, source: str, origin: Version, scope: str = "") -> bool:
+    """Stores a partner's location, pushed or pulled, and tells whoever may know; True when new. One older than the
+    stored one is left alone. ``scope``: the one party it was addressed to, and nobody else hears of it.
     Raises ``InvalidParameters`` when somebody else gave us the stored one."""
     key = repository.key_of(_owner(location), location.id)
-    kept = await _insert_or_hold(work, key, location, source=source, origin=origin)
-    if kept is None:
-        return True
-    if kept.stored.source != source:
+    kept = await _insert_or_hold(work, key, location, source=source, origin=origin, scope=scope)
+    if kept is not None and kept.stored.source != source:
         raise InvalidParameters(f"location {location.id} cannot be changed by you")
-    if location.last_updated >= kept.location.last_updated:
-        await repository.replace(work.connection, kept, location, now=work.now)
-    return False
+    if kept is not None and location.last_updated < kept.location.last_updated:
+        return False
+    if kept is not None:
+        await repository.replace(work.connection, kept, location, scope=scope, now=work.now)
+    await tell(work, [Outgoing(module="locations", object_key=key, owner=_owner(location))])
+    return kept is None
 
 
 async def drop(work: Work, key: str, source: str) -> bool:
@@ -177,10 +183,12 @@ async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
     await take(work, incoming.value, source=pulling.partner.id, origin=pulling.wire.version)
 
 
-async def _insert_or_hold(work: Work, key: str, location: Location, *, source: str, origin: Version) -> Kept | None:
+async def _insert_or_hold(
+    work: Work, key: str, location: Location, *, source: str, origin: Version, scope: str = ""
+) -> Kept | None:
     return await insert_or_hold(
         partial(repository.load, work.connection, key, for_update=True),
-        partial(repository.insert, work.connection, location, source=source, now=work.now, origin=origin),
+        partial(repository.insert, work.connection, location, source=source, now=work.now, origin=origin, scope=scope),
     )
 
 
@@ -222,6 +230,7 @@ async def _partners_location(work: Work, party: PartyId, location_id: str, sourc
 async def _keep(work: Work, kept: Kept, location: Location) -> None:
     if location.last_updated >= kept.location.last_updated:
         await repository.replace(work.connection, kept, location, now=work.now)
+        await tell(work, [Outgoing(module="locations", object_key=kept.stored.key, owner=_owner(location))])
 
 
 def _with_evse(location: Location, evse: EVSE, updated: datetime) -> Location:
@@ -268,12 +277,15 @@ def _owner(location: Location) -> PartyId:
 
 
 def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
-    """Every eMSP and information service under agreement with the owner, if the location is published."""
-    if kept is None or kept.source or not kept.is_listed:
+    """Every eMSP and information service under agreement with the owner, if the location is published; never the
+    partner that gave it to us, and nobody when it was for one party alone."""
+    if kept is None or kept.scope or not kept.is_listed:
         return ()
+    teller = directory.teller_of(outgoing.owner, kept.source)
     return [
-        Recipient(partner_id=partner.id, to_party=taker, from_party=outgoing.owner)
+        Recipient(partner_id=partner.id, to_party=taker, from_party=teller)
         for partner, taker in directory.takers_of(outgoing.owner)
+        if partner.id != kept.source
     ]
 
 

@@ -5,24 +5,24 @@ from roaming.model.party import InterfaceRole, Role
 from roaming.model.session import ChargingPreferencesResponse, Session
 from roaming.model.version import Version
 from roaming.modules.sessions import repository, service
-from roaming.ocpi.authorization import check_owner
+from roaming.ocpi.authorization import check_not_to_all, check_owner
 from roaming.ocpi.codec import dump_json, parse_json
 from roaming.ocpi.content import Content
 from roaming.ocpi.errors import NotFound
-from roaming.ocpi.listing import answer_list, answer_own
+from roaming.ocpi.listing import addressed, answer_list, answer_own
 from roaming.ocpi.module import Clue, OcpiRequest, OcpiResponse, Route
 
 
 async def list_sessions(request: OcpiRequest) -> OcpiResponse:
     """Clients must send ``date_from`` (OCPI 2.2.1, sessions). One that does not gets everything that is its own: see
     decision 0057."""
-    owners, scopes = _cpos(request), _scopes(request)
+    owners, scopes = addressed(request, request.directory.cpos_for(request.partner)), _scopes(request)
     return await answer_list(
         request,
         repository.DOCUMENTS,
         service.CODECS,
         Session,
-        owners=owners if scopes else (),
+        owners=owners if scopes else {},
         scopes=scopes,
         surroundings=service.surroundings,
     )
@@ -46,6 +46,7 @@ async def get(request: OcpiRequest) -> OcpiResponse:
 
 
 async def put(request: OcpiRequest) -> OcpiResponse:
+    check_not_to_all(request)
     party, body = _owner(request), parse_json(request.body)
     async with request.services.database.work() as work:
         is_new = await service.put(
@@ -55,12 +56,13 @@ async def put(request: OcpiRequest) -> OcpiResponse:
             request.path["session_id"],
             body,
             source=request.partner.id,
-            owners=request.directory.hosted_emsps_for(request.partner),
+            owners=tuple(request.directory.emsps_for(request.partner)),
         )
     return OcpiResponse(http_status=201 if is_new else 200)
 
 
 async def patch(request: OcpiRequest) -> OcpiResponse:
+    check_not_to_all(request)
     party, body = _owner(request), parse_json(request.body)
     async with request.services.database.work() as work:
         await service.patch(

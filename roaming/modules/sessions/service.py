@@ -23,6 +23,7 @@ from roaming.ocpi.codec import Codec, DecodeContext, DecodeError, EncodeContext,
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.forms.location import LOCATION_211
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
+from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.quoting import context_to_read, contexts_to_write
 from roaming.ocpi.wire import Wire
@@ -90,13 +91,16 @@ async def take(work: Work, session: Session, *, source: str, owners: Sequence[Pa
         partial(repository.load, work.connection, key, for_update=True),
         partial(repository.save, work.connection, None, session, source=source, now=work.now, origin=origin),
     )
+    told = [outgoing_of(session, key, "")]
     if kept is None:
+        await tell(work, told)
         return True
     _check_source(kept, source)
     if repository.scope_of(session) != kept.stored.scope:
         raise InvalidParameters("cdr_token: the session is another eMSP's; end it and begin one with a new id")
     if session.last_updated >= kept.session.last_updated:
         await repository.save(work.connection, kept, session, source=source, now=work.now, origin=origin)
+        await tell(work, told)
     return False
 
 
@@ -106,7 +110,7 @@ async def pulled_context(connection: AsyncConnection, pulling: Pulling, body: An
     if party is None:
         return DecodeContext()
     key = repository.key_of(party, session_id) if isinstance(session_id, str) else ""
-    owners = pulling.directory.hosted_emsps_for(pulling.partner)
+    owners = tuple(pulling.directory.emsps_for(pulling.partner))
     return await _context_to_read(connection, key, body, party, source=pulling.partner.id, owners=owners)
 
 
@@ -120,7 +124,7 @@ async def _context_to_read(
 
 async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
     """``PullRules.take``."""
-    owners = pulling.directory.hosted_emsps_for(pulling.partner)
+    owners = tuple(pulling.directory.emsps_for(pulling.partner))
     source, origin = pulling.partner.id, pulling.wire.version
     await take(work, incoming.value, source=source, owners=owners, origin=origin)
 
@@ -156,6 +160,7 @@ async def patch(work: Work, wire: Wire, party: PartyId, session_id: str, body: A
     _check_energy(session)
     if session.last_updated >= old.last_updated:
         await repository.save(work.connection, kept, session, source=source, now=work.now, origin=wire.version)
+        await tell(work, [outgoing_of(session, kept.stored.key, "")])
 
 
 def merge_periods(known: Sequence[ChargingPeriod], added: Sequence[ChargingPeriod]) -> tuple[ChargingPeriod, ...]:
@@ -213,11 +218,11 @@ async def _own(work: Work, session_id: str, cpos: Sequence[PartyId], scopes: Col
 
 def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
     """The token's owner, if it is a partner's party and has an agreement with the CPO."""
-    if kept is None or kept.source:
+    if kept is None:
         return ()
     emsp = PartyId.parse(kept.scope)
     partner = directory.partner_of(emsp, Role.EMSP)
-    if partner is None or not directory.may_exchange(cpo=outgoing.owner, emsp=emsp):
+    if partner is None or partner.id == kept.source or not directory.may_exchange(cpo=outgoing.owner, emsp=emsp):
         return ()
     return (Recipient(partner_id=partner.id, to_party=emsp, from_party=outgoing.owner),)
 

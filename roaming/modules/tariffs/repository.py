@@ -42,10 +42,12 @@ async def save(
     source: str,
     now: datetime,
     origin: Version = Version.V2_3_0,
+    scope: str | None = None,
 ) -> bool:
     """Stores a tariff, new (``kept`` is ``None``) or in place of the one read with ``for_update``; True when new."""
     if kept is not None:
         changes = {"document": to_document(tariff), "last_updated": tariff.last_updated, "received_at": now}
+        changes["scope"] = kept.stored.scope if scope is None else scope
         await DOCUMENTS.change(connection, kept.stored, changes)
         return False
     party = PartyId.of(tariff.country_code, tariff.party_id)
@@ -57,7 +59,7 @@ async def save(
             "party_id": party.party_id,
             "object_id": tariff.id,
             "source": source,
-            "scope": "",
+            "scope": scope or "",
             "is_listed": True,
             "document": to_document(tariff),
             "origin_version": origin.value,

@@ -8,15 +8,12 @@ from roaming.modules.tariffs import repository, service
 from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import parse_json
 from roaming.ocpi.content import Content
-from roaming.ocpi.listing import answer_list, answer_own
+from roaming.ocpi.listing import addressed, answer_list, answer_own, private_to
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 
 
 async def list_tariffs(request: OcpiRequest) -> OcpiResponse:
-    owners = request.directory.hosted_cpos_for(request.partner)
-    wanted = request.routing.to_party
-    if wanted is not None:
-        owners = tuple(owner for owner in owners if owner == wanted)
+    owners = addressed(request, request.directory.cpos_for(request.partner))
     return await answer_list(request, repository.DOCUMENTS, service.CODECS, Tariff, owners=owners)
 
 
@@ -29,7 +26,13 @@ async def put(request: OcpiRequest) -> OcpiResponse:
     party, body = _owner(request), parse_json(request.body)
     async with request.services.database.work() as work:
         is_new = await service.put(
-            work, request.wire(party), party, request.path["tariff_id"], body, source=request.partner.id
+            work,
+            request.wire(party),
+            party,
+            request.path["tariff_id"],
+            body,
+            source=request.partner.id,
+            scope=private_to(request),
         )
     return OcpiResponse(http_status=201 if is_new else 200)
 

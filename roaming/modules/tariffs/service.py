@@ -8,6 +8,7 @@ import msgspec
 
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
+from roaming.model.party import Role
 from roaming.model.tariff import Tariff
 from roaming.model.time import next_update
 from roaming.model.version import Version
@@ -42,25 +43,37 @@ async def publish(work: Work, tariff: Tariff) -> Tariff:
     return tariff
 
 
-async def put(work: Work, wire: Wire, party: PartyId, tariff_id: str, body: Any, *, source: str) -> bool:
+async def put(
+    work: Work, wire: Wire, party: PartyId, tariff_id: str, body: Any, *, source: str, scope: str = ""
+) -> bool:
     """Stores a partner's tariff; True when new. Raises ``InvalidParameters`` when body and address disagree."""
     tariff = wire.decode(CODECS, body)
     check_ids(tariff, party, id=tariff_id)
-    return await take(work, tariff, source=source, origin=wire.version)
+    return await take(work, tariff, source=source, origin=wire.version, scope=scope)
 
 
-async def take(work: Work, tariff: Tariff, *, source: str, origin: Version) -> bool:
-    """Stores a partner's tariff, pushed or pulled; True when new. One older than the stored one is left alone. Raises
+async def take(work: Work, tariff: Tariff, *, source: str, origin: Version, scope: str = "") -> bool:
+    """Stores a partner's tariff, pushed or pulled, and tells whoever may know; True when new. One older than the stored
+    one is left alone. ``scope``: the one party it was addressed to, and nobody else hears of it. Raises
     ``InvalidParameters`` when somebody else gave us the stored one."""
     key = repository.key_of(PartyId.of(tariff.country_code, tariff.party_id), tariff.id)
-    kept = await _insert_or_hold(work, key, tariff, source=source, origin=origin)
-    if kept is None:
-        return True
-    if kept.stored.source != source:
+    kept = await _insert_or_hold(work, key, tariff, source=source, origin=origin, scope=scope)
+    if kept is not None and kept.stored.source != source:
         raise InvalidParameters(f"tariff {tariff.id} cannot be changed by you")
-    if tariff.last_updated >= kept.tariff.last_updated:
-        await repository.save(work.connection, kept, tariff, source=source, now=work.now)
-    return False
+    if kept is not None and tariff.last_updated < kept.tariff.last_updated:
+        return False
+    if kept is not None:
+        await repository.save(work.connection, kept, tariff, source=source, now=work.now, scope=scope)
+    await _tell(work, kept, key, tariff, scope)
+    return kept is None
+
+
+async def _tell(work: Work, kept: repository.Kept | None, key: str, tariff: Tariff, scope: str) -> None:
+    """Also those whom it was told to before it became one party's: they are told that it is gone."""
+    party = PartyId.of(tariff.country_code, tariff.party_id)
+    is_withdrawn = kept is not None and bool(scope) and not kept.stored.scope
+    detail = tariff.id if is_withdrawn else ""
+    await tell(work, [Outgoing(module="tariffs", object_key=key, owner=party, detail=detail)])
 
 
 async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
@@ -73,7 +86,7 @@ async def drop(work: Work, key: str, source: str) -> bool:
     kept = await repository.load(work.connection, key, for_update=True)
     if kept is None or kept.stored.source != source:
         return False
-    await repository.DOCUMENTS.remove(work.connection, kept.stored)
+    await _withdraw(work, kept)
     return True
 
 
@@ -88,14 +101,17 @@ async def patch(work: Work, wire: Wire, party: PartyId, tariff_id: str, body: An
         raise InvalidParameters("id cannot be changed: PUT a new tariff")
     if tariff.last_updated >= kept.tariff.last_updated:
         await repository.save(work.connection, kept, tariff, source=source, now=work.now)
+        await tell(work, [Outgoing(module="tariffs", object_key=kept.stored.key, owner=party)])
 
 
 async def _insert_or_hold(
-    work: Work, key: str, tariff: Tariff, *, source: str, origin: Version
+    work: Work, key: str, tariff: Tariff, *, source: str, origin: Version, scope: str = ""
 ) -> repository.Kept | None:
     return await insert_or_hold(
         partial(repository.load, work.connection, key, for_update=True),
-        partial(repository.save, work.connection, None, tariff, source=source, now=work.now, origin=origin),
+        partial(
+            repository.save, work.connection, None, tariff, source=source, now=work.now, origin=origin, scope=scope
+        ),
     )
 
 
@@ -105,18 +121,30 @@ async def withdraw(work: Work, party: PartyId, tariff_id: str, *, source: str) -
     kept = await repository.load(work.connection, key, for_update=True)
     if kept is None or kept.stored.source != source:
         raise NotFound("there is no such object")
+    await _withdraw(work, kept)
+
+
+async def _withdraw(work: Work, kept: repository.Kept) -> None:
     await repository.DOCUMENTS.remove(work.connection, kept.stored)
-    if not source:
-        await tell(work, [Outgoing(module="tariffs", object_key=key, owner=party, detail=kept.tariff.id)])
+    if not kept.stored.scope:
+        change = Outgoing(module="tariffs", object_key=kept.stored.key, owner=kept.stored.owner, detail=kept.tariff.id)
+        await tell(work, [change])
 
 
 def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
-    """Every eMSP and information service under agreement with the owner."""
-    if not directory.is_hosted(outgoing.owner):
+    """Every eMSP and information service under agreement with the owner; never the partner that gave it to us, and of
+    one that is for one party alone nobody, but that it is gone for the others."""
+    if kept is not None and kept.scope and not outgoing.detail:
         return ()
+    source = kept.source if kept is not None else ""
+    owner = directory.partner_of(outgoing.owner, Role.CPO)
+    if not source and owner is not None and not directory.is_hosted(outgoing.owner, Role.CPO):
+        source = owner.id  # it is gone, and with it who gave it to us
+    teller = directory.teller_of(outgoing.owner, source)
     return [
-        Recipient(partner_id=partner.id, to_party=taker, from_party=outgoing.owner)
+        Recipient(partner_id=partner.id, to_party=taker, from_party=teller)
         for partner, taker in directory.takers_of(outgoing.owner)
+        if partner.id != source
     ]
 
 
@@ -125,7 +153,7 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     version = job.partner.version
     if version is None or not endpoint:
         return None
-    if kept is None:
+    if kept is None or kept.scope:
         if not job.detail:
             return None
         url = job.address(endpoint, job.owner.country_code, job.owner.party_id, job.detail)

@@ -60,10 +60,12 @@ async def save(
     source: str,
     now: datetime,
     origin: Version = Version.V2_3_0,
+    scope: str | None = None,
 ) -> bool:
     """Stores a token, new (``kept`` is ``None``) or in place of the one read with ``for_update``; True when new."""
     if kept is not None:
         changes = {"document": to_document(token), "last_updated": token.last_updated, "received_at": now}
+        changes["scope"] = kept.stored.scope if scope is None else scope
         await DOCUMENTS.change(connection, kept.stored, changes)
         return False
     party = PartyId.of(token.country_code, token.party_id)
@@ -75,7 +77,7 @@ async def save(
             "party_id": party.party_id,
             "object_id": token.uid,
             "source": source,
-            "scope": "",
+            "scope": scope or "",
             "is_listed": True,
             "document": to_document(token),
             "origin_version": origin.value,

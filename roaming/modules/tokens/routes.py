@@ -8,15 +8,12 @@ from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import parse_json
 from roaming.ocpi.content import Content, Parameter
 from roaming.ocpi.kinds import Choice
-from roaming.ocpi.listing import answer_list, answer_own
+from roaming.ocpi.listing import addressed, answer_list, answer_own, private_to
 from roaming.ocpi.module import Clue, OcpiRequest, OcpiResponse, Route
 
 
 async def list_tokens(request: OcpiRequest) -> OcpiResponse:
-    owners = request.directory.hosted_emsps_for(request.partner)
-    wanted = request.routing.to_party
-    if wanted is not None:
-        owners = tuple(owner for owner in owners if owner == wanted)
+    owners = addressed(request, request.directory.emsps_for(request.partner))
     return await answer_list(request, repository.DOCUMENTS, service.CODECS, Token, owners=owners)
 
 
@@ -40,6 +37,7 @@ async def put(request: OcpiRequest) -> OcpiResponse:
             request.query.get("type"),
             body,
             source=request.partner.id,
+            scope=private_to(request),
         )
     return OcpiResponse(http_status=201 if is_new else 200)
 

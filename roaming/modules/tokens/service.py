@@ -59,27 +59,39 @@ async def publish(work: Work, token: Token) -> bool:
     return kept is None
 
 
-async def put(work: Work, wire: Wire, party: PartyId, uid: str, type: str | None, body: Any, *, source: str) -> bool:
+async def put(
+    work: Work,
+    wire: Wire,
+    party: PartyId,
+    uid: str,
+    type: str | None,
+    body: Any,
+    *,
+    source: str,
+    scope: str = "",
+) -> bool:
     """Stores a partner's token; True when new. The body's type counts where the query forgot it."""
     token = wire.decode(CODECS, body)
     check_ids(token, party, uid=uid)
     if type is not None and type != token.type:
         raise InvalidParameters(f"type: {token.type} in the body, {type} in the address")
-    return await take(work, token, source=source, origin=wire.version)
+    return await take(work, token, source=source, origin=wire.version, scope=scope)
 
 
-async def take(work: Work, token: Token, *, source: str, origin: Version) -> bool:
-    """Stores a partner's token, pushed or pulled; True when new. One older than the stored one is left alone. Raises
+async def take(work: Work, token: Token, *, source: str, origin: Version, scope: str = "") -> bool:
+    """Stores a partner's token, pushed or pulled, and tells whoever may know; True when new. One older than the stored
+    one is left alone. ``scope``: the one party it was addressed to, and nobody else hears of it. Raises
     ``InvalidParameters`` when somebody else gave us the stored one."""
-    key = repository.key_of(PartyId.of(token.country_code, token.party_id), token.uid, token.type)
-    kept = await _insert_or_hold(work, key, token, source=source, origin=origin)
-    if kept is None:
-        return True
-    if kept.stored.source != source:
+    key = repository.key_of(_owner(token), token.uid, token.type)
+    kept = await _insert_or_hold(work, key, token, source=source, origin=origin, scope=scope)
+    if kept is not None and kept.stored.source != source:
         raise InvalidParameters(f"token {token.uid} cannot be changed by you")
-    if token.last_updated >= kept.token.last_updated:
-        await _replace(work, kept, token)
-    return False
+    if kept is not None and token.last_updated < kept.token.last_updated:
+        return False
+    if kept is not None:
+        await _replace(work, kept, token, scope=scope)
+    await tell(work, [Outgoing(module="tokens", object_key=key, owner=_owner(token))])
+    return kept is None
 
 
 async def drop(work: Work, key: str, source: str) -> bool:
@@ -89,6 +101,7 @@ async def drop(work: Work, key: str, source: str) -> bool:
     if kept is None or kept.stored.source != source or not kept.token.valid:
         return False
     await _replace(work, kept, msgspec.structs.replace(kept.token, valid=False))
+    await tell(work, [Outgoing(module="tokens", object_key=key, owner=kept.stored.owner)])
     return True
 
 
@@ -109,22 +122,23 @@ async def patch(work: Work, wire: Wire, party: PartyId, uid: str, type: str, bod
         raise InvalidParameters("uid and type cannot be changed: PUT a new token")
     if token.last_updated >= kept.token.last_updated:
         await _replace(work, kept, token)
+        await tell(work, [Outgoing(module="tokens", object_key=kept.stored.key, owner=party)])
 
 
 async def _insert_or_hold(
-    work: Work, key: str, token: Token, *, source: str, origin: Version
+    work: Work, key: str, token: Token, *, source: str, origin: Version, scope: str = ""
 ) -> repository.Kept | None:
     kept = await insert_or_hold(
         partial(repository.load, work.connection, key, for_update=True),
-        partial(repository.save, work.connection, None, token, source=source, now=work.now, origin=origin),
+        partial(repository.save, work.connection, None, token, source=source, now=work.now, origin=origin, scope=scope),
     )
     if kept is None:
         await _spread(work, token, source)
     return kept
 
 
-async def _replace(work: Work, kept: repository.Kept, token: Token) -> None:
-    await repository.save(work.connection, kept, token, source=kept.stored.source, now=work.now)
+async def _replace(work: Work, kept: repository.Kept, token: Token, *, scope: str | None = None) -> None:
+    await repository.save(work.connection, kept, token, source=kept.stored.source, now=work.now, scope=scope)
     await _spread(work, token, kept.stored.source)
 
 
@@ -191,19 +205,25 @@ async def authorize(request: OcpiRequest) -> bytes:
     return wire.encode(INFO_CODECS, info)
 
 
+def _owner(token: Token) -> PartyId:
+    return PartyId.of(token.country_code, token.party_id)
+
+
 def _type_of(kept: Stored) -> str:
     """The last part of the key, which is cheaper than the document."""
     return kept.key.rsplit("/", 1)[-1].upper()
 
 
 def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
-    """Every CPO under agreement with the hosted owner. Tokens of APP_USER and AD_HOC_USER are not pushed
-    (OCPI 2.2.1 tokens 11.1.1)."""
-    if kept is None or kept.source or _type_of(kept) in ("APP_USER", "AD_HOC_USER", "EMAID"):
+    """Every CPO under agreement with the owner; never the partner that gave it to us, and nobody when it was for one
+    party alone. Tokens of APP_USER and AD_HOC_USER are not pushed (OCPI 2.2.1 tokens 11.1.1)."""
+    if kept is None or kept.scope or _type_of(kept) in ("APP_USER", "AD_HOC_USER", "EMAID"):
         return ()
+    teller = directory.teller_of(outgoing.owner, kept.source)
     return [
-        Recipient(partner_id=partner.id, to_party=cpo, from_party=outgoing.owner)
+        Recipient(partner_id=partner.id, to_party=cpo, from_party=teller)
         for partner, cpo in directory.cpos_of(outgoing.owner)
+        if partner.id != kept.source
     ]
 
 

@@ -174,7 +174,7 @@ async def test_a_page_shows_what_was_asked_for_and_nothing_else(
     selection = Selection(
         owners=tuple(owners),
         scopes=tuple(scopes),
-        source=source,
+        sources=dict.fromkeys(owners, source),
         date_from=None if first is None else NOON + timedelta(minutes=first),
         date_to=None if last is None else NOON + timedelta(minutes=last),
     )
