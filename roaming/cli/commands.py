@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from roaming.cli import sync_commands
+from roaming.cli import invoice_commands, sync_commands
 from roaming.cli.output import Csv, Json, fail, run, show, show_rows
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ for name, sub in (
 ):
     app.add_typer(sub, name=name)
 sync_commands.add_to(app, partner_app)
+invoice_commands.add_to(app)
 
 Limit = Annotated[int, typer.Option(help="At most so many.", min=1)]
 PartnerId = Annotated[str, typer.Argument(help="Its short name: see `roaming partner list`.")]

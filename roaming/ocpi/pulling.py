@@ -59,6 +59,8 @@ class Pulling:
     partner: Partner
     directory: Directory
     wire: Wire
+    asked_by: PartyId | None = None
+    """Our party whose list it is; ``None`` in 2.1.1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,15 @@ class PullRules:
     """Each of our parties gets another list (sessions, CDRs): all are asked for."""
     is_listed: Callable[[Any], bool] = lambda _value: True
     """Whether an object is in our lists."""
+    more_roles: tuple[Role, ...] = ()
+    """Other roles in which parties own such objects too."""
+    is_for_hosted_only: bool = False
+    """What partners' parties send each other of these is not kept here."""
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """All roles in which parties own such objects."""
+        return (self.role, *self.more_roles)
 
     def key_of(self, value: Any) -> str:
         """The key of a canonical object."""
@@ -106,24 +117,25 @@ class PullRules:
         return key if len(key) <= MAX_KEY and storable_text(key) == key else None
 
     def lines(self, directory: Directory, partner: Partner) -> list[RoutingHeaders]:
-        """Who asks whom: the lists that together are the partner's, for hosted parties and for those of other partners.
-        None without an agreement."""
-        opposite = Role.EMSP if self.role == Role.CPO else Role.CPO
+        """Who asks whom: the lists that together are the partner's, for hosted parties and, unless the list is
+        ``is_for_hosted_only``, for those of other partners. None without an agreement."""
         others = [other for other in directory.partners.values() if other.is_connected and other.id != partner.id]
-        behind = [party for other in others for party in other.parties(opposite)]
-        ours = dict.fromkeys([*directory.hosted_parties(opposite), *behind])
         found: list[RoutingHeaders] = []
-        for theirs in partner.parties(self.role):
-            agreed = [party for party in ours if _may_exchange(directory, self.role, theirs, party)]
-            wanted = agreed if self.is_per_recipient else agreed[:1]
-            found.extend(RoutingHeaders(party, theirs) for party in wanted)
+        for role in self.roles:
+            opposite = Role.EMSP if role == Role.CPO else Role.CPO
+            behind = [party for other in others for party in other.parties(opposite)]
+            ours = dict.fromkeys([*directory.hosted_parties(opposite), *([] if self.is_for_hosted_only else behind)])
+            for theirs in partner.parties(role):
+                agreed = [party for party in ours if _may_exchange(directory, role, theirs, party)]
+                wanted = agreed if self.is_per_recipient else agreed[:1]
+                found.extend(RoutingHeaders(party, theirs) for party in wanted)
         if partner.version == Version.V2_1_1:
             return [RoutingHeaders()] if found else []
-        return found
+        return list(dict.fromkeys(found))
 
     def sole_owner(self, partner: Partner) -> PartyId | None:
         """Whose object it is where the body does not say (2.1.1)."""
-        parties = partner.parties(self.role)
+        parties = partner.parties(*self.roles)
         return parties[0] if len(parties) == 1 else None
 
 

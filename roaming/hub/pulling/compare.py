@@ -87,7 +87,7 @@ class Comparison:
             self._progress = Progress(lines=[line_of(line)])
             async for page in self._pages(endpoint, line, since):
                 wire = Wire(version=version, received_at=began, owner=self.rules.sole_owner(self.partner))
-                pulling = Pulling(partner=self.partner, directory=self.directory, wire=wire)
+                pulling = Pulling(partner=self.partner, directory=self.directory, wire=wire, asked_by=line.from_party)
                 for start in range(0, len(page.items), AT_ONCE):
                     for found in await self._compare(pulling, page.items[start : start + AT_ONCE]):
                         yield found

@@ -128,8 +128,8 @@ def read_item(
     try:
         value = pulling.wire.decode(rules.codecs, item, context=context)
         party = PartyId.of(value.country_code, value.party_id)
-        if party not in pulling.partner.parties(rules.role):
-            raise DecodeError("country_code", f"{party} is no {rules.role} behind this partner")
+        if party not in pulling.partner.parties(*rules.roles):
+            raise DecodeError("country_code", f"{party} is no {' or '.join(rules.roles)} behind this partner")
         key = rules.key_of(value)
     except (DecodeError, ValueError) as error:
         _refuse(rules, item, owner, result, str(error))

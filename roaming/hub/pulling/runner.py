@@ -101,7 +101,8 @@ class Runner:
         version, owner = self._partner.version, self._rules.sole_owner(self._partner)
         assert version is not None
         wire = Wire(version=version, received_at=services.clock.now(), owner=owner)
-        pulling = Pulling(partner=self._partner, directory=self._directory, wire=wire)
+        asked_by = routing_of(progress.lines[progress.line]).from_party
+        pulling = Pulling(partner=self._partner, directory=self._directory, wire=wire, asked_by=asked_by)
         result = await store_page(services.database, self._rules, pulling, page.items)
         journal_refusals(services, pull, page.url, result.refusals, ids, wire.notes)
         restarts = progress.restarts

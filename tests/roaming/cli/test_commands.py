@@ -16,7 +16,7 @@ from roaming.cli.commands import app
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 
 HELD = ("party", "partner", "location", "tariff", "token", "session", "cdr")
-LISTS = (*HELD, "station", "delivery", "dead-letter", "sync")
+LISTS = (*HELD, "invoice", "station", "delivery", "dead-letter", "sync")
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -74,6 +74,21 @@ async def test_what_a_cdr_costs_is_explained(hub: HubInProcess) -> None:
     assert all(row["why"] for row in lines)
     assert (lines[-1]["sum before taxes"], billed["sum before taxes"]) == ("0.5000", listed[0]["cost before taxes"])
     assert billed["why"].startswith("-0.05"), "this CDR is not what its tariff makes of its periods"
+
+
+async def test_an_invoice_is_told_checked_and_withdrawn(hub: HubInProcess) -> None:
+    wanted = ("R1", "--from", "NL-HUB", "--to", "DE-AAA", "--invoice", "2026/11", "--cdr", "OURS-AAA")
+    *lines, total = json.loads((await roaming("invoice", "issue", *wanted, "--json")).stdout)
+    assert [(line["CDR"], line["state"]) for line in lines] == [("OURS-AAA", "FOUND")]
+    assert (total["CDR"], total["before taxes"]) == ("TOTAL", lines[0]["before taxes"])
+    twice = await roaming("invoice", "issue", "R2", *wanted[1:])
+    assert (twice.exit_code, "another invoice" in twice.stderr) == (1, True)
+    assert (await roaming("invoice", "check", "r1")).exit_code == 0
+    (listed,) = json.loads((await roaming("invoice", "list", "--party", "DE-AAA", "--json")).stdout)
+    assert (listed["id"], listed["to"], listed["CDRs"]) == ("R1", "DE-AAA", 1)
+    assert (await roaming("invoice", "withdraw", "R1", "--from", "NL-HUB")).exit_code == 0
+    gone = await roaming("invoice", "check", "R1")
+    assert (gone.exit_code, "roaming invoice list" in gone.stderr) == (1, True)
 
 
 async def test_an_id_that_is_not_there_says_where_to_look(hub: HubInProcess) -> None:

@@ -13,12 +13,21 @@ MODULES = (
     "commands",
     "credentials",
     "hubclientinfo",
+    "invoicereconciliation",
     "locations",
     "sessions",
     "tariffs",
     "tokens",
 )
 NOT_IN_2_1_1 = ("chargingprofiles", "hubclientinfo")
+ONLY_IN_2_3_0 = ("invoicereconciliation",)
+
+
+def has(module: str, version: Version) -> bool:
+    """Whether that version has the module."""
+    if module in ONLY_IN_2_3_0:
+        return version == Version.V2_3_0
+    return version != Version.V2_1_1 or module not in NOT_IN_2_1_1
 
 
 def codecs() -> dict[tuple[str, str, Version], Codec[Any]]:
@@ -26,7 +35,7 @@ def codecs() -> dict[tuple[str, str, Version], Codec[Any]]:
     found: dict[tuple[str, str, Version], Codec[Any]] = {}
     for module in MODULES:
         for version in Version:
-            if version == Version.V2_1_1 and module in NOT_IN_2_1_1:
+            if not has(module, version):
                 continue
             file = importlib.import_module(f"roaming.modules.{module}.codec.v{version.replace('.', '')}")
             for value in vars(file).values():

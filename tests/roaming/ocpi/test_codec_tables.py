@@ -90,11 +90,14 @@ SINCE_2_2 = {
 }
 
 
+SINCE_2_3 = {"InvoiceReconciliationRecord"}
+
+
 def test_every_object_is_said_in_every_version_that_has_it() -> None:
-    missing = {name for _module, name, _version in CODECS} - set(forms_of(Version.V2_1_1))
-    assert missing == SINCE_2_2
-    for version in (Version.V2_2_1, Version.V2_3_0):
-        assert {name for _module, name, _version in CODECS} <= set(forms_of(version))
+    names = {name for _module, name, _version in CODECS}
+    assert names - set(forms_of(Version.V2_1_1)) == SINCE_2_2 | SINCE_2_3
+    assert names - set(forms_of(Version.V2_2_1)) == SINCE_2_3
+    assert names <= set(forms_of(Version.V2_3_0))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +133,7 @@ def test_older_versions_are_differences_of_the_newest() -> None:
 needs_catalogue = pytest.mark.skipif(not CATALOGUE.is_dir(), reason="the catalogue of field tables is not here")
 
 # Objects of modules without a codec of this kind.
-ELSEWHERE = {"Endpoint", "InvoiceReconciliationRecord", "ResponseEnvelope", "Version", "VersionDetails"}
+ELSEWHERE = {"Endpoint", "ResponseEnvelope", "Version", "VersionDetails"}
 
 
 def in_catalogue(version: Version) -> dict[str, dict[str, dict[str, str]]]:
@@ -168,8 +171,11 @@ def test_cardinalities_and_types_are_those_of_the_specification(version: Version
                 differences.append(f"{name}.{rule.wire} {said['card']} {ours}")
             if not is_of_type(item_kind(rule), said["type"]):
                 differences.append(f"{name}.{rule.wire} {said['type']} {item_kind(rule)}"[:150])
-    assert differences == []
+    assert differences == (LONGER if version == Version.V2_3_0 else [])
 
+
+LONGER = ["InvoiceReconciliationRecord.cdrs CiString(36) Id(limit=39)"]
+"""The id of a credit CDR has 39 characters, and is invoiced like any other."""
 
 NARROWER: dict[str, tuple[type[Any], ...]] = {
     "string": (ClockTime, Degrees, LocalDate, Secret, PostalCode, FirstOf),
