@@ -16,6 +16,7 @@ from contracts.station_keys import digest_station_key
 from roaming.app import open_services, station_pepper
 from roaming.cli.stations import Place, bind_at
 from roaming.model.identifiers import PartyId
+from roaming.model.time import parse_timestamp
 from roaming.settings import Settings
 from roaming.stations.bindings import Binding
 from tests.e2e.hub import NETWORK, SECRET, Hub
@@ -139,14 +140,15 @@ def book_of_cdr(cdr: dict[str, Any]) -> Book:
 
 def check_order(partner: Partner) -> None:
     """No session goes back in time at the partner, none changes after COMPLETED, each CDR follows its session."""
-    last: dict[str, tuple[str, str]] = {}
+    last: dict[str, tuple[datetime, str]] = {}
     for told in partner.emsp.history:
         if told.module == "sessions":
             session, before = told.body, last.get(told.key)
+            updated = parse_timestamp(session["last_updated"])  # as texts, a whole second comes after its fractions
             if before is not None:
-                assert session["last_updated"] >= before[0], f"{told.key} went back to {session['last_updated']}"
+                assert updated >= before[0], f"{told.key} went back to {updated} from {before[0]}"
                 assert before[1] != "COMPLETED" or session["status"] == "COMPLETED", f"{told.key} was reopened"
-            last[told.key] = session["last_updated"], session["status"]
+            last[told.key] = updated, session["status"]
         elif told.module == "cdrs":
             key = f"{told.body['country_code']}/{told.body['party_id']}/{told.body['session_id']}".upper()
             assert last[key][1] == "COMPLETED", f"the CDR of {key} came before the end of its session"
