@@ -340,7 +340,10 @@ class _Exchange:
 
 
 def _unquoted(value: str) -> str:
-    text = unquote(value, errors="strict") if "%" in value else value
+    try:
+        text = unquote(value, errors="strict") if "%" in value else value
+    except UnicodeDecodeError:
+        raise InvalidParameters("the address holds bytes that are no UTF-8") from None
     if _CONTROL.search(text):
         raise InvalidParameters("the address holds control characters")
     return text
