@@ -6,6 +6,7 @@ is two of them: ``DATABASE_URL`` and ``KAFKA_BOOTSTRAP``; without both it is the
 
 import os
 import secrets
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -21,6 +22,10 @@ from pydantic_settings import (
 from contracts.bus.kafka_security import KafkaSecurity
 
 OcpiVersion = Literal["2.1.1", "2.2.1", "2.3.0"]
+
+
+class UnusableSettings(ValueError):
+    """The settings file is missing, or holds what is no setting."""
 
 
 class Settings(BaseSettings):
@@ -136,6 +141,7 @@ class Settings(BaseSettings):
         file = os.environ.get("ROAMING_CONFIG")
         sources = [init_settings, env_settings, dotenv_settings]
         if file:
+            _check_file(Path(file), settings_cls)
             sources.append(TomlConfigSettingsSource(settings_cls, toml_file=file))
         return tuple(sources)
 
@@ -167,3 +173,19 @@ class Settings(BaseSettings):
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32))
         return path.read_text().strip()
+
+
+def _check_file(path: Path, settings_cls: type[BaseSettings]) -> None:
+    """Raises ``UnusableSettings`` for a file that is not there, and for a name in it that is no setting: either would
+    start another hub than the one that was meant."""
+    try:
+        names = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UnusableSettings(
+            f"ROAMING_CONFIG: {path} cannot be read ({error.strerror}); unset it for the defaults"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise UnusableSettings(f"ROAMING_CONFIG: {path} is not TOML: {error}") from None
+    unknown = sorted(set(names) - set(settings_cls.model_fields))
+    if unknown:
+        raise UnusableSettings(f"{path}: no such setting: {', '.join(unknown)}; see deploy/settings.example.toml")

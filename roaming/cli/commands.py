@@ -48,8 +48,10 @@ Owner = Annotated[str, typer.Option("--party", help="Only those of this party, s
 
 
 def main() -> None:
-    """Entry point of ``roaming``."""
-    app()
+    """Entry point of ``roaming``. What a person can mend is one line, not a traceback."""
+    from roaming.cli.output import with_faults_told
+
+    with_faults_told(app)
 
 
 @app.command()

@@ -102,6 +102,8 @@ def _held(held: HeldCharges) -> list[Finding]:
         ("charges that cannot be priced", held.unpriced, held.unpriced_reason, mend),
         ("charges that cannot be closed", held.unclosed, held.unclosed_reason, mend),
         ("charges without a place or a driver", held.unplaced, "", bind),
+        ("charges whose end is missing", held.silent, "", "look at their stations: nothing was heard for a day"),
+        ("charges whose start is missing", held.without_start, "", "bill them by hand: see the journal of the station"),
         ("charges given up", held.given_up, "", lost),
     ):
         detail = f"{number}: {reason}" if reason else str(number)
@@ -122,8 +124,8 @@ async def _hub(settings: Settings) -> list[Finding]:
             stuck = await services.database.reader.fetch(
                 "SELECT COUNT(*) FROM deliveries WHERE state IN ('REFUSED', 'DEAD')"
             )
-            held = await find_held(services.database.reader)
             now = services.clock.now()
+            held = await find_held(services.database.reader, now=now)
             until = now - timedelta(seconds=services.cdr_grace)
             unbilled = await find_missing(services.database, after=now - LOOK_BACK, until=until)
         except StoreUnavailable as error:

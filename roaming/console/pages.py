@@ -37,12 +37,20 @@ class Controls(Protocol):
         """The driver's eMSP stops a session; returns what happened, in words."""
 
 
+PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+
+
 def is_local(request: Request) -> bool:
     """Whether somebody at this machine asks. There is no sign-in yet, and partners reach the same port; a request that
-    came through a proxy is from somewhere else, whatever its last hop."""
+    came through a proxy is from somewhere else, whatever its last hop, and so is one that asks for this machine by a
+    public name: a proxy's, or a page's whose name was pointed here."""
     host = request.client.host if request.client else ""
-    is_loopback = host.startswith("127.") or host == "::1"
-    return is_loopback and not any(name in request.headers for name in ("forwarded", "x-forwarded-for"))
+    is_proxied = any(name in request.headers for name in PROXY_HEADERS)
+    return _is_loopback(host) and _is_loopback(request.url.hostname or "") and not is_proxied
+
+
+def _is_loopback(host: str) -> bool:
+    return host.startswith("127.") or host in ("::1", "localhost")
 
 
 NOT_HERE = "the pages are for people at this machine: use a tunnel (ssh -L) until there is a sign-in"

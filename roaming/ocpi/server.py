@@ -33,6 +33,7 @@ from roaming.ocpi.errors import (
     OcpiError,
     ServerError,
     TooLarge,
+    TooManyAttempts,
     Unauthorized,
     Unavailable,
     UnknownReceiver,
@@ -192,6 +193,8 @@ class _Exchange:
             reply, ocpi_status = await self._handle(limit)
         except ClientDisconnect:
             return _Reply(b"", 400, {})
+        except TooManyAttempts as error:
+            return self._refuse(error)[0]  # not in the journal: whoever guesses would fill it
         except OcpiError as error:
             reply, ocpi_status = self._refuse(error)
         except MalformedJson as error:
@@ -213,10 +216,11 @@ class _Exchange:
         return reply
 
     async def _handle(self, limit: FailureLimit) -> tuple[_Reply, int]:
-        limit.check(self.client)
         try:
             self.caller = await authenticate(self.services, self.headers.get("authorization"))
         except Unauthorized:
+            # Only guesses are limited: partners may share an address, that of a proxy, with whoever guesses
+            limit.check(self.client)
             limit.count(self.client)
             raise
         routes = self.routes.get(self.method)

@@ -1,10 +1,12 @@
 """Settings that hold secrets do not show them."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from contracts.bus.kafka_security import KafkaSecurity
-from roaming.settings import Settings
+from roaming.settings import Settings, UnusableSettings
 
 PASSWORD = "a-password-of-24-letters"
 
@@ -28,3 +30,15 @@ def test_a_fault_names_the_setting_and_shows_no_value(monkeypatch: pytest.Monkey
         Settings()
     assert PASSWORD not in str(failure.value)
     assert "5ec7e7" not in str(failure.value)
+
+
+def test_a_file_that_is_missing_or_holds_no_setting_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    monkeypatch.setenv("ROAMING_CONFIG", str(file))
+    with pytest.raises(UnusableSettings, match="No such file"):
+        Settings()
+    file.write_text("prot = 8123")
+    with pytest.raises(UnusableSettings, match="no such setting: prot"):
+        Settings()
+    file.write_text("port = 8123")
+    assert Settings().port == 8123

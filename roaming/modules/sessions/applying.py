@@ -79,10 +79,9 @@ class Applied:
                     self._put(entry, courses.in_state(entry.course, message.at, message.state))
             case ConnectorStatusChanged() if message.status in CHARGING_STATES:
                 at = received.envelope.occurred_at
-                for entry in self._open(message.network, message.station_id):
-                    start = entry.course.start
-                    if start is not None and start.connector_id == message.connector_id and start.at <= at:
-                        self._put(entry, courses.in_state(entry.course, at, message.status))
+                begun = self._begun(message, by=at)
+                if begun is not None:
+                    self._put(begun, courses.in_state(begun.course, at, message.status))
             case _:
                 pass
 
@@ -124,6 +123,18 @@ class Applied:
             if entry.course.start is not None and entry.course.start.connector_id == message.connector_id
         ]
         return on_connector[0] if len(on_connector) == 1 else None
+
+    def _begun(self, message: ConnectorStatusChanged, *, by: datetime) -> Transaction | None:
+        """The charge that a state of a connector is about: the last to have begun there. One before it may still be
+        open, its end never having arrived."""
+        found = [
+            (start.at, entry.key, entry)
+            for entry in self._open(message.network, message.station_id)
+            if (start := entry.course.start) is not None
+            and start.connector_id == message.connector_id
+            and start.at <= by
+        ]
+        return max(found)[2] if found else None
 
     def _open(self, network: str, station_id: str) -> list[Transaction]:
         station = (network, station_id)

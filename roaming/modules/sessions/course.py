@@ -3,7 +3,7 @@
 Facts may come twice, late and out of order; applying them in any order leads to the same course.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -13,6 +13,7 @@ from contracts.messages import MeterValuesTaken, TokenOwner, TransactionEnded, T
 from contracts.vocabulary import ConnectorStatus, Measurand
 from roaming.model.tariff import Tariff
 from roaming.rating.cutting import PricedSession, price_session
+from roaming.rating.errors import MalformedTimeline
 from roaming.rating.timeline import Reading, StateChange, Timeline, charging_state
 
 MAX_READINGS = 5_000
@@ -158,13 +159,24 @@ def _is_new(before: tuple[datetime, str] | None, entry: tuple[datetime, str]) ->
     return before is None or before[1] != entry[1]
 
 
+def _end_by_readings(start: datetime, times: Sequence[datetime]) -> datetime:
+    """The end of a charge whose station dates it before the start, its clock having been set back: the last reading.
+    Raises ``MalformedTimeline`` without any: the energy has no time to be priced in, and without it would be free."""
+    last = max(times, default=start)
+    if last <= start:
+        raise MalformedTimeline("end: it is dated before the start, and no reading says when the charge ended")
+    return last
+
+
 def timeline_of(course: Course) -> Timeline:
-    """What rating needs: from the start to the end, or to the last thing known. Needs a start."""
+    """What rating needs: from the start to the end, or to the last thing known. Needs a start.
+    Raises ``MalformedTimeline`` for an end before the start that nothing else dates."""
     start = course.start
     assert start is not None
     last_known = [at for at, _, _ in course.readings] + [at for at, _ in course.states]
     end = course.end.at if course.end is not None else max([start.at, *last_known])
-    end = max(end, start.at)
+    if end < start.at:
+        end = _end_by_readings(start.at, [at for at, _, _ in course.readings])
     readings = [Reading(at=start.at, register_wh=start.register_wh)]
     readings += [
         Reading(at=at, register_wh=register, power_w=power)

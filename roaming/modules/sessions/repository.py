@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -42,6 +42,7 @@ _TROUBLED = (
 )
 _COURSE = msgspec.json.Decoder(Course)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+SILENT_AFTER = timedelta(days=1)
 TransactionKey = tuple[str, str, str]
 """Network, station id, transaction id: the last alone means nothing."""
 
@@ -84,6 +85,10 @@ class HeldCharges:
     unclosed_reason: str = ""
     unplaced: int = 0
     """Going on or over, at a connector that nobody bound or of a driver whom nobody knows."""
+    without_start: int = 0
+    """Over, and their start never came: nothing is billed."""
+    silent: int = 0
+    """Going on, and nothing was heard of them for ``SILENT_AFTER``: their end was lost, most likely."""
     given_up: int = 0
     """Unplaced for too long: they will not be billed."""
 
@@ -255,9 +260,14 @@ async def save_transactions(connection: AsyncConnection, transactions: Sequence[
     )
 
 
-async def find_held(reader: Reader) -> HeldCharges:
+async def find_held(reader: Reader, *, now: datetime) -> HeldCharges:
     """The charges in trouble. Committed data only."""
     held = HeldCharges()
+    orphans = await reader.fetch("SELECT COUNT(*) FROM transactions WHERE state = 'ORPHAN'")
+    silent = await reader.fetch(
+        "SELECT COUNT(*) FROM transactions WHERE state = 'OPEN' AND pushed_at < $1", now - SILENT_AFTER
+    )
+    held.without_start, held.silent = int(orphans[0][0]), int(silent[0][0])
     for state, trouble, count in await reader.fetch(_TROUBLED):
         if state == TransactionState.GIVEN_UP:
             held.given_up += int(count)

@@ -65,6 +65,15 @@ async def test_guessing_is_slowed_down(hub: HubInProcess) -> None:
     assert 55 <= wait <= 60
     assert f"wait {wait} s" in answers[-1].message
     assert answers[-1].body["timestamp"]
+    await hub.services.journal.flush()
+    noted = await hub.services.database.reader.fetch("SELECT COUNT(*) FROM journal WHERE http_status = 429")
+    assert noted[0][0] == 0, "whoever guesses would fill the journal"
+    assert (await hub.call("aaa", "GET", "/versions")).http_status == 200, "a partner at the same address goes on"
+
+
+async def test_an_address_that_is_no_text_is_named(hub: HubInProcess) -> None:
+    answer = await hub.call("aaa", "GET", "/2.2.1/sender/locations/%D2R")
+    assert answer.outcome[1] == 2001
 
 
 async def test_no_token_is_ever_answered_or_written_down(hub: HubInProcess) -> None:

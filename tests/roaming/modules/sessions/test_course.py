@@ -24,6 +24,7 @@ from roaming.modules.sessions.course import (
     timeline_of,
     with_readings,
 )
+from roaming.rating.errors import MalformedTimeline
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 START = TransactionStarted(
@@ -127,3 +128,16 @@ def test_a_station_that_never_rests_does_not_fill_the_store() -> None:
     course = in_state(Course(states=restless), NOON + timedelta(days=1), ConnectorStatus.CHARGING)
     assert len(course.states) == MAX_STATES
     assert course.states[-1] == (NOON + timedelta(days=1), "CHARGING")
+
+
+def test_an_end_dated_before_the_start_is_the_last_reading() -> None:
+    """The station's clock was set back in between: what it measured is billed all the same."""
+    course = course_of([START, taken(30, 5000), end(-600, 9000)])
+    timeline = timeline_of(course)
+    assert timeline.end == NOON + timedelta(minutes=30)
+    assert timeline.readings[-1].register_wh == Decimal(9000)
+
+
+def test_an_end_dated_before_the_start_without_a_reading_waits_for_people() -> None:
+    with pytest.raises(MalformedTimeline, match="dated before the start"):
+        timeline_of(course_of([START, end(-1, 9000)]))

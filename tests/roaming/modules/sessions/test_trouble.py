@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from contracts.messages import MeterValuesTaken, TransactionEnded, TransactionStarted
+from contracts.messages import ConnectorStatusChanged, MeterValuesTaken, TransactionEnded, TransactionStarted
 from contracts.messages.metering import MeterSample, MeterValue
-from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus, Measurand, StopReason
+from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus, ConnectorStatus, Measurand, StopReason
 from roaming.modules.sessions.model import LONGEST_PAUSE, SHORTEST_PAUSE, next_try
 from roaming.modules.sessions.projection import UNPLACED_KEPT, Sessions
 from roaming.modules.sessions.repository import TRANSACTIONS, find_held
@@ -158,7 +158,7 @@ async def test_what_cannot_be_closed_waits_and_is_closed_once_mended(hub: HubInP
     [row] = await rows(hub, "BAD")
     assert row[0] == "ENDING"
     assert [entry["event"] for entry in logs] == ["transaction_cannot_be_closed"]
-    held = await find_held(hub.services.database.reader)
+    held = await find_held(hub.services.database.reader, now=NOW)
     assert held.unclosed == 1
     assert "Mars/Base" in held.unclosed_reason
     await hub.host_location("AT-BAD", time_zone="Europe/Amsterdam")
@@ -185,12 +185,12 @@ async def test_a_charge_without_a_place_is_told_once_and_given_up_in_the_end(hub
         for _ in range(3):
             await change(hub, close_at=NOW - timedelta(seconds=1))
             await sessions.close_due()
-        assert (await find_held(hub.services.database.reader)).unplaced == 1
+        assert (await find_held(hub.services.database.reader, now=NOW)).unplaced == 1
         await change(hub, close_at=NOW, held_since=NOW - UNPLACED_KEPT - timedelta(hours=1))
         await sessions.close_due()
     assert [entry["event"] for entry in logs] == ["transaction_in_trouble", "transaction_given_up"]
     assert (await rows(hub, "NOWHERE"))[0][0] == "GIVEN_UP"
-    held = await find_held(hub.services.database.reader)
+    held = await find_held(hub.services.database.reader, now=NOW)
     assert (held.unplaced, held.given_up) == (0, 1)
 
 
@@ -209,3 +209,23 @@ def test_pauses_grow_to_six_hours() -> None:
     assert next_try(NOW, NOW) == NOW + SHORTEST_PAUSE
     assert next_try(NOW - timedelta(minutes=8), NOW) == NOW + timedelta(minutes=8)
     assert next_try(NOW - timedelta(days=9), NOW) == NOW + LONGEST_PAUSE
+
+
+async def test_lost_ends_and_lost_starts_are_counted(hub: HubInProcess) -> None:
+    await tell(hub, [started("GOOD", "1", RECENTLY), ended("BAD", "nobody-began-this", NOW)])
+    await change(hub, pushed_at=NOW - timedelta(days=2))
+    held = await find_held(hub.services.database.reader, now=NOW)
+    assert (held.silent, held.without_start) == (1, 1)
+
+
+async def test_a_state_is_of_the_newest_charge_of_its_connector(hub: HubInProcess) -> None:
+    """The end of the first charge was lost: what happens afterwards is not its driver's."""
+    await tell(hub, [started("GOOD", "1", RECENTLY), started("GOOD", "2", RECENTLY + timedelta(minutes=10))])
+    suspended = ConnectorStatusChanged(
+        network="main", station_id="GOOD", connector_id=1, status=ConnectorStatus.SUSPENDED_EV
+    )
+    async with hub.services.database.work() as work:
+        await Sessions(hub.services).handle(work, [Received(envelope_of(suspended), suspended)])
+    first, second = await rows(hub, "GOOD")
+    assert '"states":[]' in first[3]
+    assert "SUSPENDED_EV" in second[3]
