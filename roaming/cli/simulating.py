@@ -105,14 +105,14 @@ async def run_partner(
         if fault:
             _plan(emsp, fault)
         if not as_json:
-            emsp.on_change = lambda: print(
-                f"{emsp.history[-1].method} {emsp.history[-1].module} {emsp.history[-1].key}"
-            )
+            emsp.on_change = lambda: _tell(emsp)
         try:
             await emsp.register(url, token)
             await emsp.push_tokens()
         except RuntimeError as error:
             fail(str(error))
+        if not as_json:
+            print(f"registered as {party}; what the hub sends is printed here")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds or None):
                 await until_stopped()

@@ -130,7 +130,9 @@ def check_url(url: str, policy: AddressPolicy) -> None:
     if parts.scheme not in _PORTS:
         raise AddressRefused("the URL must start with https://")
     if parts.scheme == "http" and not policy.is_http_allowed:
-        raise AddressRefused("the URL must start with https://; http is not allowed here")
+        raise AddressRefused(
+            "the URL must start with https://; http is not allowed here without ROAMING_IS_HTTP_ALLOWED=true"
+        )
     if "@" in parts.netloc:
         raise AddressRefused("the URL must not hold a user name or password")
     host = parts.hostname or ""
@@ -175,7 +177,7 @@ def is_on_known_host(url: str, known: Iterable[str]) -> bool:
     return host is not None and any(_host(other) == host for other in known)
 
 
-_PUBLIC_ONLY = "it must be public, or be listed among the allowed networks"
+_PUBLIC_ONLY = "it must be public, or lie in ROAMING_ALLOWED_NETWORKS of this hub"
 
 
 def _split(url: str) -> SplitResult:

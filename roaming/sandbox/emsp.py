@@ -126,8 +126,10 @@ class SandboxEmsp:
 
     @property
     def cpo(self) -> PartyId:
-        """The hub's first CPO."""
-        role = next(r for r in self._hub_parties if r["role"] == "CPO")
+        """The hub's first CPO. Raises ``RuntimeError`` when it hosts none."""
+        role = next((r for r in self._hub_parties if r["role"] == "CPO"), None)
+        if role is None:
+            raise RuntimeError("the hub hosts no CPO: roaming party add NL-ABC --role CPO --name '...'")
         return PartyId.of(role["country_code"], role["party_id"])
 
     async def pull(self, module: str) -> list[dict[str, Any]]:
