@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any
 
+import typer
 import uvicorn
 from fastapi import FastAPI
 
@@ -37,7 +39,7 @@ async def run_stations(
     seed: int,
     seconds: float,
 ) -> dict[str, Any]:
-    """Runs a fleet; returns what its books say."""
+    """Runs a fleet; returns what its books say. Ends the command when no station ever got a connection."""
     stations = simulator()
     config = stations.config(
         url=url,
@@ -49,19 +51,60 @@ async def run_stations(
         seed=seed,
         duration_seconds=seconds or None,
     )
-    fleet = stations.fleet(config)
+    seen = Seen()
+    fleet = stations.fleet(config, on_event=seen.note)
+    if not tokens:
+        typer.echo("no driver comes by himself: name cards with --token", err=True)
     task = asyncio.create_task(fleet.run())
-    stopped = asyncio.create_task(until_stopped())
-    await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    stopped.cancel()
+    others = [asyncio.create_task(until_stopped()), asyncio.create_task(_tell_who_waits(seen, url))]
+    await asyncio.wait([task, others[0]], return_when=asyncio.FIRST_COMPLETED)
+    for each in (task, *others):
+        each.cancel()
+    await asyncio.gather(task, *others, return_exceptions=True)
+    if not seen.connected:
+        fail(_NOBODY_CONNECTED.format(url=url))
     return {
         "stations": n,
-        "connected": sum(station.is_connected for station in fleet.stations.values()),
+        "connected": len(seen.connected),
+        "bound": len(seen.booted),
         "charges": len(fleet.charges),
         "settled": sum(charge.is_settled for charge in fleet.charges),
     }
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Which simulated stations got how far, at any time."""
+
+    connected: set[str] = field(default_factory=set)
+    booted: set[str] = field(default_factory=set)
+
+    def note(self, event: Any) -> None:
+        """Takes an event of the fleet."""
+        reached = {"connected": self.connected, "booted": self.booted}.get(event.kind)
+        if reached is not None:
+            reached.add(event.station_id)
+
+    def waiting(self) -> list[str]:
+        """Those that connected and were not let in yet."""
+        return sorted(self.connected - self.booted)
+
+
+_NOBODY_CONNECTED = "no station could connect to {url}: is `roaming start` running there? See --url and --password"
+_PATIENCE_SECONDS = 2.0
+_NAMED = 3
+
+
+async def _tell_who_waits(seen: Seen, url: str) -> None:
+    """Says once what to do about stations that nobody has bound: they look the same as broken ones."""
+    await asyncio.sleep(_PATIENCE_SECONDS)
+    if not seen.connected:
+        typer.echo(_NOBODY_CONNECTED.format(url=url), err=True)
+    waiting = seen.waiting()
+    for station in waiting[:_NAMED]:
+        typer.echo(f"{station} waits: roaming station bind {station} --party NL-ABC --location SITE-1", err=True)
+    if waiting[_NAMED:]:
+        typer.echo(f"and {len(waiting) - _NAMED} more: roaming station list", err=True)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from roaming.cli.running import everything
-from roaming.cli.simulating import run_partner
+from roaming.cli.simulating import run_partner, run_stations
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.ocpi.credentials_token import new_token
@@ -62,3 +62,21 @@ async def test_a_refused_address_names_what_to_set(
         with pytest.raises(typer.Exit):
             await run_partner(**wanted)
     assert named in capsys.readouterr().err
+
+
+STATIONS: dict[str, Any] = {"prefix": "SIM", "password": "", "tokens": [], "speed": 60.0, "seed": 1}
+
+
+async def test_stations_that_wait_say_how_to_bind_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with hub(tmp_path) as (settings, _):
+        url = f"ws://127.0.0.1:{settings.ocpp_port}"
+        ended = await run_stations(n=2, url=url, seconds=3.0, **STATIONS)
+    assert (ended["connected"], ended["bound"]) == (2, 0)
+    assert "SIM-002 waits: roaming station bind SIM-002 --party" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scheme", ["ws", "http"])
+async def test_a_fleet_that_never_connects_has_failed(capsys: pytest.CaptureFixture[str], scheme: str) -> None:
+    with pytest.raises(typer.Exit):
+        await run_stations(n=1, url=f"{scheme}://127.0.0.1:{free_port()}", seconds=0.5, **STATIONS)
+    assert "roaming start" in capsys.readouterr().err
