@@ -185,7 +185,9 @@ def _check_file(path: Path, settings_cls: type[BaseSettings]) -> None:
             f"ROAMING_CONFIG: {path} cannot be read ({error.strerror}); unset it for the defaults"
         ) from None
     except tomllib.TOMLDecodeError as error:
-        raise UnusableSettings(f"ROAMING_CONFIG: {path} is not TOML: {error}") from None
+        raise UnusableSettings(
+            f"ROAMING_CONFIG: {path} is not TOML ({error}); see deploy/settings.example.toml"
+        ) from None
     unknown = sorted(set(names) - set(settings_cls.model_fields))
     if unknown:
         raise UnusableSettings(f"{path}: no such setting: {', '.join(unknown)}; see deploy/settings.example.toml")

@@ -16,7 +16,7 @@ from contracts.vocabulary import (
 )
 
 
-class KitError(Exception):
+class KitError(RuntimeError):
     """Parent of every error the kit raises."""
 
 

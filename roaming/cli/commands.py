@@ -1,5 +1,6 @@
 """All commands and their options; the work is done elsewhere."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -48,10 +49,17 @@ Owner = Annotated[str, typer.Option("--party", help="Only those of this party, s
 
 
 def main() -> None:
-    """Entry point of ``roaming``. What a person can mend is one line, not a traceback."""
-    from roaming.cli.output import with_faults_told
+    """Entry point of ``roaming``."""
+    try:
+        app()
+    except Exception as error:
+        from roaming.cli.failing import explain
 
-    with_faults_told(app)
+        line = explain(error)
+        if line is None:
+            raise
+        typer.echo(f"error: {line}", err=True)
+        sys.exit(1)
 
 
 @app.command()
@@ -82,12 +90,12 @@ def work(as_json: Json = False) -> None:
 
 @app.command()
 def demo(
-    stations: Annotated[int, typer.Option(help="Simulated OCPP stations.")] = 6,
-    speed: Annotated[float, typer.Option(help="How much faster than life the stations charge.")] = 60.0,
-    seconds: Annotated[float, typer.Option(help="End by itself after this long; 0: never.")] = 0.0,
+    stations: Annotated[int, typer.Option(min=1, help="Simulated OCPP stations.")] = 6,
+    speed: Annotated[float, typer.Option(min=1, help="How much faster than life the stations charge.")] = 60.0,
+    seconds: Annotated[float, typer.Option(min=0, help="End by itself after this long; 0: never.")] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed, the same drivers.")] = 1,
-    arrivals: Annotated[float, typer.Option(help="Mean seconds between drivers; 0: only yours.")] = 20.0,
-    partner_port: Annotated[int, typer.Option(help="Port of the sandbox eMSP.")] = 8100,
+    arrivals: Annotated[float, typer.Option(min=0, help="Mean seconds between drivers; 0: only yours.")] = 20.0,
+    partner_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the sandbox eMSP.")] = 8100,
     reset: Annotated[bool, typer.Option(help="Forget what earlier demos left.")] = True,
     as_json: Json = False,
 ) -> None:
@@ -380,14 +388,14 @@ def dead_letter_replay(
 
 @sim_app.command("station")
 def sim_station(
-    n: Annotated[int, typer.Option("-n", help="How many.")] = 1,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 1,
     url: Annotated[str, typer.Option(help="Where they connect.")] = "ws://127.0.0.1:9000",
     prefix: Annotated[str, typer.Option(help="Station ids are PREFIX-001 and so on.")] = "SIM",
     password: Annotated[str, typer.Option(help="Basic auth password of all of them.")] = "",
     token: Annotated[list[str] | None, typer.Option(help="Tokens that drivers present.")] = None,
-    speed: Annotated[float, typer.Option(help="How much faster than life they charge.")] = 60.0,
+    speed: Annotated[float, typer.Option(min=1, help="How much faster than life they charge.")] = 60.0,
     seed: Annotated[int, typer.Option(help="The same seed, the same drivers.")] = 1,
-    seconds: Annotated[float, typer.Option(help="End after this long; 0: never.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0, help="End after this long; 0: never.")] = 0.0,
     as_json: Json = False,
 ) -> None:
     """OCPP 1.6 stations over real WebSockets, with drivers who come and go."""
@@ -404,9 +412,9 @@ def sim_partner(
     url: Annotated[str, typer.Option(help="Versions address of the hub.")] = "http://127.0.0.1:8000/ocpi/versions",
     token: Annotated[str, typer.Option(help="TOKEN_A from `roaming partner add`.")] = "",
     party: Annotated[str, typer.Option(help="The eMSP it plays.")] = "DE-SBX",
-    port: Annotated[int, typer.Option(help="Where it listens.")] = 8100,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where it listens.")] = 8100,
     fault: Annotated[str, typer.Option(help="module:fault:times, such as cdrs:error:3.")] = "",
-    seconds: Annotated[float, typer.Option(help="End after this long; 0: never.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0, help="End after this long; 0: never.")] = 0.0,
     as_json: Json = False,
 ) -> None:
     """A sandbox eMSP that registers with a hub and prints what it gets."""

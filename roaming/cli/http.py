@@ -1,6 +1,7 @@
 """The HTTP server of a process."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any
@@ -45,7 +46,12 @@ async def http(settings: Settings, services: Services, app: FastAPI) -> AsyncIte
 
 
 class QuietServer(uvicorn.Server):
-    """Leaves signals to ``until_stopped``."""
+    """Leaves signals to ``until_stopped``, and a port that is taken to whoever started it."""
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends without ``started`` where uvicorn would end the process."""
+        with suppress(SystemExit):
+            await super().serve(sockets)
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         return nullcontext()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,17 @@ def read_objects(file: Path) -> list[Any]:
     """The objects of a JSON file (one, or a list) or the rows of a CSV file."""
     if file.suffix.lower() == ".csv":
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            return [_typed(row) for row in csv.DictReader(lines)]
+            return [_typed(row) for row in _rows(csv.DictReader(lines))]
     value = parse_json(file.read_bytes())
     return value if isinstance(value, list) else [value]
+
+
+def _rows(reader: "csv.DictReader[str]") -> Iterator[dict[str, str]]:
+    """Raises ``ValueError`` for a row that has more cells than the header: which is which cannot be told."""
+    for row in reader:
+        if None in row:
+            raise ValueError(f"line {reader.line_num} has more cells than the header: put cells with commas in quotes")
+        yield row
 
 
 def _typed(row: dict[str, str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import asyncio
 import csv
 import json
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -63,30 +63,6 @@ def show(values: Mapping[str, Any], *, as_json: bool) -> None:
     width = max(len(name) for name in values)
     for name, value in values.items():
         print(f"{name:<{width}}  {value}")
-
-
-def with_faults_told(command: Callable[[], object]) -> None:
-    """Runs ``command``; a setting, an address, a file or a server that is not as it should be ends it with one line
-    that says which, and exit code 1."""
-    from pydantic import ValidationError
-    from pydantic_settings import SettingsError
-
-    from roaming.settings import UnusableSettings
-    from roaming.store.errors import StoreUnavailable
-
-    try:
-        command()
-    except StoreUnavailable as error:
-        text = f"the database does not answer ({error}): start it, or see `roaming doctor`"
-    except ValidationError as error:
-        faults = [".".join(map(str, fault["loc"])) + f" {fault['msg']}" for fault in error.errors(include_url=False)]
-        text = f"{error.title}: {'; '.join(fault.strip() for fault in faults)}"
-    except (SettingsError, UnusableSettings, OSError) as error:
-        text = str(error)
-    else:
-        return
-    typer.echo(f"error: {text}", err=True)
-    sys.exit(1)
 
 
 def fail(message: str) -> NoReturn:

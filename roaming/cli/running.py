@@ -4,6 +4,7 @@ What only some processes need is imported by them: a killed one is to be back at
 """
 
 import asyncio
+import errno
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -145,16 +146,23 @@ async def adapters(settings: Settings, bus: Bus, values: Mapping[str, Any]) -> A
     chosen = adapter.settings(
         **{"host": settings.ocpp_host, "port": settings.ocpp_port, "state_path": state_path, **values}
     )
-    running = await run_kit(
-        adapter,
-        chosen,
-        bus=bus,
-        network=settings.network,
-        instance=settings.instance,
-        data_dir=folder,
-        pepper=station_pepper(settings),
-        secret=adapter_secret(settings),
-    )
+    try:
+        running = await run_kit(
+            adapter,
+            chosen,
+            bus=bus,
+            network=settings.network,
+            instance=settings.instance,
+            data_dir=folder,
+            pepper=station_pepper(settings),
+            secret=adapter_secret(settings),
+        )
+    except RuntimeError as error:  # the kit's own: its text says what to do
+        fail(f"the OCPP adapter cannot start: {error}")
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        fail(f"port {settings.ocpp_port} cannot be used: is another hub running? Set ROAMING_OCPP_PORT")
     try:
         yield running
     finally:

@@ -173,4 +173,6 @@ def _plan(emsp: SandboxEmsp, fault: str) -> None:
     name, _, times = rest.partition(":")
     if name not in {entry.value for entry in Fault}:
         fail(f"--fault: module:fault:times, where fault is one of {', '.join(Fault)}")
+    if times and not times.isdecimal():
+        fail(f"--fault: {times!r} is no number of times, as in cdrs:error:3")
     emsp.faults.plan(module, Fault(name), int(times or 1))
