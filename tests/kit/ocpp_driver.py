@@ -1,6 +1,7 @@
 """The OCPP 1.6 adapter in the hands of the shared scenarios, over a real WebSocket. See ``adapter_driver``."""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ class OcppDriver:
         self._starts: dict[int, dict[str, Any]] = {}
         self._transactions: dict[int, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starting: dict[int, asyncio.Task[None]] = {}
 
     @property
     def station(self) -> RawStation:
@@ -91,6 +93,9 @@ class OcppDriver:
             await self._station.close()
 
     async def _stop(self, connector: int, reason: str) -> None:
+        # The hub tells of a transaction before the station has its answer: a start still on its way ends first
+        if starting := self._starting.pop(connector, None):
+            await starting
         payload = {
             "transactionId": self._transactions.pop(connector),
             "meterStop": self._register[connector],
@@ -101,7 +106,8 @@ class OcppDriver:
         await self.station.status(connector, "Finishing")
 
     def _remote_start(self, payload: dict[str, Any]) -> dict[str, Any]:
-        self._later(self.start(payload.get("connectorId", 1), payload["idTag"]))
+        connector = payload.get("connectorId", 1)
+        self._starting[connector] = self._later(self.start(connector, payload["idTag"]))
         return {"status": "Accepted"}
 
     def _remote_stop(self, payload: dict[str, Any]) -> dict[str, Any]:
@@ -111,10 +117,11 @@ class OcppDriver:
                 return {"status": "Accepted"}
         return {"status": "Rejected"}
 
-    def _later(self, work: Any) -> None:
+    def _later(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def make_driver(tmp_path: Path) -> OcppDriver:
