@@ -22,9 +22,7 @@ logger = structlog.get_logger(__name__)
 BATCH = 500
 IDLE_SECONDS = 0.5
 OUTGOING = OutgoingRow.__table__  # type: ignore[attr-defined]
-_SELECT = (
-    "SELECT id, module, object_key, owner, part, order_key, detail, correlation_id FROM outgoing ORDER BY id LIMIT $1"
-)
+_SELECT = "SELECT id, module, object_key, owner, part, order_key, detail, correlation_id FROM outgoing"
 _RENEWED = (
     "detail",
     "order_key",
@@ -47,11 +45,17 @@ class FanOut:
         self._services = services
         self._modules: Mapping[str, OcpiModule] = {module.id: module for module in modules}
         self._locks = locks
+        marks = ", ".join(f"${number}" for number in range(1, len(modules) + 1))
+        self._select = f"{_SELECT} WHERE module IN ({marks}) ORDER BY id LIMIT {BATCH}"
 
     async def run(self) -> None:
         """Fans out until cancelled."""
+        has_looked = False
         while True:
             try:
+                if not has_looked:
+                    await self._warn_of_strangers()
+                    has_looked = True
                 moved = await self._locks.try_acquire("fan-out") and await self.fan_out_once()
                 if not moved:
                     await self._services.database.wakeups.wait("outgoing", IDLE_SECONDS)
@@ -60,9 +64,10 @@ class FanOut:
                 await asyncio.sleep(0.5)
 
     async def fan_out_once(self) -> int:
-        """Turns one batch of changes into deliveries, in one transaction; returns how many changes."""
+        """Turns one batch of changes into deliveries, in one transaction; returns how many changes. Those of modules
+        that are not here wait for a process that has them: the next release, where this one is being replaced."""
         database = self._services.database
-        rows = await database.reader.fetch(_SELECT, BATCH)
+        rows = await database.reader.fetch(self._select, *self._modules)
         if not rows:
             return 0
         directory = await self._services.directory.current()
@@ -83,6 +88,13 @@ class FanOut:
             if deliveries or records:
                 work.wake("deliveries")
         return len(rows)
+
+    async def _warn_of_strangers(self) -> None:
+        for module, count in await self._services.database.reader.fetch(
+            "SELECT module, COUNT(*) FROM outgoing GROUP BY module ORDER BY module"
+        ):
+            if module not in self._modules:
+                logger.warning("changes_of_an_unknown_module_wait", module=module, count=int(count))
 
     async def _audiences(self, rows: Sequence[Any], directory: Directory) -> list[tuple[int, Outgoing, Recipient]]:
         """Whom each change is told to. Of one whose audience cannot be found nobody hears: better than everybody."""

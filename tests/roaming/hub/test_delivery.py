@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from roaming.hub import judging, recording, sending
 from roaming.hub.deliver import Deliverer
@@ -268,6 +269,20 @@ async def test_who_lost_the_lock_unknowingly_does_not_send_what_the_successor_se
     await first.leaves(pending, 0.5)
     with pytest.raises(recording.NotAsRead):
         await second.leaves(pending, 0.5)
+
+
+async def test_changes_of_a_module_that_is_not_here_wait_and_hold_nothing_up(services: Services) -> None:
+    """While one release takes over from another, either may write what the other does not know."""
+    door = Door()
+    async with ScriptedPartner(door) as partner:
+        await connect(services, "ems", partner.url)
+        await change(services, "b", "1", kind="bookings")
+        with capture_logs() as logs:
+            async with working(services):
+                await change(services, "a", "1")
+                await until(lambda: _is_done(services, "a"))
+    assert await services.database.reader.fetch("SELECT module, object_key FROM outgoing") == [("bookings", "b")]
+    assert [log["count"] for log in logs if log["event"] == "changes_of_an_unknown_module_wait"] == [1]
 
 
 async def test_what_is_refused_is_kept_for_people_and_holds_nothing_up(services: Services) -> None:
