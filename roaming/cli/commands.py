@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from roaming.cli import invoice_commands, sync_commands
+from roaming.cli import connection_commands, invoice_commands, sync_commands
 from roaming.cli.output import Csv, Json, fail, run, show, show_rows
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ for name, sub in (
     ("sim", sim_app),
 ):
     app.add_typer(sub, name=name)
+connection_commands.add_to(party_app, partner_app)
 sync_commands.add_to(app, partner_app)
 invoice_commands.add_to(app)
 
@@ -181,19 +182,6 @@ def partner_check(partner_id: PartnerId, as_json: Json = False) -> None:
     show_rows(rows, as_json=as_json, empty="")
     if any(row["state"] == "fail" for row in rows):
         raise typer.Exit(1)
-
-
-@party_app.command("add")
-def party_add(
-    party: Annotated[str, typer.Argument(help="Country code and party id, such as NL-HUB.")],
-    role: Annotated[str, typer.Option(help="CPO or EMSP.")],
-    name: Annotated[str, typer.Option(help="What people read.")],
-    as_json: Json = False,
-) -> None:
-    """Host a party: a CPO whose stations, or an eMSP whose tokens, are with us."""
-    from roaming.cli.registering import add_party
-
-    show(run(add_party(party, role=role, name=name)), as_json=as_json)
 
 
 @party_app.command("list")

@@ -4,7 +4,7 @@ import asyncio
 import csv
 import json
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")]
+Tell = Callable[[str], None]
+"""Hears of progress while a command works."""
 PIPED_WIDTH = 250
 """Characters of a table's line where nobody's terminal sets a limit."""
 
@@ -62,7 +64,16 @@ def show(values: Mapping[str, Any], *, as_json: bool) -> None:
         return
     width = max(len(name) for name in values)
     for name, value in values.items():
-        print(f"{name:<{width}}  {value}")
+        print(f"{name:<{width}}  {_joined(value)}")
+
+
+def _joined(value: Any) -> Any:
+    return "; ".join(map(str, value)) or "none" if isinstance(value, list) else value
+
+
+def teller(*, as_json: bool) -> Tell:
+    """Progress for people, on the side; programs read the result only."""
+    return (lambda _line: None) if as_json else (lambda line: typer.echo(line, err=True))
 
 
 def fail(message: str) -> NoReturn:

@@ -28,16 +28,6 @@ def party_of(text: str) -> PartyId:
         fail(str(error))
 
 
-async def add_party(party: str, *, role: str, name: str) -> dict[str, Any]:
-    """Hosts a party."""
-    if role.upper() not in (Role.CPO, Role.EMSP):
-        fail("--role: CPO or EMSP")
-    parsed = party_of(party)
-    async with services_of_now() as services, services.database.work() as work:
-        await registry.host_party(work, parsed, role.upper(), name=name)
-    return {"party": str(parsed), "role": role.upper(), "name": name}
-
-
 async def add_partner(
     partner_id: str, *, name: str, parties: list[str], url: str, token: str, is_agreeing: bool, counterpart: str
 ) -> dict[str, Any]:

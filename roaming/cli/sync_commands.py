@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from roaming.cli.output import Csv, Json, run, show, show_rows
+from roaming.cli.output import Csv, Json, run, show, show_rows, teller
 
 sync_app = typer.Typer(help="How far partners' lists have been pulled.", no_args_is_help=True)
 PartnerId = Annotated[str, typer.Argument(help="Its short name: see `roaming partner list`.")]
@@ -39,7 +39,7 @@ def partner_sync(
     """Pull a partner's lists now. What it does not give now is asked for again later by the hub."""
     from roaming.cli.syncing import sync_partner
 
-    tell = _quiet if as_json or as_csv else _tell
+    tell = teller(as_json=as_json or as_csv)
     rows = run(sync_partner(partner_id, module=module, is_full=full, tell=tell))
     show_rows(rows, as_json=as_json, as_csv=as_csv, empty=EMPTY)
     if any(row["state"] != "DONE" for row in rows):
@@ -80,11 +80,3 @@ def _joined(value: Any) -> Any:
     if isinstance(value, dict):
         return "; ".join(f"{name} {entry}" for name, entry in value.items())
     return " ".join(value) if isinstance(value, list) else value
-
-
-def _tell(line: str) -> None:
-    typer.echo(line, err=True)
-
-
-def _quiet(_line: str) -> None:
-    """Programs read the result only."""

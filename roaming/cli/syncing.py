@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from roaming.cli.database import services_of_now
-from roaming.cli.output import fail
+from roaming.cli.output import Tell, fail
 from roaming.hub.pulling import state
 from roaming.hub.pulling.compare import Comparison, Found, NotComparable
 from roaming.hub.pulling.puller import Puller
@@ -17,7 +17,6 @@ from roaming.partners.directory import Partner
 
 LOOK_SECONDS = 0.5
 TELL_SECONDS = 1.0
-Tell = Callable[[str], None]
 
 
 async def known_partner(services: Services, partner_id: str) -> Partner:

@@ -230,6 +230,31 @@ async def agree_with_hosted(work: Work, directory: Directory, role: PartyRole, *
         await _tell_adapters(work, [cpo for cpo, _ in pairs if directory.is_hosted(cpo)])
 
 
+async def agree_for_hosted(work: Work, party: PartyId, role: str) -> list[tuple[str, PartyId]]:
+    """The agreements that registrations make, for a party hosted since: with every connected partner that was added
+    with them. Returns the pairs (partner id, its party) under agreement with ``party`` now; one that was ended stays
+    so."""
+    directory = await directory_within(work.connection)
+    for partner in directory.partners.values():
+        if partner.is_connected and partner.is_agreeing and _is_dealt_with(partner, party):
+            for entry in partner.roles:
+                await agree_with_hosted(work, directory, entry, only=party)
+    agreements = (await directory_within(work.connection)).agreements
+    is_cpo = role == Role.CPO
+    return [
+        (partner.id, other)
+        for partner in directory.partners.values()
+        if partner.is_connected
+        for other in partner.parties()
+        if ((party, other) if is_cpo else (other, party)) in agreements
+    ]
+
+
+def _is_dealt_with(partner: Partner, party: PartyId) -> bool:
+    """A connection of 2.1.1 is with one hosted party (decision 0061)."""
+    return partner.version != Version.V2_1_1 or partner.counterpart == party
+
+
 async def agreements_of(connection: AsyncConnection, cpos: Collection[PartyId]) -> list[OperatorAgreementsChanged]:
     """Whose drivers may charge with each of ``cpos``, as adapters are told."""
     emsps: dict[str, list[str]] = {str(cpo): [] for cpo in cpos}

@@ -166,16 +166,20 @@ async def renew(services: Services, partner_id: str) -> Offer:
     return await _exchange(services, directory, partner, partner.versions_url, token, method="PUT")
 
 
-async def leave(services: Services, partner_id: str) -> None:
-    """We DELETE our credentials there and forget the partner here, whatever it answers."""
+async def leave(services: Services, partner_id: str) -> str:
+    """We DELETE our credentials there and forget the partner here, whatever it answers: returns what was wrong with
+    its answer, or nothing."""
     partner = (await services.directory.current()).partners[partner_id]
     url = partner.endpoint("credentials", InterfaceRole.SENDER) or partner.endpoint(
         "credentials", InterfaceRole.RECEIVER
     )
+    refusal = "it was not asked: it has no address for credentials"
     if partner.is_connected and url is not None:
         token = services.secrets.unseal(partner.sealed_token, partner_id=partner.id)
-        await _call(services, partner, "DELETE", url, token)
+        answer = await _call(services, partner, "DELETE", url, token)
+        refusal = "" if answer.outcome == Outcome.DELIVERED else _words(answer)
     await forget(services, partner_id)
+    return refusal
 
 
 async def _exchange(
@@ -198,8 +202,10 @@ async def _exchange(
         await allow_token(work, partner_id=partner.id, digest=digest, is_registration=False)
     answer = await _call(services, partner, method, url, token, body, version=offer.version)
     if answer.outcome != Outcome.DELIVERED:
-        async with services.database.work() as work:
-            await drop_token(work, digest)
+        if answer.http_status is not None or method == "POST":
+            async with services.database.work() as work:
+                await drop_token(work, digest)
+        # a renewal whose answer got lost may hold there: then the partner comes with the new token, else with the old
         raise RegistrationFailed(f"{method} {url}: {_words(answer)}")
     try:
         theirs, roles = _decode_theirs(answer.data, offer.version, directory, partner)
