@@ -56,6 +56,11 @@ bench: .venv/project ## measure the hot paths, each beside its limit
 soak: .venv/project ## kill processes and servers 200 times under load; about a quarter of an hour
 	ROAMING_KILLS=200 $(BIN)/pytest -s tests/e2e/test_kills.py
 
+.PHONY: fuzz
+fuzz: .venv/project ## 100,000 spoilt requests on all routes, and thirty by schemathesis for each; about a quarter of an hour
+	ROAMING_FUZZ=100000 $(BIN)/pytest -s tests/roaming/test_fuzz.py
+	ROAMING_EXAMPLES=30 $(BIN)/pytest --timeout=3600 tests/roaming/test_openapi_contract.py
+
 .PHONY: lint
 lint: .venv/project ## style, types, import rules, stale contracts
 	$(BIN)/ruff check .

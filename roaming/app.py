@@ -103,11 +103,17 @@ def adapter_secret(settings: Settings) -> bytes:
     return derive(settings.effective_secret(), "adapter")
 
 
+def mounted_modules(services: Services) -> tuple[OcpiModule, ...]:
+    """The modules, and what the hub answers besides."""
+    from roaming.hub import calling_back
+
+    return (*services.modules, calling_back.MODULE)
+
+
 def create_app(services: Services) -> "FastAPI":
     """The OCPI endpoints and the probes; consoles are mounted by the caller."""
     from fastapi import FastAPI
 
-    from roaming.hub import calling_back
     from roaming.hub.route import Router
     from roaming.ocpi.server import mount
 
@@ -124,5 +130,5 @@ def create_app(services: Services) -> "FastAPI":
     async def livez() -> dict[str, str]:
         return {"status": "ok"}
 
-    mount(app, services, (*services.modules, calling_back.MODULE), elsewhere=Router(services))
+    mount(app, services, mounted_modules(services), elsewhere=Router(services))
     return app

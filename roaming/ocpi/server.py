@@ -49,6 +49,7 @@ logger = structlog.get_logger(__name__)
 MAX_BODY = 1024 * 1024
 PREFIX = "/ocpi"
 _VARIABLE = re.compile(r"\{(\w+)\}")
+_NUMBER = re.compile(r"[0-9]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LONG_ANSWER_BYTES = 2_000
 """Answers longer than this (lists) stand in the journal with their size only."""
@@ -288,7 +289,7 @@ class _Exchange:
         if self.method in ("GET", "DELETE"):
             return b""
         declared = self.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > MAX_BODY:
+        if _NUMBER.fullmatch(declared) and (len(declared) > 18 or int(declared) > MAX_BODY):
             raise TooLarge(f"the body has more than {MAX_BODY} bytes")
         chunks: list[bytes] = []
         size = 0

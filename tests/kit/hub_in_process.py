@@ -6,14 +6,15 @@ and ``riv``, two CPOs (FR-CPO, FR-RIV), all with agreements.
 
 import base64
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
+from fastapi import FastAPI
 
 from contracts.messages import StationConnected
 from roaming.app import create_app, open_services
@@ -28,6 +29,8 @@ from roaming.modules.sessions import repository as sessions
 from roaming.modules.sessions import service as session_service
 from roaming.modules.tariffs import service as tariffs
 from roaming.modules.tokens import service as tokens
+from roaming.ocpi.addresses import AddressPolicy
+from roaming.ocpi.client import OcpiClient
 from roaming.ocpi.module import Services
 from roaming.partners import registry
 from roaming.partners.directory import Endpoint, PartyRole
@@ -81,13 +84,18 @@ class Answer:
 class HubInProcess:
     """See the module docstring. Made by ``hub_in_process``."""
 
-    def __init__(self, services: Services, client: httpx.AsyncClient, version: str) -> None:
+    def __init__(
+        self, settings: Settings, services: Services, app: FastAPI, client: httpx.AsyncClient, version: str
+    ) -> None:
+        self.settings = settings
         self.services = services
+        self.app = app
         self.speech = Speech(version)
         """What all connected partners speak."""
         self._client = client
         self.tokens: dict[str, str] = {}
         """The credentials token of each partner, by partner id."""
+        self._passing = 0
 
     async def call(
         self,
@@ -183,6 +191,14 @@ class HubInProcess:
                 sealed_token=services.secrets.seal("their-token", partner_id=partner_id),
             )
 
+    async def connect_passing(self) -> str:
+        """One more CPO, of a party of its own, that may change its registration or leave; returns its token."""
+        digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        number, self._passing = self._passing, self._passing + 1
+        party = "LT-" + digits[number // 1296 % 36] + digits[number // 36 % 36] + digits[number % 36]
+        await self.connect(f"passing-{number}", party, Role.CPO)
+        return self.tokens.pop(f"passing-{number}")
+
     async def host_objects(self) -> None:
         """Ours: location OURS, tariff OURS, token HOME1, and a session and a CDR of a driver of each eMSP partner."""
         await self.host_location("OURS")
@@ -241,9 +257,15 @@ def decoded(codecs: Any, body: dict[str, Any]) -> Any:
 
 @asynccontextmanager
 async def hub_in_process(
-    database_url: str, folder: Path, *, version: str = "2.2.1", **settings: Any
+    database_url: str,
+    folder: Path,
+    *,
+    version: str = "2.2.1",
+    call_partners: Callable[[AddressPolicy], OcpiClient] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[HubInProcess]:
-    """Opens the services on a migrated, empty database, with everybody connected in ``version`` and without objects."""
+    """Opens the services on a migrated, empty database, with everybody connected in ``version`` and without objects.
+    ``call_partners``: a client other than the hub's own."""
     chosen = Settings(
         data_dir=folder,
         database_url=database_url,
@@ -253,11 +275,15 @@ async def hub_in_process(
         is_http_allowed=True,
         **settings,
     )
-    async with open_services(chosen) as services:
+    async with AsyncExitStack() as stack:
+        services = await stack.enter_async_context(open_services(chosen))
+        if call_partners is not None:
+            policy = AddressPolicy.of(*chosen.allowed_networks, is_http_allowed=chosen.is_http_allowed)
+            services = replace(services, client=await stack.enter_async_context(call_partners(policy)))
         app = create_app(services)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
-            hub = HubInProcess(services, client, version)
+            hub = HubInProcess(chosen, services, app, client, version)
             async with services.database.work() as work:
                 await registry.host_party(work, PartyId.parse(HOSTED_CPO), Role.CPO, name="Hub Charging")
                 await registry.host_party(work, PartyId.parse(HOSTED_EMSP), Role.EMSP, name="Home Mobility")

@@ -1,10 +1,12 @@
 """The life of a request, whatever the module."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from tests.kit.fuzzing import Sent, ask
 from tests.kit.hub_in_process import RECEIVER, SENDER, HubInProcess, hub_in_process
 from tests.kit.ocpi_bodies import location, token
 
@@ -74,6 +76,16 @@ async def test_guessing_is_slowed_down(hub: HubInProcess) -> None:
 async def test_an_address_that_is_no_text_is_named(hub: HubInProcess) -> None:
     answer = await hub.call("aaa", "GET", "/2.2.1/sender/locations/%D2R")
     assert answer.outcome[1] == 2001
+
+
+@pytest.mark.parametrize(("length", "http_status"), [("\u00b2", 201), ("9" * 5000, 413), ("-1", 201), ("", 201)])
+async def test_a_length_that_is_no_number_is_not_believed(hub: HubInProcess, length: str, http_status: int) -> None:
+    """The server below counts for itself; what it hands on is text."""
+    path, body = "/ocpi/2.2.1/receiver/tokens/DE/AAA/TOKEN1", json.dumps(token()).encode()
+    lying = ((b"content-length", length.encode("latin-1")),)
+    sent = Sent(partner="aaa", method="PUT", path=path.encode(), headers=lying, body=body)
+    got = await ask(hub.app, sent, b"Token " + hub.tokens["aaa"].encode())
+    assert (got.http_status, json.loads(got.body)["status_code"]) == (http_status, 1000 if http_status == 201 else 2000)
 
 
 async def test_no_token_is_ever_answered_or_written_down(hub: HubInProcess) -> None:
