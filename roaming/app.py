@@ -68,6 +68,7 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             authorization_timeout=settings.authorization_timeout,
             command_timeout=settings.command_timeout,
             closing_grace=settings.closing_grace,
+            settling_grace=settings.settling_grace,
             cdr_grace=settings.cdr_grace,
             session_push_interval=settings.session_push_interval,
             offline_grace=settings.offline_grace,

@@ -81,6 +81,10 @@ class Settings(BaseSettings):
     authorization_timeout: float = Field(default=4.0, description="Seconds an eMSP has to answer an authorisation.")
     command_timeout: float = Field(default=30.0, description="Seconds a station has to answer a command.")
     closing_grace: float = Field(default=1.0, description="Seconds for late meter values after a charge has ended.")
+    settling_grace: float = Field(
+        default=600.0,
+        description="Seconds for a station's own word of the end of a charge that the next on its connector outlived.",
+    )
     cdr_grace: float = Field(default=600.0, description="Seconds after which a session without a CDR is looked into.")
     session_push_interval: float = Field(default=60.0, description="Seconds between updates of a running session.")
     offline_grace: float = Field(default=900.0, description="Seconds a station may be away before it is UNKNOWN.")

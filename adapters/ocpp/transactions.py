@@ -156,7 +156,8 @@ class Transactions:
 
     def begin(self, started: Transaction, *, now: datetime) -> Transaction:
         """Remembers a start, and that earlier transactions on its connector must be over. A start that is known
-        already stays as it was; the return value is what is remembered."""
+        already stays as it was; the return value is what is remembered. Nothing is told of what is over: the service
+        sees it by the starts, on whatever instance they came, and closes it (decision 0095)."""
         self._state.execute(_INSERT, (*_row(started), now.isoformat()))
         found = self.find_start(started.station_id, started.start_key) or started
         if found.state is TransactionState.OPEN:

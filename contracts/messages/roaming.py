@@ -30,6 +30,8 @@ class SessionEnded(Message, frozen=True, kw_only=True):
     party_id: str
     session_id: str
     ended_at: datetime
+    is_assumed: bool = False
+    """Its station never told the end: the hub closed it with the last that was known."""
 
 
 class CdrIssued(Message, frozen=True, kw_only=True):

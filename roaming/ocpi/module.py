@@ -61,6 +61,8 @@ class Services:
     """Seconds a station has to answer a command."""
     closing_grace: float = 1.0
     """Seconds after a transaction's end in which late meter values still count."""
+    settling_grace: float = 600.0
+    """Seconds in which a station may still say when a charge ended that the next on its connector has outlived."""
     cdr_grace: float = 600.0
     """Seconds after a session's end in which its CDR must exist; then it is looked for and issued."""
     session_push_interval: float = 60.0

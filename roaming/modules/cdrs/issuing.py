@@ -16,6 +16,7 @@ from roaming.model.time import next_update
 from roaming.rating.engine import rate
 
 NOT_APPLICABLE = "#NA"
+NO_TARIFF = "no tariff was in force at this connector"
 FREE = Price(before_taxes=Decimal(0), taxes=())
 CDR_DIMENSIONS = frozenset(
     {
@@ -42,8 +43,10 @@ def cdr_id_of(session: Session) -> str:
     return message_id("cdr", session.country_code, session.party_id, fold(session.id))
 
 
-def issue(session: Session, location: Location | None, tariff: Tariff | None, *, now: datetime) -> CDR:
-    """The CDR of a COMPLETED session. Raises ``PlaceUnknown``."""
+def issue(
+    session: Session, location: Location | None, tariff: Tariff | None, *, now: datetime, remark: str | None = None
+) -> CDR:
+    """The CDR of a COMPLETED session; ``remark``: what its readers should know besides. Raises ``PlaceUnknown``."""
     end = session.end_date_time or session.last_updated
     periods = tuple(_for_cdr(period) for period in session.charging_periods) or (_whole(session, end),)
     time_zone = location.time_zone if location is not None else "UTC"
@@ -76,7 +79,7 @@ def issue(session: Session, location: Location | None, tariff: Tariff | None, *,
         total_time_cost=rated.time if rated is not None else None,
         total_parking_time=max(Decimal(0), total_time - charging),
         total_parking_cost=rated.parking if rated is not None else None,
-        remark=None if tariff is not None else "no tariff was in force at this connector",
+        remark="; ".join(filter(None, (remark, None if tariff is not None else NO_TARIFF))) or None,
         last_updated=next_update(None, now),
     )
 

@@ -12,6 +12,8 @@ from roaming.store.consume import Projection, Received
 from roaming.store.database import Work
 from roaming.store.documents import object_key, read_object
 
+END_ASSUMED = "the station never told the end: closed by the hub with its last reading"
+
 
 class SessionMissing(LookupError):
     """A session is said to be over that is not here: look at the dead letters."""
@@ -28,7 +30,14 @@ async def handle(work: Work, batch: Sequence[Received]) -> None:
         if session is None:
             raise SessionMissing(session_key)
         envelope = received.envelope
-        await issue_once(work, session_key, session, correlation_id=envelope.correlation_id, cause=envelope.id)
+        await issue_once(
+            work,
+            session_key,
+            session,
+            correlation_id=envelope.correlation_id,
+            cause=envelope.id,
+            remark=END_ASSUMED if message.is_assumed else None,
+        )
 
 
 def projections(_services: Services) -> Sequence[Projection]:

@@ -76,12 +76,14 @@ def outgoing_of(cdr: CDR, key: str, session_key: str, correlation_id: str) -> Ou
     )
 
 
-async def issue_once(work: Work, session_key: str, session: Session, *, correlation_id: str, cause: str) -> bool:
+async def issue_once(
+    work: Work, session_key: str, session: Session, *, correlation_id: str, cause: str, remark: str | None = None
+) -> bool:
     """Issues the CDR of a COMPLETED session of ours, tells the token's owner, and says so in ``CdrIssued``; False when
-    it has one. Raises ``issuing.PlaceUnknown``."""
+    it has one. ``remark``: what its readers should know besides. Raises ``issuing.PlaceUnknown``."""
     tariff = await read_object(work.connection, "session_snapshots", f"{session_key}#tariff", Tariff)
     location = await read_object(work.connection, "session_snapshots", f"{session_key}#location", Location)
-    cdr = issue(session, location, tariff, now=work.now)
+    cdr = issue(session, location, tariff, now=work.now, remark=remark)
     if not await repository.insert(work.connection, cdr, source="", now=work.now, session_key=session_key):
         return False
     key = repository.key_of(PartyId.of(cdr.country_code, cdr.party_id), cdr.id)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages import (
@@ -21,15 +22,20 @@ from roaming.modules.sessions.model import UNFINISHED, TransactionState
 from roaming.modules.sessions.repository import Transaction, TransactionKey
 from roaming.store.consume import Received
 
+logger = structlog.get_logger(__name__)
+
 CHARGING_STATES = (ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE)
 
 
 class Applied:
-    """The transactions of one batch. ``closing_at``: until when late values of one that ends now may come."""
+    """The transactions of one batch."""
 
-    def __init__(self, connection: AsyncConnection, *, closing_at: datetime) -> None:
+    def __init__(self, connection: AsyncConnection, *, closing_at: datetime, settling_at: datetime) -> None:
+        """``closing_at``: until when late values of one that ends now may come. ``settling_at``: until when a station
+        may still say itself when one ended that is taken for over now."""
         self._connection = connection
         self._closing_at = closing_at
+        self._settling_at = settling_at
         self._entries: dict[TransactionKey, Transaction] = {}
         self._originals: dict[TransactionKey, Transaction] = {}
         self._readings: dict[TransactionKey, list[MeterReading]] = {}
@@ -37,13 +43,14 @@ class Applied:
         """Stations whose open transactions are all here."""
 
     async def load(self, batch: Sequence[Received]) -> None:
-        """Reads and holds the transactions that the batch names."""
+        """Reads and holds the transactions that the batch names or may be about, all in one order: another worker may
+        hold some of them for their meter values."""
         keys = [key for received in batch if (key := _key_of(received)) is not None]
-        if keys:
-            self._adopt((await repository.load_transactions(self._connection, keys)).values())
         self._whole = {station for received in batch if (station := _station_of(received)) is not None}
         if self._whole:
-            self._adopt(await repository.open_transactions(self._connection, sorted(self._whole)))
+            keys += await repository.open_transactions(self._connection, sorted(self._whole))
+        if keys:
+            self._adopt((await repository.load_transactions(self._connection, keys)).values())
 
     def touched(self) -> list[Transaction]:
         """Those that a fact made a difference to, be it a reading."""
@@ -64,6 +71,7 @@ class Applied:
             case TransactionStarted():
                 entry = self._get((message.network, message.station_id, message.transaction_id))
                 self._put(entry, courses.started(entry.course, message, received.envelope.correlation_id))
+                self._outlive(entry.key)
             case TransactionEnded():
                 entry = self._ended(message)
                 self._put(entry, courses.ended(entry.course, message))
@@ -103,9 +111,28 @@ class Applied:
             state = TransactionState.ORPHAN if course.end is not None else state
         elif course.end is None:
             state = TransactionState.OPEN
-        elif state in (TransactionState.NEW, TransactionState.OPEN, TransactionState.ORPHAN):
-            state, close_at = TransactionState.ENDING, self._closing_at
+        elif state in UNFINISHED and (state != TransactionState.ENDING or course.end != entry.course.end):
+            state = TransactionState.ENDING
+            close_at = self._settling_at if course.end.is_assumed else self._closing_at
         self._entries[entry.key] = replace(entry, course=course, state=state, close_at=close_at)
+
+    def _outlive(self, key: TransactionKey) -> None:
+        """On a connector is one charge at a time: of one that just became known and those that are open there, all but
+        the last to begin are over, whether or not their station says so (OCPP 1.6 leaves that open)."""
+        known = self._get(key)
+        start = known.course.start
+        if start is None or not start.connector_id:
+            return
+        for other in self._open(key[0], key[1]):
+            begun = other.course.start
+            if other.key == key or begun is None or begun.connector_id != start.connector_id:
+                continue
+            earlier, until = (other, start.at) if begun.at <= start.at else (known, begun.at)
+            course = courses.outlived(earlier.course, until)
+            if course is not earlier.course:
+                logger.warning("transaction_outlived", station=key[1], transaction=earlier.key[2], until=until)
+                self._put(earlier, course)
+                known = self._get(key)
 
     def _ended(self, message: TransactionEnded) -> Transaction:
         if not message.is_id_known:
@@ -157,7 +184,7 @@ def _station_of(received: Received) -> tuple[str, str] | None:
     """The station whose open transactions a fact may be about without naming one."""
     message = received.message
     match message:
-        case TransactionEnded(is_id_known=False) | MeterValuesTaken(transaction_id=None):
+        case TransactionStarted() | TransactionEnded(is_id_known=False) | MeterValuesTaken(transaction_id=None):
             return message.network, message.station_id
         case ConnectorStatusChanged() if message.status in CHARGING_STATES:
             return message.network, message.station_id

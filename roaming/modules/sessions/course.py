@@ -10,7 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from contracts.messages import MeterValuesTaken, TokenOwner, TransactionEnded, TransactionStarted
-from contracts.vocabulary import ConnectorStatus, Measurand
+from contracts.vocabulary import ConnectorStatus, Measurand, StopReason
 from roaming.model.tariff import Tariff
 from roaming.rating.cutting import PricedSession, price_session
 from roaming.rating.errors import MalformedTimeline
@@ -43,6 +43,9 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     register_wh: Decimal
     reason: str
+    is_assumed: bool = False
+    """Its station never said so. ``at`` is until when it can have gone on; once settled, when something was last known
+    of it, and ``register_wh`` what was read then."""
 
 
 MeterReading = tuple[datetime, Decimal, Decimal | None]
@@ -83,11 +86,35 @@ def started(course: Course, message: TransactionStarted, correlation_id: str) ->
 
 
 def ended(course: Course, message: TransactionEnded) -> Course:
-    """With its end. The first end counts."""
-    if course.end is not None:
+    """With its end. The first end counts, but a station's own takes the place of one that was assumed."""
+    if course.end is not None and not course.end.is_assumed:
         return course
     end = End(at=message.ended_at, register_wh=message.register_wh, reason=message.reason.value)
     return msgspec.structs.replace(course, end=end)
+
+
+def outlived(course: Course, at: datetime) -> Course:
+    """Taken to be over at ``at`` at the latest, without a word of its station. Needs a start; changes nothing where an
+    end is known, or assumed for an earlier time."""
+    start, end = course.start, course.end
+    assert start is not None
+    if end is not None and (not end.is_assumed or end.at <= at):
+        return course
+    assumed = End(at=at, register_wh=start.register_wh, reason=StopReason.RULE.value, is_assumed=True)
+    return msgspec.structs.replace(course, end=assumed)
+
+
+def settled(course: Course) -> Course:
+    """A course whose end was assumed ends when something was last known of it, with what was last read then: nothing
+    is billed that nobody measured. Needs the readings; any other course stays as it is."""
+    start, end = course.start, course.end
+    if start is None or end is None or not end.is_assumed:
+        return course
+    known = [(at, register) for at, register, _ in course.readings if start.at < at <= end.at]
+    times = [at for at, _ in known] + [at for at, _ in course.states if start.at < at <= end.at]
+    register = max(known)[1] if known else start.register_wh
+    last = msgspec.structs.replace(end, at=max(times, default=start.at), register_wh=register)
+    return msgspec.structs.replace(course, end=last)
 
 
 def readings_of(message: MeterValuesTaken) -> tuple[MeterReading, ...]:
@@ -171,6 +198,7 @@ def _end_by_readings(start: datetime, times: Sequence[datetime]) -> datetime:
 def timeline_of(course: Course) -> Timeline:
     """What rating needs: from the start to the end, or to the last thing known. Needs a start.
     Raises ``MalformedTimeline`` for an end before the start that nothing else dates."""
+    course = settled(course)
     start = course.start
     assert start is not None
     last_known = [at for at, _, _ in course.readings] + [at for at, _ in course.states]

@@ -15,7 +15,7 @@ from roaming.model.tariff import Tariff, TariffType
 from roaming.model.time import next_update
 from roaming.model.token import CdrToken
 from roaming.modules.sessions import repository
-from roaming.modules.sessions.course import Course, priced, with_readings
+from roaming.modules.sessions.course import Course, priced, settled, with_readings
 from roaming.modules.sessions.repository import Kept, Transaction
 from roaming.partners.drivers import driver_who_charges, find_driver
 from roaming.stations.bindings import Binding, bindings_of_stations
@@ -51,6 +51,12 @@ def session_id_of(transaction: Transaction) -> str:
 def is_billable(course: Course) -> bool:
     """Whether a session is made of it: it began, with an accepted token."""
     return course.start is not None and course.start.authorization == AuthorizationStatus.ACCEPTED
+
+
+def settled_by_readings(transaction: Transaction) -> Course:
+    """The course as it is stored, an end that was assumed settled by the transaction's readings."""
+    course = settled(with_readings(transaction.course, transaction.readings))
+    return msgspec.structs.replace(course, readings=transaction.course.readings)
 
 
 async def find_setting(connection: AsyncConnection, transaction: Transaction) -> Setting | None:

@@ -1,7 +1,8 @@
 """Facts about transactions become Sessions of the token's owner.
 
 A transaction ends in two steps: its end is taken at once, and after a short grace for late meter values it is closed,
-COMPLETED for good, and a CDR can be made of it.
+COMPLETED for good, and a CDR can be made of it. One that was outlived by the next on its connector is closed as well,
+after a longer grace for its station's own word.
 """
 
 import asyncio
@@ -33,6 +34,7 @@ from roaming.modules.sessions.opening import (
     is_billable,
     make_session,
     owner_of,
+    settled_by_readings,
 )
 from roaming.modules.sessions.repository import Transaction, TransactionKey
 from roaming.modules.sessions.service import outgoing_of
@@ -67,7 +69,12 @@ class Sessions:
 
     async def handle(self, work: Work, batch: Sequence[Received]) -> None:
         """Applies a batch: every transaction is read once, changed in memory, written once."""
-        applied = Applied(work.connection, closing_at=work.now + timedelta(seconds=self._services.closing_grace))
+        services = self._services
+        applied = Applied(
+            work.connection,
+            closing_at=work.now + timedelta(seconds=services.closing_grace),
+            settling_at=work.now + timedelta(seconds=services.settling_grace),
+        )
         await applied.load(batch)
         for received in batch:
             applied.apply(received)
@@ -177,6 +184,7 @@ class Sessions:
             await repository.save_transactions(work.connection, [await self._close(work, entry)])
 
     async def _close(self, work: Work, entry: Transaction) -> Transaction:
+        entry = replace(entry, course=settled_by_readings(entry))
         end = entry.course.end
         if end is None or not is_billable(entry.course):
             return replace(entry, state=TransactionState.CLOSED)
@@ -196,6 +204,7 @@ class Sessions:
                 party_id=session.party_id,
                 session_id=session.id,
                 ended_at=end.at,
+                is_assumed=end.is_assumed,
             ),
             subject=entry.session_key,
             correlation_id=entry.course.correlation_id,

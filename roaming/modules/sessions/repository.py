@@ -171,12 +171,12 @@ async def load_transactions(
     return {entry.key: entry for entry in map(_transaction, found)}
 
 
-async def open_transactions(connection: AsyncConnection, stations: Sequence[tuple[str, str]]) -> list[Transaction]:
-    """The transactions of these (network, station) that have not ended, held until the transaction ends."""
+async def open_transactions(connection: AsyncConnection, stations: Sequence[tuple[str, str]]) -> list[TransactionKey]:
+    """The transactions of these (network, station) that have not ended. Not held: they may end meanwhile."""
     values = [(network, station_id, TransactionState.OPEN.value) for network, station_id in stations]
     key = ("network", "station_id", "state")
-    found = await select_rows(connection, TRANSACTIONS, _COLUMNS, key=key, values=values, is_held=True, order=_KEY)
-    return [_transaction(row) for row in found]
+    found = await select_rows(connection, TRANSACTIONS, _KEY, key=key, values=values)
+    return [(row[0], row[1], row[2]) for row in found]
 
 
 async def transaction_of_session(connection: AsyncConnection, session_key: str) -> Transaction | None:

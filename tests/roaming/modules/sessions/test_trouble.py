@@ -105,19 +105,21 @@ async def change(hub: HubInProcess, **values: datetime) -> None:
 
 
 async def test_bad_starts_do_not_stop_the_good_one(hub: HubInProcess) -> None:
-    bad = [fact for n in range(30) for fact in (started("BAD", f"{n}", LONG_AGO), metered("BAD", f"{n}", NOW))]
+    stations = [f"BAD-{n}" for n in range(30)]
+    for station in stations:
+        await hub.host_station(station, "AT-BAD")
+    bad = [fact for station in stations for fact in (started(station, "1", LONG_AGO), metered(station, "1", NOW))]
     with capture_logs() as logs:
         await tell(hub, [*bad, started("GOOD", "1", RECENTLY)])
     [good] = await rows(hub, "GOOD")
     assert good[1]
     assert not good[2]
-    kept = await rows(hub, "BAD")
-    assert len(kept) == 30
-    for row in kept:
+    kept = [await rows(hub, station) for station in stations]
+    for [row] in kept:
         assert row[0] == "OPEN"
         assert "not within 366 days" in row[2]
     reader = hub.services.database.reader
-    assert len(await reader.fetch("SELECT at FROM transaction_readings WHERE station_id = 'BAD'")) == 30
+    assert len(await reader.fetch("SELECT at FROM transaction_readings WHERE station_id LIKE 'BAD-%'")) == 30
     assert [entry["event"] for entry in logs].count("transaction_in_trouble") == 30
 
 
