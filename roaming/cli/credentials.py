@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from roaming.cli.database import services_of_now
+from roaming.cli.database import known_partner, services_of_now
 from roaming.cli.output import Tell, fail
 from roaming.cli.registering import party_of
-from roaming.cli.syncing import known_partner
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.model.version import Version

@@ -7,6 +7,7 @@ from typing import Any
 from roaming.app import open_services
 from roaming.cli.output import fail
 from roaming.ocpi.module import Services
+from roaming.partners.directory import Partner
 from roaming.settings import Settings
 from roaming.store.engine import sqlite_path, with_async_driver
 from roaming.store.revisions import current, head, is_current
@@ -30,6 +31,14 @@ async def services_of_now() -> AsyncIterator[Services]:
     await must_be_current(settings)
     async with open_services(settings) as services:
         yield services
+
+
+async def known_partner(services: Services, partner_id: str) -> Partner:
+    """The partner of this id, or the end of the command."""
+    partner = (await services.directory.current()).partners.get(partner_id)
+    if partner is None:
+        fail(f"no partner {partner_id}: see `roaming partner list`")
+    return partner
 
 
 async def upgrade_database() -> dict[str, Any]:

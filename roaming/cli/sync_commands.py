@@ -1,4 +1,4 @@
-"""Commands about partners' lists and their options; ``commands`` takes them into its groups."""
+"""Commands about partners' lists and what translation costs; ``commands`` takes them into its groups."""
 
 from typing import Annotated, Any
 
@@ -17,6 +17,8 @@ def add_to(app: typer.Typer, partner_app: typer.Typer) -> None:
     partner_app.command("sync")(partner_sync)
     partner_app.command("show")(partner_show)
     partner_app.command("compare")(partner_compare)
+    partner_app.command("losses")(partner_losses)
+    app.command("losses")(losses)
 
 
 @sync_app.command("list")
@@ -61,6 +63,26 @@ def partner_compare(
     show_rows(rows, as_json=as_json, as_csv=as_csv, empty="no difference")
 
 
+def partner_losses(partner_id: PartnerId, as_json: Json = False, as_csv: Csv = False) -> None:
+    """Show what a partner was not told because its version cannot say it, by module and field."""
+    from roaming.cli.losing import partner_losses as read
+
+    show_rows(run(read(partner_id)), as_json=as_json, as_csv=as_csv, empty="nothing was lost")
+
+
+def losses(
+    module: Annotated[str, typer.Option(help="Only this module's, such as cdrs.")] = "",
+    version: Annotated[str, typer.Option(help="Only this version's: 2.1.1, 2.2.1 or 2.3.0.")] = "",
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Show what each version of OCPI cannot say, and what becomes of it."""
+    from roaming.cli.losing import all_declared
+
+    empty = "nothing: no module of that name, or a version that says it all"
+    show_rows(all_declared(module, version), as_json=as_json, as_csv=as_csv, empty=empty)
+
+
 def partner_show(partner_id: PartnerId, as_json: Json = False) -> None:
     """Show a partner: its parties and endpoints, how far its lists are, and what was odd about them."""
     from roaming.cli.syncing import show_partner
@@ -69,11 +91,13 @@ def partner_show(partner_id: PartnerId, as_json: Json = False) -> None:
     if as_json:
         show(found, as_json=True)
         return
-    pulls, oddities = found.pop("pulls"), found.pop("oddities")
+    pulls, oddities, lost = found.pop("pulls"), found.pop("oddities"), found.pop("losses")
     show({name: _joined(value) for name, value in found.items()}, as_json=False)
     show_rows(pulls, as_json=False, empty=EMPTY)
     for oddity in oddities:
         typer.echo(oddity)
+    for entry in lost:
+        typer.echo(f"{entry['module']}: {entry['field']} lost {entry['times']} times ({entry['last reason']})")
 
 
 def _joined(value: Any) -> Any:

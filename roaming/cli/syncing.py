@@ -6,25 +6,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from roaming.cli.database import services_of_now
+from roaming.cli.database import known_partner, services_of_now
+from roaming.cli.losing import losses_of
 from roaming.cli.output import Tell, fail
 from roaming.hub.pulling import state
 from roaming.hub.pulling.compare import Comparison, Found, NotComparable
 from roaming.hub.pulling.puller import Puller
 from roaming.hub.pulling.state import Pull
 from roaming.ocpi.module import Services
-from roaming.partners.directory import Partner
 
 LOOK_SECONDS = 0.5
 TELL_SECONDS = 1.0
-
-
-async def known_partner(services: Services, partner_id: str) -> Partner:
-    """The partner of this id, or the end of the command."""
-    partner = (await services.directory.current()).partners.get(partner_id)
-    if partner is None:
-        fail(f"no partner {partner_id}: see `roaming partner list`")
-    return partner
 
 
 async def sync_partner(partner_id: str, *, module: str, is_full: bool, tell: Tell) -> list[dict[str, Any]]:
@@ -138,6 +130,7 @@ async def show_partner(partner_id: str) -> dict[str, Any]:
     async with services_of_now() as services:
         partner = await known_partner(services, partner_id)
         pulls = await state.all_pulls(services.database.reader, partner_id)
+        lost = await losses_of(services.database.reader, partner)
     return {
         "id": partner.id,
         "name": partner.name,
@@ -149,6 +142,7 @@ async def show_partner(partner_id: str) -> dict[str, Any]:
         "endpoints": {f"{entry.module} {entry.role}": entry.url for entry in partner.endpoints},
         "pulls": [_row(pull) for pull in pulls],
         "oddities": [oddity for pull in pulls for oddity in _oddities(pull)],
+        "losses": lost,
     }
 
 

@@ -14,6 +14,7 @@ from roaming.ocpi.envelope import failure, success
 from roaming.ocpi.errors import SUCCESS, ConnectionProblem, ForwardTimeout, HubError, NotFound, OcpiError
 from roaming.ocpi.module import OcpiResponse, Services
 from roaming.ocpi.paging import LIMIT, LINK, TOTAL_COUNT, is_downgrade, is_same_origin, mend_next_url, next_url
+from roaming.ocpi.wire import Note, count_losses
 
 LOCATION = "Location"
 
@@ -37,10 +38,19 @@ class Answering:
         self._services = services
         self._passage = passage
         self._url = url
-        self._notes = passage.request.notes
+        self._notes: list[Note] = []
 
     async def read(self, answer: Answer) -> OcpiResponse:
-        """Raises ``HubError`` for what cannot be translated or leads astray."""
+        """Raises ``HubError`` for what cannot be translated or leads astray. Losses are the caller's, who is told
+        less."""
+        try:
+            return await self._read(answer)
+        finally:
+            passage = self._passage
+            count_losses(self._services.journal, passage.request.partner.id, passage.module.id, self._notes)
+            passage.request.notes.extend(map(str, self._notes))
+
+    async def _read(self, answer: Answer) -> OcpiResponse:
         if answer.outcome is not Outcome.DELIVERED:
             return self._refusal(answer)
         body = await self._body(answer)

@@ -15,6 +15,7 @@ from roaming.ocpi.answers import Outcome
 from roaming.ocpi.codec import EncodeError, dump_json, parse_json
 from roaming.ocpi.errors import ConnectionProblem, HubError, NotFound
 from roaming.ocpi.module import ALL_VERSIONS, OcpiModule, OcpiRequest, OcpiResponse, Route
+from roaming.ocpi.wire import Note
 
 
 async def take_result(request: OcpiRequest) -> OcpiResponse:
@@ -22,7 +23,8 @@ async def take_result(request: OcpiRequest) -> OcpiResponse:
     services, id = request.services, request.path["callback_id"]
     callback = await callbacks.find(services, id, Kind.RESULT, holder=request.partner.id)
     asked = _passage(request, callback)
-    body = await _result(asked, parse_json(request.body))
+    notes: list[Note] = []
+    body = await _result(asked, parse_json(request.body), notes)
     passage = replace(asked, route=replace(asked.route, takes=None, gives=None, clue=None))
     if not await callbacks.claim(services.database, id):
         if callback.state == "DONE":
@@ -33,7 +35,7 @@ async def take_result(request: OcpiRequest) -> OcpiResponse:
     try:
         forwarder = Forwarder(services)
         await forwarder.check_reachable(passage.partner)
-        answer = await forwarder.call(passage, callback.url, body)
+        answer = await forwarder.call(passage, callback.url, body, notes=notes)
         is_done = answer.outcome in (Outcome.DELIVERED, Outcome.REFUSED)
         return await forwarder.read(passage, callback.url, answer)
     finally:
@@ -72,7 +74,7 @@ def _passage(request: OcpiRequest, callback: Callback) -> Passage:
     )
 
 
-async def _result(passage: Passage, body: Any) -> bytes:
+async def _result(passage: Passage, body: Any, notes: list[Note]) -> bytes:
     """Bare, as the specification wants it, however it came."""
     request, payload = passage.request, passage.route.result
     assert payload is not None, "only routes with results hand out such addresses"
@@ -92,7 +94,7 @@ async def _result(passage: Passage, body: Any) -> bytes:
             body["data"] if is_wrapped else body,
             source=source,
             target=passage.their_version,
-            notes=request.notes,
+            notes=notes,
         )
     except (NotInTheirVersion, EncodeError) as error:
         raise HubError(f"OCPI {passage.their_version} cannot say this result: {error}") from None

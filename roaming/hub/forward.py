@@ -5,7 +5,7 @@ they are between equal versions. (OCPI 2.2.1, transport_and_format 4.1.5 and 4.3
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
@@ -24,6 +24,7 @@ from roaming.ocpi.codec import EncodeError, dump_json, parse_json
 from roaming.ocpi.errors import ConnectionProblem, HubError, InvalidParameters, UnknownToken
 from roaming.ocpi.module import Clue, OcpiResponse, Services, dialect_of, routing_to
 from roaming.ocpi.partner_call import ask_partner, call_to, parties_of
+from roaming.ocpi.wire import Note
 from roaming.partners.directory import Partner
 from roaming.partners.presence import offline_partners
 
@@ -64,13 +65,15 @@ class Forwarder:
         except EncodeError as error:
             raise HubError(f"OCPI {their_version}, which {passage.to_party} speaks, cannot say this: {error}") from None
         url = dialect_of(passage.partner).address(endpoint, *passage.parts)
-        return await self.exchange(passage, _with(url, content.query), content.body, timeout=timeout)
+        return await self.exchange(
+            passage, _with(url, content.query), content.body, notes=content.notes, timeout=timeout
+        )
 
     async def exchange(
-        self, passage: Passage, url: str, body: bytes | None, *, timeout: float = TIMEOUT
+        self, passage: Passage, url: str, body: bytes | None, *, notes: Sequence[Note] = (), timeout: float = TIMEOUT
     ) -> OcpiResponse:
         """One call to ``url``, and its answer. Raises ``OcpiError``."""
-        return await self.read(passage, url, await self.call(passage, url, body, timeout=timeout))
+        return await self.read(passage, url, await self.call(passage, url, body, notes=notes, timeout=timeout))
 
     async def read(self, passage: Passage, url: str, answer: Answer) -> OcpiResponse:
         """The answer that came from ``url``. Raises ``OcpiError``."""
@@ -78,9 +81,13 @@ class Forwarder:
             raise UnknownToken("this token is not known to its eMSP")
         return await Answering(self._services, passage, url).read(answer)
 
-    async def call(self, passage: Passage, url: str, body: bytes | None, *, timeout: float = TIMEOUT) -> Answer:
-        """Sends, and raises ``OcpiError`` where there is no answer worth passing back."""
+    async def call(
+        self, passage: Passage, url: str, body: bytes | None, *, notes: Sequence[Note] = (), timeout: float = TIMEOUT
+    ) -> Answer:
+        """Sends, and raises ``OcpiError`` where there is no answer worth passing back. ``notes``: what became of the
+        body on its way into the version of the far side, which is told less."""
         request = passage.request
+        request.notes.extend(map(str, notes))
         call = call_to(
             self._services,
             passage.partner,
@@ -92,7 +99,7 @@ class Forwarder:
             timeout=timeout,
         )
         parties = parties_of(passage.routing)
-        answer = await ask_partner(self._services, call, module=passage.module.id, parties=parties, notes=request.notes)
+        answer = await ask_partner(self._services, call, module=passage.module.id, parties=parties, notes=notes)
         error = trouble_of(answer, passage)
         if error is not None:
             if answer.http_status in (401, 403):
@@ -137,7 +144,7 @@ class Forwarder:
                 readers=(passage.to_party,),
             )
             body = await translate(
-                passage, route.takes, body, source=source, target=passage.their_version, notes=request.notes
+                passage, route.takes, body, source=source, target=passage.their_version, notes=content.notes
             )
             content.body = dump_json(body)
         if route.result is not None:
@@ -188,6 +195,7 @@ class Forwarder:
 class _Content:
     body: bytes | None
     query: str
+    notes: list[Note] = field(default_factory=list)
 
 
 def _with(url: str, query: str) -> str:

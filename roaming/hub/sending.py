@@ -6,7 +6,6 @@ from roaming.ocpi.answers import Answer
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import CopyUnknown, PushRequest, Services, Verdict, routing_to
 from roaming.ocpi.partner_call import ask_partner, call_to, parties_of
-from roaming.ocpi.wire import loss_note
 
 TIMEOUT_SECONDS = 10.0
 
@@ -56,5 +55,5 @@ class Sender:
             call,
             module=pending.job.module,
             parties=parties_of(RoutingHeaders(recipient.from_party, recipient.to_party)),
-            notes=[loss_note(loss) for loss in request.losses],
+            notes=request.losses,
         )

@@ -19,7 +19,7 @@ from roaming.ocpi.codec import Codec, DecodeContext, DecodeError, EncodeContext,
 from roaming.ocpi.content import Content
 from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.quoting import context_to_read, contexts_to_write
-from roaming.ocpi.wire import Wire, loss_note
+from roaming.ocpi.wire import Note, Wire
 from roaming.partners.drivers import driver_of, find_drivers, remember
 from roaming.store.documents import object_key
 
@@ -43,7 +43,7 @@ class Side:
 
 
 async def translate(
-    passage: Passage, payload: Content, body: Any, *, source: Side, target: Version, notes: list[str]
+    passage: Passage, payload: Content, body: Any, *, source: Side, target: Version, notes: list[Note]
 ) -> Any:
     """``body``, parsed JSON, as ``target`` says it. Of a list, what cannot be read or said is left out and noted, so
     that it does not hide the rest.
@@ -73,7 +73,7 @@ class _One:
     """Bodies of one kind, from one side to the other."""
 
     def __init__(
-        self, passage: Passage, reading: Codec[Any], writing: Codec[Any], source: Side, notes: list[str]
+        self, passage: Passage, reading: Codec[Any], writing: Codec[Any], source: Side, notes: list[Note]
     ) -> None:
         self._passage = passage
         self._services = passage.request.services
@@ -93,7 +93,7 @@ class _One:
         await self._learn(value)
         context = await self._context_to_write(value)
         encoded = self._writing.encode(value, extra=self._is_extra, context=context)
-        self._notes.extend(loss_note(loss) for loss in encoded.losses)
+        self._notes.extend(encoded.losses)
         return encoded.body
 
     async def change(self, body: Any) -> Any:
@@ -104,7 +104,7 @@ class _One:
             patch = replace(patch, changes={**patch.changes, "last_updated": self._wire.received_at})
             self._notes.append("tolerated last_updated: MISSING")
         encoded = self._writing.encode_patch(patch, extra=self._is_extra)
-        self._notes.extend(loss_note(loss) for loss in encoded.losses)
+        self._notes.extend(encoded.losses)
         return encoded.body
 
     async def _context_to_read(self, body: Any) -> DecodeContext:

@@ -19,7 +19,6 @@ from roaming.ocpi.errors import AddressRefused, InvalidParameters, NotFound
 from roaming.ocpi.headers import RoutingHeaders
 from roaming.ocpi.module import OcpiRequest, PushRequest, Services, module_path, routing_to
 from roaming.ocpi.partner_call import ask_partner, call_to, parties_of
-from roaming.ocpi.wire import loss_note
 from roaming.partners.directory import Partner
 
 KEPT = timedelta(hours=24)
@@ -107,8 +106,7 @@ async def _send(services: Services, asking: Asking, push: PushRequest) -> str:
         body=push.body,
         timeout=TIMEOUT_SECONDS,
     )
-    notes = [loss_note(loss) for loss in push.losses]
-    answer = await ask_partner(services, call, module=asking.module, parties=parties_of(routing), notes=notes)
+    answer = await ask_partner(services, call, module=asking.module, parties=parties_of(routing), notes=push.losses)
     if answer.outcome != Outcome.DELIVERED:
         return answer.error or f"HTTP {answer.http_status}"
     try:

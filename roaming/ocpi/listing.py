@@ -9,13 +9,15 @@ import structlog
 from roaming.model.canonical import CanonicalObject, from_document
 from roaming.model.identifiers import PartyId
 from roaming.model.version import Version
-from roaming.ocpi.codec import Codec, EncodeContext, EncodeError, dump_json
+from roaming.ocpi.codec import Codec, EncodeContext, EncodeError, Loss, dump_json
 from roaming.ocpi.envelope import success_list
 from roaming.ocpi.errors import NotFound
 from roaming.ocpi.module import OcpiRequest, OcpiResponse
 from roaming.ocpi.paging import Cursor, page_headers, read_page
+from roaming.ocpi.wire import count_losses
 from roaming.store.columns import text_to_time
 from roaming.store.documents import Documents, PageRow, Selection
+from roaming.store.losses import EVERYBODY
 from roaming.store.reader import Reader
 
 logger = structlog.get_logger(__name__)
@@ -66,12 +68,14 @@ async def answer_list(
         text = row.text
         if text is None:
             try:
-                text = text_of(row, codecs[request.version], cls, context=contexts.get(row.key, _NOTHING_MORE))
+                context = contexts.get(row.key, _NOTHING_MORE)
+                text, losses = text_of(row, codecs[request.version], cls, context=context)
             except EncodeError as error:
                 # One object that this version cannot say must not hide the others
                 logger.warning("object_left_out_of_list", module=documents.module, key=row.key, reason=str(error))
                 continue
             made.append((row.key, row.revision, text))
+            count_losses(request.services.journal, EVERYBODY, documents.module, losses)
         texts.append(text)
     if made:
         async with database.work() as work:
@@ -83,9 +87,13 @@ async def answer_list(
     return OcpiResponse(data=success_list(texts, request.services.clock.now()), headers=headers, is_enveloped=True)
 
 
-def text_of(row: PageRow, codec: Codec[T], cls: type[T], *, context: EncodeContext = _NOTHING_MORE) -> str:
-    """The JSON text of an object in the codec's version, from its document. Raises ``EncodeError``."""
-    return dump_json(codec.encode(from_document(cls, row.document or "", row.live), context=context).body).decode()
+def text_of(
+    row: PageRow, codec: Codec[T], cls: type[T], *, context: EncodeContext = _NOTHING_MORE
+) -> tuple[str, Sequence[Loss]]:
+    """The JSON text of an object in the codec's version, from its document, and what it does not say. Raises
+    ``EncodeError``."""
+    encoded = codec.encode(from_document(cls, row.document or "", row.live), context=context)
+    return dump_json(encoded.body).decode(), encoded.losses
 
 
 def addressed(request: OcpiRequest, owners: Mapping[PartyId, str]) -> Mapping[PartyId, str]:

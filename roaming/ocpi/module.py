@@ -22,7 +22,7 @@ from roaming.ocpi.content import Content, Parameter
 from roaming.ocpi.dialect import Dialect
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.pulling import PullPace, PullRules
-from roaming.ocpi.wire import Wire
+from roaming.ocpi.wire import Note, Wire
 from roaming.partners.directory import Directory, DirectoryCache, Partner
 from roaming.store.consume import Projection
 from roaming.store.database import Database
@@ -92,7 +92,7 @@ class OcpiRequest:
     body: bytes
     routing: RoutingHeaders
     ids: RequestIds
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     """What people should read beside this exchange in the journal."""
 
     def wire(self, owner: PartyId | None = None) -> Wire:

@@ -7,6 +7,7 @@ from roaming.ocpi.answers import Answer
 from roaming.ocpi.client import Call
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import Services, dialect_of
+from roaming.ocpi.wire import Note, as_text, count_losses
 from roaming.partners.directory import Partner
 from roaming.store.journal import Exchange, mask_body
 
@@ -38,7 +39,7 @@ def call_to(
 
 
 async def ask_partner(
-    services: Services, call: Call, *, module: str, parties: str = "", notes: Sequence[str] = ()
+    services: Services, call: Call, *, module: str, parties: str = "", notes: Sequence[Note] = ()
 ) -> Answer:
     """Sends ``call`` and notes it. ``notes``: what people should read beside it. Never raises for anything that the
     partner does."""
@@ -56,7 +57,7 @@ def note_call(
     at: datetime,
     module: str,
     parties: str = "",
-    notes: Sequence[str] = (),
+    notes: Sequence[Note] = (),
     has_response: bool = True,
 ) -> None:
     """Notes a call that began ``at`` and its answer in the journal, ``has_response``: the answer's body too."""
@@ -76,9 +77,10 @@ def note_call(
             elapsed_ms=int(answer.elapsed * 1000),
             request_body=mask_body(call.body or b""),
             response_body=mask_body(answer.body) if has_response else "",
-            note="; ".join([*([answer.error] if answer.error else []), *notes]),
+            note=as_text([*([answer.error] if answer.error else []), *notes]),
         )
     )
+    count_losses(services.journal, call.partner_key, module, notes)
 
 
 def parties_of(routing: RoutingHeaders) -> str:

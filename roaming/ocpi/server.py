@@ -41,6 +41,7 @@ from roaming.ocpi.errors import (
 from roaming.ocpi.headers import LoweredHeaders, RequestIds, RoutingHeaders, response_headers
 from roaming.ocpi.module import OcpiModule, OcpiRequest, OcpiResponse, Route, Services, module_path
 from roaming.ocpi.path_tree import PathTree
+from roaming.ocpi.wire import Note, as_text, count_losses
 from roaming.store.errors import StoreUnavailable
 from roaming.store.journal import Exchange, mask_body
 
@@ -187,7 +188,7 @@ class _Exchange:
         self.routing: RoutingHeaders | None = None
         self.caller: Caller | None = None
         self.body = b""
-        self.notes: list[str] = []
+        self.notes: list[Note] = []
 
     async def answer(self, limit: FailureLimit) -> _Reply:
         try:
@@ -336,8 +337,9 @@ class _Exchange:
             elapsed_ms=int((time.perf_counter() - self.started) * 1000),
             request_body=mask_body(self.body, holds_credentials=holds_credentials),
             response_body=answer,
-            note="; ".join(self.notes),
+            note=as_text(self.notes),
         )
+        count_losses(self.services.journal, entry.partner_id, entry.module, self.notes)
         if ocpi_status == 1000 or self.caller is None:
             self.services.journal.note(entry)
         else:

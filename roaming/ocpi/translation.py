@@ -37,6 +37,11 @@ class Loss:
     path: str
     """Canonical, such as ``evses[0].parking``; of a thing made up, the wire's."""
     reason: str
+    version: Version | None = field(default=None, compare=False)
+    """Which cannot say it."""
+
+    def __str__(self) -> str:
+        return f"lost {self.path}: {self.reason}"
 
 
 class FindingCode(StrEnum):
@@ -134,4 +139,4 @@ class Writing:
 
     def lose(self, path: str, reason: str) -> None:
         """Declares a loss."""
-        self.losses.append(Loss(path, reason))
+        self.losses.append(Loss(path, reason, self.version))

@@ -3,7 +3,7 @@
 What was tolerated on the way in and what could not be said on the way out is noted, for the journal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -13,8 +13,11 @@ from roaming.model.identifiers import PartyId
 from roaming.model.version import Version
 from roaming.ocpi.codec import Codec, DecodeContext, EncodeContext, Finding, FindingCode, Loss, Patch, dump_json
 from roaming.ocpi.errors import InvalidParameters
+from roaming.store.journal import Journal
 
 T = TypeVar("T", bound=CanonicalObject)
+Note = str | Loss
+"""What people read beside an exchange in the journal; losses are counted as well."""
 _NOTHING_KNOWN = DecodeContext()
 _NOTHING_MORE = EncodeContext()
 
@@ -27,7 +30,7 @@ class Wire:
     received_at: datetime
     owner: PartyId | None = None
     """Whose object comes in, as the address or the connection says: 2.1.1 bodies do not."""
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     """Findings and losses, as people read them in the journal."""
 
     def decode(self, codecs: Mapping[Version, Codec[T]], body: object, *, context: DecodeContext = _NOTHING_KNOWN) -> T:
@@ -60,7 +63,7 @@ class Wire:
     def encode(self, codecs: Mapping[Version, Codec[T]], value: T, *, context: EncodeContext = _NOTHING_MORE) -> bytes:
         """``value`` as JSON. ``context``: what the version wants beside it. Raises ``EncodeError``."""
         encoded = codecs[self.version].encode(value, context=context)
-        self.notes.extend(loss_note(loss) for loss in encoded.losses)
+        self.notes.extend(encoded.losses)
         return dump_json(encoded.body)
 
     def _context(self, known: DecodeContext) -> DecodeContext:
@@ -77,6 +80,13 @@ def finding_note(finding: Finding) -> str:
     return f"tolerated {finding.path or 'body'}: {finding.code} {finding.detail}".rstrip()
 
 
-def loss_note(loss: Loss) -> str:
-    """What was not said, in one line."""
-    return f"lost {loss.path}: {loss.reason}"
+def count_losses(journal: Journal, partner_id: str, module: str, notes: Iterable[Note]) -> None:
+    """Counts the losses among ``notes``, towards the partner who was told less."""
+    lost = [(str(note.version or ""), note.path, note.reason) for note in notes if isinstance(note, Loss)]
+    if lost:
+        journal.lose(partner_id, module, lost)
+
+
+def as_text(notes: Iterable[Note]) -> str:
+    """Notes in one line."""
+    return "; ".join(map(str, notes))

@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,10 +17,12 @@ import structlog
 from sqlalchemy import BigInteger, Column, Integer, Table, Text, delete, select
 from sqlmodel import Field, SQLModel
 
+from roaming.store import losses
 from roaming.store.bulk import append
 from roaming.store.columns import UtcDateTime, storable_text
 from roaming.store.database import Database, Work
 from roaming.store.errors import StoreUnavailable
+from roaming.store.losses import Losses
 
 logger = structlog.get_logger(__name__)
 
@@ -125,6 +127,7 @@ class Journal:
         self._database = database
         self._waiting: deque[Exchange] = deque()
         self._size = 0
+        self._losses = Losses()
         self._writing = asyncio.Lock()
         self.dropped = 0
 
@@ -135,6 +138,10 @@ class Journal:
         while len(self._waiting) > MAX_WAITING or self._size > MAX_WAITING_CHARACTERS:
             self._size -= _size(self._waiting.popleft())
             self.dropped += 1
+
+    def lose(self, partner_id: str, module: str, lost: Iterable[tuple[str, str, str]]) -> None:
+        """Counts soon what a partner's version could not say, each (version, path, reason)."""
+        self._losses.add(partner_id, module, lost)
 
     async def keep(self, entry: Exchange) -> None:
         """Writes ``entry`` before returning; when the database is away, soon."""
@@ -153,6 +160,18 @@ class Journal:
                 await self._write(batch)
                 for _ in range(len(batch) - (self.dropped - dropped)):
                     self._size -= _size(self._waiting.popleft())
+            await self._write_losses()
+
+    async def _write_losses(self) -> None:
+        taken = self._losses.take()
+        if not taken:
+            return
+        try:
+            async with self._database.work() as work:
+                await losses.write(work.connection, taken, work.now)
+        except StoreUnavailable:
+            self._losses.give_back(taken)
+            raise
 
     async def _write(self, batch: Sequence[Exchange]) -> None:
         try:

@@ -14,6 +14,7 @@ from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import Services, dialect_of
 from roaming.ocpi.partner_call import call_to, note_call, parties_of
 from roaming.ocpi.pulling import PullPace, PullRules
+from roaming.ocpi.wire import Note, as_text
 from roaming.partners.directory import Partner
 from roaming.store.journal import Exchange, mask_body
 
@@ -69,14 +70,14 @@ async def ask_for_page(
 
 
 def journal_refusals(
-    services: Services, pull: Pull, url: str, refusals: Sequence[Refusal], ids: RequestIds, notes: Sequence[str]
+    services: Services, pull: Pull, url: str, refusals: Sequence[Refusal], ids: RequestIds, notes: Sequence[Note]
 ) -> None:
     """A line for each object of a page that was not stored, with the reason, and one for what was tolerated."""
     entries = [(refusal.reason, refusal.body) for refusal in refusals[:MAX_JOURNALED]]
     if len(refusals) > MAX_JOURNALED:
         entries.append((f"{len(refusals) - MAX_JOURNALED} more objects of this page were refused", None))
     if notes:
-        entries.append((f"tolerated {len(notes)} times: " + "; ".join(dict.fromkeys(notes)), None))
+        entries.append((f"tolerated {len(notes)} times: " + as_text(dict.fromkeys(notes)), None))
     for note, body in entries:
         text = "" if body is None else json.dumps(body, default=str, ensure_ascii=False)
         services.journal.note(

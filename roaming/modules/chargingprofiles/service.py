@@ -177,12 +177,12 @@ def build(job: DeliveryJob, asked: Asked | None, endpoint: str) -> PushRequest |
     version, result = Version(asked.version), result_of(CommandOutcome(asked.outcome))
     match ProfileRequest(asked.name):
         case ProfileRequest.PUT:
-            body = SET_RESULT_CODECS[version].encode(ChargingProfileResult(result=result)).body
+            encoded = SET_RESULT_CODECS[version].encode(ChargingProfileResult(result=result))
         case ProfileRequest.DELETE:
-            body = CLEAR_RESULT_CODECS[version].encode(ClearProfileResult(result=result)).body
+            encoded = CLEAR_RESULT_CODECS[version].encode(ClearProfileResult(result=result))
         case _:
-            body = ACTIVE_RESULT_CODECS[version].encode(_active_result(asked, result)).body
-    return PushRequest(method="POST", url=asked.response_url, body=dump_json(body))
+            encoded = ACTIVE_RESULT_CODECS[version].encode(_active_result(asked, result))
+    return PushRequest(method="POST", url=asked.response_url, body=dump_json(encoded.body), losses=encoded.losses)
 
 
 def _active_result(asked: Asked, result: ChargingProfileResultType) -> ActiveChargingProfileResult:
@@ -199,8 +199,9 @@ def _build_changed(job: DeliveryJob, asked: Asked, endpoint: str) -> PushRequest
     if schedule is None or not endpoint or version not in ACTIVE_CODECS:
         return None
     profile = from_schedule(schedule, told_at=asked.answered_at or asked.created_at)
-    body = ACTIVE_CODECS[version].encode(profile).body
-    return PushRequest(method="PUT", url=job.address(endpoint, asked.session_id), body=dump_json(body))
+    encoded = ACTIVE_CODECS[version].encode(profile)
+    url = job.address(endpoint, asked.session_id)
+    return PushRequest(method="PUT", url=url, body=dump_json(encoded.body), losses=encoded.losses)
 
 
 def schedule_of(asked: Asked) -> ChargingSchedule | None:

@@ -298,8 +298,9 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     changed = read_live(kept.live).get(fold(job.part)) if job.part and kept.live and not job.is_full else None
     if changed is not None:
         patch: Patch[EVSE] = Patch({"status": changed.status, "last_updated": changed.last_updated})
-        partial = EVSE_CODECS[version].encode_patch(patch).body
-        return PushRequest(method="PATCH", url=job.address(endpoint, *ids, changed.uid), body=dump_json(partial))
+        partial = EVSE_CODECS[version].encode_patch(patch)
+        url = job.address(endpoint, *ids, changed.uid)
+        return PushRequest(method="PATCH", url=url, body=dump_json(partial.body), losses=partial.losses)
     encoded = LOCATION_CODECS[version].encode(repository.decoded(kept))
     return PushRequest(
         method="PUT",

@@ -229,7 +229,7 @@ async def _ask(
     if endpoint is None or partner.version is None:
         return None, None
     url = dialect_of(partner).address(endpoint, uid, "authorize") + f"?type={type}"
-    body = dump_json(REFERENCES_CODECS[partner.version].encode(place.location).body)
+    encoded = REFERENCES_CODECS[partner.version].encode(place.location)
     call = call_to(
         services,
         partner,
@@ -237,11 +237,11 @@ async def _ask(
         url,
         routing=routing_to(partner, place.cpo, owner),
         ids=RequestIds.fresh(correlation_id),
-        body=body,
+        body=dump_json(encoded.body),
         timeout=timeout,
     )
     parties = parties_of(RoutingHeaders(place.cpo, owner))
-    answer = await ask_partner(services, call, module="tokens", parties=parties)
+    answer = await ask_partner(services, call, module="tokens", parties=parties, notes=encoded.losses)
     if answer.outcome == Outcome.DELIVERED:
         try:
             info = INFO_CODECS[partner.version].decode(answer.data, context=DecodeContext(token=token)).value

@@ -69,6 +69,7 @@ LOCATION_REFERENCES_211 = LOCATION_REFERENCES_230.retype(location_id=Id(39), evs
 
 
 def _to_auth_id(owner: Any, writing: Writing, prefix: str) -> Mapping[str, Any]:
+    """2.1.1 names the contract only (auth_id): the token is lost."""
     writing.lose(f"{prefix}cdr_token", "2.1.1 names the contract only (auth_id), not the token")
     return {"auth_id": ID_36.encode(owner.cdr_token.contract_id, writing, prefix, "cdr_token.contract_id")}
 

@@ -161,3 +161,27 @@ async def test_a_list_that_came_short_takes_nothing_away(hub: HubInProcess) -> N
     assert (row["difference"], row["mended"]) == ("missing there", "")
     assert "left alone" in row["note"]
     assert list(await stored(hub, "tariffs", "cpo")) == ["A", "B"]
+
+
+async def test_what_a_partner_was_not_told_is_shown(hub: HubInProcess) -> None:
+    async with ScriptedPartner(ListingPartner({})) as partner:
+        await listen_at(hub, "cpo", partner.url)
+    hub.services.journal.lose("cpo", "tokens", [("2.2.1", "tokens[3].x", "not there")])
+    hub.services.journal.lose("", "locations", [("2.2.1", "evses[0].parking", "not there")] * 2)
+    hub.services.journal.lose("", "locations", [("2.1.1", "facilities", "not there")])
+    await hub.services.journal.flush()
+    rows = json.loads((await roaming("partner", "losses", "cpo", "--json")).stdout)
+    assert [(row["module"], row["field"], row["times"], row["where"]) for row in rows] == [
+        ("tokens", "tokens[].x", 1, "sent to it"),
+        ("locations", "evses[].parking", 2, "lists of this version"),
+    ]
+    shown = (await roaming("partner", "show", "cpo")).stdout
+    assert "locations: evses[].parking lost 2 times (not there)" in shown
+    unknown = await roaming("partner", "losses", "nobody")
+    assert (unknown.exit_code, "no partner nobody" in unknown.stderr) == (1, True)
+
+
+async def test_what_versions_cannot_say_is_shown() -> None:
+    rows = json.loads((await roaming("losses", "--module", "cdrs", "--version", "2.1.1", "--json")).stdout)
+    assert {"auth_method", "cdr_token"} <= {row["field"] for row in rows}
+    assert "nothing" in (await roaming("losses", "--version", "9")).stdout

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from roaming.store.losses import Counted, LostField, counted
 from tests.kit import ocpi_bodies
 from tests.kit.passing import Passing, passing_hub
 from tests.kit.scripted_partner import enveloped
@@ -26,6 +27,11 @@ async def acquainted(passing: Passing) -> None:
         await passing.msp.push("PUT", "tokens", "TOKEN1", body=passing.msp.speech.token("IT-MSP")),
     ]
     assert [answer.code for answer in stored] == [1000, 1000], [answer.text for answer in stored]
+
+
+async def lost_by(passing: Passing, name: str) -> list[Counted]:
+    await passing.hub.services.journal.flush()
+    return await counted(passing.hub.services.database.reader, name)
 
 
 def without_noise(body: Any) -> Any:
@@ -67,6 +73,9 @@ async def test_a_session_and_its_cdr_are_read_in_the_other_version(
         await passing.hub.services.journal.flush()
         notes = await passing.hub.services.database.reader.fetch("SELECT note FROM journal WHERE module = 'cdrs'")
         assert any("lost cdr_token" in note for (note,) in notes) == (emsp == "2.1.1")
+        lost = {(entry.what.module, entry.what.field): entry.amount for entry in await lost_by(passing, "msp")}
+        assert lost.get(("cdrs", "cdr_token"), 0) == lost.get(("sessions", "cdr_token"), 0) == (emsp == "2.1.1")
+        assert await lost_by(passing, "ope") == []
 
 
 async def test_what_a_version_cannot_say_at_all_is_never_sent(sqlite_url: str, tmp_path: Path) -> None:
@@ -79,6 +88,24 @@ async def test_what_a_version_cannot_say_at_all_is_never_sent(sqlite_url: str, t
         assert answer.outcome == (200, 4000), answer.text
         assert "2.1.1" in answer.message
         assert len(passing.msp.asked) == seen
+
+
+async def test_losses_are_counted_towards_whoever_is_told_less(sqlite_url: str, tmp_path: Path) -> None:
+    async with passing_hub(sqlite_url, tmp_path, ope="2.3.0", msp="2.2.1") as passing:
+        ope, msp = passing.ope, passing.msp
+        location = ope.speech.location("ES-OPE")
+        location["evses"] = [{**location["evses"][0], "uid": uid, "parking": [{"parking_id": "P"}]} for uid in "AB"]
+        location["parking_places"] = [{"id": "P", "vehicle_types": ["MOTORCYCLE"], "restricted_to_type": False,
+                                       "reservation_required": False}]  # fmt: skip
+        assert (await ope.push("PUT", "locations", "L1", to=msp, body=location)).code == 1000
+        ope.says_data([location])
+        listed = await msp.call("GET", msp.speech.sender("locations"), to=ope)
+        assert "parking" not in listed.data[0]["evses"][0]
+
+        found = {entry.what: entry.amount for entry in await lost_by(passing, "msp")}
+        assert found[LostField("msp", "locations", "2.2.1", "evses[].parking")] == 4
+        assert found[LostField("msp", "locations", "2.2.1", "parking_places")] == 2
+        assert await lost_by(passing, "ope") == []
 
 
 # 2.1.1 names no receiver: lists that it asks for are the hub's own

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from roaming.store import journal as journal_module
+from roaming.store import losses
 from roaming.store.database import Database
 from roaming.store.errors import StoreUnavailable
 from roaming.store.journal import MAX_BODY, MAX_FIELD, Exchange, Journal, mask_body, mask_headers
@@ -195,3 +196,24 @@ async def test_running_it_writes_soon_and_forgets_what_is_old(
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
+
+
+async def test_losses_are_added_up_whatever_happens_to_the_store(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, lost = Journal(database), [("2.1.1", "evses[0].parking", "no"), ("2.1.1", "evses[7].parking", "no place")]
+    journal.lose("emsp", "locations", lost)
+    with monkeypatch.context() as broken:
+
+        def fail() -> None:
+            raise StoreUnavailable("away")
+
+        broken.setattr(database, "work", fail)
+        with pytest.raises(StoreUnavailable):
+            await journal.flush()
+    journal.lose("emsp", "locations", lost)
+    await journal.flush()
+    await journal.flush()
+    (found,) = await losses.counted(database.reader, "emsp")
+    assert (found.what.field, found.amount, found.reason) == ("evses[].parking", 4, "no place")
+    assert await losses.counted(database.reader, "cpo") == []

@@ -49,6 +49,7 @@ _OWN_NAMES = {
 
 
 def _sayable(cdr: CDR, writing: Writing, prefix: str) -> CDR:
+    """A credit CDR is refused: 2.1.1 would read it as a charge. The owners of other parties' tariffs are lost."""
     if cdr.credit:
         raise EncodeError(f"{prefix}credit", "2.1.1 has no credit CDRs: settle it with the partner by other means")
     for index, tariff in enumerate(cdr.tariffs):
@@ -59,6 +60,7 @@ def _sayable(cdr: CDR, writing: Writing, prefix: str) -> CDR:
 
 
 def _write_place(cdr: CDR, writing: Writing, prefix: str) -> Mapping[str, Any]:
+    """2.1.1 quotes the whole Location: of one that is not known, what 2.1.1 requires is made up and declared."""
     place, stored = cdr.cdr_location, writing.context.location
     quoted = None
     if stored is not None and fold(stored.id) == fold(place.id):

@@ -14,6 +14,7 @@ _PARTY = ("business_details", "party_id", "country_code")
 
 
 def _write_party(credentials: Credentials, writing: Writing, prefix: str) -> Mapping[str, Any]:
+    """2.1.1 has one party per connection: further roles are lost."""
     for index in range(1, len(credentials.roles)):
         writing.lose(f"{prefix}roles[{index}]", "2.1.1 has one party per connection")
     if credentials.roles[0].extra:

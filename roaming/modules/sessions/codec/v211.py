@@ -17,6 +17,8 @@ from roaming.ocpi.translation import DecodeError, EncodeError, Reading, Writing
 
 
 def _write_place(session: Session, writing: Writing, prefix: str) -> Mapping[str, Any]:
+    """2.1.1 quotes the whole Location: a Session at one that is not known is refused; an EVSE that it does not have is
+    lost."""
     location = writing.context.location
     if location is None:
         raise EncodeError(f"{prefix}location_id", "2.1.1 quotes the whole location, needs context.location")
