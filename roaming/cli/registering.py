@@ -11,6 +11,7 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.modules.credentials.service import RegistrationFailed, register
 from roaming.ocpi.credentials_token import new_token
+from roaming.ocpi.dialect import departures
 from roaming.ocpi.outgoing import DELIVERIES
 from roaming.ocpi.partner_call import call_to
 from roaming.partners import registry
@@ -84,6 +85,7 @@ async def list_partners() -> list[dict[str, Any]]:
             "version": partner.version.value if partner.version else "",
             "parties": " ".join(f"{role.party}:{role.role}" for role in partner.roles),
             "modules": len(partner.endpoints),
+            "dialect": " ".join(departures(partner.dialect)),
         }
         for partner in directory.partners.values()
     ]

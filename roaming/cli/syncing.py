@@ -13,6 +13,7 @@ from roaming.hub.pulling import state
 from roaming.hub.pulling.compare import Comparison, Found, NotComparable
 from roaming.hub.pulling.puller import Puller
 from roaming.hub.pulling.state import Pull
+from roaming.ocpi.dialect import departures
 from roaming.ocpi.module import Services
 
 LOOK_SECONDS = 0.5
@@ -139,6 +140,7 @@ async def show_partner(partner_id: str) -> dict[str, Any]:
         "versions address": partner.versions_url,
         "parties": [f"{role.party}:{role.role}" for role in partner.roles],
         "connected": partner.connected_at,
+        "dialect": departures(partner.dialect),
         "endpoints": {f"{entry.module} {entry.role}": entry.url for entry in partner.endpoints},
         "pulls": [_row(pull) for pull in pulls],
         "oddities": [oddity for pull in pulls for oddity in _oddities(pull)],

@@ -11,7 +11,15 @@ import structlog
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.client import Answer, Outcome
 from roaming.ocpi.codec import EncodeContext
-from roaming.ocpi.module import DeliveryJob, DeliveryKind, DeliveryRules, PushRequest, Recipient, Verdict
+from roaming.ocpi.module import (
+    DeliveryJob,
+    DeliveryKind,
+    DeliveryRules,
+    PushRequest,
+    Recipient,
+    Verdict,
+    dialect_of,
+)
 from roaming.partners.directory import Partner
 from roaming.store.columns import text_to_time
 
@@ -57,7 +65,7 @@ class Pending:
             partner=partner,
             recipient=recipient,
             attempts=row[10],
-            is_full=bool(row[12]),
+            is_full=bool(row[12]) or dialect_of(partner).patch == "no",
         )
         return cls(
             job=job,
@@ -119,6 +127,8 @@ def prepare(pending: Pending, found: Any, context: EncodeContext | None = None) 
 def judge(pending: Pending, request: PushRequest, answer: Answer) -> Result:
     """What a partner's answer means for the delivery."""
     error = answer.error or answer.message or f"HTTP {answer.http_status}"
+    if request.method == "PATCH" and answer.http_status == 501:
+        return Result(pending=pending, verdict=Verdict.REPLACE, error=error)
     match answer.outcome:
         case Outcome.DELIVERED:
             return Result(pending=pending, verdict=Verdict.DELIVERED, remote_url=answer.headers.get("location", ""))

@@ -147,7 +147,7 @@ class Lane:
         if partner is None or not partner.is_connected:
             await self._postpone("the partner is not registered")
             return
-        self._at_once = max(1, dialect_of(partner).at_once)
+        self._at_once = int(dialect_of(partner).at_once)
         for limit in (FEW, MANY):
             rows = await self._services.database.reader.fetch(_PENDING, self._partner_id, limit)
             chosen = self._choose(partner, [row for row in rows if row[1] in self._rules])

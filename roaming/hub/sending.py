@@ -3,8 +3,10 @@
 from roaming.hub.judging import Pending, Prepared, Result, judge
 from roaming.hub.recording import Recorder
 from roaming.ocpi.answers import Answer
+from roaming.ocpi.codec import dump_json, parse_json
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
-from roaming.ocpi.module import CopyUnknown, PushRequest, Services, Verdict, routing_to
+from roaming.ocpi.module import CopyUnknown, PushRequest, Services, Verdict, dialect_of, routing_to
+from roaming.ocpi.null_fields import form_of_push, with_nulls
 from roaming.ocpi.partner_call import ask_partner, call_to, parties_of
 
 TIMEOUT_SECONDS = 10.0
@@ -47,7 +49,7 @@ class Sender:
             request.url,
             routing=routing_to(partner, recipient.from_party, recipient.to_party),
             ids=RequestIds.fresh(pending.correlation_id or None),
-            body=request.body,
+            body=self._body(pending, request),
             timeout=TIMEOUT_SECONDS,
         )
         return await ask_partner(
@@ -57,3 +59,13 @@ class Sender:
             parties=parties_of(RoutingHeaders(recipient.from_party, recipient.to_party)),
             notes=request.losses,
         )
+
+    def _body(self, pending: Pending, request: PushRequest) -> bytes | None:
+        partner, job = pending.job.partner, pending.job
+        if request.body is None or partner.version is None or dialect_of(partner).null_fields != "sent":
+            return request.body
+        routes = next(module.routes for module in self._services.modules if module.id == job.module)
+        form = form_of_push(
+            routes, partner.version, pending.rules.interface, request.method, pending.endpoint, request.url
+        )
+        return request.body if form is None else dump_json(with_nulls(form, parse_json(request.body)))

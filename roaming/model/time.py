@@ -1,7 +1,7 @@
 """Time: aware UTC inside, RFC 3339 outside, and a clock that tests can hold."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 
@@ -24,8 +24,8 @@ _TIMESTAMP = re.compile(
 )
 
 
-def parse_timestamp(text: str) -> datetime:
-    """A time as partners write it: any RFC 3339 offset, or none (which is UTC), any fraction.
+def parse_timestamp(text: str, zone: tzinfo | None = None) -> datetime:
+    """A time as partners write it: any RFC 3339 offset, or none (which is UTC, or ``zone``), any fraction.
 
     Numbers without leading zeros are read too: the CDR chapter prints the unknown time so (2.2.1, mod_cdrs). A leap
     second is the first one of the next minute. Raises ``ValueError`` when ``text`` is no time.
@@ -39,7 +39,7 @@ def parse_timestamp(text: str) -> datetime:
     match = _TIMESTAMP.match(text.strip())
     if match is None:
         raise ValueError(f"{text[:40]!r} is no time such as 2026-01-31T12:00:00Z")
-    year, month, day, hour, minute, second, fraction, zone = match.groups()
+    year, month, day, hour, minute, second, fraction, offset_text = match.groups()
     is_leap = second == "60"
     try:
         value = datetime(
@@ -52,9 +52,11 @@ def parse_timestamp(text: str) -> datetime:
             int((fraction or ".")[1:7].ljust(6, "0")),
             UTC,
         )
-        if zone is not None and zone not in "Zz":
-            offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
-            value = value + offset if zone[0] == "-" else value - offset
+        if offset_text is None and zone is not None:
+            value = value.replace(tzinfo=zone).astimezone(UTC)
+        elif offset_text is not None and offset_text not in "Zz":
+            offset = timedelta(hours=int(offset_text[1:3]), minutes=int(offset_text[-2:]))
+            value = value + offset if offset_text[0] == "-" else value - offset
         return value + timedelta(seconds=1) if is_leap else value
     except OverflowError as error:
         raise ValueError(f"{text[:40]!r} is beyond the years 1 to 9999") from error

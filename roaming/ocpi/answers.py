@@ -90,9 +90,12 @@ class Judgement:
     error: str | None = None
 
 
-def judge(http_status: int, envelope: PartnerEnvelope) -> Judgement:
-    """The envelope decides where there is one, on any HTTP status; else the HTTP status does."""
-    code = envelope.status_code
+def judge(http_status: int, envelope: PartnerEnvelope, *, is_by_http: bool = False) -> Judgement:
+    """The envelope decides where there is one, on any HTTP status; else the HTTP status does, which ``is_by_http``
+    decides always: some partners' envelopes say nothing that is true."""
+    if is_by_http and envelope.is_json and 200 <= http_status <= 299:
+        return Judgement(Outcome.DELIVERED)
+    code = None if is_by_http else envelope.status_code
     if 300 <= http_status <= 399:
         return Judgement(Outcome.FAILED, Trouble.REDIRECT, "the partner redirects; its address must be corrected")
     if http_status == 429:

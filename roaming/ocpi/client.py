@@ -78,6 +78,8 @@ class Call:
     """JSON text."""
     timeout: float | None = None
     """Instead of ``Timeouts.total``."""
+    is_judged_by_http: bool = False
+    """The partner's OCPI status codes are not to be relied on (``roaming.ocpi.switches``)."""
 
 
 class OcpiClient:
@@ -176,7 +178,7 @@ class OcpiClient:
                 body = await self._read(response.headers, response.stream)
             finally:
                 await response.stream.aclose()
-        return self._understand(response, body)
+        return self._understand(response, body, call)
 
     def _build(self, call: Call, progress: "_Progress") -> httpx.Request:
         headers = {**_HEADERS, **call.ids.to_headers()}
@@ -197,9 +199,9 @@ class OcpiClient:
             body.add(chunk)
         return body.finish()
 
-    def _understand(self, response: httpx.Response, body: bytes) -> Answer:
+    def _understand(self, response: httpx.Response, body: bytes, call: Call) -> Answer:
         envelope = read_envelope(response.status_code, body)
-        judgement = judge(response.status_code, envelope)
+        judgement = judge(response.status_code, envelope, is_by_http=call.is_judged_by_http)
         return Answer(
             outcome=judgement.outcome,
             http_status=response.status_code,

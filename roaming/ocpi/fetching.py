@@ -8,7 +8,16 @@ from typing import Any
 
 from roaming.ocpi.answers import Answer
 from roaming.ocpi.client import Call, OcpiClient
-from roaming.ocpi.paging import LINK, TOTAL_COUNT, is_downgrade, is_same_origin, mend_next_url, next_url, read_count
+from roaming.ocpi.paging import (
+    LINK,
+    TOTAL_COUNT,
+    is_downgrade,
+    is_on_allowed_host,
+    is_same_origin,
+    mend_next_url,
+    next_url,
+    read_count,
+)
 
 
 class Stopped(StrEnum):
@@ -54,11 +63,13 @@ class FetchedPage:
     next_url: str | None = None
     stopped: Stopped | None = None
     findings: tuple[str, ...] = ()
+    is_link_allowed: bool = False
+    """A person has allowed the host that ``next_url`` leads to."""
 
 
 async def get_page(client: OcpiClient, call: Call) -> FetchedPage:
     """One page; ``stopped`` only when there is none to read. Never raises for anything the partner does."""
-    return _read(call.url, await client.request(call))
+    return read_page_of_partner(call.url, await client.request(call))
 
 
 async def get_all_pages(
@@ -67,7 +78,7 @@ async def get_all_pages(
     """Pages from ``call.url`` on, at least one. Each is requested when the one before has been dealt with; all share
     the correlation id. Never raises for anything the partner does.
 
-    Findings beside those of the answer: ``link_scheme``, ``link_path`` (``paging.mend_next_url``), ``total_fell``.
+    Findings beside those of the answer: those of ``paging.mend_next_url``, and ``total_fell``.
     """
     ends_at = time.monotonic() + limits.seconds
     seen = {call.url}
@@ -88,7 +99,8 @@ async def get_all_pages(
         call = replace(call, url=page.next_url, ids=call.ids.forwarded())
 
 
-def _read(url: str, answer: Answer) -> FetchedPage:
+def read_page_of_partner(url: str, answer: Answer, page_links: str = "refuse") -> FetchedPage:
+    """The page that an answer to a GET of ``url`` holds. ``page_links``: the switch of that name."""
     if not answer.is_delivered:
         return FetchedPage(url=url, answer=answer, stopped=Stopped.FAILED, findings=answer.findings)
     if not isinstance(answer.data, list):
@@ -97,7 +109,7 @@ def _read(url: str, answer: Answer) -> FetchedPage:
     following = next_url(answer.headers.get(LINK.lower()), url)
     findings = answer.findings
     if following is not None:
-        following, mended = mend_next_url(following, url)
+        following, mended = mend_next_url(following, url, is_host_mended=page_links == "mend")
         findings += mended
     return FetchedPage(
         url=url,
@@ -106,6 +118,7 @@ def _read(url: str, answer: Answer) -> FetchedPage:
         total=read_count(answer.headers.get(TOTAL_COUNT.lower())),
         next_url=following,
         findings=findings,
+        is_link_allowed=following is not None and is_on_allowed_host(following, page_links),
     )
 
 
@@ -119,7 +132,7 @@ def reason_to_stop(
         return Stopped.LOOP
     if is_downgrade(page.next_url, page.url):
         return Stopped.DOWNGRADE
-    if not is_same_origin(page.next_url, page.url):
+    if not page.is_link_allowed and not is_same_origin(page.next_url, page.url):
         return Stopped.FOREIGN_LINK
     if len(seen) >= limits.pages:
         return Stopped.TOO_MANY_PAGES

@@ -221,7 +221,7 @@ class Timestamp:
         if not isinstance(value, str):
             raise DecodeError(prefix + name, f"expected a time as text, got {_got(value)}")
         try:
-            return parse_timestamp(value)
+            return parse_timestamp(value, reading.context.zone_of_times)
         except ValueError:
             if not value:
                 raise DecodeError(prefix + name, "is empty") from None

@@ -10,8 +10,6 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import msgspec
-
 from contracts.bus.port import Bus, Subscription
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
@@ -97,7 +95,9 @@ class OcpiRequest:
 
     def wire(self, owner: PartyId | None = None) -> Wire:
         """Reads and writes bodies of this exchange; ``owner``: whose object comes in."""
-        return Wire(version=self.version, received_at=self.services.clock.now(), owner=owner, notes=self.notes)
+        zone = dialect_of(self.partner).zone
+        received_at = self.services.clock.now()
+        return Wire(version=self.version, received_at=received_at, owner=owner, zone=zone, notes=self.notes)
 
     @property
     def from_parties(self) -> tuple[PartyId, ...]:
@@ -224,9 +224,7 @@ class Verdict(StrEnum):
 
 def dialect_of(partner: Partner, version: Version | None = None) -> Dialect:
     """What the partner's version (or the one that is being agreed on) makes us assume, corrected by what is known."""
-    assumed = Dialect.of_version(str(version or partner.version or ""))
-    known = {name: value for name, value in partner.dialect.items() if name in Dialect.__struct_fields__}
-    return msgspec.structs.replace(assumed, **known)
+    return Dialect.of_version(str(version or partner.version or "")).with_habits(partner.dialect)
 
 
 def routing_to(partner: Partner, from_party: PartyId | None, to_party: PartyId | None) -> RoutingHeaders | None:

@@ -128,8 +128,11 @@ def next_url(link: str | None, current: str) -> str | None:
     return None
 
 
-def mend_next_url(url: str, current: str) -> tuple[str, tuple[str, ...]]:
+def mend_next_url(url: str, current: str, *, is_host_mended: bool = False) -> tuple[str, tuple[str, ...]]:
     """A next-page address made usable, with what was wrong.
+
+    ``link_host``: it leads to another host, and ``is_host_mended`` says that the partner does not mean it; the host
+    and scheme that answered stay.
 
     ``link_scheme``: some servers behind a proxy write http for https or the other way round; on the same host
     the scheme that answered stays. ``link_path``: py-ocpi and its relatives print enum names into the path and
@@ -141,6 +144,9 @@ def mend_next_url(url: str, current: str) -> tuple[str, tuple[str, ...]]:
     if scheme != known.scheme and netloc.lower() == known.netloc.lower():
         scheme = known.scheme
         findings.append("link_scheme")
+    if is_host_mended and not is_same_origin(url, current):
+        scheme, netloc = known.scheme, known.netloc
+        findings.append("link_host")
     if "VersionNumber." in path or "ModuleID." in path:
         path = known.path
         query = "&".join(part for part in query.split("&") if not part.endswith("=None"))
@@ -160,6 +166,16 @@ def is_same_origin(url: str, current: str) -> bool:
     True
     """
     return _origin(url) is not None and _origin(url) == _origin(current)
+
+
+def is_on_allowed_host(url: str, page_links: str) -> bool:
+    """Whether ``url`` leads to the host that the switch allows: ``follow:HOST`` or ``follow:HOST:PORT``.
+
+    >>> is_on_allowed_host("https://pages.example/2", "follow:pages.example")
+    True
+    """
+    verb, _, host = page_links.partition(":")
+    return verb == "follow" and urlsplit(url).netloc.lower() == host.lower()
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None] | None:

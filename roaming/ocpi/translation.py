@@ -3,7 +3,7 @@ losses, errors. Knows no object and no field.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from enum import StrEnum
 
 from roaming.model.location import Location
@@ -97,6 +97,8 @@ class DecodeContext:
     """2.1.1 Session and CDR: from the open session, for a body with no EVSE or several."""
     time_zone: str | None = None
     """2.1.1 Location: IANA name for a body without one, better than a guess from the country."""
+    zone_of_times: tzinfo | None = None
+    """What the partner means by a time without zone; ``None``: UTC, as the specification says."""
     role: str | None = None
     """2.1.1 Credentials: in which role the party at the other end acts."""
 

@@ -5,7 +5,7 @@ What was tolerated on the way in and what could not be said on the way out is no
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import TypeVar
 
 from roaming.model.canonical import CanonicalObject
@@ -30,6 +30,8 @@ class Wire:
     received_at: datetime
     owner: PartyId | None = None
     """Whose object comes in, as the address or the connection says: 2.1.1 bodies do not."""
+    zone: tzinfo | None = None
+    """Of the partner's times that name none (``roaming.ocpi.switches``); ``None``: UTC."""
     notes: list[Note] = field(default_factory=list)
     """Findings and losses, as people read them in the journal."""
 
@@ -72,6 +74,7 @@ class Wire:
             country_code=self.owner.country_code if self.owner else None,
             party_id=self.owner.party_id if self.owner else None,
             received_at=self.received_at if self.version == Version.V2_1_1 else None,
+            zone_of_times=self.zone,
         )
 
 

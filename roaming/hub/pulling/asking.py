@@ -9,10 +9,13 @@ from roaming.hub.pulling.state import Progress, Pull
 from roaming.model.identifiers import PartyId
 from roaming.model.time import format_timestamp
 from roaming.ocpi.addresses import with_query
-from roaming.ocpi.fetching import FetchedPage, get_page
+from roaming.ocpi.dialect import is_by_hand
+from roaming.ocpi.fetching import FetchedPage, read_page_of_partner
+from roaming.ocpi.habits import habits_of_page, is_headless
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import Services, dialect_of
-from roaming.ocpi.partner_call import call_to, note_call, parties_of
+from roaming.ocpi.noticing import notice
+from roaming.ocpi.partner_call import call_to, note_call, parties_of, request_in_either_form
 from roaming.ocpi.pulling import PullPace, PullRules
 from roaming.ocpi.wire import Note, as_text
 from roaming.partners.directory import Partner
@@ -51,11 +54,14 @@ def first_url(partner: Partner, endpoint: str, *, date_from: datetime | None, pa
 async def ask_for_page(
     services: Services, partner: Partner, pull_module: str, url: str, routing: RoutingHeaders, ids: RequestIds
 ) -> FetchedPage:
-    """Sends one GET and notes it in the journal. Never raises for anything the partner does."""
+    """Sends one GET, as the partner likes it by now, and notes it in the journal. Never raises for anything the partner
+    does; raises ``StoreUnavailable``."""
     at = services.clock.now()
+    partner = (await services.directory.current()).partners.get(partner.id, partner)
     headers = routing if routing != RoutingHeaders() else None
     call = call_to(services, partner, "GET", url, routing=headers, ids=ids, timeout=TIMEOUT_SECONDS)
-    page = await get_page(services.client, call)
+    answer, habits = await request_in_either_form(services, call, module=pull_module)
+    page = read_page_of_partner(url, answer, dialect_of(partner).page_links)
     note_call(
         services,
         call,
@@ -66,6 +72,7 @@ async def ask_for_page(
         notes=[*page.findings, f"{len(page.items)} objects"],
         has_response=page.stopped is not None,
     )
+    await notice(services, partner.id, [*habits, *habits_of_page(page, pull_module)])
     return page
 
 
@@ -96,12 +103,17 @@ def journal_refusals(
         )
 
 
-def next_page_url(page: FetchedPage, progress: Progress, page_size: int | None) -> str | None:
+def next_page_url(partner: Partner, page: FetchedPage, progress: Progress, page_size: int | None) -> str | None:
     """Where the list goes on. A partner that counts more objects than it has shown and gives no Link is asked by
-    offset, though the specification leaves that to the Link: else its list would end at the first page."""
-    if page.next_url is not None or page.total is None or not page.items:
+    offset, though the specification leaves that to the Link: else its list would end at the first page. One that
+    says nothing at all is asked until a page brings nothing new."""
+    if page.next_url is not None or not page.items or page.stopped is not None:
         return page.next_url
-    if page.total <= progress.line_objects or page.stopped is not None:
+    if page.total is None:
+        is_guessed = is_headless(page) and not is_by_hand(partner.dialect, "paging_headers")
+        if progress.stale_pages or not (is_guessed or dialect_of(partner).paging_headers == "missing"):
+            return None
+    elif page.total <= progress.line_objects:
         return None
     progress.findings["link_missing"] = progress.findings.get("link_missing", 0) + 1
     url, _, query = page.url.partition("?")

@@ -5,7 +5,7 @@ Nothing is changed unless it is asked for; then what the partner says is taken w
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -18,7 +18,7 @@ from roaming.ocpi.codec import parse_json
 from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.fetching import FetchedPage, FetchLimits, reason_to_stop
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
-from roaming.ocpi.module import Services
+from roaming.ocpi.module import Services, dialect_of
 from roaming.ocpi.pulling import Incoming, Pulling, PullRules
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory, Partner
@@ -74,6 +74,7 @@ class Comparison:
     """Fewer objects came than were announced: what is missing there may be there all the same, and is left alone."""
     _seen: set[str] = field(default_factory=set)
     _progress: Progress = field(default_factory=Progress)
+    _last_items: tuple[Any, ...] = ()
 
     async def differences(self) -> AsyncIterator[Found]:
         """Every difference, page by page, then what the list lacks. Raises ``NotComparable``, ``StoreUnavailable``."""
@@ -86,7 +87,8 @@ class Comparison:
         for line in lines:
             self._progress = Progress(lines=[line_of(line)])
             async for page in self._pages(endpoint, line, since):
-                wire = Wire(version=version, received_at=began, owner=self.rules.sole_owner(self.partner))
+                owner, zone = self.rules.sole_owner(self.partner), dialect_of(self.partner).zone
+                wire = Wire(version=version, received_at=began, owner=owner, zone=zone)
                 pulling = Pulling(partner=self.partner, directory=self.directory, wire=wire, asked_by=line.from_party)
                 for start in range(0, len(page.items), AT_ONCE):
                     for found in await self._compare(pulling, page.items[start : start + AT_ONCE]):
@@ -106,12 +108,14 @@ class Comparison:
                 raise NotComparable(storable_text(f"GET {url}: {reason}"))
             self._progress.line_objects += len(page.items)
             self._progress.received += len(page.answer.body)
+            self._progress.stale_pages = int(bool(page.items) and page.items == self._last_items)
+            self._last_items = page.items
             yield page
-            url = next_page_url(page, self._progress, pace.page_size)
+            url = next_page_url(self.partner, page, self._progress, pace.page_size)
             if url is None and page.total is not None and page.total > self._progress.line_objects:
                 self.is_short = True
             if url is not None:
-                following = FetchedPage(url=page.url, answer=page.answer, next_url=url)
+                following = replace(page, next_url=url)
                 stopped = reason_to_stop(following, visited, self._progress.received, LIMITS, float("inf"))
                 if stopped is not None:
                     raise NotComparable(f"{stopped}: the next page would be {url[:200]}")

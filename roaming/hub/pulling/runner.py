@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from roaming.hub.pulling import schedule
@@ -23,7 +24,7 @@ from roaming.hub.pulling.state import Pull, forget_seen, note_seen, save
 from roaming.ocpi.client import Answer, Outcome, Trouble
 from roaming.ocpi.fetching import FetchedPage, FetchLimits, Stopped, reason_to_stop
 from roaming.ocpi.headers import RequestIds
-from roaming.ocpi.module import Services
+from roaming.ocpi.module import Services, dialect_of
 from roaming.ocpi.pulling import Pulling, PullRules
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory, Partner
@@ -100,7 +101,8 @@ class Runner:
         services, pull, progress = self._services, self._pull, self._pull.progress
         version, owner = self._partner.version, self._rules.sole_owner(self._partner)
         assert version is not None
-        wire = Wire(version=version, received_at=services.clock.now(), owner=owner)
+        zone = dialect_of(self._partner).zone
+        wire = Wire(version=version, received_at=services.clock.now(), owner=owner, zone=zone)
         asked_by = routing_of(progress.lines[progress.line]).from_party
         pulling = Pulling(partner=self._partner, directory=self._directory, wire=wire, asked_by=asked_by)
         result = await store_page(services.database, self._rules, pulling, page.items)
@@ -130,7 +132,7 @@ class Runner:
         if fell and self._restart("the list became shorter while it was read"):
             return ""
         page_size = None if progress.is_without_limit else self._services.pulling.page_size
-        following = next_page_url(page, progress, page_size)
+        following = next_page_url(self._partner, page, progress, page_size)
         if following is None:
             self._end_line()
             return ""
@@ -138,7 +140,7 @@ class Runner:
             return f"{Stopped.LOOP}: {STALE_PAGES} pages in a row brought nothing new"
         if progress.objects >= MAX_OBJECTS:
             return f"more than {MAX_OBJECTS} objects"
-        following_page = FetchedPage(url=page.url, answer=page.answer, next_url=following)
+        following_page = replace(page, next_url=following)
         stopped = reason_to_stop(following_page, self._visited, progress.received, LIMITS, float("inf"))
         if stopped is None and progress.pages >= LIMITS.pages:
             stopped = Stopped.TOO_MANY_PAGES

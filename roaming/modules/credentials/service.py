@@ -16,7 +16,8 @@ from roaming.model.version import Version
 from roaming.modules.credentials.codec import v211, v221, v230
 from roaming.ocpi.client import Answer, Call, Outcome
 from roaming.ocpi.codec import DecodeContext, DecodeError, dump_json
-from roaming.ocpi.credentials_token import header_value, new_token
+from roaming.ocpi.credentials_token import TokenEncoding, header_value, new_token
+from roaming.ocpi.dialect import is_by_hand
 from roaming.ocpi.errors import (
     AddressRefused,
     InvalidParameters,
@@ -25,8 +26,10 @@ from roaming.ocpi.errors import (
     UnsupportedVersion,
     UnusableApi,
 )
+from roaming.ocpi.habits import Habit, token_habit
 from roaming.ocpi.headers import RequestIds
 from roaming.ocpi.module import OcpiRequest, Services, dialect_of
+from roaming.ocpi.noticing import notice
 from roaming.partners.directory import Directory, Endpoint, Partner, PartyRole, counterpart_of
 from roaming.partners.registry import (
     GRACE,
@@ -44,6 +47,7 @@ CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0
 LOST_ANSWER_GRACE = timedelta(hours=24)
 """TOKEN_A stays good for credentials this long when our answer may not have arrived; the first use of C ends it."""
 TIMEOUT_SECONDS = 10.0
+_OLD_2_2 = "2.2"
 
 
 class RegistrationFailed(RuntimeError):
@@ -242,6 +246,7 @@ async def _look_up(
         if isinstance(entry, dict) and entry.get("url")
     }
     wanted = [version] if version is not None else sorted(services.versions, reverse=True)
+    await _take_2_2(services, partner, offered, wanted)
     chosen = next((entry for entry in wanted if entry.value in offered), None)
     if chosen is None:
         raise UnsupportedVersion(f"{versions_url} offers {', '.join(offered) or 'nothing'}, not {', '.join(wanted)}")
@@ -253,6 +258,17 @@ async def _look_up(
     if offer.credentials_url() is None:
         raise NoMatchingEndpoints(f"{offer.details_url} lists no credentials endpoint")
     return offer
+
+
+async def _take_2_2(services: Services, partner: Partner, offered: dict[str, str], wanted: Sequence[Version]) -> None:
+    """Lets 2.2 stand for 2.2.1, which corrects it and adds little, where it is the best that the partner has."""
+    known = [entry for entry in wanted if entry.value in offered and entry > Version.V2_1_1]
+    dialect = dialect_of(partner)
+    if _OLD_2_2 not in offered or known or Version.V2_2_1 not in wanted or dialect.version_2_2 == "refused":
+        return
+    offered[Version.V2_2_1.value] = offered[_OLD_2_2]
+    why = f"GET versions: {', '.join(sorted(offered.keys() - {Version.V2_2_1.value}))}"
+    await notice(services, partner.id, [Habit(name="version_2_2", value="offered", why=why)])
 
 
 def _endpoints(data: Any, version: Version) -> tuple[Endpoint, ...]:
@@ -309,20 +325,18 @@ async def _call(
     """One call of a configuration module: no routing headers. After a 401 the other form of the token is tried once,
     since partners disagree on Base64."""
     ids = RequestIds.fresh()
-    forms = [
-        dialect_of(partner, version).token_header(token),
-        header_value(token, "raw"),
-        header_value(token, "base64"),
-    ]
+    first = await _encoding(services, partner, version)
+    other: TokenEncoding = "raw" if first == "base64" else "base64"
+    forms = (first,) if is_by_hand(partner.dialect, "token_encoding") else (first, other)
     answer = Answer(outcome=Outcome.UNREACHABLE)
-    for header in dict.fromkeys(forms):
+    for form in forms:
         at = services.clock.now()
         answer = await services.client.request(
             Call(
                 partner_key=partner.id,
                 method=method,
                 url=url,
-                token_header=header,
+                token_header=header_value(token, form),
                 headers=None,
                 ids=ids,
                 body=body,
@@ -348,7 +362,15 @@ async def _call(
         )
         if answer.http_status != 401:
             break
+    if form == other and answer.is_delivered and answer.http_status is not None:
+        await notice(services, partner.id, [token_habit(method, "credentials", first, other, answer.http_status)])
     return answer
+
+
+async def _encoding(services: Services, partner: Partner, version: Version | None) -> TokenEncoding:
+    """The form that the partner took last, else that of the version; a registration has several calls."""
+    known = (await services.directory.current()).partners.get(partner.id, partner)
+    return dialect_of(known, version).token_encoding
 
 
 def _words(answer: Answer) -> str:

@@ -7,18 +7,25 @@ from roaming.model.party import InterfaceRole
 from roaming.model.version import Version
 from roaming.ocpi.codec import dump_json
 from roaming.ocpi.content import Content
-from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route, Services, module_path
+from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route, Services, dialect_of, module_path
+
+_OLD_2_2, _AS = "2.2", "as"
+"""For partners that know no 2.2.1 by name: the same endpoints under the name of its predecessor."""
 
 
 async def list_versions(request: OcpiRequest) -> OcpiResponse:
     services = request.services
     data = [{"version": version.value, "url": f"{services.public_url}/{version}"} for version in services.versions]
+    if Version.V2_2_1 in services.versions and dialect_of(request.partner).version_2_2 == "offered":
+        data.append({"version": _OLD_2_2, "url": f"{services.public_url}/{Version.V2_2_1}?{_AS}={_OLD_2_2}"})
     return OcpiResponse(data=dump_json(data))
 
 
 async def version_details(request: OcpiRequest) -> OcpiResponse:
     endpoints = endpoints_of(request.services, request.version)
-    return OcpiResponse(data=dump_json({"version": request.version.value, "endpoints": endpoints}))
+    is_old = request.version == Version.V2_2_1 and request.query.get(_AS) == _OLD_2_2
+    version = _OLD_2_2 if is_old else request.version.value
+    return OcpiResponse(data=dump_json({"version": version, "endpoints": endpoints}))
 
 
 def endpoints_of(services: Services, version: Version) -> list[dict[str, Any]]:

@@ -1,11 +1,14 @@
 """The handshake as a partner starts it. The partner's side is scripted, on a real socket."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
+from roaming.ocpi.module import dialect_of
+from roaming.partners.dialects import forget_switch, set_switch
 from tests.kit.hub_in_process import RECEIVER, SENDER, HubInProcess
 from tests.kit.ocpi_bodies import credentials
 from tests.kit.scripted_partner import Received, ScriptedPartner, enveloped, http_answer
@@ -161,3 +164,55 @@ async def test_a_url_that_we_would_not_call_is_refused(hub: HubInProcess, url: s
     answer = await hub.call(None, "POST", CREDENTIALS, token=token_a, body=credentials("DE-NEW", url))
     assert answer.outcome == (200, 2001)
     assert answer.message.startswith("url")
+
+
+async def test_a_partner_that_takes_the_token_raw_is_spoken_to_so(hub: HubInProcess) -> None:
+    token_a = await hub.add_planned("new", "DE-NEW")
+    async with platform() as partner:
+        inner = partner.script
+
+        async def wary(request: Received, writer: asyncio.StreamWriter) -> None:
+            if request.headers["authorization"] == f"Token {THEIR_TOKEN}":
+                await inner(request, writer)
+            else:
+                writer.write(http_answer(b"", status="401 Unauthorized"))
+
+        partner.script = wary
+        await register(hub, partner, token_a)
+        forms = [request.headers["authorization"] == f"Token {THEIR_TOKEN}" for request in partner.requests]
+    assert forms == [False, True, True], "tried once, then known"
+    known = (await hub.services.directory.current()).partners["new"]
+    assert dialect_of(known).token_encoding == "raw"
+    assert "401 to base64" in known.dialect["token_encoding"]["seen"]["why"]
+
+
+async def test_2_2_stands_for_2_2_1_unless_a_person_says_no(hub: HubInProcess) -> None:
+    token_a = await hub.add_planned("new", "DE-NEW")
+    async with platform(versions=("2.1", "2.2")) as partner:
+        await set_switch_of(hub, "new", "version_2_2", "refused")
+        body = credentials("DE-NEW", f"{partner.url}/versions")
+        refused = await hub.call(None, "POST", CREDENTIALS, token=token_a, body=body)
+        assert refused.code == 3002
+        await set_switch_of(hub, "new", "version_2_2", "taken")
+        token_c = await register(hub, partner, token_a)
+        assert [request.target for request in partner.requests][-1] == "/2.2"
+    known = (await hub.services.directory.current()).partners["new"]
+    assert known.version == "2.2.1"
+    offered = (await hub.call(None, "GET", "/versions", token=token_c)).data
+    assert "2.2" not in {entry["version"] for entry in offered}, "by hand it is taken, not offered"
+    async with hub.services.database.work() as work:
+        await forget_switch(work, "new", "version_2_2")
+    async with platform(versions=("2.1", "2.2")) as partner:
+        body = credentials("DE-NEW", f"{partner.url}/versions")
+        assert (await hub.call(None, "PUT", CREDENTIALS, token=token_c, body=body)).code == 1000
+        token_c = (await hub.call(None, "PUT", CREDENTIALS, token=token_c, body=body)).data["token"]
+    offered = (await hub.call(None, "GET", "/versions", token=token_c)).data
+    url = next(entry["url"] for entry in offered if entry["version"] == "2.2")
+    details = (await hub.call(None, "GET", url, token=token_c)).data
+    assert details["version"] == "2.2"
+    assert all("/2.2.1/" in endpoint["url"] for endpoint in details["endpoints"])
+
+
+async def set_switch_of(hub: HubInProcess, partner: str, name: str, value: str) -> None:
+    async with hub.services.database.work() as work:
+        await set_switch(work, partner, name, value)
