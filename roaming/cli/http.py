@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
+from roaming.cli.http_limits import LimitedHttp
 from roaming.cli.output import fail
 from roaming.ocpi.module import Services
 from roaming.settings import Settings
@@ -28,7 +29,8 @@ async def http(settings: Settings, services: Services, app: FastAPI) -> AsyncIte
         lifespan="off",
         server_header=False,
         timeout_graceful_shutdown=5,
-        h11_max_incomplete_event_size=64 * 1024,
+        http=LimitedHttp,
+        ws="none",
     )
     server = QuietServer(config)
     task = asyncio.create_task(server.serve(), name="http")
