@@ -38,6 +38,7 @@ class LimitedHttp(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._receiving: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
+        self._has_begun = False
         self._is_in_head = True
         self._unparsed = 0  # bytes of a head that is not complete
         self._parsed = 0  # bytes of names and values that are
@@ -67,7 +68,8 @@ class LimitedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._is_in_head, self._unparsed, self._parsed = True, 0, 0
+        self._has_begun = self._is_in_head = True
+        self._unparsed = self._parsed = 0
         self._expect_a_request()
 
     def on_url(self, url: bytes) -> None:
@@ -117,7 +119,7 @@ class LimitedHttp(HttpToolsProtocol):
         self._receiving = None
         if self.flow.read_paused:  # it is we who are slow
             self._expect_a_request()
-        elif self.scope is None and not self._unparsed:
+        elif not self._has_begun:
             self.transport.close()  # nothing was asked
         else:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
