@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from roaming.cli import connection_commands, invoice_commands, partner_commands, sync_commands
+from roaming.cli import asking_commands, connection_commands, invoice_commands, partner_commands, sync_commands
 from roaming.cli.output import Csv, Json, fail, run, show, show_rows
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ for name, sub in (
 connection_commands.add_to(party_app, partner_app)
 sync_commands.add_to(app, partner_app)
 partner_commands.add_to(partner_app)
+asking_commands.add_to(app)
 invoice_commands.add_to(app)
 
 Limit = Annotated[int, typer.Option(help="At most so many.", min=1)]

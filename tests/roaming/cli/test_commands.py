@@ -16,7 +16,7 @@ from roaming.cli.commands import app
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 
 HELD = ("party", "partner", "location", "tariff", "token", "session", "cdr")
-LISTS = (*HELD, "invoice", "station", "delivery", "dead-letter", "sync")
+LISTS = (*HELD, "invoice", "station", "delivery", "dead-letter", "sync", "command")
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
