@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from roaming.cli import asking_commands, connection_commands, invoice_commands, partner_commands, sync_commands
+from roaming.cli import (
+    asking_commands,
+    connection_commands,
+    invoice_commands,
+    partner_commands,
+    station_commands,
+    sync_commands,
+)
 from roaming.cli.output import Csv, Json, fail, run, show, show_rows
 
 app = typer.Typer(
@@ -44,6 +51,7 @@ connection_commands.add_to(party_app, partner_app)
 sync_commands.add_to(app, partner_app)
 partner_commands.add_to(partner_app)
 asking_commands.add_to(app)
+station_commands.add_to(station_app, location_app)
 invoice_commands.add_to(app)
 
 Limit = Annotated[int, typer.Option(help="At most so many.", min=1)]
@@ -193,61 +201,6 @@ def party_list(as_json: Json = False, as_csv: Csv = False) -> None:
 
     empty = "no party yet: roaming party add NL-ABC --role CPO --name 'My company'"
     show_rows(run(list_parties()), as_json=as_json, as_csv=as_csv, empty=empty)
-
-
-@station_app.command("list")
-def station_list(as_json: Json = False, as_csv: Csv = False) -> None:
-    """List stations, those that wait to be bound first."""
-    from roaming.cli.stations import list_stations
-
-    show_rows(run(list_stations()), as_json=as_json, as_csv=as_csv, empty="no station has connected yet")
-
-
-@station_app.command("bind")
-def station_bind(
-    station_id: Annotated[str, typer.Argument(help="As the station calls itself: the end of its OCPP address.")],
-    party: Annotated[str, typer.Option(help="The CPO, such as NL-HUB.")],
-    location: Annotated[str, typer.Option(help="Location id; made when it does not exist.")],
-    connectors: Annotated[int, typer.Option(min=1, max=100, help="How many connectors the station has.")] = 1,
-    evse: Annotated[str, typer.Option(help="EVSE uid of the first connector; others get -2, -3 …")] = "",
-    password: Annotated[str, typer.Option(help="Its basic auth password; empty: the one it presented.")] = "",
-    tariff: Annotated[str, typer.Option(help="Tariff id of its connectors.")] = "",
-    address: Annotated[str, typer.Option(help="Of a new location: street and number.")] = "unknown",
-    city: Annotated[str, typer.Option(help="Of a new location.")] = "unknown",
-    postal_code: Annotated[str, typer.Option(help="Of a new location; OCPI 2.1.1 cannot do without.")] = "",
-    country: Annotated[str, typer.Option(help="Of a new location: ISO 3166-1 alpha-3, such as NLD.")] = "NLD",
-    latitude: Annotated[str, typer.Option(help="Of a new location: degrees, such as 51.90500.")] = "52.00000",
-    longitude: Annotated[str, typer.Option(help="Of a new location: degrees, such as 4.48600.")] = "5.00000",
-    time_zone: Annotated[
-        str, typer.Option(help="Of a new location: IANA name; tariffs go by it.")
-    ] = "Europe/Amsterdam",
-    network: Annotated[str, typer.Option(help="Set of stations, where adapters serve several.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Let a station in and say which EVSEs of which location its connectors are."""
-    from roaming.cli.stations import Place, bind_station
-
-    place = Place(
-        location_id=location,
-        address=address,
-        city=city,
-        postal_code=postal_code,
-        country=country,
-        latitude=latitude,
-        longitude=longitude,
-        time_zone=time_zone,
-    )
-    bound = bind_station(
-        station_id,
-        party=party,
-        place=place,
-        connectors=connectors,
-        evse_uid=evse or station_id,
-        password=password,
-        tariff_id=tariff,
-        network=network,
-    )
-    show(run(bound), as_json=as_json)
 
 
 def _import(kind: str, file: Path, dry_run: bool, as_json: bool) -> None:

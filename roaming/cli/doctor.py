@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from roaming.app import open_services
+from roaming.cli.places import find_unplaced, options_for
+from roaming.model.location import Location
 from roaming.modules.cdrs.reconciling import LOOK_BACK, find_missing
 from roaming.modules.sessions.repository import HeldCharges, find_held
 from roaming.settings import Settings
@@ -92,6 +94,15 @@ def _without_cdr(keys: list[str]) -> Finding:
     return _finding("sessions without a CDR", "fail", f"{len(keys)}: {named}", fix)
 
 
+def _without_place(locations: list[Location]) -> Finding:
+    """Locations that partners may not see, or see at an address that nobody gave."""
+    if not locations:
+        return _finding("locations without an address", "ok", "0")
+    named = ", ".join(location.id for location in locations[:NAMED]) + (", …" if len(locations) > NAMED else "")
+    detail = f"{len(locations)}, not published: {named}"
+    return _finding("locations without an address", "warn", detail, options_for(locations[0]))
+
+
 def _held(held: HeldCharges) -> list[Finding]:
     """Charges that are not billed as things stand, with the first reason."""
     mend = "correct the location or the station's clock; each is tried again by itself"
@@ -124,6 +135,7 @@ async def _hub(settings: Settings) -> list[Finding]:
             stuck = await services.database.reader.fetch(
                 "SELECT COUNT(*) FROM deliveries WHERE state IN ('REFUSED', 'DEAD')"
             )
+            unplaced = await find_unplaced(services)
             now = services.clock.now()
             held = await find_held(services.database.reader, now=now)
             until = now - timedelta(seconds=services.cdr_grace)
@@ -136,6 +148,7 @@ async def _hub(settings: Settings) -> list[Finding]:
     for partner in directory.partners.values():
         state = "ok" if partner.is_connected else "warn"
         found.append(_finding(f"partner {partner.id}", state, partner.state, f"roaming partner check {partner.id}"))
+    found.append(_without_place(unplaced))
     found.append(_without_cdr(unbilled))
     for name, rows, fix in (
         ("stations to bind", waiting, "roaming station list"),

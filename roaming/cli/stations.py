@@ -1,6 +1,6 @@
 """Stations from the command line."""
 
-from dataclasses import dataclass
+import secrets
 from typing import Any
 
 import msgspec
@@ -9,11 +9,11 @@ from contracts.station_keys import digest_station_key
 from roaming.app import station_pepper
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
+from roaming.cli.places import Place, new_location, placed, publication
 from roaming.cli.registering import party_of
 from roaming.model.identifiers import PartyId
 from roaming.model.location import EVSE, Capability, Connector, Location, Status
 from roaming.model.party import Role
-from roaming.model.place import GeoLocation
 from roaming.model.tariff import Tariff
 from roaming.modules.locations.service import publish
 from roaming.ocpi.errors import OcpiError
@@ -21,34 +21,29 @@ from roaming.ocpi.module import Services
 from roaming.settings import Settings
 from roaming.stations.bindings import Binding, bind
 from roaming.store.database import Work
-from roaming.store.documents import object_key, read_object
+from roaming.store.documents import object_key, read_object, read_objects
+
+PASSWORD_BYTES = 16
+"""Written as hexadecimal: what OCPP 1.6 security profiles want of an AuthorizationKey at least."""
 
 _LIST = (
     "SELECT s.station_id, s.network, s.is_admitted, s.is_connected, s.vendor, s.model, s.protocol, s.last_fault,"
-    " s.rejected_messages,"
-    " (SELECT MIN(b.location_id) FROM bindings b WHERE b.network = s.network AND b.station_id = s.station_id)"
-    " FROM stations s ORDER BY s.is_admitted, s.station_id"
+    " s.rejected_messages, b.country_code, b.party_id, b.location_id FROM stations s LEFT JOIN bindings b"
+    " ON b.network = s.network AND b.station_id = s.station_id AND b.connector_id = (SELECT MIN(c.connector_id)"
+    " FROM bindings c WHERE c.network = s.network AND c.station_id = s.station_id)"
+    " ORDER BY s.is_admitted, s.station_id"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a station stands, for a location that has yet to be made."""
-
-    location_id: str
-    address: str
-    city: str
-    country: str
-    latitude: str
-    longitude: str
-    time_zone: str
-    postal_code: str = ""
+NO_PASSWORD = (
+    "none: it may connect from the networks in the adapter's `passwordless_from` only; --password gives it one"
+)
 
 
 async def list_stations() -> list[dict[str, Any]]:
     """All stations; WAITING ones have connected and nobody has bound them yet."""
     async with services_of_now() as services:
         rows = await services.database.reader.fetch(_LIST)
+        keys = {row[:2]: object_key(PartyId(row[9], row[10]), row[11]) for row in rows if row[11]}
+        locations = await read_objects(services.database.reader, "locations", set(keys.values()), Location)
     return [
         {
             "station": row[0],
@@ -57,12 +52,17 @@ async def list_stations() -> list[dict[str, Any]]:
             "online": "yes" if row[3] else "no",
             "make": f"{row[4]} {row[5]}".strip(),
             "protocol": row[6],
-            "location": row[9] or "",
+            "location": row[11] or "",
+            "published": _is_published(locations.get(keys.get(row[:2], ""))),
             "last fault": row[7],
             "rejected": row[8],
         }
         for row in rows
     ]
+
+
+def _is_published(location: Location | None) -> str:
+    return str(publication(location)["published"]) if location is not None else ""
 
 
 async def bind_station(
@@ -73,16 +73,21 @@ async def bind_station(
     connectors: int,
     evse_uid: str,
     password: str,
+    has_no_password: bool,
     tariff_id: str,
     network: str,
 ) -> dict[str, Any]:
-    """Binds a station; makes its location and EVSEs when they do not exist."""
+    """Binds a station; makes its location and EVSEs when they do not exist, and a password for one that has never
+    connected."""
+    if password and has_no_password:
+        fail("--password and --no-password: give one of them")
     settings = Settings()
     network = network or settings.network
     cpo = party_of(party)
     async with services_of_now() as services:
         if not (await services.directory.current()).is_hosted(cpo, Role.CPO):
             fail(f"{cpo} is no CPO hosted here: roaming party add {cpo} --role CPO --name '...'")
+        password, said = await _password(services, network, station_id, password, has_no_password)
         digest = None
         if password:
             digest = digest_station_key(
@@ -102,15 +107,43 @@ async def bind_station(
         ]
         await _check_tariff(services, cpo, tariff_id)
         try:
-            await bind_at(services, bindings, place, tariff_id=tariff_id, key_digest=digest)
+            location = await bind_at(
+                services, bindings, place, tariff_id=tariff_id, key_digest=digest, has_no_key=has_no_password
+            )
         except OcpiError as error:
             fail(str(error))
     return {
         "station": station_id,
-        "location": f"{cpo} {place.location_id}",
+        "location": f"{cpo} {location.id}",
         "EVSEs": " ".join(b.evse_uid for b in bindings),
-        "password": "as given" if password else "the one it presented",
+        **said,
+        **publication(location),
     }
+
+
+async def _password(
+    services: Services, network: str, station_id: str, given: str, has_none: bool
+) -> tuple[str, dict[str, str]]:
+    """The password to give to the station, empty where it keeps the one it has or has none, and what to say of it."""
+    if given:
+        return given, {"password": "as given"}
+    rows = await services.database.reader.fetch(
+        "SELECT key_digest, presented_digest, is_admitted FROM stations WHERE network = $1 AND station_id = $2",
+        network,
+        station_id,
+    )
+    if has_none:
+        return "", {"password": NO_PASSWORD}
+    if not rows:
+        made = secrets.token_hex(PASSWORD_BYTES)
+        note = f"made for it, since it has never connected, and shown once; its user name is {station_id}"
+        return made, {"password": made, "note": note}
+    key_digest, presented_digest, is_admitted = rows[0]
+    if key_digest:
+        return "", {"password": "the one it has"}
+    if presented_digest and not is_admitted:
+        return "", {"password": "the one it presented"}
+    return "", {"password": NO_PASSWORD}
 
 
 async def _check_tariff(services: Services, cpo: PartyId, tariff_id: str) -> None:
@@ -123,15 +156,22 @@ async def _check_tariff(services: Services, cpo: PartyId, tariff_id: str) -> Non
 
 
 async def bind_at(
-    services: Services, bindings: list[Binding], place: Place, *, tariff_id: str, key_digest: str | None
-) -> None:
-    """The binding and its location in one transaction."""
+    services: Services,
+    bindings: list[Binding],
+    place: Place,
+    *,
+    tariff_id: str,
+    key_digest: str | None,
+    has_no_key: bool = False,
+) -> Location:
+    """The binding and its location in one transaction; returns the location."""
     async with services.database.work() as work:
-        await _with_evses(work, bindings, place, tariff_id)
-        await bind(work, bindings, key_digest=key_digest)
+        location = await _with_evses(work, bindings, place, tariff_id)
+        await bind(work, bindings, key_digest=key_digest, has_no_key=has_no_key)
+    return location
 
 
-async def _with_evses(work: Work, bindings: list[Binding], place: Place, tariff_id: str) -> None:
+async def _with_evses(work: Work, bindings: list[Binding], place: Place, tariff_id: str) -> Location:
     cpo = bindings[0].party
     known = await read_object(work.connection, "locations", object_key(cpo, place.location_id), Location)
     evses = list(known.evses) if known is not None else []
@@ -139,28 +179,10 @@ async def _with_evses(work: Work, bindings: list[Binding], place: Place, tariff_
     if tariff_id:
         bound = {binding.evse_uid.casefold() for binding in bindings}
         evses = [_priced(evse, tariff_id) if evse.uid.casefold() in bound else evse for evse in evses]
-    if known is not None and not missing and tuple(evses) == known.evses:
-        return
     evses += [_evse(work, binding, cpo, tariff_id) for binding in missing]
-    if known is not None:
-        location = msgspec.structs.replace(known, evses=tuple(evses))
-    else:
-        location = Location(
-            country_code=cpo.country_code,
-            party_id=cpo.party_id,
-            id=place.location_id,
-            publish=True,
-            name=place.location_id,
-            address=place.address,
-            city=place.city,
-            postal_code=place.postal_code or None,
-            country=place.country,
-            coordinates=GeoLocation(latitude=place.latitude, longitude=place.longitude),
-            time_zone=place.time_zone,
-            evses=tuple(evses),
-            last_updated=work.now,
-        )
-    await publish(work, location)
+    location = placed(known, place) if known is not None else new_location(cpo, place, work)
+    location = msgspec.structs.replace(location, evses=tuple(evses))
+    return location if location == known else await publish(work, location)
 
 
 def _priced(evse: EVSE, tariff_id: str) -> EVSE:

@@ -53,7 +53,8 @@ async def set_up(hub: Hub, partner: Partner, folder: Path) -> None:
     await as_operator(hub, "tariff", "import", str(tariff))
     for station in ("ONE-001", "TWO-001"):
         place = ("--party", "NL-HUB", "--location", "HARBOUR", "--tariff", "PLAIN")
-        await as_operator(hub, "station", "bind", station, *place, "--password", PASSWORD)
+        where = ("--address", "Kade 1", "--city", "Rotterdam", "--latitude", "51.90500", "--longitude", "4.48600")
+        await as_operator(hub, "station", "bind", station, *place, *where, "--password", PASSWORD)
 
 
 @asynccontextmanager

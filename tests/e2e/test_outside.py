@@ -61,7 +61,9 @@ async def bind_when_it_waits(hub: Hub, identity: str, cpo: str, *more: str) -> N
         return any(s["station"] == identity and s["state"] == "WAITING" for s in stations)
 
     await until(is_waiting, seconds=PATIENCE, every=0.5)
-    await as_operator(hub, "station", "bind", identity, "--party", cpo, "--location", "PIER", *more)
+    place = ("--location", "PIER", "--address", "Kade 1", "--city", "Rotterdam")
+    at = ("--latitude", "51.90500", "--longitude", "4.48600")
+    await as_operator(hub, "station", "bind", identity, "--party", cpo, *place, *at, *more)
 
 
 def check_story(station: RpcStation) -> None:

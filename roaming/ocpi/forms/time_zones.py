@@ -32,6 +32,10 @@ TIME_ZONE_OF_COUNTRY: Mapping[str, str] = _read_zones(_ZONES)
 """IANA name by ISO 3166 code: alpha-3, as OCPI wants it, and alpha-2, as some partners send it."""
 
 
+ALPHA_3: Mapping[str, str] = dict(zip(_ZONES.split()[::3], _ZONES.split()[1::3], strict=True))
+"""ISO 3166-1 alpha-3 by alpha-2, of the same countries."""
+
+
 class TimeZoneOfPlace:
     """What the context says, else what the country of the body decides, with a finding."""
 

@@ -1,0 +1,116 @@
+"""Commands about stations and where they are; ``commands`` takes them into its groups."""
+
+from typing import Annotated
+
+import typer
+
+from roaming.cli.output import Csv, Json, run, show, show_rows
+
+Party = Annotated[str, typer.Option(help="The CPO, such as NL-HUB.")]
+Address = Annotated[str, typer.Option(help="Street and number of the location.")]
+City = Annotated[str, typer.Option(help="City of the location.")]
+PostalCode = Annotated[str, typer.Option(help="Postal code of the location; OCPI 2.1.1 cannot do without.")]
+Country = Annotated[
+    str, typer.Option(help="Country of the location: ISO 3166-1 alpha-3, such as NLD; empty: the party's.")
+]
+Latitude = Annotated[str, typer.Option(help="Of the location: degrees north, WGS 84, such as 51.90500.")]
+Longitude = Annotated[str, typer.Option(help="Of the location: degrees east, WGS 84, such as 4.48600.")]
+TimeZone = Annotated[str, typer.Option(help="Of the location: IANA name, which tariffs go by; empty: the country's.")]
+
+
+def add_to(station_app: typer.Typer, location_app: typer.Typer) -> None:
+    """Registers the commands."""
+    station_app.command("list")(station_list)
+    station_app.command("bind")(station_bind)
+    location_app.command("place")(location_place)
+
+
+def station_list(as_json: Json = False, as_csv: Csv = False) -> None:
+    """List stations, those that wait to be bound first."""
+    from roaming.cli.stations import list_stations
+
+    show_rows(run(list_stations()), as_json=as_json, as_csv=as_csv, empty="no station has connected yet")
+
+
+def station_bind(
+    station_id: Annotated[str, typer.Argument(help="As the station calls itself: the end of its OCPP address.")],
+    party: Party,
+    location: Annotated[str, typer.Option(help="Location id; made when it does not exist.")],
+    connectors: Annotated[int, typer.Option(min=1, max=100, help="How many connectors the station has.")] = 1,
+    evse: Annotated[str, typer.Option(help="EVSE uid of the first connector; others get -2, -3 …")] = "",
+    password: Annotated[
+        str,
+        typer.Option(help="Its basic auth password; empty: the one it presented, or a new one if it never connected."),
+    ] = "",
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="It has none: it may connect from trusted networks only.")
+    ] = False,
+    tariff: Annotated[str, typer.Option(help="Tariff id of its connectors.")] = "",
+    address: Address = "",
+    city: City = "",
+    postal_code: PostalCode = "",
+    country: Country = "",
+    latitude: Latitude = "",
+    longitude: Longitude = "",
+    time_zone: TimeZone = "",
+    network: Annotated[str, typer.Option(help="Set of stations, where adapters serve several.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Let a station in and say which EVSEs of which location its connectors are.
+
+    Partners see the location once its address, city, latitude and longitude have been said, here or by
+    `roaming location place`.
+    """
+    from roaming.cli.places import Place
+    from roaming.cli.stations import bind_station
+
+    place = Place(
+        location_id=location,
+        address=address,
+        city=city,
+        postal_code=postal_code,
+        country=country,
+        latitude=latitude,
+        longitude=longitude,
+        time_zone=time_zone,
+    )
+    bound = bind_station(
+        station_id,
+        party=party,
+        place=place,
+        connectors=connectors,
+        evse_uid=evse or station_id,
+        password=password,
+        has_no_password=no_password,
+        tariff_id=tariff,
+        network=network,
+    )
+    show(run(bound), as_json=as_json)
+
+
+def location_place(
+    location: Annotated[str, typer.Argument(help="Location id: see `roaming location list`.")],
+    party: Party,
+    address: Address = "",
+    city: City = "",
+    postal_code: PostalCode = "",
+    country: Annotated[str, typer.Option(help="Country: ISO 3166-1 alpha-3, such as NLD.")] = "",
+    latitude: Latitude = "",
+    longitude: Longitude = "",
+    time_zone: Annotated[str, typer.Option(help="IANA name, which tariffs go by.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Say where a location is; what is left out stays. It is published once nothing is missing."""
+    from roaming.cli.places import Place, place_location
+
+    place = Place(
+        location_id=location,
+        address=address,
+        city=city,
+        postal_code=postal_code,
+        country=country,
+        latitude=latitude,
+        longitude=longitude,
+        time_zone=time_zone,
+    )
+    show(run(place_location(party, place)), as_json=as_json)
