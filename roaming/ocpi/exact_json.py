@@ -3,6 +3,7 @@
 Knows bytes and plain values (dict, list, str, int, Decimal, bool, None), nothing of OCPI.
 """
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +36,11 @@ def parse_json(data: bytes) -> Any:
     return value
 
 
+def has_repeated_keys(text: str, value: Any) -> bool:
+    """Whether an object of ``text``, which ``value`` was read from, has a key twice: others may take the first."""
+    return len(_KEY.findall(text)) != _count_keys(value)
+
+
 def dump_json(body: Any) -> bytes:
     """``body`` as JSON in UTF-8. Decimals become plain numbers with all their digits, never with an exponent.
 
@@ -57,7 +63,15 @@ def exact_number(text: str) -> Decimal:
 
 
 _DECODER = msgspec.json.Decoder(float_hook=exact_number)
+_KEY = re.compile(r'"(?:[^"\\]|\\.)*+"[ \t\r\n]*+:')
+"""In JSON a string before a colon is a key, and nothing else is."""
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def _count_keys(value: Any) -> int:
+    if type(value) is dict:
+        return len(value) + sum(map(_count_keys, value.values()))
+    return sum(map(_count_keys, value)) if type(value) is list else 0
 
 
 def _check_extent(value: Any) -> None:

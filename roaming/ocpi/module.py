@@ -95,9 +95,14 @@ class OcpiRequest:
 
     def wire(self, owner: PartyId | None = None) -> Wire:
         """Reads and writes bodies of this exchange; ``owner``: whose object comes in."""
-        zone = dialect_of(self.partner).zone
-        received_at = self.services.clock.now()
-        return Wire(version=self.version, received_at=received_at, owner=owner, zone=zone, notes=self.notes)
+        return Wire(
+            version=self.version,
+            received_at=self.services.clock.now(),
+            owner=owner,
+            zone=dialect_of(self.partner).zone,
+            text=self.body.decode("utf-8", "replace") if self.body else None,
+            notes=self.notes,
+        )
 
     @property
     def from_parties(self) -> tuple[PartyId, ...]:

@@ -19,7 +19,7 @@ from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory, Partner
 from roaming.store.columns import storable_text
 from roaming.store.database import Work
-from roaming.store.documents import Documents, object_key
+from roaming.store.documents import HERE, Documents, Origin, object_key
 
 MAX_KEY = 300
 """Characters; no valid object has a longer one."""
@@ -50,6 +50,7 @@ class Incoming:
     key: str
     value: Any
     body: Any
+    origin: Origin = HERE
 
 
 @dataclass(frozen=True, kw_only=True)

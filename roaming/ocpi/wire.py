@@ -13,11 +13,15 @@ from roaming.model.identifiers import PartyId
 from roaming.model.version import Version
 from roaming.ocpi.codec import Codec, DecodeContext, EncodeContext, Finding, FindingCode, Loss, Patch, dump_json
 from roaming.ocpi.errors import InvalidParameters
+from roaming.ocpi.exact_json import has_repeated_keys
+from roaming.store.documents import Origin
 from roaming.store.journal import Journal
 
 T = TypeVar("T", bound=CanonicalObject)
 Note = str | Loss
 """What people read beside an exchange in the journal; losses are counted as well."""
+_PASSED_ON = frozenset({FindingCode.UNKNOWN_VALUE, FindingCode.TOO_LONG, FindingCode.NOT_CARRIED})
+"""What is not for us to mend."""
 _NOTHING_KNOWN = DecodeContext()
 _NOTHING_MORE = EncodeContext()
 
@@ -32,15 +36,28 @@ class Wire:
     """Whose object comes in, as the address or the connection says: 2.1.1 bodies do not."""
     zone: tzinfo | None = None
     """Of the partner's times that name none (``roaming.ocpi.switches``); ``None``: UTC."""
+    text: str | None = None
+    """The body as it came, where it is one object."""
     notes: list[Note] = field(default_factory=list)
     """Findings and losses, as people read them in the journal."""
 
     def decode(self, codecs: Mapping[Version, Codec[T]], body: object, *, context: DecodeContext = _NOTHING_KNOWN) -> T:
         """The object that ``body`` stands for. A missing ``last_updated`` is the time of receipt in 2.1.1, and a fault
         since 2.2. ``context``: what else is known of it. Raises ``DecodeError``."""
+        return self.decode_as_told(codecs, body, context=context)[0]
+
+    def decode_as_told(
+        self, codecs: Mapping[Version, Codec[T]], body: object, *, context: DecodeContext = _NOTHING_KNOWN
+    ) -> tuple[T, Origin]:
+        """The same, and how it came: with its text, for others of this version, unless something had to be mended or
+        could be read in two ways. Of an object of a list, whose text is not known apart, the JSON is written anew."""
         decoded = codecs[self.version].decode(body, context=self._context(context))
         self.notes.extend(finding_note(finding) for finding in decoded.findings)
-        return decoded.value
+        text = None
+        if self.zone is None and all(finding.code in _PASSED_ON for finding in decoded.findings):
+            is_clear = self.text is not None and not has_repeated_keys(self.text, body)
+            text = self.text if is_clear else dump_json(body).decode()
+        return decoded.value, Origin(self.version, text)
 
     def decode_patch(
         self, codecs: Mapping[Version, Codec[T]], body: object, *, context: DecodeContext = _NOTHING_KNOWN

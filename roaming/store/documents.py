@@ -33,6 +33,27 @@ TEXT_COLUMN: dict[Version, str] = {
 }
 
 
+@dataclass(frozen=True)
+class Origin:
+    """How an object came to us: in which version, and its text then, if that can be given to others as it is."""
+
+    version: Version = Version.V2_3_0
+    text: str | None = None
+
+    def columns(self) -> dict[str, Any]:
+        """What is kept of it."""
+        return {"origin_version": self.version.value, TEXT_COLUMN[self.version]: self.text}
+
+
+HERE = Origin()
+"""Of what is made here."""
+
+
+def replaced_by(origin: Origin) -> dict[str, Any]:
+    """What to change in a row whose object came anew; of one that was changed here its origin stays."""
+    return origin.columns() if origin.text is not None else {}
+
+
 class DocumentRow(SQLModel):
     """Columns that every stored object has. Subclass with ``table=True`` and add what is searched or billed."""
 
@@ -87,6 +108,12 @@ class Stored:
     is_listed: bool
     last_updated: datetime
     revision: int
+    text: str | None = None
+    """In ``origin_version``, where it is known: as it came, or as it was made for a list (``read_many`` only)."""
+
+    def text_in(self, version: Version) -> bytes | None:
+        """The body in this version, ready to be sent, where there is one."""
+        return self.text.encode() if self.text is not None and self.origin_version == version else None
 
     @property
     def owner(self) -> PartyId:
@@ -94,11 +121,20 @@ class Stored:
         return PartyId(self.country_code, self.party_id)
 
 
-def stored_from(row: Sequence[Any]) -> Stored:
+_STORED = tuple(name for name in Stored.__dataclass_fields__ if name != "text")
+_TEXT_OF_ORIGIN = (
+    "CASE origin_version "
+    + " ".join(f"WHEN '{version}' THEN {column}" for version, column in TEXT_COLUMN.items())
+    + " END"
+)
+
+
+def stored_from(row: Sequence[Any], text: str | None = None) -> Stored:
     """A document from the columns of ``Stored``, in their order, as a ``Reader`` gives them."""
     *texts, is_listed, last_updated, revision = row
-    names = dict(zip(Stored.__dataclass_fields__, texts, strict=False))
-    return Stored(**names, is_listed=bool(is_listed), last_updated=text_to_time(last_updated), revision=revision)
+    names = dict(zip(_STORED, texts, strict=False))
+    last_updated = text_to_time(last_updated)
+    return Stored(**names, is_listed=bool(is_listed), last_updated=last_updated, revision=revision, text=text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,16 +194,16 @@ class Documents:
         self, connection: AsyncConnection, keys: Sequence[str], *, for_update: bool = False
     ) -> dict[str, Stored]:
         """The documents under ``keys``, locked in key order so that two transactions cannot wait for each other."""
-        columns = tuple(Stored.__dataclass_fields__)
         found = await select_rows(
-            connection, self.table, columns, key=("key",), values=[(key,) for key in keys], is_held=for_update
+            connection, self.table, _STORED, key=("key",), values=[(key,) for key in keys], is_held=for_update
         )
         return {row[0]: stored_from(row) for row in found}
 
     async def read_many(self, reader: Reader, keys: Iterable[str]) -> dict[str, Stored]:
         """The committed documents under ``keys``, in one read. Raises ``StoreUnavailable``."""
-        sql = f"SELECT {', '.join(Stored.__dataclass_fields__)} FROM {self.table.name} WHERE key IN"  # noqa: S608
-        return {row[0]: stored_from(row) for row in await fetch_of(reader, sql, keys)}
+        columns = ", ".join((*_STORED, _TEXT_OF_ORIGIN))
+        rows = await fetch_of(reader, f"SELECT {columns} FROM {self.table.name} WHERE key IN", keys)  # noqa: S608
+        return {row[0]: stored_from(row[: len(_STORED)], row[len(_STORED)]) for row in rows}
 
     async def insert(self, connection: AsyncConnection, values: Mapping[str, Any]) -> bool:
         """Inserts a new document; False when its key is taken (then nothing changed). Only inside a ``Work``."""

@@ -126,7 +126,7 @@ def read_item(
     """One object of a page, or ``None`` and a refusal in ``result``."""
     owner = rules.sole_owner(pulling.partner)
     try:
-        value = pulling.wire.decode(rules.codecs, item, context=context)
+        value, origin = pulling.wire.decode_as_told(rules.codecs, item, context=context)
         party = PartyId.of(value.country_code, value.party_id)
         if party not in pulling.partner.parties(*rules.roles):
             raise DecodeError("country_code", f"{party} is no {' or '.join(rules.roles)} behind this partner")
@@ -141,7 +141,7 @@ def read_item(
     result.keys.append(key)
     if result.newest is None or value.last_updated > result.newest:
         result.newest = value.last_updated
-    return Incoming(key=key, value=value, body=item)
+    return Incoming(key=key, value=value, body=item, origin=origin)
 
 
 def _refuse(rules: PullRules, item: Any, owner: PartyId | None, result: PageResult, reason: str) -> None:

@@ -10,10 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from roaming.model.canonical import from_document, to_document
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId
-from roaming.model.version import Version
 from roaming.modules.cdrs.tables import CdrRow
 from roaming.store.columns import searchable
-from roaming.store.documents import Documents, Stored, object_key
+from roaming.store.documents import HERE, Documents, Origin, Stored, object_key
 
 DOCUMENTS = Documents(CdrRow)
 
@@ -56,7 +55,7 @@ async def insert(
     now: datetime,
     session_key: str | None = None,
     digest: str = "",
-    origin: Version = Version.V2_3_0,
+    origin: Origin = HERE,
 ) -> bool:
     """Stores a CDR for good; False when its id is taken. Two CDRs for one session break a unique index."""
     party = PartyId.of(cdr.country_code, cdr.party_id)
@@ -72,7 +71,7 @@ async def insert(
             "scope": str(PartyId.of(token.country_code, token.party_id)),
             "is_listed": True,
             "document": to_document(cdr),
-            "origin_version": origin.value,
+            **origin.columns(),
             "last_updated": cdr.last_updated,
             "received_at": now,
             "revision": 1,

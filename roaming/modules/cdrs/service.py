@@ -34,7 +34,7 @@ from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory, Partner
 from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
-from roaming.store.documents import PageRow, Stored, object_key, read_object, read_started
+from roaming.store.documents import Origin, PageRow, Stored, object_key, read_object, read_started
 from roaming.store.reader import Reader
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
@@ -106,12 +106,12 @@ async def issue_once(
 
 async def accept(work: Work, wire: Wire, partner: Partner, body: Any, *, owners: Sequence[PartyId]) -> Accepted:
     """Takes a partner's CDR as it was pushed (``take``)."""
-    cdr = await _decode(work, wire, partner, body, owners)
-    return await take(work, cdr, partner, body, owners=owners, origin=wire.version)
+    cdr, origin = await _decode(work, wire, partner, body, owners)
+    return await take(work, cdr, partner, body, owners=owners, origin=origin)
 
 
 async def take(
-    work: Work, cdr: CDR, partner: Partner, body: Any, *, owners: Sequence[PartyId], origin: Version
+    work: Work, cdr: CDR, partner: Partner, body: Any, *, owners: Sequence[PartyId], origin: Origin
 ) -> Accepted:
     """Takes a partner's CDR, pushed or pulled, for a token of a hosted eMSP under agreement (``owners``), once.
 
@@ -147,15 +147,16 @@ async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
     if wire.version == Version.V2_1_1 and wire.owner is not None:
         _, session = await _surroundings_of(work.connection, pulling.partner, wire.owner, incoming.body, owners)
         cdr = _with_session(cdr, session)
-    await take(work, cdr, pulling.partner, incoming.body, owners=owners, origin=wire.version)
+    await take(work, cdr, pulling.partner, incoming.body, owners=owners, origin=incoming.origin)
 
 
-async def _decode(work: Work, wire: Wire, partner: Partner, body: Any, owners: Sequence[PartyId]) -> CDR:
+async def _decode(work: Work, wire: Wire, partner: Partner, body: Any, owners: Sequence[PartyId]) -> tuple[CDR, Origin]:
     """The CDR; one of 2.1.1 with the token and the session that it does not name, where they can be found."""
     if wire.version != Version.V2_1_1 or wire.owner is None:
-        return wire.decode(CODECS, body)
+        return wire.decode_as_told(CODECS, body)
     context, session = await _surroundings_of(work.connection, partner, wire.owner, body, owners)
-    return _with_session(wire.decode(CODECS, body, context=context), session)
+    cdr, origin = wire.decode_as_told(CODECS, body, context=context)
+    return _with_session(cdr, session), origin
 
 
 async def pulled_context(connection: AsyncConnection, pulling: Pulling, body: Any) -> DecodeContext:
@@ -228,6 +229,8 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     version = job.partner.version
     if kept is None or version is None or not endpoint:
         return None
+    if (text := kept.text_in(version)) is not None:
+        return PushRequest(method="POST", url=job.address(endpoint), body=text)
     encoded = CODECS[version].encode(from_document(CDR, kept.document), context=job.context)
     return PushRequest(method="POST", url=job.address(endpoint), body=dump_json(encoded.body), losses=encoded.losses)
 

@@ -8,9 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from roaming.model.canonical import from_document, to_document
 from roaming.model.client_info import ClientInfo
 from roaming.model.identifiers import PartyId
-from roaming.model.version import Version
 from roaming.modules.hubclientinfo.tables import ClientInfoRow
-from roaming.store.documents import Documents, Stored, object_key
+from roaming.store.documents import HERE, Documents, Origin, Stored, object_key
 from roaming.store.reader import Reader
 
 DOCUMENTS = Documents(ClientInfoRow)
@@ -52,7 +51,7 @@ async def save(
     *,
     source: str,
     now: datetime,
-    origin: Version = Version.V2_3_0,
+    origin: Origin = HERE,
 ) -> bool:
     """Stores a client info, new (``kept`` is ``None``) or in place of the one that was loaded; True when new."""
     changed = {
@@ -75,7 +74,7 @@ async def save(
             "source": source,
             "scope": "",
             "is_listed": True,
-            "origin_version": origin.value,
+            **origin.columns(),
             "revision": 1,
             **changed,
         },

@@ -24,7 +24,7 @@ from roaming.ocpi.wire import Wire, finding_note
 from roaming.partners.directory import Directory, Partner
 from roaming.partners.presence import offline_partners
 from roaming.store.database import Work
-from roaming.store.documents import Stored, insert_or_hold
+from roaming.store.documents import Origin, Stored, insert_or_hold
 
 CODECS = {Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 HUB = "HUB"
@@ -121,14 +121,15 @@ async def put(work: Work, wire: Wire, partner: Partner, party: PartyId, body: An
     wire.notes.extend(finding_note(finding) for finding in decoded.findings)
     info = decoded.value
     check_ids(info, party)
+    origin = Origin(wire.version)
     kept = await insert_or_hold(
         partial(repository.load, work.connection, repository.key_of(party, info.role, source=partner.id)),
-        partial(repository.save, work.connection, None, info, source=partner.id, now=work.now, origin=wire.version),
+        partial(repository.save, work.connection, None, info, source=partner.id, now=work.now, origin=origin),
     )
     if kept is None:
         return True
     if info.last_updated >= kept.info.last_updated:
-        await repository.save(work.connection, kept, info, source=partner.id, now=work.now, origin=wire.version)
+        await repository.save(work.connection, kept, info, source=partner.id, now=work.now, origin=origin)
     return False
 
 

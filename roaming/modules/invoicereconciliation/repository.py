@@ -9,11 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.canonical import from_document, to_document
 from roaming.model.identifiers import PartyId, fold
-from roaming.model.version import Version
 from roaming.modules.invoicereconciliation.model import InvoiceReconciliationRecord
 from roaming.modules.invoicereconciliation.tables import InvoicedCdrRow, InvoiceRecordRow
 from roaming.store.bulk import insert_new
-from roaming.store.documents import Documents, Stored, object_key
+from roaming.store.documents import HERE, Documents, Origin, Stored, object_key
 from roaming.store.reader import Reader, fetch_of
 
 DOCUMENTS = Documents(InvoiceRecordRow)
@@ -60,7 +59,7 @@ async def save(
     source: str,
     scope: str,
     now: datetime,
-    origin: Version = Version.V2_3_0,
+    origin: Origin = HERE,
 ) -> bool:
     """Stores a record, new (``kept`` is ``None``) or in place of the one that was loaded; True when new."""
     party = PartyId.of(record.country_code, record.party_id)
@@ -83,7 +82,7 @@ async def save(
             "object_id": record.id,
             "source": source,
             "is_listed": True,
-            "origin_version": origin.value,
+            **origin.columns(),
             "revision": 1,
             **changed,
         }

@@ -11,6 +11,7 @@ from roaming.ocpi.content import Content
 from roaming.ocpi.errors import InvalidParameters
 from roaming.ocpi.listing import addressed, answer_list, answer_own
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+from roaming.store.documents import Origin
 
 
 async def list_records(request: OcpiRequest) -> OcpiResponse:
@@ -37,7 +38,7 @@ async def post(request: OcpiRequest) -> OcpiResponse:
     reader, named, source = request.services.database.reader, request.routing.to_party, request.partner.id
     to = await service.receiver_of(reader, request.directory, request.partner, record, named=named)
     async with request.services.database.work() as work:
-        await service.post(work, record, source=source, to=to, origin=request.version)
+        await service.post(work, record, source=source, to=to, origin=Origin(request.version))
     address = join(request.url.partition("?")[0], record.country_code, record.party_id, record.id)
     return OcpiResponse(http_status=201, headers={"Location": address})
 

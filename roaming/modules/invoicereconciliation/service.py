@@ -27,7 +27,7 @@ from roaming.ocpi.partner_call import call_to
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.partners.directory import Directory, Partner
 from roaming.store.database import Work
-from roaming.store.documents import Stored, insert_or_hold
+from roaming.store.documents import HERE, Origin, Stored, insert_or_hold
 from roaming.store.reader import Reader
 
 MODULE = "invoicereconciliation"
@@ -82,7 +82,7 @@ async def issue(
             raise InvalidParameters(f"cdrs: {line.cdr_id} {_REASONS[line.verdict]}{line.also_on}")
     async with services.database.work() as work:
         record = msgspec.structs.replace(record, last_updated=next_update(None, work.now))
-        kept = await _insert_or_hold(work, record, source="", scope=str(to), origin=Version.V2_3_0)
+        kept = await _insert_or_hold(work, record, source="", scope=str(to), origin=HERE)
         if kept is not None:
             if kept.stored.source or kept.stored.scope != str(to):
                 raise InvalidParameters(f"id: {record.id} is a record for {kept.stored.scope}; choose another id")
@@ -106,7 +106,7 @@ async def _tell(work: Work, record: InvoiceReconciliationRecord, party: PartyId,
     await tell(work, [Outgoing(module=MODULE, object_key=key, owner=party, detail=msgspec.json.encode(told).decode())])
 
 
-async def post(work: Work, record: InvoiceReconciliationRecord, *, source: str, to: PartyId, origin: Version) -> None:
+async def post(work: Work, record: InvoiceReconciliationRecord, *, source: str, to: PartyId, origin: Origin) -> None:
     """Stores a partner's new record for ``to``. The same one again is acknowledged. Raises ``InvalidParameters`` when
     there is another one under its id."""
     kept = await _insert_or_hold(work, record, source=source, scope=str(to), origin=origin)
@@ -153,7 +153,7 @@ async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
         to = pulling.asked_by
         if to is None or not may_bill(pulling.directory, PartyId.of(record.country_code, record.party_id), to):
             raise InvalidParameters("country_code, party_id: no agreement with the party that asked")
-        kept = await _insert_or_hold(work, record, source=source, scope=str(to), origin=pulling.wire.version)
+        kept = await _insert_or_hold(work, record, source=source, scope=str(to), origin=incoming.origin)
     if kept is not None and kept.stored.source != source:
         raise InvalidParameters(f"record {record.id} cannot be changed by you")
     if kept is not None:
@@ -187,7 +187,7 @@ async def receiver_of(
 
 
 async def _insert_or_hold(
-    work: Work, record: InvoiceReconciliationRecord, *, source: str, scope: str, origin: Version
+    work: Work, record: InvoiceReconciliationRecord, *, source: str, scope: str, origin: Origin
 ) -> repository.Kept | None:
     key = repository.key_of(PartyId.of(record.country_code, record.party_id), record.id)
     return await insert_or_hold(

@@ -10,10 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from roaming.model.canonical import from_document, to_document
 from roaming.model.identifiers import PartyId
 from roaming.model.location import LiveStatus, Location, read_live, write_live
-from roaming.model.version import Version
 from roaming.modules.locations.tables import LocationRow
 from roaming.store.bulk import select_rows, update_held
-from roaming.store.documents import TEXT_COLUMN, Documents, Stored, object_key
+from roaming.store.documents import HERE, TEXT_COLUMN, Documents, Origin, Stored, object_key, replaced_by
 
 DOCUMENTS = Documents(LocationRow)
 _LIVE_CHANGED = (
@@ -60,7 +59,7 @@ async def insert(
     *,
     source: str,
     now: datetime,
-    origin: Version = Version.V2_3_0,
+    origin: Origin = HERE,
     scope: str = "",
 ) -> bool:
     """Stores a new location; False when it exists."""
@@ -76,7 +75,7 @@ async def insert(
             "scope": scope,
             "is_listed": location.publish,
             "document": to_document(location),
-            "origin_version": origin.value,
+            **origin.columns(),
             "last_updated": location.last_updated,
             "received_at": now,
             "revision": 1,
@@ -85,9 +84,16 @@ async def insert(
 
 
 async def replace(
-    connection: AsyncConnection, kept: Kept, location: Location, *, now: datetime, scope: str | None = None
+    connection: AsyncConnection,
+    kept: Kept,
+    location: Location,
+    *,
+    now: datetime,
+    scope: str | None = None,
+    origin: Origin = HERE,
 ) -> None:
-    """Stores a changed location, read before with ``for_update``; ``None``: who may see it stays as it is."""
+    """Stores a changed location, read before with ``for_update``; ``None``: who may see it stays as it is.
+    ``origin``: of one that came whole."""
     await DOCUMENTS.change(
         connection,
         kept.stored,
@@ -97,6 +103,7 @@ async def replace(
             "last_updated": location.last_updated,
             "received_at": now,
             "scope": kept.stored.scope if scope is None else scope,
+            **replaced_by(origin),
         },
     )
 

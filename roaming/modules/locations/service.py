@@ -26,7 +26,7 @@ from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
-from roaming.store.documents import Stored, insert_or_hold
+from roaming.store.documents import HERE, Origin, Stored, insert_or_hold
 
 LOCATION_CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 EVSE_CODECS = {Version.V2_1_1: v211.EVSE_CODEC, Version.V2_2_1: v221.EVSE_CODEC, Version.V2_3_0: v230.EVSE_CODEC}
@@ -73,7 +73,7 @@ async def publish(work: Work, location: Location) -> Location:
     check_ours(location)
     key = repository.key_of(PartyId.of(location.country_code, location.party_id), location.id)
     location = msgspec.structs.replace(location, last_updated=next_update(None, work.now))
-    kept = await _insert_or_hold(work, key, location, source="", origin=Version.V2_3_0)
+    kept = await _insert_or_hold(work, key, location, source="", origin=HERE)
     if kept is not None:
         if kept.stored.source:
             raise InvalidParameters(f"location {location.id} belongs to a partner")
@@ -147,12 +147,12 @@ async def put(
 async def _put_location(
     work: Work, wire: Wire, party: PartyId, location_id: str, body: Any, *, source: str, scope: str
 ) -> bool:
-    location = wire.decode(LOCATION_CODECS, body)
+    location, origin = wire.decode_as_told(LOCATION_CODECS, body)
     check_ids(location, party, id=location_id)
-    return await take(work, location, source=source, origin=wire.version, scope=scope)
+    return await take(work, location, source=source, origin=origin, scope=scope)
 
 
-async def take(work: Work, location: Location, *, source: str, origin: Version, scope: str = "") -> bool:
+async def take(work: Work, location: Location, *, source: str, origin: Origin, scope: str = "") -> bool:
     """Stores a partner's location, pushed or pulled, and tells whoever may know; True when new. One older than the
     stored one is left alone. ``scope``: the one party it was addressed to, and nobody else hears of it.
     Raises ``InvalidParameters`` when somebody else gave us the stored one."""
@@ -163,7 +163,7 @@ async def take(work: Work, location: Location, *, source: str, origin: Version, 
     if kept is not None and location.last_updated < kept.location.last_updated:
         return False
     if kept is not None:
-        await repository.replace(work.connection, kept, location, scope=scope, now=work.now)
+        await repository.replace(work.connection, kept, location, scope=scope, now=work.now, origin=origin)
     await tell(work, [Outgoing(module="locations", object_key=key, owner=_owner(location))])
     return kept is None
 
@@ -180,11 +180,11 @@ async def drop(work: Work, key: str, source: str) -> bool:
 
 async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
     """``PullRules.take``."""
-    await take(work, incoming.value, source=pulling.partner.id, origin=pulling.wire.version)
+    await take(work, incoming.value, source=pulling.partner.id, origin=incoming.origin)
 
 
 async def _insert_or_hold(
-    work: Work, key: str, location: Location, *, source: str, origin: Version, scope: str = ""
+    work: Work, key: str, location: Location, *, source: str, origin: Origin, scope: str = ""
 ) -> Kept | None:
     return await insert_or_hold(
         partial(repository.load, work.connection, key, for_update=True),
@@ -301,10 +301,13 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
         partial = EVSE_CODECS[version].encode_patch(patch)
         url = job.address(endpoint, *ids, changed.uid)
         return PushRequest(method="PATCH", url=url, body=dump_json(partial.body), losses=partial.losses)
+    url = job.address(endpoint, *ids)
+    if (text := kept.text_in(version)) is not None:
+        return PushRequest(method="PUT", url=url, body=text)
     encoded = LOCATION_CODECS[version].encode(repository.decoded(kept))
     return PushRequest(
         method="PUT",
-        url=job.address(endpoint, *ids),
+        url=url,
         body=dump_json(encoded.body),
         losses=encoded.losses,
     )

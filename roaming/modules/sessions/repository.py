@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from roaming.model.canonical import CanonicalObject, from_document, to_document
 from roaming.model.identifiers import PartyId
 from roaming.model.session import ChargingPreferences, Session
-from roaming.model.version import Version
 from roaming.modules.sessions.course import MAX_READINGS, Course, MeterReading, thinned
 from roaming.modules.sessions.model import UNPLACED, TransactionState, is_same_trouble
 from roaming.modules.sessions.tables import (
@@ -25,7 +24,7 @@ from roaming.modules.sessions.tables import (
 )
 from roaming.store.bulk import insert_new, select_rows, upsert
 from roaming.store.columns import searchable
-from roaming.store.documents import Documents, Stored, object_key
+from roaming.store.documents import HERE, Documents, Origin, Stored, object_key, replaced_by
 from roaming.store.reader import Reader
 
 DOCUMENTS = Documents(SessionRow)
@@ -111,15 +110,21 @@ async def save(
     *,
     source: str,
     now: datetime,
-    origin: Version = Version.V2_3_0,
+    origin: Origin = HERE,
 ) -> bool:
     """Stores a session, new (``kept`` is ``None``) or in place of the one read with ``for_update``; True when new."""
     searched = {"status": session.status, "kwh": searchable(session.kwh), "started_at": session.start_date_time}
     if kept is not None:
+        searched |= replaced_by(origin)
         await DOCUMENTS.change(
             connection,
             kept.stored,
-            {"document": to_document(session), "last_updated": session.last_updated, "received_at": now, **searched},
+            {
+                "document": to_document(session),
+                "last_updated": session.last_updated,
+                "received_at": now,
+                **searched,
+            },
         )
         return False
     party = PartyId.of(session.country_code, session.party_id)
@@ -134,7 +139,7 @@ async def save(
             "scope": scope_of(session),
             "is_listed": True,
             "document": to_document(session),
-            "origin_version": origin.value,
+            **origin.columns(),
             "last_updated": session.last_updated,
             "received_at": now,
             "revision": 1,

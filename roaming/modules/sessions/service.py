@@ -30,7 +30,7 @@ from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
-from roaming.store.documents import PageRow, Stored, insert_or_hold, object_key, read_object
+from roaming.store.documents import Origin, PageRow, Stored, insert_or_hold, object_key, read_object
 from roaming.store.reader import Reader
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
@@ -71,15 +71,15 @@ async def put(
     key = repository.key_of(party, session_id)
     if wire.version == Version.V2_1_1:
         context = await _context_to_read(work.connection, key, body, party, source=source, owners=owners)
-    session = wire.decode(CODECS, body, context=context)
+    session, origin = wire.decode_as_told(CODECS, body, context=context)
     check_ids(session, party, id=session_id)
-    is_new = await take(work, session, source=source, owners=owners, origin=wire.version)
+    is_new = await take(work, session, source=source, owners=owners, origin=origin)
     if is_new and wire.version == Version.V2_1_1:
         await _keep_quoted(work, wire, key, body)
     return is_new
 
 
-async def take(work: Work, session: Session, *, source: str, owners: Sequence[PartyId], origin: Version) -> bool:
+async def take(work: Work, session: Session, *, source: str, owners: Sequence[PartyId], origin: Origin) -> bool:
     """Stores a partner's session, pushed or pulled; True when new. One older than the stored one is left alone. Raises
     ``InvalidParameters`` when its token is nobody's here, or somebody else gave us the stored one."""
     token = session.cdr_token
@@ -125,7 +125,7 @@ async def _context_to_read(
 async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
     """``PullRules.take``."""
     owners = tuple(pulling.directory.emsps_for(pulling.partner))
-    source, origin = pulling.partner.id, pulling.wire.version
+    source, origin = pulling.partner.id, incoming.origin
     await take(work, incoming.value, source=source, owners=owners, origin=origin)
 
 
@@ -159,7 +159,7 @@ async def patch(work: Work, wire: Wire, party: PartyId, session_id: str, body: A
     session = msgspec.structs.replace(session, charging_periods=periods)
     _check_energy(session)
     if session.last_updated >= old.last_updated:
-        await repository.save(work.connection, kept, session, source=source, now=work.now, origin=wire.version)
+        await repository.save(work.connection, kept, session, source=source, now=work.now)
         await tell(work, [outgoing_of(session, kept.stored.key, "")])
 
 
@@ -232,11 +232,13 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     version = job.partner.version
     if kept is None or version is None or not endpoint:
         return None
-    session = from_document(Session, kept.document)
-    encoded = CODECS[version].encode(session, context=job.context)
+    url = job.address(endpoint, kept.country_code, kept.party_id, kept.object_id)
+    if (text := kept.text_in(version)) is not None:
+        return PushRequest(method="PUT", url=url, body=text)
+    encoded = CODECS[version].encode(from_document(Session, kept.document), context=job.context)
     return PushRequest(
         method="PUT",
-        url=job.address(endpoint, session.country_code, session.party_id, session.id),
+        url=url,
         body=dump_json(encoded.body),
         losses=encoded.losses,
     )

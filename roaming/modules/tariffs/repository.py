@@ -8,9 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from roaming.model.canonical import from_document, to_document
 from roaming.model.identifiers import PartyId
 from roaming.model.tariff import Tariff
-from roaming.model.version import Version
 from roaming.modules.tariffs.tables import TariffRow
-from roaming.store.documents import Documents, Stored, object_key
+from roaming.store.documents import HERE, Documents, Origin, Stored, object_key, replaced_by
 
 DOCUMENTS = Documents(TariffRow)
 
@@ -41,13 +40,13 @@ async def save(
     *,
     source: str,
     now: datetime,
-    origin: Version = Version.V2_3_0,
+    origin: Origin = HERE,
     scope: str | None = None,
 ) -> bool:
     """Stores a tariff, new (``kept`` is ``None``) or in place of the one read with ``for_update``; True when new."""
     if kept is not None:
         changes = {"document": to_document(tariff), "last_updated": tariff.last_updated, "received_at": now}
-        changes["scope"] = kept.stored.scope if scope is None else scope
+        changes |= {"scope": kept.stored.scope if scope is None else scope, **replaced_by(origin)}
         await DOCUMENTS.change(connection, kept.stored, changes)
         return False
     party = PartyId.of(tariff.country_code, tariff.party_id)
@@ -62,7 +61,7 @@ async def save(
             "scope": scope or "",
             "is_listed": True,
             "document": to_document(tariff),
-            "origin_version": origin.value,
+            **origin.columns(),
             "last_updated": tariff.last_updated,
             "received_at": now,
             "revision": 1,

@@ -23,7 +23,7 @@ from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
-from roaming.store.documents import Stored, insert_or_hold
+from roaming.store.documents import HERE, Origin, Stored, insert_or_hold
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 
@@ -33,7 +33,7 @@ async def publish(work: Work, tariff: Tariff) -> Tariff:
     party = PartyId.of(tariff.country_code, tariff.party_id)
     key = repository.key_of(party, tariff.id)
     tariff = msgspec.structs.replace(tariff, last_updated=next_update(None, work.now))
-    kept = await _insert_or_hold(work, key, tariff, source="", origin=Version.V2_3_0)
+    kept = await _insert_or_hold(work, key, tariff, source="", origin=HERE)
     if kept is not None:
         if kept.stored.source:
             raise InvalidParameters(f"tariff {tariff.id} belongs to a partner")
@@ -47,12 +47,12 @@ async def put(
     work: Work, wire: Wire, party: PartyId, tariff_id: str, body: Any, *, source: str, scope: str = ""
 ) -> bool:
     """Stores a partner's tariff; True when new. Raises ``InvalidParameters`` when body and address disagree."""
-    tariff = wire.decode(CODECS, body)
+    tariff, origin = wire.decode_as_told(CODECS, body)
     check_ids(tariff, party, id=tariff_id)
-    return await take(work, tariff, source=source, origin=wire.version, scope=scope)
+    return await take(work, tariff, source=source, origin=origin, scope=scope)
 
 
-async def take(work: Work, tariff: Tariff, *, source: str, origin: Version, scope: str = "") -> bool:
+async def take(work: Work, tariff: Tariff, *, source: str, origin: Origin, scope: str = "") -> bool:
     """Stores a partner's tariff, pushed or pulled, and tells whoever may know; True when new. One older than the stored
     one is left alone. ``scope``: the one party it was addressed to, and nobody else hears of it. Raises
     ``InvalidParameters`` when somebody else gave us the stored one."""
@@ -63,7 +63,7 @@ async def take(work: Work, tariff: Tariff, *, source: str, origin: Version, scop
     if kept is not None and tariff.last_updated < kept.tariff.last_updated:
         return False
     if kept is not None:
-        await repository.save(work.connection, kept, tariff, source=source, now=work.now, scope=scope)
+        await repository.save(work.connection, kept, tariff, source=source, now=work.now, scope=scope, origin=origin)
     await _tell(work, kept, key, tariff, scope)
     return kept is None
 
@@ -78,7 +78,7 @@ async def _tell(work: Work, kept: repository.Kept | None, key: str, tariff: Tari
 
 async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
     """``PullRules.take``."""
-    await take(work, incoming.value, source=pulling.partner.id, origin=pulling.wire.version)
+    await take(work, incoming.value, source=pulling.partner.id, origin=incoming.origin)
 
 
 async def drop(work: Work, key: str, source: str) -> bool:
@@ -105,7 +105,7 @@ async def patch(work: Work, wire: Wire, party: PartyId, tariff_id: str, body: An
 
 
 async def _insert_or_hold(
-    work: Work, key: str, tariff: Tariff, *, source: str, origin: Version, scope: str = ""
+    work: Work, key: str, tariff: Tariff, *, source: str, origin: Origin, scope: str = ""
 ) -> repository.Kept | None:
     return await insert_or_hold(
         partial(repository.load, work.connection, key, for_update=True),
@@ -158,11 +158,13 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
             return None
         url = job.address(endpoint, job.owner.country_code, job.owner.party_id, job.detail)
         return PushRequest(method="DELETE", url=url, body=None)
-    tariff = from_document(Tariff, kept.document)
-    encoded = CODECS[version].encode(tariff)
+    url = job.address(endpoint, kept.country_code, kept.party_id, kept.object_id)
+    if (text := kept.text_in(version)) is not None:
+        return PushRequest(method="PUT", url=url, body=text)
+    encoded = CODECS[version].encode(from_document(Tariff, kept.document))
     return PushRequest(
         method="PUT",
-        url=job.address(endpoint, tariff.country_code, tariff.party_id, tariff.id),
+        url=url,
         body=dump_json(encoded.body),
         losses=encoded.losses,
     )

@@ -9,10 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from roaming.model.canonical import from_document, to_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.token import Token
-from roaming.model.version import Version
 from roaming.modules.tokens.tables import TokenRow
 from roaming.store.database import Database
-from roaming.store.documents import Documents, Stored, object_key
+from roaming.store.documents import HERE, Documents, Origin, Stored, object_key, replaced_by
 
 DOCUMENTS = Documents(TokenRow)
 TOKENS = TokenRow.__table__  # type: ignore[attr-defined]
@@ -59,13 +58,13 @@ async def save(
     *,
     source: str,
     now: datetime,
-    origin: Version = Version.V2_3_0,
+    origin: Origin = HERE,
     scope: str | None = None,
 ) -> bool:
     """Stores a token, new (``kept`` is ``None``) or in place of the one read with ``for_update``; True when new."""
     if kept is not None:
         changes = {"document": to_document(token), "last_updated": token.last_updated, "received_at": now}
-        changes["scope"] = kept.stored.scope if scope is None else scope
+        changes |= {"scope": kept.stored.scope if scope is None else scope, **replaced_by(origin)}
         await DOCUMENTS.change(connection, kept.stored, changes)
         return False
     party = PartyId.of(token.country_code, token.party_id)
@@ -80,7 +79,7 @@ async def save(
             "scope": scope or "",
             "is_listed": True,
             "document": to_document(token),
-            "origin_version": origin.value,
+            **origin.columns(),
             "last_updated": token.last_updated,
             "received_at": now,
             "revision": 1,

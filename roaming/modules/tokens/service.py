@@ -27,7 +27,7 @@ from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.partners.drivers import driver_of, remember
 from roaming.store.database import Work
-from roaming.store.documents import Stored, insert_or_hold
+from roaming.store.documents import HERE, Origin, Stored, insert_or_hold
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 INFO_CODECS = {
@@ -49,7 +49,7 @@ async def publish(work: Work, token: Token) -> bool:
     party = PartyId.of(token.country_code, token.party_id)
     key = repository.key_of(party, token.uid, token.type)
     token = msgspec.structs.replace(token, last_updated=next_update(None, work.now))
-    kept = await _insert_or_hold(work, key, token, source="", origin=Version.V2_3_0)
+    kept = await _insert_or_hold(work, key, token, source="", origin=HERE)
     if kept is not None:
         if kept.stored.source:
             raise InvalidParameters(f"token {token.uid} belongs to a partner")
@@ -71,14 +71,14 @@ async def put(
     scope: str = "",
 ) -> bool:
     """Stores a partner's token; True when new. The body's type counts where the query forgot it."""
-    token = wire.decode(CODECS, body)
+    token, origin = wire.decode_as_told(CODECS, body)
     check_ids(token, party, uid=uid)
     if type is not None and type != token.type:
         raise InvalidParameters(f"type: {token.type} in the body, {type} in the address")
-    return await take(work, token, source=source, origin=wire.version, scope=scope)
+    return await take(work, token, source=source, origin=origin, scope=scope)
 
 
-async def take(work: Work, token: Token, *, source: str, origin: Version, scope: str = "") -> bool:
+async def take(work: Work, token: Token, *, source: str, origin: Origin, scope: str = "") -> bool:
     """Stores a partner's token, pushed or pulled, and tells whoever may know; True when new. One older than the stored
     one is left alone. ``scope``: the one party it was addressed to, and nobody else hears of it. Raises
     ``InvalidParameters`` when somebody else gave us the stored one."""
@@ -89,7 +89,7 @@ async def take(work: Work, token: Token, *, source: str, origin: Version, scope:
     if kept is not None and token.last_updated < kept.token.last_updated:
         return False
     if kept is not None:
-        await _replace(work, kept, token, scope=scope)
+        await _replace(work, kept, token, scope=scope, origin=origin)
     await tell(work, [Outgoing(module="tokens", object_key=key, owner=_owner(token))])
     return kept is None
 
@@ -107,7 +107,7 @@ async def drop(work: Work, key: str, source: str) -> bool:
 
 async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
     """``PullRules.take``."""
-    await take(work, incoming.value, source=pulling.partner.id, origin=pulling.wire.version)
+    await take(work, incoming.value, source=pulling.partner.id, origin=incoming.origin)
 
 
 async def patch(work: Work, wire: Wire, party: PartyId, uid: str, type: str, body: Any, *, source: str) -> None:
@@ -126,7 +126,7 @@ async def patch(work: Work, wire: Wire, party: PartyId, uid: str, type: str, bod
 
 
 async def _insert_or_hold(
-    work: Work, key: str, token: Token, *, source: str, origin: Version, scope: str = ""
+    work: Work, key: str, token: Token, *, source: str, origin: Origin, scope: str = ""
 ) -> repository.Kept | None:
     kept = await insert_or_hold(
         partial(repository.load, work.connection, key, for_update=True),
@@ -137,8 +137,11 @@ async def _insert_or_hold(
     return kept
 
 
-async def _replace(work: Work, kept: repository.Kept, token: Token, *, scope: str | None = None) -> None:
-    await repository.save(work.connection, kept, token, source=kept.stored.source, now=work.now, scope=scope)
+async def _replace(
+    work: Work, kept: repository.Kept, token: Token, *, scope: str | None = None, origin: Origin = HERE
+) -> None:
+    source = kept.stored.source
+    await repository.save(work.connection, kept, token, source=source, now=work.now, scope=scope, origin=origin)
     await _spread(work, token, kept.stored.source)
 
 
@@ -236,5 +239,7 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     url = job.address(endpoint, token.country_code, token.party_id, token.uid)
     if version != Version.V2_1_1:
         url += f"?type={token.type}"
+    if (text := kept.text_in(version)) is not None:
+        return PushRequest(method="PUT", url=url, body=text)
     encoded = CODECS[version].encode(token)
     return PushRequest(method="PUT", url=url, body=dump_json(encoded.body), losses=encoded.losses)
