@@ -246,9 +246,9 @@ class HubInProcess:
         async with self.services.database.work() as work:
             now = work.now
             session = msgspec.structs.replace(session, last_updated=now)
-            await sessions.save(work.connection, None, session, source="", now=now, origin=Version.V2_3_0)
+            await sessions.save(work.connection, None, session, source="", now=now)
             cdr = msgspec.structs.replace(decoded(cdr_service.CODECS, body), last_updated=now)
-            await cdrs.insert(work.connection, cdr, source="", now=now, digest="", origin=Version.V2_3_0)
+            await cdrs.insert(work.connection, cdr, source="", now=now, digest="")
 
 
 def decoded(codecs: Any, body: dict[str, Any]) -> Any:
