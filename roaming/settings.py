@@ -85,6 +85,9 @@ class Settings(BaseSettings):
         default=600.0,
         description="Seconds for a station's own word of the end of a charge that the next on its connector outlived.",
     )
+    late_facts_days: int = Field(
+        default=400, ge=1, description="Days that what a station told of a closed charge is kept."
+    )
     cdr_grace: float = Field(default=600.0, description="Seconds after which a session without a CDR is looked into.")
     session_push_interval: float = Field(default=60.0, description="Seconds between updates of a running session.")
     offline_grace: float = Field(default=900.0, description="Seconds a station may be away before it is UNKNOWN.")

@@ -260,6 +260,14 @@ for kind, sub in (
     sub.command("list", help=f"List {kind}s, newest first.")(_list(kind))
 
 
+@session_app.command("late")
+def session_late(limit: Limit = 50, as_json: Json = False, as_csv: Csv = False) -> None:
+    """List what stations told of charges that were closed already, newest first: it is in no CDR."""
+    from roaming.cli.showing import list_late
+
+    show_rows(run(list_late(limit=limit)), as_json=as_json, as_csv=as_csv, empty="nothing came late")
+
+
 @cdr_app.command("explain")
 def cdr_explain(
     cdr_id: Annotated[str, typer.Argument(help="From `roaming cdr list`.")],

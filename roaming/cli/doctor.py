@@ -11,6 +11,7 @@ from roaming.app import open_services
 from roaming.cli.places import find_unplaced, options_for
 from roaming.model.location import Location
 from roaming.modules.cdrs.reconciling import LOOK_BACK, find_missing
+from roaming.modules.sessions.late import count_unbilled
 from roaming.modules.sessions.repository import HeldCharges, find_held
 from roaming.settings import Settings
 from roaming.store.errors import StoreUnavailable
@@ -122,6 +123,11 @@ def _held(held: HeldCharges) -> list[Finding]:
     return found
 
 
+def _told_late(number: int) -> Finding:
+    fix = "roaming session late; roaming cdr credit takes the CDR back, then bill by hand" if number else ""
+    return _finding("charges that went on after their CDR", "warn" if number else "ok", str(number), fix)
+
+
 async def _hub(settings: Settings) -> list[Finding]:
     url = settings.effective_database_url
     if _is_absent(url):
@@ -138,6 +144,7 @@ async def _hub(settings: Settings) -> list[Finding]:
             unplaced = await find_unplaced(services)
             now = services.clock.now()
             held = await find_held(services.database.reader, now=now)
+            told_late = await count_unbilled(services.database.reader, now=now)
             until = now - timedelta(seconds=services.cdr_grace)
             unbilled = await find_missing(services.database, after=now - LOOK_BACK, until=until)
         except StoreUnavailable as error:
@@ -157,4 +164,4 @@ async def _hub(settings: Settings) -> list[Finding]:
     ):
         number = int(rows[0][0])
         found.append(_finding(name, "warn" if number else "ok", str(number), fix if number else ""))
-    return found + _held(held)
+    return [*found, *_held(held), _told_late(told_late)]

@@ -16,6 +16,7 @@ from roaming.model.session import Session
 from roaming.model.tariff import Tariff
 from roaming.model.token import Token
 from roaming.modules.cdrs.crediting import NotCreditable, credit
+from roaming.modules.sessions.late import find_late
 from roaming.rating import explain, rate
 from roaming.store.database import Database
 from roaming.store.documents import object_key, read_object
@@ -124,6 +125,25 @@ async def list_objects(kind: str, *, party: str, partner: str | None, limit: int
             **shape.columns(from_document(shape.cls, row[4])),
         }
         for row in rows
+    ]
+
+
+async def list_late(*, limit: int) -> list[dict[str, Any]]:
+    """What stations told of charges after they were closed, the newest first."""
+    async with services_of_now() as services:
+        found = await find_late(services.database.reader, limit=limit)
+    return [
+        {
+            "session": fact.session_key,
+            "station": fact.key[1],
+            "transaction": fact.key[2],
+            "came": fact.received_at,
+            "what": fact.kind,
+            "register Wh": "" if fact.register_wh is None else fact.register_wh,
+            "billed to Wh": "" if fact.billed_wh is None else fact.billed_wh,
+            "more than billed": fact.is_unbilled,
+        }
+        for fact in found
     ]
 
 

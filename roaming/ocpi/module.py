@@ -63,6 +63,8 @@ class Services:
     """Seconds in which a station may still say when a charge ended that the next on its connector has outlived."""
     cdr_grace: float = 600.0
     """Seconds after a session's end in which its CDR must exist; then it is looked for and issued."""
+    late_facts_kept: timedelta = timedelta(days=400)
+    """How long what a station told of a closed charge is kept."""
     session_push_interval: float = 60.0
     """Seconds between two updates of a running session to its owner."""
     offline_grace: float = 900.0

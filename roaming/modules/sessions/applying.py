@@ -18,7 +18,8 @@ from contracts.vocabulary import ConnectorStatus
 from roaming.modules.sessions import course as courses
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.course import Course, MeterReading
-from roaming.modules.sessions.model import UNFINISHED, TransactionState
+from roaming.modules.sessions.late import MAX_LATE, LateFact, late_fact
+from roaming.modules.sessions.model import CLOSED_FOR_GOOD, UNFINISHED, TransactionState
 from roaming.modules.sessions.repository import Transaction, TransactionKey
 from roaming.store.consume import Received
 
@@ -39,6 +40,7 @@ class Applied:
         self._entries: dict[TransactionKey, Transaction] = {}
         self._originals: dict[TransactionKey, Transaction] = {}
         self._readings: dict[TransactionKey, list[MeterReading]] = {}
+        self._late: list[LateFact] = []
         self._whole: set[tuple[str, str]] = set()
         """Stations whose open transactions are all here."""
 
@@ -74,13 +76,18 @@ class Applied:
                 self._outlive(entry.key)
             case TransactionEnded():
                 entry = self._ended(message)
-                self._put(entry, courses.ended(entry.course, message))
+                if entry.state in CLOSED_FOR_GOOD:
+                    self._keep_late(entry, received)
+                else:
+                    self._put(entry, courses.ended(entry.course, message))
             case MeterValuesTaken():
                 metered = self._metered(message)
                 if metered is not None and metered.state in UNFINISHED:
                     if readings := courses.readings_of(message):
                         self._readings.setdefault(metered.key, []).extend(readings)
                     self._put(metered, courses.signed_by(metered.course, message))
+                elif metered is not None:
+                    self._keep_late(metered, received)
             case TransactionUpdated():
                 entry = self._get((message.network, message.station_id, message.transaction_id))
                 if entry.state in UNFINISHED:
@@ -92,6 +99,18 @@ class Applied:
                     self._put(begun, courses.in_state(begun.course, at, message.status))
             case _:
                 pass
+
+    def late(self) -> list[LateFact]:
+        """What came of charges that were closed already."""
+        return self._late
+
+    def _keep_late(self, entry: Transaction, received: Received) -> None:
+        fact = late_fact(entry, received)
+        if fact is None:
+            return
+        if entry.course.late < MAX_LATE:
+            self._late.append(fact)
+        self._entries[entry.key] = replace(entry, course=courses.told_late(entry.course))
 
     def _adopt(self, entries: Iterable[Transaction]) -> None:
         for entry in entries:

@@ -65,6 +65,8 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     """Signed readings (time, context, data) exactly as the station sent them: the first and the last of each context,
     which prove what was charged in all; they may be kilobytes each."""
     correlation_id: str = ""
+    late: int = 0
+    """Facts that came after it was closed."""
 
 
 def started(course: Course, message: TransactionStarted, correlation_id: str) -> Course:
@@ -102,6 +104,11 @@ def outlived(course: Course, at: datetime) -> Course:
         return course
     assumed = End(at=at, register_wh=start.register_wh, reason=StopReason.RULE.value, is_assumed=True)
     return msgspec.structs.replace(course, end=assumed)
+
+
+def told_late(course: Course) -> Course:
+    """With one more fact that came after it was closed."""
+    return msgspec.structs.replace(course, late=course.late + 1)
 
 
 def settled(course: Course) -> Course:

@@ -28,6 +28,7 @@ class TransactionState(StrEnum):
     """It ended, and for 30 days nobody bound its station or knew its driver: no session."""
 
 
+CLOSED_FOR_GOOD = (TransactionState.CLOSED, TransactionState.REFUSED, TransactionState.GIVEN_UP)
 UNFINISHED = (TransactionState.NEW, TransactionState.OPEN, TransactionState.ENDING, TransactionState.ORPHAN)
 UNPLACED = "Unplaced: its station's connector is not bound, or its driver is not known"
 

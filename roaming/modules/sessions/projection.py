@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -23,9 +24,9 @@ from contracts.messages import (
 )
 from contracts.topics import EVENTS, METER
 from roaming.model.session import Session
-from roaming.modules.sessions import repository
+from roaming.modules.sessions import late, repository
 from roaming.modules.sessions.applying import Applied
-from roaming.modules.sessions.model import UNPLACED, TransactionState, is_same_trouble, next_try, trouble_of
+from roaming.modules.sessions.model import UNFINISHED, UNPLACED, TransactionState, is_same_trouble, next_try, trouble_of
 from roaming.modules.sessions.opening import (
     Setting,
     find_setting,
@@ -79,6 +80,7 @@ class Sessions:
         for received in batch:
             applied.apply(received)
         await repository.add_readings(work.connection, applied.readings())
+        await late.keep(work.connection, applied.late(), now=work.now)
         touched = [_judged(entry) for entry in applied.touched()]
         due = [entry for entry in touched if self._is_due(work, entry)]
         projected = {
@@ -90,7 +92,7 @@ class Sessions:
 
     def _is_due(self, work: Work, entry: Transaction) -> bool:
         """Whether its session is opened or told anew now."""
-        if not is_billable(entry.course):
+        if entry.state not in UNFINISHED or not is_billable(entry.course):
             return False
         wait = timedelta(seconds=self._services.session_push_interval)
         return entry.pushed_at is None or work.now - entry.pushed_at >= wait
@@ -277,5 +279,5 @@ def projections(services: Services) -> Sequence[Projection]:
 
 
 def tasks(services: Services) -> Sequence[Callable[[], Awaitable[None]]]:
-    """Closing after the grace."""
-    return (Sessions(services).run,)
+    """Closing after the grace, and forgetting what came too late long ago."""
+    return (Sessions(services).run, partial(late.run, services))

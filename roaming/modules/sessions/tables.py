@@ -66,6 +66,27 @@ class ReadingRow(SQLModel, table=True):
     power_w: str | None = None
 
 
+class LateFactRow(SQLModel, table=True):
+    """What a station told of a charge that was closed already: it changes nothing any more, and is kept."""
+
+    __tablename__ = "late_facts"
+    __table_args__ = (Index("late_facts_of_charge", "network", "station_id", "transaction_id"),)
+
+    message_id: str = Field(primary_key=True)
+    network: str
+    station_id: str
+    transaction_id: str
+    received_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+    kind: str
+    """The message's type."""
+    is_unbilled: bool
+    """It says that more was charged than the CDR says, or something else."""
+    register_wh: str | None = None
+    """The highest it names."""
+    document: str = Field(sa_column=Column(Text, nullable=False))
+    """The message as JSON."""
+
+
 class SnapshotRow(SQLModel, table=True):
     """An object as it was when a session began: its tariff and its place, so that the CDR says what held then."""
 

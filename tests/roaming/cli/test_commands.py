@@ -103,3 +103,9 @@ def test_without_a_hub_the_next_step_is_said(tmp_path: Path, monkeypatch: pytest
     assert result.exit_code == 1
     assert "roaming start" in result.stderr
     assert not list(tmp_path.iterdir()), "looking must not make a database"
+
+
+async def test_what_came_late_is_listed(hub: HubInProcess) -> None:
+    shown = await roaming("session", "late")
+    assert shown.exit_code == 0, shown.output
+    assert "nothing came late" in shown.output

@@ -1,0 +1,170 @@
+"""What a station tells of a charge that is closed: nothing of it changes the session or its CDR any more, and nothing
+is lost (decision 0096). Knows nothing of prices."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+import structlog
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.messages import MeterValuesTaken, TransactionEnded
+from roaming.modules.sessions import course as courses
+from roaming.modules.sessions.course import Course
+from roaming.modules.sessions.model import TransactionState
+from roaming.modules.sessions.repository import Transaction, TransactionKey
+from roaming.modules.sessions.tables import LateFactRow
+from roaming.ocpi.module import Services
+from roaming.store.bulk import insert_new
+from roaming.store.columns import storable_text, text_to_time
+from roaming.store.consume import Received
+from roaming.store.errors import StoreUnavailable
+from roaming.store.reader import Reader
+
+LATE_FACTS = LateFactRow.__table__  # type: ignore[attr-defined]
+MAX_LATE = 1_000
+"""Kept of one charge: a station may go on for ever. The course counts them all."""
+UNBILLED_WH = Decimal(100)
+"""What a meter counts above the end of its charge and is not worth a new invoice."""
+SHOWN_FOR = timedelta(days=30)
+PRUNED_AT_ONCE = 1_000
+PRUNE_PAUSE = 0.1
+PRUNE_EVERY = 3600.0
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LateFact:
+    """One of them."""
+
+    message_id: str
+    key: TransactionKey
+    kind: str
+    is_unbilled: bool
+    register_wh: Decimal | None
+    document: str
+
+
+def late_fact(entry: Transaction, received: Received) -> LateFact | None:
+    """What is kept of a fact about a closed charge; ``None`` when it says what is known."""
+    message = received.message
+    match message:
+        case TransactionEnded():
+            if not _says_more(entry.course, message):
+                return None
+            register: Decimal | None = message.register_wh
+            is_unbilled = True
+        case MeterValuesTaken():
+            register = max((wh for _, wh, _ in courses.readings_of(message)), default=None)
+            end = entry.course.end
+            is_unbilled = register is not None and end is not None and register >= end.register_wh + UNBILLED_WH
+        case _:
+            return None
+    return LateFact(
+        message_id=received.envelope.id,
+        key=entry.key,
+        kind=received.envelope.type,
+        is_unbilled=is_unbilled and entry.state == TransactionState.CLOSED and bool(entry.session_key),
+        register_wh=register,
+        document=storable_text(msgspec.json.encode(message).decode()),
+    )
+
+
+def _says_more(course: Course, message: TransactionEnded) -> bool:
+    """A station's own end of a charge that the hub closed without it."""
+    end = course.end
+    return end is not None and end.is_assumed and (message.register_wh, message.ended_at) != (end.register_wh, end.at)
+
+
+async def keep(connection: AsyncConnection, facts: Sequence[LateFact], *, now: datetime) -> None:
+    """Stores them; one that is there already stays."""
+    rows = [
+        {
+            "message_id": fact.message_id,
+            "network": fact.key[0],
+            "station_id": fact.key[1],
+            "transaction_id": fact.key[2],
+            "received_at": now,
+            "kind": fact.kind,
+            "is_unbilled": fact.is_unbilled,
+            "register_wh": None if fact.register_wh is None else str(fact.register_wh),
+            "document": fact.document,
+        }
+        for fact in facts
+    ]
+    if rows:
+        await insert_new(connection, LATE_FACTS, rows, key=("message_id",))
+
+
+async def count_unbilled(reader: Reader, *, now: datetime) -> int:
+    """Charges of which more was told after they were closed than their CDR says, in the last ``SHOWN_FOR``."""
+    rows = await reader.fetch(
+        "SELECT COUNT(*) FROM (SELECT DISTINCT network, station_id, transaction_id FROM late_facts"
+        " WHERE is_unbilled AND received_at > $1) AS unbilled",
+        now - SHOWN_FOR,
+    )
+    return int(rows[0][0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptFact:
+    """One of them as it is shown."""
+
+    session_key: str
+    """Empty where no session was made."""
+    key: TransactionKey
+    received_at: datetime
+    kind: str
+    is_unbilled: bool
+    register_wh: Decimal | None
+    billed_wh: Decimal | None
+    """The register at the end of what was billed."""
+
+
+async def find_late(reader: Reader, *, limit: int) -> list[KeptFact]:
+    """The newest ``limit`` of them. Committed data only."""
+    rows = await reader.fetch(
+        "SELECT t.session_key, t.network, t.station_id, t.transaction_id, l.received_at, l.kind, l.is_unbilled,"
+        " l.register_wh, t.document FROM late_facts l JOIN transactions t ON t.network = l.network"
+        " AND t.station_id = l.station_id AND t.transaction_id = l.transaction_id"
+        " ORDER BY l.received_at DESC, l.message_id LIMIT $1",
+        limit,
+    )
+    found: list[KeptFact] = []
+    for session_key, network, station_id, transaction_id, received_at, kind, is_unbilled, register_wh, document in rows:
+        end = msgspec.json.decode(document, type=Course).end
+        found.append(
+            KeptFact(
+                session_key=session_key,
+                key=(network, station_id, transaction_id),
+                received_at=text_to_time(received_at),
+                kind=kind,
+                is_unbilled=bool(is_unbilled),
+                register_wh=None if register_wh is None else Decimal(register_wh),
+                billed_wh=end.register_wh if end is not None and session_key else None,
+            )
+        )
+    return found
+
+
+async def prune(connection: AsyncConnection, *, before: datetime) -> int:
+    """Deletes some of those received before; returns how many, ``PRUNED_AT_ONCE`` when there may be more."""
+    old = select(LATE_FACTS.c.message_id).where(LATE_FACTS.c.received_at < before).limit(PRUNED_AT_ONCE)
+    return (await connection.execute(delete(LATE_FACTS).where(LATE_FACTS.c.message_id.in_(old)))).rowcount
+
+
+async def run(services: Services) -> None:
+    """Deletes what is older than ``late_facts_kept``, until cancelled."""
+    while True:
+        try:
+            async with services.database.work() as work:
+                pruned = await prune(work.connection, before=work.now - services.late_facts_kept)
+        except StoreUnavailable as error:
+            logger.warning("pruning_waits", reason=str(error))
+            pruned = 0
+        await asyncio.sleep(PRUNE_PAUSE if pruned == PRUNED_AT_ONCE else PRUNE_EVERY)
