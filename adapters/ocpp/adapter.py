@@ -70,6 +70,9 @@ class OcppSettings(BaseModel):
     )
     heartbeat_seconds: int = Field(300, ge=10, le=86400, description="Heartbeat interval given to stations.")
     pending_seconds: int = Field(30, ge=1, description="How soon a held station should ask again.")
+    status_seconds: float = Field(
+        30, ge=0, description="A station that tells no connector's status for so long is asked for it; 0: never."
+    )
     ping_seconds: float = Field(60, ge=0, description="Between WebSocket pings to a silent station; 0: none.")
     call_seconds: float = Field(30, gt=0, description="How long a station may take to answer a command.")
     settle_seconds: float = Field(
@@ -195,6 +198,7 @@ def _watch(settings: OcppSettings) -> Watch:
         max_strangers=settings.max_strangers,
         first_frame_seconds=settings.first_frame_seconds,
         ping_seconds=settings.ping_seconds,
+        status_seconds=settings.status_seconds,
         # Three heartbeats at the longest interval given out, or three pings.
         silent_seconds=max(3.6 * settings.heartbeat_seconds, 3 * settings.ping_seconds),
     )

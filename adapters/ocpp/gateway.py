@@ -39,6 +39,8 @@ class Watch:
     stuck_seconds: float = 20
     """A station that does not read for so long is dropped."""
     sweep_seconds: float = 5
+    status_seconds: float = 30
+    """A station that has said nothing of its connectors so long after it came is asked, once; 0: never."""
     lost_after_seconds: float = 60
     """After a restart: a station that was connected before and has not come back is told as gone."""
     drain_seconds: float = 15
@@ -49,6 +51,9 @@ class Greeter(Protocol):
 
     async def admitted(self, station: Station) -> None:
         """Makes it introduce itself again. Never raises."""
+
+    async def ask_status(self, station: Station) -> None:
+        """Makes it tell how its connectors are: not all do when they come back. Never raises."""
 
 
 @dataclass(kw_only=True)
@@ -111,7 +116,10 @@ class Gateway:
         """See ``transport.Handle``."""
         station = await self._take_in(socket, admission)
         if station is None:
-            await socket.close(TRY_LATER, "try again later")
+            if self._is_unproven(admission):
+                await socket.close(POLICY, "the password has changed")
+            else:
+                await socket.close(TRY_LATER, "try again later")
             return
         self._running.add(station)
         reason = "the adapter failed"
@@ -169,7 +177,7 @@ class Gateway:
             epoch = await self.ports.connections.claim(admission.station_id)
             # An account that changed since the handshake told nobody: this station was not among ours yet
             is_admitted = self.doorkeeper.is_admitted(admission)
-            if admission.is_admitted and not is_admitted:
+            if not is_admitted and (admission.is_admitted or self._is_unproven(admission)):
                 return None
             self.presence.came(admission.station_id, epoch)
         except Exception as error:
@@ -198,6 +206,11 @@ class Gateway:
             return None
         logger.info("station connected", station_id=station.id, epoch=epoch, is_admitted=station.is_admitted)
         return station
+
+    def _is_unproven(self, admission: Admission) -> bool:
+        """Whether it gave no password, or another one than that of an account which is admitted."""
+        account = self.ports.accounts.find(admission.station_id)
+        return account is not None and account.is_admitted and not self.doorkeeper.is_admitted(admission)
 
     async def _see_off(self, station: Station, reason: str) -> None:
         if self._stations.get(station.id) is station:
@@ -268,6 +281,7 @@ class Gateway:
         epoch = await self.ports.connections.claim(station.id)
         if self._stations.get(station.id) is not station:
             return
+        station.is_status_asked = True  # by the greeter
         earlier, station.epoch = station.epoch, epoch
         station.is_admitted = True
         if not await self._tell(station, self._connected(station), "connected"):
@@ -308,9 +322,19 @@ class Gateway:
         if silence > longest:
             station.abort("silent")
             return
+        if self._owes_status(station, now):
+            station.is_status_asked = True
+            assert self.greeter is not None
+            self._spawn(self.greeter.ask_status(station))
         is_due = watch.ping_seconds and silence > min(watch.ping_seconds, watch.first_frame_seconds / 3)
         if is_due and now - live.pinged > watch.ping_seconds / 2 and live.sending_since is None:
             self._spawn(self._ping(station))
+
+    def _owes_status(self, station: Station, now: float) -> bool:
+        if station.statuses or station.is_status_asked or not station.is_admitted or self.greeter is None:
+            return False
+        longest = self.watch.status_seconds
+        return bool(longest) and now - station.live.opened > longest and station.live.has_spoken
 
     async def _ping(self, station: Station) -> None:
         try:

@@ -103,6 +103,8 @@ class Station:
     is_admitted: bool
     statuses: dict[int, ConnectorStatus] = field(default_factory=dict)
     """The last word of each connector on this connection."""
+    is_status_asked: bool = False
+    """Whether it was asked for them."""
     memory: Any = None
     """What the protocol version keeps per connection."""
     deviations: Counter[str] = field(default_factory=Counter)

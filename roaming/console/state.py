@@ -9,7 +9,8 @@ from typing import Any
 from roaming.ocpi.module import Services
 
 _STATIONS = (
-    "SELECT s.station_id, s.is_admitted, s.is_connected, s.vendor, s.model, c.connector_id, c.status, b.evse_uid,"
+    "SELECT s.station_id, s.is_admitted, s.is_connected, s.vendor, s.model, c.connector_id,"
+    " CASE WHEN c.is_away THEN 'UNKNOWN' ELSE c.status END, b.evse_uid,"
     " b.location_id FROM stations s"
     " LEFT JOIN bindings b ON b.network = s.network AND b.station_id = s.station_id"
     " LEFT JOIN connectors c ON c.network = s.network AND c.station_id = s.station_id"

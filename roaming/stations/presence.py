@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages import (
@@ -175,12 +174,3 @@ PROJECTION = Projection(
     messages=(StationConnected, StationDisconnected, StationBooted, StationFaultReported, StationMessageRejected),
     handle=handle,
 )
-
-
-async def away_since(connection: AsyncConnection, before: datetime) -> list[tuple[str, str]]:
-    """Stations (network, station_id) that disconnected before ``before`` and did not come back."""
-    columns = STATIONS.c
-    statement = select(columns.network, columns.station_id).where(
-        columns.is_connected.is_(False), columns.disconnected_at < before
-    )
-    return [(row[0], row[1]) for row in await connection.execute(statement)]

@@ -47,7 +47,10 @@ class ConnectorRow(SQLModel, table=True):
     station_id: str = Field(primary_key=True)
     connector_id: int = Field(primary_key=True)
     status: str
+    """Its own last word."""
     at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    is_away: bool = Field(default=False, sa_column=Column(Boolean, nullable=False))
+    """Its station has been away for longer than the grace: whatever it said last, nobody knows."""
 
 
 class BindingRow(SQLModel, table=True):

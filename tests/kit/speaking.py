@@ -10,8 +10,8 @@ from contracts.vocabulary import WhitelistPolicy
 _numbers = itertools.count(1)
 
 
-def envelope_of(message: Message, *, subject: str = "x", id: str | None = None) -> Envelope:
-    """From the service, with an id of its own unless one is given."""
+def envelope_of(message: Message, *, subject: str = "x", id: str | None = None, at: datetime | None = None) -> Envelope:
+    """From the service, with an id of its own unless one is given, of what happened just now or ``at``."""
     number = next(_numbers)
     now = datetime.now(UTC)
     return wrap(
@@ -19,7 +19,7 @@ def envelope_of(message: Message, *, subject: str = "x", id: str | None = None) 
         id=id or f"message-{number}",
         subject=subject,
         sequence=number,
-        occurred_at=now,
+        occurred_at=at or now,
         recorded_at=now,
         correlation_id=f"story-{number}",
         source="service",

@@ -1,4 +1,5 @@
-"""What is asked of an OCPP 1.6 station that has just been admitted: to boot again and to tell its connectors."""
+"""What is asked of an OCPP 1.6 station without anybody's command: to boot again once it is admitted, and to tell how
+its connectors are."""
 
 from typing import Final
 
@@ -18,8 +19,15 @@ class Greeting:
 
     async def admitted(self, station: Station) -> None:
         """See ``Greeter``."""
+        await self._trigger(station, "BootNotification", "StatusNotification")
+
+    async def ask_status(self, station: Station) -> None:
+        """See ``Greeter``. Without a connector it is meant for all of them."""
+        await self._trigger(station, "StatusNotification")
+
+    async def _trigger(self, station: Station, *messages: str) -> None:
         await station.wait_until_ready()
-        for requested in ("BootNotification", "StatusNotification"):
+        for requested in messages:
             try:
                 await station.call("TriggerMessage", {"requestedMessage": requested}, seconds=SECONDS)
             except (CallTimeout, SocketClosed) as error:

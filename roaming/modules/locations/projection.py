@@ -1,7 +1,7 @@
 """Connector states of stations become statuses of EVSEs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 
 import structlog
@@ -13,8 +13,7 @@ from roaming.modules.locations import service
 from roaming.modules.locations.service import EvseChange
 from roaming.ocpi.module import Services
 from roaming.stations.bindings import Binding, bindings_of_stations
-from roaming.stations.connectors import Report, evse_status, record, statuses_of
-from roaming.stations.presence import away_since
+from roaming.stations.connectors import Report, evse_status, mark_away, mark_back, record, statuses_of
 from roaming.store.consume import Projection, Received
 from roaming.store.database import Work
 from roaming.store.errors import StoreUnavailable
@@ -47,7 +46,12 @@ async def handle(work: Work, batch: Sequence[Received]) -> None:
 async def apply(work: Work, reports: Sequence[Report], correlation: dict[tuple[str, str], str]) -> None:
     """Records reports and changes the EVSEs of the stations they come from."""
     written = await record(work.connection, reports)
-    stations = sorted({(network, station_id) for network, station_id, _ in written})
+    await _change_evses(work, {(network, station_id) for network, station_id, _ in written}, correlation)
+
+
+async def _change_evses(work: Work, changed: set[tuple[str, str]], correlation: Mapping[tuple[str, str], str]) -> None:
+    """Gives the EVSEs of these stations the status that follows from their connectors."""
+    stations = sorted(changed)
     bindings = await bindings_of_stations(work.connection, stations)
     if not bindings:
         return
@@ -82,31 +86,24 @@ def projections(_services: Services) -> Sequence[Projection]:
 
 
 def tasks(services: Services) -> Sequence[Callable[[], Awaitable[None]]]:
-    """What nobody has heard of for a while is UNKNOWN."""
+    """What nobody has heard of for a while is UNKNOWN, until its station is back."""
 
     async def watch() -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             try:
-                await mark_unknown(services)
+                await look(services)
             except StoreUnavailable as error:
                 logger.warning("offline_watch_waits", reason=str(error))
 
     return (watch,)
 
 
-async def mark_unknown(services: Services) -> None:
-    """Makes the EVSEs of stations UNKNOWN that have been away for longer than the grace."""
+async def look(services: Services) -> None:
+    """Makes the EVSEs of stations UNKNOWN that have been away for longer than the grace, and what they were before when
+    their station is back."""
     before = services.clock.now() - timedelta(seconds=services.offline_grace)
     async with services.database.work() as work:
-        stations = await away_since(work.connection, before)
-        statuses = await statuses_of(work.connection, stations)
-        reports = [
-            Report(
-                network=network, station_id=station, connector_id=connector, status=ConnectorStatus.UNKNOWN, at=work.now
-            )
-            for (network, station, connector), status in statuses.items()
-            if status != ConnectorStatus.UNKNOWN and connector > 0
-        ]
-        if reports:
-            await apply(work, reports, {})
+        changed = await mark_back(work.connection) | await mark_away(work.connection, before=before)
+        if changed:
+            await _change_evses(work, changed, {})

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from adapters.ocpp.v16.greeting import Greeting
 from contracts.messages import (
     ConnectorStatusChanged,
     StationBooted,
@@ -123,6 +124,20 @@ async def test_a_stranger_waits_and_is_admitted_where_it_stands(hub: Hub) -> Non
     assert hub.facts.of(ConnectorStatusChanged)
     assert (await station.call("StartTransaction", start))["idTagInfo"]["status"] == "Accepted"
     assert len(hub.facts.of(TransactionStarted)) == 1
+
+
+async def test_a_station_is_asked_how_all_its_connectors_are(hub: Hub) -> None:
+    station = await hub.station()
+    station.commands["TriggerMessage"] = lambda _: {"status": "Accepted"}
+    await Greeting().ask_status(hub.inside())
+    assert station.got == [("TriggerMessage", {"requestedMessage": "StatusNotification"})]
+
+
+async def test_a_station_that_cannot_be_asked_stays(hub: Hub) -> None:
+    station = await hub.station()
+    station.commands["TriggerMessage"] = lambda _: {"status": "NotImplemented"}
+    await Greeting().ask_status(hub.inside())
+    await station.status(1, "Available")
 
 
 async def test_a_stranger_admitted_with_another_password_is_sent_away(hub: Hub) -> None:

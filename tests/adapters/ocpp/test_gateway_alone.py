@@ -13,6 +13,7 @@ from adapters.ocpp.state import open_state
 from adapters.ocpp.station import Pace, Refused, Request, Station
 from adapters.ocpp.transport import Admission
 from contracts.messages import StationConnected, StationDisconnected
+from contracts.vocabulary import ConnectorStatus
 from tests.adapters.ocpp.fake_socket import FakeSocket
 from tests.kit.stations import FakePorts
 from tests.kit.wait import until
@@ -25,10 +26,24 @@ async def answer(station: Station, request: Request) -> dict[str, Any] | Refused
     return {}
 
 
+class Greeter:
+    """Notes who was asked how its connectors are."""
+
+    def __init__(self) -> None:
+        self.asked: list[Station] = []
+
+    async def admitted(self, station: Station) -> None:
+        return
+
+    async def ask_status(self, station: Station) -> None:
+        self.asked.append(station)
+
+
 class Room:
     def __init__(self) -> None:
         self.fakes = FakePorts()
         self.state = open_state(None)
+        self.greeter = Greeter()
         self.gateway = self._gateway(Watch())
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -74,6 +89,7 @@ class Room:
             presence=Presence(self.state),
             pace=Pace(settle_seconds=0, drain_seconds=0.5),
             watch=watch,
+            greeter=self.greeter,
         )
 
 
@@ -116,6 +132,25 @@ async def test_a_station_that_used_to_answer_pings_is_dropped_sooner(room: Room)
     await until(lambda: socket.was_aborted, seconds=2)
 
 
+async def test_a_station_that_tells_no_status_is_asked_once(room: Room) -> None:
+    room.open(status_seconds=0.1)
+    sockets = {name: FakeSocket() for name in ("SILENT", "TOLD", "STRANGER", "MUTE")}
+    for name, socket in sockets.items():
+        room.enter(socket, station_id=name, is_admitted=name != "STRANGER")
+    await until(lambda: len(room.gateway.stations()) == 4)
+    told = room.gateway.find("TOLD")
+    assert told is not None
+    told.statuses[1] = ConnectorStatus.AVAILABLE
+    for name in ("SILENT", "TOLD", "STRANGER"):
+        sockets[name].hear(HEARTBEAT)
+    await until(lambda: room.greeter.asked)
+    late = FakeSocket()
+    room.enter(late, station_id="LATE")
+    late.hear(HEARTBEAT)
+    await until(lambda: len(room.greeter.asked) == 2)
+    assert [station.id for station in room.greeter.asked] == ["SILENT", "LATE"]
+
+
 async def test_pings_can_be_off(room: Room) -> None:
     room.open(silent_seconds=0.3, ping_seconds=0)
     socket = FakeSocket()
@@ -143,7 +178,7 @@ async def test_a_stranger_never_takes_the_place_of_a_station(room: Room) -> None
     room.enter(station)
     await until(lambda: room.gateway.find("CS-1"))
     await room.enter(stranger, is_admitted=False)
-    assert stranger.close_code == 1013
+    assert stranger.close_code == 1008
     assert station.close_code is None
     assert len(room.fakes.facts.of(StationConnected)) == 1
 
@@ -158,6 +193,17 @@ async def test_a_stranger_whose_account_came_during_its_handshake_is_one_of_ours
     station = room.gateway.find("CS-1")
     assert station is not None
     assert station.is_admitted
+
+
+@pytest.mark.parametrize("has_password", [True, False])
+async def test_a_stranger_whose_account_came_with_another_password_is_sent_away(room: Room, has_password: bool) -> None:
+    room.open()
+    room.fakes.accounts.change("CS-1", password="another")
+    socket = FakeSocket()
+    await room.arrive(socket, is_admitted=False, has_password=has_password)
+    assert socket.close_code == 1008
+    assert room.gateway.find("CS-1") is None
+    assert room.fakes.facts.of(StationConnected) == []
 
 
 async def test_a_station_that_was_shut_out_during_its_handshake_is_sent_away(room: Room) -> None:
