@@ -260,6 +260,14 @@ for kind, sub in (
     sub.command("list", help=f"List {kind}s, newest first.")(_list(kind))
 
 
+@session_app.command("retry")
+def session_retry(as_json: Json = False) -> None:
+    """Try the charges again that were given up because nobody bound their station or knew their driver for 30 days."""
+    from roaming.cli.showing import retry_given_up
+
+    show(run(retry_given_up()), as_json=as_json)
+
+
 @session_app.command("late")
 def session_late(limit: Limit = 50, as_json: Json = False, as_csv: Csv = False) -> None:
     """List what stations told of charges that were closed already, newest first: it is in no CDR."""

@@ -108,12 +108,12 @@ def _held(held: HeldCharges) -> list[Finding]:
     """Charges that are not billed as things stand, with the first reason."""
     mend = "correct the location or the station's clock; each is tried again by itself"
     bind = "roaming station bind, or have the driver's eMSP send the token; each is tried again by itself"
-    lost = "bill them by hand, and bind stations with roaming station bind"
+    lost = "roaming station bind, then roaming session retry"
     found = []
     for name, number, reason, fix in (
         ("charges that cannot be priced", held.unpriced, held.unpriced_reason, mend),
         ("charges that cannot be closed", held.unclosed, held.unclosed_reason, mend),
-        ("charges without a place or a driver", held.unplaced, "", bind),
+        ("charges without a place or a driver", held.unplaced, held.unplaced_reason, bind),
         ("charges whose end is missing", held.silent, "", "look at their stations: nothing was heard for a day"),
         ("charges whose start is missing", held.without_start, "", "bill them by hand: see the journal of the station"),
         ("charges given up", held.given_up, "", lost),

@@ -17,6 +17,7 @@ from roaming.model.tariff import Tariff
 from roaming.model.token import Token
 from roaming.modules.cdrs.crediting import NotCreditable, credit
 from roaming.modules.sessions.late import find_late
+from roaming.modules.sessions.repository import take_up_again
 from roaming.rating import explain, rate
 from roaming.store.database import Database
 from roaming.store.documents import object_key, read_object
@@ -126,6 +127,12 @@ async def list_objects(kind: str, *, party: str, partner: str | None, limit: int
         }
         for row in rows
     ]
+
+
+async def retry_given_up() -> dict[str, Any]:
+    """Has the worker try again what was given up."""
+    async with services_of_now() as services, services.database.work() as work:
+        return {"charges to be tried again": await take_up_again(work.connection, now=work.now)}
 
 
 async def list_late(*, limit: int) -> list[dict[str, Any]]:

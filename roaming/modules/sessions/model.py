@@ -30,7 +30,8 @@ class TransactionState(StrEnum):
 
 CLOSED_FOR_GOOD = (TransactionState.CLOSED, TransactionState.REFUSED, TransactionState.GIVEN_UP)
 UNFINISHED = (TransactionState.NEW, TransactionState.OPEN, TransactionState.ENDING, TransactionState.ORPHAN)
-UNPLACED = "Unplaced: its station's connector is not bound, or its driver is not known"
+UNPLACED = "Unplaced"
+"""Kind of trouble (the text before the colon): the station's connector is not bound, or the driver is not known."""
 
 
 def trouble_of(error: Exception) -> str:
@@ -43,7 +44,7 @@ def is_same_trouble(one: str, other: str) -> bool:
     return one.partition(":")[0] == other.partition(":")[0]
 
 
-def next_try(held_since: datetime, now: datetime) -> datetime:
+def next_try(held_since: datetime, now: datetime, *, longest: timedelta = LONGEST_PAUSE) -> datetime:
     """When to try again what has failed since ``held_since``: each pause is as long as all before it, from
-    ``SHORTEST_PAUSE`` to ``LONGEST_PAUSE``."""
-    return now + min(max(now - held_since, SHORTEST_PAUSE), LONGEST_PAUSE)
+    ``SHORTEST_PAUSE`` to ``longest``."""
+    return now + min(max(now - held_since, SHORTEST_PAUSE), longest)

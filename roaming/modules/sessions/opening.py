@@ -1,5 +1,6 @@
 """From a transaction to its Session: who charges, where, at which price. Reads other modules' objects, never tables."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +17,8 @@ from roaming.model.time import next_update
 from roaming.model.token import CdrToken
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.course import Course, priced, settled, with_readings
-from roaming.modules.sessions.repository import Kept, Transaction
+from roaming.modules.sessions.model import UNPLACED
+from roaming.modules.sessions.repository import Kept, Transaction, TransactionKey
 from roaming.partners.drivers import driver_who_charges, find_driver
 from roaming.stations.bindings import Binding, bindings_of_stations
 from roaming.store.documents import object_key, read_object
@@ -59,22 +61,38 @@ def settled_by_readings(transaction: Transaction) -> Course:
     return msgspec.structs.replace(course, readings=transaction.course.readings)
 
 
-async def find_setting(connection: AsyncConnection, transaction: Transaction) -> Setting | None:
-    """Driver, place and tariff of a transaction; ``None`` while its driver or its binding is unknown."""
+class Unplaced(LookupError):
+    """A charge's connector is not bound, or its driver is not known. The text says which, for people to read."""
+
+
+async def unbound(connection: AsyncConnection, transactions: Sequence[Transaction]) -> dict[TransactionKey, str]:
+    """Of these transactions, with a start, those whose connector is not bound, each with that in words."""
+    bindings = await bindings_of_stations(connection, sorted({entry.key[:2] for entry in transactions}))
+    found: dict[TransactionKey, str] = {}
+    for entry in transactions:
+        start = entry.course.start
+        assert start is not None
+        if (entry.key[0], entry.key[1], start.connector_id) not in bindings:
+            found[entry.key] = f"{UNPLACED}: connector {start.connector_id} of station {entry.key[1]} is not bound"
+    return found
+
+
+async def find_setting(connection: AsyncConnection, transaction: Transaction) -> Setting:
+    """Driver, place and tariff of a transaction. Raises ``Unplaced``."""
     start = transaction.course.start
     assert start is not None
     network, station_id, _ = transaction.key
     bindings = await bindings_of_stations(connection, [(network, station_id)])
     binding = bindings.get((network, station_id, start.connector_id))
     if binding is None:
-        return None
+        raise Unplaced((await unbound(connection, [transaction]))[transaction.key])
     if start.owner is not None:
         # Whoever let this driver charge, and nobody else with the same uid
         driver = await driver_who_charges(connection, start.token_uid, start.owner)
     else:
         driver = await find_driver(connection, start.token_uid, cpo=binding.party)
     if driver is None:
-        return None
+        raise Unplaced(f"{UNPLACED}: no eMSP has told of the token of a charge at station {station_id}")
     location = await read_object(connection, "locations", object_key(binding.party, binding.location_id), Location)
     tariff = await _tariff(connection, binding, location, start.at)
     time_zone = location.time_zone if location is not None else "UTC"

@@ -29,6 +29,7 @@ from roaming.modules.sessions.applying import Applied
 from roaming.modules.sessions.model import UNFINISHED, UNPLACED, TransactionState, is_same_trouble, next_try, trouble_of
 from roaming.modules.sessions.opening import (
     Setting,
+    Unplaced,
     find_setting,
     freeze,
     frozen_setting,
@@ -36,6 +37,7 @@ from roaming.modules.sessions.opening import (
     make_session,
     owner_of,
     settled_by_readings,
+    unbound,
 )
 from roaming.modules.sessions.repository import Transaction, TransactionKey
 from roaming.modules.sessions.service import outgoing_of
@@ -49,11 +51,12 @@ from roaming.store.errors import StoreUnavailable
 logger = structlog.get_logger(__name__)
 
 CLOSE_EVERY = 0.25
-UNPLACED_AGAIN = timedelta(seconds=30)
+UNPLACED_PAUSE = timedelta(minutes=10)
+"""The longest between two looks for its place: whoever binds a station wants to see what comes of it."""
 UNPLACED_KEPT = timedelta(days=30)
 """A charge whose station nobody has bound, or whose driver nobody knows, waits this long for somebody who does."""
 _DUE = (
-    "SELECT network, station_id, transaction_id FROM transactions"
+    "SELECT network, station_id, transaction_id, trouble FROM transactions"
     " WHERE state = 'ENDING' AND close_at <= $1 ORDER BY close_at LIMIT 100"
 )
 
@@ -108,9 +111,10 @@ class Sessions:
     async def _open(self, work: Work, entry: Transaction) -> Transaction:
         """Opens the session once its place and driver are known. Raises ``CannotBePriced``, nothing being written."""
         course = entry.course
-        setting = await find_setting(work.connection, entry)
-        if setting is None:
-            return _in_trouble(entry, UNPLACED)
+        try:
+            setting = await find_setting(work.connection, entry)
+        except Unplaced as error:
+            return _in_trouble(entry, str(error))
         session = _priced(entry, setting, None, is_closed=False, now=work.now)
         key = repository.key_of(owner_of(session), session.id)
         await repository.save(work.connection, None, session, source="", now=work.now)
@@ -155,8 +159,12 @@ class Sessions:
         """Closes the transactions whose grace is over; returns how many."""
         database = self._services.database
         rows = await database.reader.fetch(_DUE, self._services.clock.now())
+        waiting = [(row[0], row[1], row[2]) for row in rows if is_same_trouble(row[3], UNPLACED)]
+        put_off = await self._put_off_unbound(waiting) if waiting else set()
         for row in rows:
             key = (row[0], row[1], row[2])
+            if key in put_off:
+                continue
             try:
                 async with database.work() as work:
                     await self._close_held(work, key)
@@ -165,6 +173,17 @@ class Sessions:
             except Exception as error:
                 await self._put_off(key, error)
         return len(rows)
+
+    async def _put_off_unbound(self, keys: Sequence[TransactionKey]) -> set[TransactionKey]:
+        """Those of the charges without a place that still have none, all looked up at once: thousands of them must not
+        hold up the others."""
+        async with self._services.database.work() as work:
+            entries = (await repository.load_transactions(work.connection, keys)).values()
+            waiting = [entry for entry in entries if _is_due_to_close(entry, work.now)]
+            nowhere = await unbound(work.connection, waiting)
+            still = [replace(entry, trouble=nowhere[entry.key]) for entry in waiting if entry.key in nowhere]
+            await repository.save_transactions(work.connection, [_wait_for_place(entry, work.now) for entry in still])
+        return {entry.key for entry in still}
 
     async def _put_off(self, key: TransactionKey, error: Exception) -> None:
         """Keeps why a transaction could not be closed, and tries again later: what stands in the way can be mended."""
@@ -181,7 +200,7 @@ class Sessions:
 
     async def _close_held(self, work: Work, key: TransactionKey) -> None:
         entry = (await repository.load_transactions(work.connection, [key]))[key]
-        if entry.state == TransactionState.ENDING and entry.close_at is not None and entry.close_at <= work.now:
+        if _is_due_to_close(entry, work.now):
             (entry,) = await repository.with_readings(work.connection, [entry])
             await repository.save_transactions(work.connection, [await self._close(work, entry)])
 
@@ -193,7 +212,7 @@ class Sessions:
         if not entry.session_key:
             entry = await self._open(work, entry)
         if not entry.session_key:
-            return self._wait_for_place(work, entry)
+            return _wait_for_place(entry, work.now)
         kept = await repository.load(work.connection, entry.session_key, for_update=True)
         if kept is None:
             raise LookupError(f"session {entry.session_key} is missing")
@@ -215,14 +234,6 @@ class Sessions:
         await tell(work, [outgoing_of(session, entry.session_key, entry.course.correlation_id)])
         return replace(entry, state=TransactionState.CLOSED, pushed_at=work.now, trouble="", held_since=None)
 
-    def _wait_for_place(self, work: Work, entry: Transaction) -> Transaction:
-        """Its station or its driver is not known yet: whoever binds it in time loses nothing."""
-        since = entry.held_since or work.now
-        if work.now - since > UNPLACED_KEPT:
-            logger.error("transaction_given_up", station=entry.key[1], transaction=entry.key[2], reason=entry.trouble)
-            return replace(entry, state=TransactionState.GIVEN_UP, close_at=None)
-        return replace(entry, held_since=since, close_at=work.now + UNPLACED_AGAIN)
-
     async def run(self) -> None:
         """Closes what is due until cancelled."""
         while True:
@@ -231,6 +242,19 @@ class Sessions:
                 await self.close_due()
             except StoreUnavailable as error:
                 logger.warning("closing_waits", reason=str(error))
+
+
+def _is_due_to_close(entry: Transaction, now: datetime) -> bool:
+    return entry.state == TransactionState.ENDING and entry.close_at is not None and entry.close_at <= now
+
+
+def _wait_for_place(entry: Transaction, now: datetime) -> Transaction:
+    """Its station or its driver is not known yet: whoever binds it in time loses nothing."""
+    since = entry.held_since or now
+    if now - since > UNPLACED_KEPT:
+        logger.error("transaction_given_up", station=entry.key[1], transaction=entry.key[2], reason=entry.trouble)
+        return replace(entry, state=TransactionState.GIVEN_UP, close_at=None)
+    return replace(entry, held_since=since, close_at=next_try(since, now, longest=UNPLACED_PAUSE))
 
 
 def _judged(entry: Transaction) -> Transaction:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.canonical import CanonicalObject, from_document, to_document
@@ -84,6 +84,7 @@ class HeldCharges:
     unclosed_reason: str = ""
     unplaced: int = 0
     """Going on or over, at a connector that nobody bound or of a driver whom nobody knows."""
+    unplaced_reason: str = ""
     without_start: int = 0
     """Over, and their start never came: nothing is billed."""
     silent: int = 0
@@ -278,6 +279,7 @@ async def find_held(reader: Reader, *, now: datetime) -> HeldCharges:
             held.given_up += int(count)
         elif is_same_trouble(trouble, UNPLACED):
             held.unplaced += int(count)
+            held.unplaced_reason = held.unplaced_reason or trouble
         elif state == TransactionState.OPEN:
             held.unpriced += int(count)
             held.unpriced_reason = held.unpriced_reason or trouble
@@ -285,6 +287,13 @@ async def find_held(reader: Reader, *, now: datetime) -> HeldCharges:
             held.unclosed += int(count)
             held.unclosed_reason = held.unclosed_reason or trouble
     return held
+
+
+async def take_up_again(connection: AsyncConnection, *, now: datetime) -> int:
+    """Tries those again that were given up, as if they had ended now; returns how many."""
+    given_up = TRANSACTIONS.c.state == TransactionState.GIVEN_UP.value
+    again = {"state": TransactionState.ENDING.value, "held_since": now, "close_at": now}
+    return (await connection.execute(update(TRANSACTIONS).where(given_up).values(**again))).rowcount
 
 
 async def keep_snapshot(connection: AsyncConnection, session_key: str, what: str, value: CanonicalObject) -> None:

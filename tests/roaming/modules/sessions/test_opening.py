@@ -10,7 +10,7 @@ from contracts.messages import TokenOwner
 from contracts.vocabulary import AuthorizationStatus
 from roaming.model.identifiers import PartyId
 from roaming.modules.sessions.course import Course, Start
-from roaming.modules.sessions.opening import find_setting
+from roaming.modules.sessions.opening import Unplaced, find_setting
 from roaming.modules.sessions.repository import Transaction
 from roaming.partners.drivers import Driver, remember
 from roaming.partners.registry import agree
@@ -86,5 +86,8 @@ async def test_the_session_is_whose_token_was_accepted(
         course=Course(start=start),
     )
     async with database.reading() as connection:
-        setting = await find_setting(connection, transaction)
-    assert (setting.token.contract_id if setting is not None else None) == contract_id
+        if contract_id is None:
+            with pytest.raises(Unplaced, match="no eMSP has told of the token"):
+                await find_setting(connection, transaction)
+        else:
+            assert (await find_setting(connection, transaction)).token.contract_id == contract_id

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
 from contracts.messages import ConnectorStatusChanged, MeterValuesTaken, TransactionEnded, TransactionStarted
@@ -16,7 +16,7 @@ from contracts.messages.metering import MeterSample, MeterValue
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus, ConnectorStatus, Measurand, StopReason
 from roaming.modules.sessions.model import LONGEST_PAUSE, SHORTEST_PAUSE, next_try
 from roaming.modules.sessions.projection import UNPLACED_KEPT, Sessions
-from roaming.modules.sessions.repository import TRANSACTIONS, find_held
+from roaming.modules.sessions.repository import TRANSACTIONS, find_held, take_up_again
 from roaming.store.consume import Received
 from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import RECEIVER, HubInProcess, hub_in_process
@@ -96,6 +96,15 @@ async def rows(hub: HubInProcess, station: str) -> list[Any]:
             station,
         )
     )
+
+
+async def pauses(hub: HubInProcess, station: str) -> list[float]:
+    """Minutes until its charges are looked at again."""
+    async with hub.services.database.reading() as connection:
+        of_station = select(TRANSACTIONS.c.close_at).where(TRANSACTIONS.c.station_id == station)
+        found = (await connection.execute(of_station)).scalars().all()
+    now = hub.services.clock.now()
+    return [(close_at - now).total_seconds() / 60 for close_at in found]
 
 
 async def change(hub: HubInProcess, **values: datetime) -> None:
@@ -194,6 +203,38 @@ async def test_a_charge_without_a_place_is_told_once_and_given_up_in_the_end(hub
     assert (await rows(hub, "NOWHERE"))[0][0] == "GIVEN_UP"
     held = await find_held(hub.services.database.reader, now=NOW)
     assert (held.unplaced, held.given_up) == (0, 1)
+
+
+async def test_charges_without_a_place_are_looked_at_ever_less_often(hub: HubInProcess) -> None:
+    for number in range(3):
+        await tell(hub, [started("NOWHERE", f"{number}", RECENTLY), ended("NOWHERE", f"{number}", NOW)])
+    await tell(hub, [started("GOOD", "1", RECENTLY), ended("GOOD", "1", NOW)])
+    sessions = Sessions(hub.services)
+    assert await sessions.close_due() == 4
+    assert (await rows(hub, "GOOD"))[0][0] == "CLOSED"
+    for waited, pause in ((timedelta(minutes=4), 4), (timedelta(days=9), 10)):
+        now = hub.services.clock.now()
+        await change(hub, close_at=now, held_since=now - waited)
+        await sessions.close_due()
+        held = await pauses(hub, "NOWHERE")
+        assert [round(minutes) for minutes in held] == [pause] * 3
+    found = await find_held(hub.services.database.reader, now=NOW)
+    assert (found.unplaced, found.unplaced_reason) == (3, "Unplaced: connector 1 of station NOWHERE is not bound")
+
+
+async def test_what_was_given_up_is_closed_after_all(hub: HubInProcess) -> None:
+    sessions = Sessions(hub.services)
+    await tell(hub, [started("LATER", "1", RECENTLY), ended("LATER", "1", NOW)])
+    await sessions.close_due()
+    await change(hub, close_at=NOW, held_since=NOW - UNPLACED_KEPT - timedelta(hours=1))
+    await sessions.close_due()
+    assert (await rows(hub, "LATER"))[0][0] == "GIVEN_UP"
+    await hub.host_location("AT-LATER")
+    await hub.host_station("LATER", "AT-LATER")
+    async with hub.services.database.work() as work:
+        assert await take_up_again(work.connection, now=work.now) == 1
+    await sessions.close_due()
+    assert (await rows(hub, "LATER"))[0][0] == "CLOSED"
 
 
 async def test_a_charge_without_a_place_is_closed_once_bound(hub: HubInProcess) -> None:
