@@ -34,7 +34,7 @@ async def take_result(request: OcpiRequest) -> OcpiResponse:
     is_done = False
     try:
         forwarder = Forwarder(services)
-        await forwarder.check_reachable(passage.partner)
+        await forwarder.reach.check(passage)
         answer = await forwarder.call(passage, callback.url, body, notes=notes)
         is_done = answer.outcome in (Outcome.DELIVERED, Outcome.REFUSED)
         return await forwarder.read(passage, callback.url, answer)
@@ -51,7 +51,7 @@ async def get(request: OcpiRequest) -> OcpiResponse:
         callback = await callbacks.find(services, id, Kind.RECORD, holder=request.partner.id)
     passage = _passage(request, callback)
     forwarder = Forwarder(services)
-    await forwarder.check_reachable(passage.partner)
+    await forwarder.reach.check(passage)
     return await forwarder.exchange(passage, callback.url, None)
 
 

@@ -12,8 +12,8 @@ from roaming.model.token import Token
 from roaming.ocpi.authorization import check_id
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.module import Clue, OcpiRequest, Route
+from roaming.partners.directory import HUB
 
-HUB = "HUB"
 _FIELD_OF = {"evse_uid": "uid", "token_uid": "uid"}
 """In the body; all others are ``id``."""
 

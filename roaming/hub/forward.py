@@ -4,7 +4,6 @@ A new request id, the same correlation id, the same parties in the headers, that
 they are between equal versions. (OCPI 2.2.1, transport_and_format 4.1.5 and 4.3; hub errors in status_codes)
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,42 +16,32 @@ from roaming.hub.answering import Answering, trouble_of
 from roaming.hub.callbacks import Kind
 from roaming.hub.checking import check_body, check_session, is_session_push, owner_of
 from roaming.hub.passage import Passage
+from roaming.hub.reach import Reach
 from roaming.hub.translating import NotInTheirVersion, Side, translate
 from roaming.ocpi.answers import Answer
 from roaming.ocpi.callbacks import check_response_url
 from roaming.ocpi.codec import EncodeError, dump_json, parse_json
-from roaming.ocpi.errors import ConnectionProblem, HubError, InvalidParameters, UnknownToken
+from roaming.ocpi.errors import HubError, InvalidParameters, UnknownToken
 from roaming.ocpi.module import Clue, OcpiResponse, Services, dialect_of, routing_to
 from roaming.ocpi.partner_call import ask_partner, call_to, parties_of
 from roaming.ocpi.wire import Note
-from roaming.partners.directory import Partner
-from roaming.partners.presence import offline_partners
 
 logger = structlog.get_logger(__name__)
 
 TIMEOUT = 30.0
 """Seconds, unless partners agree on something else (OCPI 2.2.1, transport_and_format 4.1.5)."""
-_PRESENCE_SECONDS = 1.0
-
-
-@dataclass(slots=True)
-class _Presence:
-    """Who is silent, looked up once a second at most."""
-
-    offline: frozenset[str] = frozenset()
-    until: float = field(default=0.0)
 
 
 class Forwarder:
-    """Belongs to one process; keeps nothing but who is silent just now."""
+    """Belongs to one process; keeps nothing but who cannot be reached just now (``reach``)."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._presence = _Presence()
+        self.reach = Reach(services)
 
     async def forward(self, passage: Passage, *, timeout: float = TIMEOUT) -> OcpiResponse:
         """The far side's answer, as the caller reads it. Raises ``OcpiError``, 4xxx for what went wrong on the way."""
-        await self.check_reachable(passage.partner)
+        await self.reach.check(passage)
         endpoint = passage.partner.endpoint(passage.module.id, passage.route.interface)
         their_version = passage.their_version
         is_known = their_version in passage.route.versions and their_version in passage.module.versions
@@ -106,15 +95,6 @@ class Forwarder:
                 logger.error("partner_refuses_our_token", partner=passage.partner.id, http_status=answer.http_status)
             raise error
         return answer
-
-    async def check_reachable(self, partner: Partner) -> None:
-        """Raises ``ConnectionProblem`` for a partner that is known to be silent: nothing is sent there."""
-        presence = self._presence
-        if time.monotonic() >= presence.until:
-            presence.offline = await offline_partners(self._services.database.reader)
-            presence.until = time.monotonic() + _PRESENCE_SECONDS
-        if partner.id in presence.offline:
-            raise ConnectionProblem("the receiver is OFFLINE: GET what you missed when it is CONNECTED again")
 
     def _unknown_there(self, passage: Passage) -> OcpiResponse:
         route, request = passage.route, passage.request

@@ -27,7 +27,10 @@ class Router:
         """See ``Elsewhere``."""
         receiver = request.routing.to_party
         if receiver is not None and receiver != self._services.hub_party:
-            return await self._forwarder.forward(addressed(request, module, route, receiver))
+            passage = addressed(request, module, route, receiver)
+            if passage is None:
+                raise await self._unreachable(request, module, route, receiver)
+            return await self._forwarder.forward(passage)
         if route.clue is None:
             return None  # for the hub as a whole: GET-all and broadcasts are answered from the store
         if receiver is None:
@@ -39,18 +42,24 @@ class Router:
         unnamed = replace(request, routing=RoutingHeaders(request.routing.from_party, None))
         return await self._open.answer(unnamed, module, route) or await route.handle(unnamed)
 
+    async def _unreachable(
+        self, request: OcpiRequest, module: OcpiModule, route: Route, receiver: PartyId
+    ) -> ConnectionProblem | UnknownReceiver:
+        """4003 for a party that is known to be away, of its platform or from its hub; 4001 for all others, also for one
+        without an agreement."""
+        directory, sender = request.directory, sender_of(request)
+        if may_pass(directory, module, route, asking=sender, asked=receiver) and (
+            _is_expected(directory, receiver) or await self._forwarder.reach.is_told_of(receiver)
+        ):
+            return ConnectionProblem(f"OCPI-to: {receiver} is not connected")
+        return UnknownReceiver(f"OCPI-to: {receiver} is nobody that {sender} has an agreement with here")
 
-def addressed(request: OcpiRequest, module: OcpiModule, route: Route, receiver: PartyId) -> Passage:
-    """The way to the party in OCPI-to. Raises ``UnknownReceiver`` (4001), also for one without an agreement, and
-    ``ConnectionProblem`` (4003) for one whose platform is not connected."""
-    directory, sender = request.directory, sender_of(request)
+
+def addressed(request: OcpiRequest, module: OcpiModule, route: Route, receiver: PartyId) -> Passage | None:
+    """The way to the party in OCPI-to, if there is one."""
+    sender = sender_of(request)
     check_owner_in_path(request, sender)
-    passage = passage_to(request, module, route, sender=sender, receiver=receiver)
-    if passage is not None:
-        return passage
-    if may_pass(directory, module, route, asking=sender, asked=receiver) and _is_expected(directory, receiver):
-        raise ConnectionProblem(f"OCPI-to: {receiver} is not connected")
-    raise UnknownReceiver(f"OCPI-to: {receiver} is nobody that {sender} has an agreement with here")
+    return passage_to(request, module, route, sender=sender, receiver=receiver)
 
 
 def _is_expected(directory: Directory, party: PartyId) -> bool:

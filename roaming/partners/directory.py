@@ -22,6 +22,8 @@ from roaming.partners.views import View, view_of
 from roaming.store.columns import text_to_time
 from roaming.store.database import Database
 
+HUB = "HUB"
+"""Role of a platform that routes for others, as 2.2.1 says it; in 2.3.0 ``hub_party_id``."""
 RECEIVING_ROLES = (Role.EMSP, Role.NSP, Role.OTHER)
 """Roles that take locations and tariffs of a CPO (OCPI 2.2.1 section 4.3.4)."""
 
@@ -79,6 +81,11 @@ class Partner:
         if not roles:
             return self._all_parties
         return tuple(dict.fromkeys(entry.party for entry in self.roles if entry.role in roles))
+
+    @property
+    def hub_party(self) -> PartyId | None:
+        """Its own party, if it is a hub: what is for all behind it is sent to that one."""
+        return next(iter(self.parties(HUB)), None)
 
     @cached_property
     def _all_parties(self) -> tuple[PartyId, ...]:
@@ -201,25 +208,26 @@ class Directory:
         return owner if not source or self.hub_party is None else self.hub_party
 
     def takers_of(self, cpo: PartyId) -> tuple[tuple[Partner, PartyId], ...]:
-        """Platforms, and one party of each, that may be told of a CPO's locations and tariffs."""
+        """Platforms, and one party of each, that may be told of a CPO's locations and tariffs; of a hub its own, which
+        tells all behind it."""
         found: list[tuple[Partner, PartyId]] = []
         for partner in self.partners.values():
             if not partner.is_connected:
                 continue
             taker = next((t for t in partner.parties(*RECEIVING_ROLES) if self.may_exchange(cpo=cpo, emsp=t)), None)
             if taker is not None:
-                found.append((partner, taker))
+                found.append((partner, partner.hub_party or taker))
         return tuple(found)
 
     def cpos_of(self, emsp: PartyId) -> tuple[tuple[Partner, PartyId], ...]:
-        """Platforms, and one CPO of each, that may be told of an eMSP's tokens."""
+        """Platforms, and one CPO of each, that may be told of an eMSP's tokens; of a hub its own party."""
         found: list[tuple[Partner, PartyId]] = []
         for partner in self.partners.values():
             if not partner.is_connected:
                 continue
             cpo = next((c for c in partner.parties(Role.CPO) if self.may_exchange(cpo=c, emsp=emsp)), None)
             if cpo is not None:
-                found.append((partner, cpo))
+                found.append((partner, partner.hub_party or cpo))
         return tuple(found)
 
     def view(self, partner: Partner, owner: PartyId) -> View:

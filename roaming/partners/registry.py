@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.model.version import Version
 from roaming.partners.directory import (
+    HUB,
     Directory,
     Endpoint,
     Partner,
@@ -137,12 +139,10 @@ async def connect_partner(
     Raises ``PartyTaken`` when a role names a party it may not speak for, by ``directory`` or by what another
     registration has changed meanwhile.
     """
-    for role in roles:
-        check_claim(directory, partner, role.party)
+    claimable(directory, partner, roles)
     await touch(work)
-    directory = await directory_within(work.connection)
-    for role in roles:
-        check_claim(directory, partner, role.party)
+    directory = replace(await directory_within(work.connection), hub_party=directory.hub_party)
+    roles = claimable(directory, partner, roles)
     counterpart = counterpart_of(directory, partner) if version == Version.V2_1_1 else partner.counterpart
     values = {
         "state": "CONNECTED",
@@ -150,18 +150,7 @@ async def connect_partner(
         "version": version,
         "versions_url": versions_url,
         "endpoints": json.dumps([{"identifier": e.module, "role": e.role, "url": e.url} for e in endpoints]),
-        "roles": json.dumps(
-            [
-                {
-                    "country_code": r.party.country_code,
-                    "party_id": r.party.party_id,
-                    "role": r.role,
-                    "name": r.name,
-                    "website": r.website,
-                }
-                for r in roles
-            ]
-        ),
+        "roles": _roles_text(roles),
         "sealed_token": sealed_token,
         "connected_at": work.now,
     }
@@ -173,6 +162,72 @@ async def connect_partner(
     if Version.V2_1_1 in (version, partner.version) and version != partner.version:
         await _tell_adapters(work, directory.hosted_parties(Role.CPO))  # other agreements hold there
     work.wake("partner")
+
+
+def claimable(directory: Directory, partner: Partner, roles: Sequence[PartyRole]) -> Sequence[PartyRole]:
+    """The roles that ``partner`` may have. A hub lists everybody behind it: whom we reach otherwise is left out. Raises
+    ``PartyTaken`` for any other platform."""
+    if not any(role.role == HUB for role in roles):
+        for role in roles:
+            check_claim(directory, partner, role.party)
+        return roles
+    return [role for role in roles if _may_claim(directory, partner, role)]
+
+
+def _may_claim(directory: Directory, partner: Partner, role: PartyRole) -> bool:
+    if role.party == directory.hub_party:
+        return False
+    if role.role == HUB:
+        return not directory.is_hosted(role.party)
+    try:
+        check_claim(directory, partner, role.party)
+    except PartyTaken:
+        return False
+    return True
+
+
+async def learn_behind(work: Work, partner: Partner, party: PartyId, role: str, *, hub_party: PartyId | None) -> bool:
+    """Takes a party that a hub tells of for one of its own, unless it may not be; False when nothing changed.
+    ``hub_party``: ours."""
+    if not partner.parties(HUB):
+        return False
+    await touch(work)
+    directory = replace(await directory_within(work.connection), hub_party=hub_party)
+    known, entry = directory.partners[partner.id], PartyRole(party=party, role=role, name="")
+    if any((r.party, r.role) == (party, role) for r in known.roles) or not _may_claim(directory, known, entry):
+        return False
+    await _set_roles(work, partner.id, [*known.roles, entry])
+    if partner.is_agreeing:
+        await agree_with_hosted(work, directory, entry)
+    return True
+
+
+async def forget_behind(work: Work, partner: Partner, party: PartyId, role: str) -> None:
+    """A party has left the hub that it was behind."""
+    if any((r.party, r.role) == (party, role) for r in partner.roles):
+        await touch(work)
+        known = (await directory_within(work.connection)).partners[partner.id]
+        await _set_roles(work, partner.id, [r for r in known.roles if (r.party, r.role) != (party, role)])
+
+
+async def _set_roles(work: Work, partner_id: str, roles: Sequence[PartyRole]) -> None:
+    await work.connection.execute(update(PARTNERS).where(PARTNERS.c.id == partner_id).values(roles=_roles_text(roles)))
+    work.wake("partner")
+
+
+def _roles_text(roles: Sequence[PartyRole]) -> str:
+    return json.dumps(
+        [
+            {
+                "country_code": r.party.country_code,
+                "party_id": r.party.party_id,
+                "role": r.role,
+                "name": r.name,
+                "website": r.website,
+            }
+            for r in roles
+        ]
+    )
 
 
 def check_claim(directory: Directory, partner: Partner, party: PartyId) -> None:

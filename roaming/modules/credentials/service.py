@@ -30,12 +30,12 @@ from roaming.ocpi.habits import Habit, token_habit
 from roaming.ocpi.headers import RequestIds
 from roaming.ocpi.module import OcpiRequest, Services, dialect_of
 from roaming.ocpi.noticing import notice
-from roaming.partners.directory import Directory, Endpoint, Partner, PartyRole, counterpart_of
+from roaming.partners.directory import HUB, Directory, Endpoint, Partner, PartyRole, counterpart_of
 from roaming.partners.registry import (
     GRACE,
     PartyTaken,
     allow_token,
-    check_claim,
+    claimable,
     connect_partner,
     disconnect_partner,
     drop_token,
@@ -94,7 +94,19 @@ def encode_ours(services: Services, directory: Directory, partner: Partner, vers
     parties: Sequence[PartyRole] = directory.hosted
     if version == Version.V2_1_1:
         parties = _counterpart(directory, partner)[:1]
+    elif services.hub_party is not None:
+        parties = [*parties, *_of_hub(services.hub_party, directory, partner, version)]
     return dump_json(CODECS[version].encode(ours(services, parties, token)).body)
+
+
+def _of_hub(hub: PartyId, directory: Directory, partner: Partner, version: Version) -> Sequence[PartyRole]:
+    """What a hub adds to its own parties: those of other partners (2.3.0), or its own role (2.2.1, which has hub client
+    info for the others)."""
+    if version < Version.V2_3_0:
+        return [PartyRole(party=hub, role=HUB, name=f"{hub}")]
+    others = [other for other in directory.partners.values() if other.is_connected and other.id != partner.id]
+    behind = [entry for other in others for entry in other.roles if entry.role != HUB]
+    return list({(entry.party, entry.role): entry for entry in behind if not directory.is_hosted(entry.party)}.values())
 
 
 def _counterpart(directory: Directory, partner: Partner) -> Sequence[PartyRole]:
@@ -116,11 +128,10 @@ async def accept(request: OcpiRequest, body: Any) -> bytes:
     """
     services, partner, version = request.services, request.partner, request.version
     theirs, roles = _decode_theirs(body, version, request.directory, partner)
-    for role in roles:
-        try:
-            check_claim(request.directory, partner, role.party)
-        except PartyTaken as error:
-            raise InvalidParameters(f"roles: {error}") from None
+    try:
+        claimable(request.directory, partner, roles)
+    except PartyTaken as error:
+        raise InvalidParameters(f"roles: {error}") from None
     try:
         services.client.check(theirs.url)
     except AddressRefused as error:
@@ -301,14 +312,19 @@ def _decode_theirs(
 
 
 def _roles(credentials: Credentials) -> Sequence[PartyRole]:
+    """Its parties. The party of a hub is kept in the role that it has in 2.2.1."""
+    hub = PartyId.parse(credentials.hub_party_id) if credentials.hub_party_id else None
     return [
-        PartyRole(
-            party=PartyId.of(role.country_code, role.party_id),
-            role=role.role,
-            name=role.business_details.name,
-            website=role.business_details.website,
-        )
-        for role in credentials.roles
+        *([PartyRole(party=hub, role=HUB, name=f"{hub}")] if hub is not None else []),
+        *(
+            PartyRole(
+                party=PartyId.of(role.country_code, role.party_id),
+                role=role.role,
+                name=role.business_details.name,
+                website=role.business_details.website,
+            )
+            for role in credentials.roles
+        ),
     ]
 
 

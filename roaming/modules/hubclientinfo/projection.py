@@ -5,16 +5,19 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from roaming.modules.hubclientinfo import service
+from roaming.modules.hubclientinfo.asking import HubAsker
 from roaming.ocpi.module import Services
 from roaming.store.errors import StoreUnavailable
 
 logger = structlog.get_logger(__name__)
 
 LOOK_EVERY = 2.0
+ASK_EVERY = 5.0
 
 
 def tasks(services: Services) -> Sequence[Callable[[], Awaitable[None]]]:
-    """Keeping what we say up to date."""
+    """Keeping what we say up to date, and asking hubs what they say."""
+    asker = HubAsker(services)
 
     async def watch() -> None:
         while True:
@@ -24,4 +27,12 @@ def tasks(services: Services) -> Sequence[Callable[[], Awaitable[None]]]:
                 logger.warning("client_info_waits", reason=str(error))
             await services.database.wakeups.wait("presence", LOOK_EVERY)
 
-    return (watch,)
+    async def ask() -> None:
+        while True:
+            try:
+                await asker.look()
+            except StoreUnavailable as error:
+                logger.warning("client_info_waits", reason=str(error))
+            await services.database.wakeups.wait("partner", ASK_EVERY)
+
+    return (watch, ask)

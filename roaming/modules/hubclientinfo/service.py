@@ -21,14 +21,13 @@ from roaming.ocpi.errors import InvalidParameters
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient, Services
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.wire import Wire, finding_note
-from roaming.partners.directory import Directory, Partner
+from roaming.partners import registry
+from roaming.partners.directory import HUB, Directory, Partner
 from roaming.partners.presence import offline_partners
 from roaming.store.database import Work
 from roaming.store.documents import Origin, Stored, insert_or_hold
 
 CODECS = {Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
-HUB = "HUB"
-"""A role of platforms in 2.2.1, and of no party that could be reached."""
 _BEST_FIRST = (
     ConnectionStatus.CONNECTED,
     ConnectionStatus.OFFLINE,
@@ -109,7 +108,9 @@ async def _say(work: Work, key: str, known: Known) -> bool:
     return True
 
 
-async def put(work: Work, wire: Wire, partner: Partner, party: PartyId, body: Any) -> bool:
+async def put(
+    work: Work, wire: Wire, partner: Partner, party: PartyId, body: Any, *, hub_party: PartyId | None
+) -> bool:
     """Stores what a hub says of a party, beside what others say of it; True when new.
 
     Raises ``InvalidParameters`` when body and address disagree, or when the caller is no hub by its version details.
@@ -126,11 +127,19 @@ async def put(work: Work, wire: Wire, partner: Partner, party: PartyId, body: An
         partial(repository.load, work.connection, repository.key_of(party, info.role, source=partner.id)),
         partial(repository.save, work.connection, None, info, source=partner.id, now=work.now, origin=origin),
     )
-    if kept is None:
-        return True
-    if info.last_updated >= kept.info.last_updated:
+    if kept is None or info.last_updated >= kept.info.last_updated:
+        await _place(work, partner, party, info, hub_party)
+    if kept is not None and info.last_updated >= kept.info.last_updated:
         await repository.save(work.connection, kept, info, source=partner.id, now=work.now, origin=origin)
-    return False
+    return kept is None
+
+
+async def _place(work: Work, partner: Partner, party: PartyId, info: ClientInfo, hub_party: PartyId | None) -> None:
+    """Whom a hub can reach is reached through it from now on; who has left it, no more (decision 0098)."""
+    if info.status in (ConnectionStatus.CONNECTED, ConnectionStatus.OFFLINE):
+        await registry.learn_behind(work, partner, party, info.role, hub_party=hub_party)
+    elif info.status == ConnectionStatus.SUSPENDED:
+        await registry.forget_behind(work, partner, party, info.role)
 
 
 def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:

@@ -123,7 +123,7 @@ async def test_the_version_is_changed_by_put(hub: HubInProcess) -> None:
             )
         assert await agreed(hub) == everybody
     assert answer.data["hub_party_id"] == "NLHUB"
-    assert {role["party_id"] for role in answer.data["roles"]} == {"HUB", "HME"}
+    assert {role["party_id"] for role in answer.data["roles"]} == {"HUB", "HME", "AAA", "BBB", "CPO", "RIV"}
 
 
 async def test_agreements_with_other_parties_rest_while_2_1_1_is_spoken(hub: HubInProcess) -> None:

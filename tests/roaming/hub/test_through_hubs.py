@@ -1,0 +1,121 @@
+"""Parties behind a partner that is a hub, as its client info tells of them: reached through it while they are there."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from roaming.hub import reach
+from roaming.model.identifiers import PartyId
+from roaming.model.party import InterfaceRole
+from roaming.modules.hubclientinfo.asking import HubAsker
+from roaming.partners import registry
+from roaming.partners.directory import HUB, Endpoint, Partner, PartyRole
+from tests.kit.passing import Passing, parties_in, passing_hub
+
+LIST = "/2.2.1/hubclientinfo"
+
+
+@pytest.fixture
+async def passing(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Passing]:
+    """``ms2`` is a hub of 2.2.1 that has told of nobody yet; ES-OPE has an agreement with SE-BEH, behind it."""
+    monkeypatch.setattr(reach, "KEPT_SECONDS", 0.0)
+    async with passing_hub(sqlite_url, tmp_path, ope="2.2.1", msp="2.2.1", ms2="2.2.1") as found:
+        async with found.hub.services.database.work() as work:
+            directory = await found.hub.services.directory.current()
+            hub = directory.partners["ms2"]
+            told = Endpoint(module="hubclientinfo", role=InterfaceRole.SENDER, url=f"{found.ms2.door.url}{LIST}")
+            await registry.connect_partner(
+                work,
+                directory,
+                hub,
+                version="2.2.1",
+                versions_url=hub.versions_url,
+                endpoints=[*hub.endpoints, told],
+                roles=[PartyRole(party=PartyId("IT", "MS2"), role=HUB, name="a hub")],
+                sealed_token=hub.sealed_token,
+            )
+            for cpo, emsp in (("ES-OPE", "SE-BEH"), ("ES-OPE", "DE-HME")):
+                await registry.agree(work, cpo=PartyId.parse(cpo), emsp=PartyId.parse(emsp))
+        yield found
+
+
+async def tell(passing: Passing, party: str, status: str, *, role: str = "EMSP", at: str = "10:00:00") -> int:
+    body = {"country_code": party[:2], "party_id": party[3:], "role": role, "status": status}
+    body["last_updated"] = f"2026-11-23T{at}Z"
+    answer = await passing.ms2.call("PUT", f"{LIST}/{party[:2]}/{party[3:]}", body=body)
+    return answer.http_status
+
+
+async def push(passing: Passing, party: str = "SE-BEH") -> tuple[int, int]:
+    body = passing.ope.speech.session("ES-OPE", party)
+    return (await passing.ope.push("PUT", "sessions", "S1", to=party, body=body)).outcome
+
+
+async def partner(passing: Passing) -> Partner:
+    return (await passing.hub.services.directory.current()).partners["ms2"]
+
+
+async def test_states_of_a_party_behind_a_hub(passing: Passing) -> None:
+    assert await push(passing) == (200, 4001), "nobody told of it"
+    assert await tell(passing, "SE-BEH", "PLANNED") == 201
+    assert await push(passing) == (200, 4003)
+    assert await tell(passing, "SE-BEH", "CONNECTED", at="10:00:01") == 200
+    assert await push(passing) == (200, 1000)
+    assert parties_in(passing.ms2.last.headers) == ("ES-OPE", "SE-BEH")
+    seen = len(passing.ms2.asked)
+    for second, status in enumerate(("OFFLINE", "SUSPENDED"), 2):
+        await tell(passing, "SE-BEH", status, at=f"10:00:0{second}")
+        assert await push(passing) == (200, 4003)
+    assert await push(passing, "SE-XXX") == (200, 4001)
+    assert len(passing.ms2.asked) == seen
+    assert PartyId("SE", "BEH") not in (await partner(passing)).parties(), "gone: another platform may bring it"
+
+
+async def test_an_old_word_moves_nobody(passing: Passing) -> None:
+    await tell(passing, "SE-BEH", "CONNECTED", at="11:00:00")
+    await tell(passing, "SE-BEH", "SUSPENDED", at="10:00:00")
+    assert await push(passing) == (200, 1000)
+
+
+async def test_a_hub_takes_nobodys_parties(passing: Passing) -> None:
+    for party, role in (("IT-MSP", "EMSP"), ("DE-HME", "EMSP"), ("NL-HUX", "CPO")):
+        await tell(passing, party, "CONNECTED", role=role)
+    assert (await partner(passing)).parties() == (PartyId("IT", "MS2"),)
+    assert await push(passing, "IT-MSP") == (200, 1000)
+    assert parties_in(passing.msp.last.headers) == ("ES-OPE", "IT-MSP")
+
+
+async def test_only_parties_that_were_agreed_on_are_taken(passing: Passing) -> None:
+    async with passing.hub.services.database.work() as work:
+        await work.connection.execute(text("UPDATE partners SET allowed_parties = '[\"SE-ONE\"]' WHERE id = 'ms2'"))
+        await registry.touch(work)
+    for party in ("SE-BEH", "SE-ONE"):
+        await tell(passing, party, "CONNECTED")
+    assert (await partner(passing)).parties() == (PartyId("IT", "MS2"), PartyId("SE", "ONE"))
+
+
+async def test_a_hub_is_asked_for_its_list_after_registration(passing: Passing) -> None:
+    info: dict[str, Any] = {"country_code": "SE", "party_id": "BEH", "role": "EMSP", "status": "CONNECTED"}
+    passing.ms2.says_data([{**info, "last_updated": "2026-11-23T10:00:00Z"}, {"role": 1}, None])
+    asker = HubAsker(passing.hub.services)
+    await asker.look()
+    await asker.look()
+    assert [request.target for request in passing.ms2.asked] == [LIST]
+    assert (await partner(passing)).parties() == (PartyId("IT", "MS2"), PartyId("SE", "BEH"))
+    passing.ms2.says_data(None)
+    assert await push(passing) == (200, 1000)
+
+
+async def test_what_is_for_all_goes_to_the_hub_itself(passing: Passing) -> None:
+    await tell(passing, "SE-BEH", "CONNECTED")
+    await tell(passing, "SE-TWO", "CONNECTED")
+    directory = await passing.hub.services.directory.current()
+    takers = {partner.id: taker for partner, taker in directory.takers_of(PartyId("ES", "OPE"))}
+    assert (takers["ms2"], takers["msp"]) == (PartyId("IT", "MS2"), PartyId("IT", "MSP"))
+    location = passing.ope.speech.location("SE-CPO")
+    await tell(passing, "SE-CPO", "CONNECTED", role="CPO")
+    pushed = await passing.ms2.call("PUT", "/2.2.1/receiver/locations/SE/CPO/L1", to="NL-HUX", body=location)
+    assert pushed.outcome == (201, 1000), pushed.text
