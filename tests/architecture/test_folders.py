@@ -24,6 +24,7 @@ OWN_FILES = {
     "cdrs": {"crediting.py", "issuing.py", "reconciling.py"},
     "chargingprofiles": {"schedules.py", "sending.py"},
     "commands": {"reaching.py", "sending.py"},
+    "hubclientinfo": {"asking.py"},
     "invoicereconciliation": {"checking.py"},
     "sessions": {"applying.py", "course.py", "late.py", "opening.py", "preferences.py"},
     "tokens": {"asking.py"},
