@@ -69,7 +69,7 @@ async def test_states_of_a_party_behind_a_hub(passing: Passing) -> None:
     for second, status in enumerate(("OFFLINE", "SUSPENDED"), 2):
         await tell(passing, "SE-BEH", status, at=f"10:00:0{second}")
         assert await push(passing) == (200, 4003)
-    assert await push(passing, "SE-XXX") == (200, 4001)
+    assert await push(passing, "SE-NOB") == (200, 4001)
     assert len(passing.ms2.asked) == seen
     assert PartyId("SE", "BEH") not in (await partner(passing)).parties(), "gone: another platform may bring it"
 
