@@ -10,6 +10,7 @@ import logging
 import signal
 import socket
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -58,6 +59,8 @@ class ProcessSettings(BaseSettings):
     """Name of this process, unique in its network and the same after a restart."""
     data_dir: Path = Path("adapter-data")
     """Holds facts that were acknowledged and are not on the bus yet: a disk that outlives the process."""
+    kept_days: int = Field(30, ge=1)
+    """Days that commands which were carried out, and connections of stations that did not come back, are remembered."""
     secret: SecretStr = Field(validation_alias=AliasChoices("secret", "ROAMING_ADAPTER_SECRET", "ROAMING_SECRET"))
     """The installation's one secret, the same as the service's (``contracts.station_keys.derive``)."""
     log_level: str = "INFO"
@@ -200,6 +203,7 @@ async def _until_told(adapter: Adapter, own_settings: BaseModel, settings: Proce
             data_dir=settings.data_dir,
             pepper=derive(secret, "station-keys"),
             secret=derive(secret, "adapter"),
+            kept=timedelta(days=settings.kept_days),
         )
         # Stations are served while the broker is away, so nobody waits for it
         connecting = asyncio.create_task(bus.start())

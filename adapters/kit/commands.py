@@ -27,7 +27,8 @@ _TABLE = """CREATE TABLE IF NOT EXISTS commands (
     ) WITHOUT ROWID"""
 _RUNNING = "RUNNING"
 _EXPIRED = "EXPIRED"
-_KEPT = timedelta(days=7)
+_EXPECTED = timedelta(days=1)
+"""Longer than any deadline and the time in which a station may still start."""
 _START_WINDOW = timedelta(seconds=120)
 _MAY_STILL_START = (CommandOutcome.ACCEPTED, CommandOutcome.TIMEOUT, CommandOutcome.FAILED)
 
@@ -74,8 +75,10 @@ class CommandDesk:
 
     async def start(self) -> None:
         """Answers what an earlier run left unanswered, and expects the starts that may still come."""
-        await self._database.write(partial(_prepare, int((self._now() - _KEPT).timestamp())))
-        for state, data in self._database.fetch("SELECT state, envelope FROM commands"):
+        await self._database.write(_prepare)
+        recently = int((self._now() - _EXPECTED).timestamp())
+        statement = "SELECT state, envelope FROM commands WHERE state = ? OR claimed_at > ?"
+        for state, data in self._database.fetch(statement, (_RUNNING, recently)):
             envelope = decode(data)
             for _, command in read([envelope], CommandRequested):
                 if state == _RUNNING or state in _MAY_STILL_START:
@@ -197,9 +200,8 @@ class CommandDesk:
         self._database.write_later(partial(_set_state, command.command_id, result.outcome.value))
 
 
-def _prepare(before: int, connection: sqlite3.Connection) -> None:
+def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(_TABLE)
-    connection.execute("DELETE FROM commands WHERE claimed_at < ? AND state <> ?", (before, _RUNNING))
 
 
 def _claim(rows: list[tuple[str, int, str, bytes]], connection: sqlite3.Connection) -> list[bool]:

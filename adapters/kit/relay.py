@@ -17,6 +17,7 @@ from contracts.envelope import Envelope, MalformedEnvelope, decode, encode
 from contracts.topics import TOPIC_BY_NAME, TOPIC_OF
 
 _BATCH = 250
+_SET_ASIDE_KEPT = 10_000
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 5.0
 _TOPIC_OF_TYPE = {message.__name__: topic.name for message, topic in TOPIC_OF.items()}
@@ -191,3 +192,8 @@ def _keep_aside(sequence: int, data: bytes, reason: str, connection: sqlite3.Con
         "CREATE TABLE IF NOT EXISTS set_aside (sequence INTEGER PRIMARY KEY, envelope BLOB, reason TEXT)"
     )
     connection.execute("INSERT OR REPLACE INTO set_aside VALUES (?, ?, ?)", (sequence, data, reason))
+    connection.execute(
+        "DELETE FROM set_aside WHERE sequence <="
+        " (SELECT sequence FROM set_aside ORDER BY sequence DESC LIMIT 1 OFFSET ?)",
+        (_SET_ASIDE_KEPT,),
+    )

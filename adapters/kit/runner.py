@@ -8,7 +8,7 @@ import re
 import sqlite3
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -23,6 +23,7 @@ from adapters.kit.finding import find_adapter, find_adapters
 from adapters.kit.manifest import Adapter, KitError, Ports, RunningAdapter
 from adapters.kit.spool import Spool, SpoolLimits
 from adapters.kit.tokens import TokenCache
+from adapters.kit.trimming import KEPT, Trimming
 from contracts.bus.port import Bus
 
 __all__ = ["RunningKit", "find_adapter", "find_adapters", "run"]
@@ -45,6 +46,7 @@ class RunningKit:
         spool: Spool,
         commands: CommandDesk,
         accounts: StationAccounts,
+        trimming: Trimming,
         ports: Ports,
     ) -> None:
         self.adapter = adapter
@@ -54,6 +56,7 @@ class RunningKit:
         self._spool = spool
         self._commands = commands
         self._accounts = accounts
+        self._trimming = trimming
         self._is_stopped = False
 
     def is_healthy(self) -> bool:
@@ -88,6 +91,7 @@ class RunningKit:
             logger.exception("the adapter did not stop cleanly", error=type(error).__name__)
         if not await self._spool.drain(drain):
             logger.warning("facts stay on disk until the next start", backlog=self._spool.backlog())
+        await self._trimming.stop()
         await self._spool.stop()
         await self._database.close()
 
@@ -104,13 +108,15 @@ async def run(
     secret: bytes,
     clock: Callable[[], datetime] | None = None,
     limits: SpoolLimits | None = None,
+    kept: timedelta = KEPT,
 ) -> RunningKit:
     """Starts ``adapter`` and returns when stations can connect.
 
     With a bus inside the process, start that bus and subscribe the service to it first: it keeps nothing for
     readers that come later. ``settings`` is an instance of ``adapter.settings``. ``pepper`` must be the service's,
     ``secret`` the same on all instances of the network. The file in ``data_dir`` holds acknowledged facts: it
-    belongs on a disk that outlives the process. Raises ``KitError``, and what the adapter's ``start`` raises.
+    belongs on a disk that outlives the process. ``kept``: how long what is finished is remembered (``Trimming``).
+    Raises ``KitError``, and what the adapter's ``start`` raises.
     """
     now = clock or _utc_now
     for name, value in (("network", network), ("instance", instance)):
@@ -119,21 +125,32 @@ async def run(
     database = Database(data_dir / f"adapter-{network}-{instance}.sqlite")
     spool = Spool(database, bus, network=network, instance=instance, now=now, limits=limits)
     commands: CommandDesk | None = None
+    trimming = Trimming(database, now=now, kept=kept)
     try:
         await spool.start()
         ports, commands, accounts = await _ports(
             adapter, database, spool, bus, network=network, instance=instance, pepper=pepper, secret=secret, now=now
         )
+        await trimming.start()
         running = await adapter.start(ports, settings)
         bus.subscribe(commands.subscription())
     except BaseException:
         if commands is not None:
             await commands.stop(0)
+        await trimming.stop()
         await spool.stop()
         await database.close()
         raise
     logger.info("adapter started", adapter=adapter.name, network=network, instance=instance)
-    return RunningKit(running, database=database, spool=spool, commands=commands, accounts=accounts, ports=ports)
+    return RunningKit(
+        running,
+        database=database,
+        spool=spool,
+        commands=commands,
+        accounts=accounts,
+        trimming=trimming,
+        ports=ports,
+    )
 
 
 async def _ports(

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from adapters.kit.manifest import Adapter, Ports, RunningAdapter
+from adapters.ocpp import trimming
 from adapters.ocpp.gateway import Gateway, Watch
 from adapters.ocpp.presence import Presence
 from adapters.ocpp.rejected import RejectedFrames
@@ -56,6 +58,12 @@ class OcppSettings(BaseModel):
         description="SQLite file for transaction ids, aliases of long tokens and pending remote starts. Give each"
         " instance its own. Without it they are kept in memory.",
     )
+    kept_days: int = Field(
+        90,
+        ge=1,
+        description="Days that ended transactions, reservations and aliases of long tokens are remembered there. A"
+        " start or stop that a station repeats later is a new one.",
+    )
     strangers: Literal["hold", "refuse"] = Field(
         "hold", description="An unknown station is held until somebody binds it, or refused with 401."
     )
@@ -99,10 +107,20 @@ class OcppSettings(BaseModel):
 class RunningOcpp:
     """Implements ``RunningAdapter``."""
 
-    def __init__(self, server: Server, gateway: Gateway, state: sqlite3.Connection, *, scheme: str, path: str) -> None:
+    def __init__(
+        self,
+        server: Server,
+        gateway: Gateway,
+        state: sqlite3.Connection,
+        trimming: asyncio.Task[None],
+        *,
+        scheme: str,
+        path: str,
+    ) -> None:
         self._server = server
         self.gateway = gateway
         self._state = state
+        self._trimming = trimming
         self._prefix, self._path = f"{scheme}://", path if path.endswith("/") else f"{path}/"
         self._addresses = server.addresses()
 
@@ -126,6 +144,8 @@ class RunningOcpp:
                 await self._server.close()
         except TimeoutError:
             logger.warning("connections were left open")
+        self._trimming.cancel()
+        await asyncio.gather(self._trimming, return_exceptions=True)
         self._state.close()
 
 
@@ -143,9 +163,7 @@ async def start(ports: Ports, settings: OcppSettings) -> RunningAdapter:
 
 async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection) -> RunningAdapter:
     transactions = Transactions(state, secret=ports.secret)
-    tokens = Tokens(state, secret=ports.secret)
-    transactions.prune(now=ports.now())
-    tokens.prune(now=ports.now())
+    tokens = Tokens(state, secret=ports.secret, now=ports.now)
     desk = Desk(
         ports=ports,
         transactions=transactions,
@@ -179,7 +197,9 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
     server = await listen(_listener(settings), gateway.welcome, gateway.handle)
     gateway.start()
     scheme = "wss" if settings.tls_certificate else "ws"
-    return RunningOcpp(server, gateway, state, scheme=scheme, path=settings.path)
+    kept = timedelta(days=settings.kept_days)
+    trimmed = asyncio.create_task(trimming.run(state, now=ports.now, kept=kept))
+    return RunningOcpp(server, gateway, state, trimmed, scheme=scheme, path=settings.path)
 
 
 def _pace(settings: OcppSettings) -> Pace:

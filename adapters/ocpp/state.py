@@ -5,6 +5,7 @@ id, and drivers who are just now between two messages, are served less well.
 """
 
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +20,10 @@ CREATE TABLE IF NOT EXISTS transactions (
     register_wh INTEGER NOT NULL, status TEXT NOT NULL, basis TEXT, reference TEXT, group_id TEXT,
     command_id TEXT, reservation_id TEXT, token_owner TEXT, state TEXT NOT NULL, end_key TEXT, changed_at TEXT NOT NULL,
     PRIMARY KEY (station_id, transaction_id), UNIQUE (station_id, start_key)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS aliases (alias TEXT PRIMARY KEY, uid TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS aliases (
+    alias TEXT PRIMARY KEY, uid TEXT NOT NULL, used_at TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reservations (
-    station_id TEXT NOT NULL, number INTEGER NOT NULL, reservation_id TEXT NOT NULL,
+    station_id TEXT NOT NULL, number INTEGER NOT NULL, reservation_id TEXT NOT NULL, used_at TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (station_id, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS remote_starts (
     command_id TEXT PRIMARY KEY, station_id TEXT NOT NULL, connector_id INTEGER, id_tag TEXT NOT NULL,
@@ -62,4 +64,13 @@ def open_state(path: Path | None) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA busy_timeout = 2000")
     connection.executescript(_TABLES)
+    for table in ("aliases", "reservations"):
+        _add_used_at(connection, table)
     return connection
+
+
+def _add_used_at(connection: sqlite3.Connection, table: str) -> None:
+    """A file of the first release knows no times of use: what it holds was used just now, for all we know."""
+    if all(column[1] != "used_at" for column in connection.execute(f"PRAGMA table_info({table})")):
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN used_at TEXT NOT NULL DEFAULT ''")
+    connection.execute(f"UPDATE {table} SET used_at = ? WHERE used_at = ''", (datetime.now(UTC).isoformat(),))  # noqa: S608

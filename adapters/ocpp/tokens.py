@@ -4,8 +4,9 @@ numbers of reservations, and who was let in a moment ago. Tokens are never logge
 import hashlib
 import re
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from adapters.kit.manifest import Authorization
@@ -52,12 +53,17 @@ class RemoteStart:
     owner: TokenOwner | None = None
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Tokens:
     """Aliases, pending remote starts, reservations, fresh authorisations. For the event loop's thread; no call
     waits for the disk. Raises ``sqlite3.Error`` when the file refuses."""
 
-    def __init__(self, state: sqlite3.Connection, *, secret: bytes) -> None:
+    def __init__(self, state: sqlite3.Connection, *, secret: bytes, now: Callable[[], datetime] | None = None) -> None:
         self._state = state
+        self._now = now or _utc_now
         self._key = hashlib.blake2b(secret).digest()
 
     def to_id_tag(self, uid: str) -> str:
@@ -65,7 +71,10 @@ class Tokens:
         if _SENDABLE.fullmatch(uid):
             return uid
         alias = self._hash("alias", fold(uid), size=10).hex().upper()
-        self._state.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?)", (alias, uid))
+        self._state.execute(
+            "INSERT INTO aliases VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET used_at = excluded.used_at",
+            (alias, uid, self._now().isoformat()),
+        )
         return alias
 
     def to_uid(self, id_tag: str) -> str:
@@ -88,7 +97,8 @@ class Tokens:
         digest = self._hash("reservation", station_id, reservation_id, size=8)
         number = int.from_bytes(digest, "big") % (2**31 - 1) + 1
         self._state.execute(
-            "INSERT OR REPLACE INTO reservations VALUES (?, ?, ?)", (station_id, number, reservation_id)
+            "INSERT OR REPLACE INTO reservations (station_id, number, reservation_id, used_at) VALUES (?, ?, ?, ?)",
+            (station_id, number, reservation_id, self._now().isoformat()),
         )
         return number
 
@@ -185,11 +195,6 @@ class Tokens:
         self._state.execute(
             "DELETE FROM authorizations WHERE station_id = ? AND id_tag = ?", (station_id, fold(id_tag))
         )
-
-    def prune(self, *, now: datetime) -> None:
-        """Drops what has expired."""
-        for table in ("remote_starts", "authorizations"):
-            self._state.execute(f"DELETE FROM {table} WHERE expires_at < ?", (now.isoformat(),))  # noqa: S608
 
     def _hash(self, *parts: str, size: int) -> bytes:
         return hashlib.blake2b("\x00".join(parts).encode(), key=self._key, digest_size=size).digest()

@@ -8,7 +8,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -19,7 +19,6 @@ from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
 
 LARGEST_ID: Final = 2**31 - 1
 """Many stations keep the id in a signed 32-bit integer."""
-KEPT: Final = timedelta(days=90)
 _COLUMNS: Final = (
     "station_id, transaction_id, start_key, connector_id, id_tag, token_uid, started_at, register_wh, status, basis,"
     " reference, group_id, command_id, reservation_id, state, end_key, token_owner"
@@ -175,12 +174,6 @@ class Transactions:
     def forget_station(self, station_id: str) -> None:
         """It is not connected here any more; its rows stay."""
         self._open.pop(station_id, None)
-
-    def prune(self, *, now: datetime) -> None:
-        """Drops what ended long ago."""
-        self._state.execute(
-            "DELETE FROM transactions WHERE state <> 'open' AND changed_at < ?", ((now - KEPT).isoformat(),)
-        )
 
     def _change(self, transaction: Transaction, state: TransactionState, key: str | None, now: datetime) -> None:
         self._state.execute(

@@ -330,13 +330,3 @@ async def test_an_interrupted_remote_start_may_still_come(world: World, tmp_path
     assert await again.outcome("C-1") is CommandOutcome.FAILED
     assert await basis(again) is AuthorizationBasis.COMMAND
     await again.stop()
-
-
-async def test_old_commands_are_forgotten_at_the_start(world: World, tmp_path: Path) -> None:
-    await world.send(world.command("C-1"))
-    await world.outcome("C-1")
-    await until(lambda: world.database.fetch("SELECT state FROM commands") == [("ACCEPTED",)])
-    world.clock.advance(timedelta(days=8))
-    again = await restart(world, tmp_path)
-    assert again.database.fetch("SELECT * FROM commands") == []
-    await again.stop()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.kit import relay
 from adapters.kit.database import Database
 from adapters.kit.relay import waves
 from adapters.kit.spool import Spool
@@ -84,6 +85,16 @@ async def test_a_message_too_large_for_the_bus_is_set_aside(bus: ScriptedBus, sp
     assert make_fact(1, 4).id.encode() in kept
     assert reason == "too large"
     assert spool.backlog() == 0
+
+
+async def test_what_was_set_aside_is_bounded(
+    bus: ScriptedBus, spool: Spool, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "_SET_ASIDE_KEPT", 3)
+    bus.refuses = lambda one: True
+    await spool.record([make_fact(1, number) for number in range(8)])
+    assert await spool.drain(5)
+    assert database.fetch("SELECT sequence FROM set_aside") == [(6,), (7,), (8,)]
 
 
 async def test_a_damaged_row_does_not_hold_up_the_others(bus: ScriptedBus, spool: Spool, database: Database) -> None:

@@ -8,6 +8,7 @@ import pytest
 from adapters.kit.manifest import Authorization
 from adapters.ocpp.state import open_state
 from adapters.ocpp.tokens import RemoteStart, Tokens, clean
+from adapters.ocpp.trimming import trim
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -82,8 +83,9 @@ def _remote(command_id: str, connector: int | None, *, seconds: int = 120) -> Re
     )
 
 
-def test_a_remote_start_is_expected_once_and_for_a_while() -> None:
-    tokens = Tokens(open_state(None), secret=b"s")
+async def test_a_remote_start_is_expected_once_and_for_a_while() -> None:
+    state = open_state(None)
+    tokens = Tokens(state, secret=b"s")
     tokens.expect(_remote("one", 1))
     tokens.expect(_remote("two", None, seconds=121))
 
@@ -100,7 +102,7 @@ def test_a_remote_start_is_expected_once_and_for_a_while() -> None:
     assert expected(1, tag="OTHER") is None
     tokens.withdraw("one")
     assert expected(1) == "two"
-    tokens.prune(now=NOW + timedelta(seconds=200))
+    await trim(state, now=NOW + timedelta(seconds=200), kept=timedelta(days=1))
     assert expected(1) is None
 
 

@@ -115,13 +115,3 @@ def test_the_first_word_about_a_start_counts() -> None:
 def test_nonsense_ids_are_nobody() -> None:
     known = Transactions(open_state(None), secret=b"")
     assert [known.find("CS-1", number) for number in (0, -1, 2**31, 2**63, 10**30)] == [None] * 5
-
-
-def test_what_ended_long_ago_is_dropped() -> None:
-    known = Transactions(open_state(None), secret=b"")
-    for number in (1, 2):
-        known.begin(_start(number, str(number), connector=number), now=NOW)
-    known.end(_start(1, "1"), key="e", now=NOW)
-    known.prune(now=NOW + timedelta(days=91))
-    assert known.find("CS-1", 1) is None
-    assert known.find("CS-1", 2) is not None
