@@ -183,17 +183,6 @@ def partner_list(as_json: Json = False, as_csv: Csv = False) -> None:
     show_rows(run(list_partners()), as_json=as_json, as_csv=as_csv, empty="no partner yet: roaming partner add NAME")
 
 
-@partner_app.command("check")
-def partner_check(partner_id: PartnerId, as_json: Json = False) -> None:
-    """Ask a partner for its versions and modules and say what is missing."""
-    from roaming.cli.registering import check_partner
-
-    rows = run(check_partner(partner_id))
-    show_rows(rows, as_json=as_json, empty="")
-    if any(row["state"] == "fail" for row in rows):
-        raise typer.Exit(1)
-
-
 @party_app.command("list")
 def party_list(as_json: Json = False, as_csv: Csv = False) -> None:
     """List hosted parties."""

@@ -8,12 +8,10 @@ from sqlalchemy import update
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
 from roaming.model.identifiers import PartyId
-from roaming.model.party import InterfaceRole, Role
 from roaming.modules.credentials.service import RegistrationFailed, register
 from roaming.ocpi.credentials_token import new_token
 from roaming.ocpi.dialect import departures
 from roaming.ocpi.outgoing import DELIVERIES
-from roaming.ocpi.partner_call import call_to
 from roaming.partners import registry
 from roaming.stations import presence
 from roaming.store.dead_letters import list_dead, replay
@@ -89,47 +87,6 @@ async def list_partners() -> list[dict[str, Any]]:
         }
         for partner in directory.partners.values()
     ]
-
-
-EXPECTED = {
-    Role.EMSP: (
-        ("locations", InterfaceRole.RECEIVER),
-        ("sessions", InterfaceRole.RECEIVER),
-        ("cdrs", InterfaceRole.RECEIVER),
-        ("tokens", InterfaceRole.SENDER),
-    ),
-    Role.CPO: (
-        ("locations", InterfaceRole.SENDER),
-        ("sessions", InterfaceRole.SENDER),
-        ("cdrs", InterfaceRole.SENDER),
-        ("tokens", InterfaceRole.RECEIVER),
-        ("commands", InterfaceRole.RECEIVER),
-    ),
-}
-"""What a partner in a role needs for a charge to go through."""
-
-
-async def check_partner(partner_id: str) -> list[dict[str, Any]]:
-    """Asks a partner for its versions, and looks at the modules it announced."""
-    async with services_of_now() as services:
-        partner = (await services.directory.current()).partners.get(partner_id)
-        if partner is None:
-            fail(f"no partner {partner_id}: see `roaming partner list`")
-        rows = [{"check": "registered", "state": "ok" if partner.is_connected else "fail", "detail": partner.state}]
-        if not partner.is_connected:
-            return rows
-        answer = await services.client.request(call_to(services, partner, "GET", partner.versions_url))
-        offered = [str(v.get("version")) for v in answer.data or [] if isinstance(v, dict)]
-        detail = ", ".join(offered) if answer.is_delivered else answer.error or answer.message or ""
-        is_spoken = partner.version is not None and partner.version.value in offered
-        rows.append({"check": "versions", "state": "ok" if is_spoken else "fail", "detail": detail})
-    for role in dict.fromkeys(entry.role for entry in partner.roles):
-        for module, interface in EXPECTED.get(Role(role) if role in Role.__members__ else Role.OTHER, ()):
-            url = partner.endpoint(module, interface)
-            rows.append(
-                {"check": f"{role} {module} {interface}", "state": "ok" if url else "warn", "detail": url or "missing"}
-            )
-    return rows
 
 
 async def list_deliveries(state: str, limit: int) -> list[dict[str, Any]]:

@@ -92,12 +92,24 @@ def partner_show(partner_id: PartnerId, as_json: Json = False) -> None:
         show(found, as_json=True)
         return
     pulls, oddities, lost = found.pop("pulls"), found.pop("oddities"), found.pop("losses")
+    found["check"] = _checked(found["check"])
     show({name: _joined(value) for name, value in found.items()}, as_json=False)
     show_rows(pulls, as_json=False, empty=EMPTY)
     for oddity in oddities:
         typer.echo(oddity)
     for entry in lost:
         typer.echo(f"{entry['module']}: {entry['field']} lost {entry['times']} times ({entry['last reason']})")
+
+
+def _checked(report: dict[str, Any] | None) -> str:
+    """The last check in a line."""
+    if report is None:
+        return "none yet: roaming partner check"
+    counts = [
+        f"{module} " + "/".join(str(number) for number in counts.values())
+        for module, counts in report["modules"].items()
+    ]
+    return f"{report['verdict']} of {report['at']} (pass/warn/fail: {', '.join(counts)})"
 
 
 def _joined(value: Any) -> Any:

@@ -15,6 +15,7 @@ from roaming.hub.pulling.puller import Puller
 from roaming.hub.pulling.state import Pull
 from roaming.ocpi.dialect import departures
 from roaming.ocpi.module import Services
+from roaming.partners.checks import last_check
 
 LOOK_SECONDS = 0.5
 TELL_SECONDS = 1.0
@@ -132,6 +133,7 @@ async def show_partner(partner_id: str) -> dict[str, Any]:
         partner = await known_partner(services, partner_id)
         pulls = await state.all_pulls(services.database.reader, partner_id)
         lost = await losses_of(services.database.reader, partner)
+        checked = await last_check(services.database.reader, partner_id)
     return {
         "id": partner.id,
         "name": partner.name,
@@ -145,6 +147,7 @@ async def show_partner(partner_id: str) -> dict[str, Any]:
         "pulls": [_row(pull) for pull in pulls],
         "oddities": [oddity for pull in pulls for oddity in _oddities(pull)],
         "losses": lost,
+        "check": checked,
     }
 
 

@@ -65,6 +65,18 @@ class PartnerPresenceRow(SQLModel, table=True):
     changed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
 
+class PartnerCheckRow(SQLModel, table=True):
+    """What the last check of a partner found."""
+
+    __tablename__ = "partner_checks"
+
+    partner_id: str = Field(primary_key=True)
+    checked_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    verdict: str
+    report: str = Field(sa_column=Column(Text, nullable=False))
+    """JSON, as ``roaming.hub.conformance.report`` writes it."""
+
+
 class AgreementRow(SQLModel, table=True):
     """A CPO and an eMSP exchange data; nothing flows without one."""
 

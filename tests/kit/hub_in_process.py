@@ -199,6 +199,16 @@ class HubInProcess:
         await self.connect(f"passing-{number}", party, Role.CPO)
         return self.tokens.pop(f"passing-{number}")
 
+    async def give_token(self, partner_id: str, token: str) -> None:
+        """The token that a partner wants from us."""
+        sealed = self.services.secrets.seal(token, partner_id=partner_id)
+        async with self.services.database.work() as work:
+            await registry.touch(work)
+            partners = registry.PARTNERS
+            await work.connection.execute(
+                partners.update().where(partners.c.id == partner_id).values(sealed_token=sealed)
+            )
+
     async def host_objects(self) -> None:
         """Ours: location OURS, tariff OURS, token HOME1, and a session and a CDR of a driver of each eMSP partner."""
         await self.host_location("OURS")
