@@ -61,6 +61,10 @@ fuzz: .venv/project ## 100,000 spoilt requests on all routes, and thirty by sche
 	ROAMING_FUZZ=100000 $(BIN)/pytest -s tests/roaming/test_fuzz.py
 	ROAMING_EXAMPLES=30 $(BIN)/pytest --timeout=3600 tests/roaming/test_openapi_contract.py
 
+.PHONY: matrix-ocpi
+matrix-ocpi: .venv/project ## which test proves each module, version, role and side of OCPI; fails when one has none
+	$(BIN)/pytest -q $(PARALLEL) -p tests.matrix.collecting -m ocpi_cell tests/roaming
+
 .PHONY: lint
 lint: .venv/project ## style, types, import rules, stale contracts
 	$(BIN)/ruff check .

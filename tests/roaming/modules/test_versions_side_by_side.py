@@ -27,6 +27,7 @@ def speech(hub: HubInProcess) -> Speech:
     return hub.speech
 
 
+@pytest.mark.ocpi_cell("versions", "$hub", "both", "server")
 async def test_version_details_lead_to_every_endpoint(hub: HubInProcess, speech: Speech) -> None:
     listed = (await hub.call("aaa", "GET", "/versions")).data
     assert [entry["version"] for entry in listed] == list(VERSIONS)
@@ -46,6 +47,7 @@ async def test_version_details_lead_to_every_endpoint(hub: HubInProcess, speech:
     assert [modules.count(module) for module in ("credentials", "locations", "commands")] == [1, sides, sides]
 
 
+@pytest.mark.ocpi_cell("locations", "$hub", "receiver", "server")
 async def test_locations(hub: HubInProcess, speech: Speech) -> None:
     place = f"{speech.receiver('locations')}/FR/CPO/L1"
     assert (await hub.call("cpo", "PUT", place, body=speech.location())).outcome == (201, 1000)
@@ -63,6 +65,7 @@ async def test_locations(hub: HubInProcess, speech: Speech) -> None:
     ]
 
 
+@pytest.mark.ocpi_cell("locations", "$hub", "sender", "server")
 async def test_our_locations_at_every_level(hub: HubInProcess, speech: Speech) -> None:
     address = speech.sender("locations")
     page = await hub.call("aaa", "GET", f"{address}?limit=5")
@@ -76,6 +79,8 @@ async def test_our_locations_at_every_level(hub: HubInProcess, speech: Speech) -
     assert (await hub.call("aaa", "GET", f"{address}/OURS/OURS-1/9")).outcome == (404, 2000)
 
 
+@pytest.mark.ocpi_cell("tariffs", "$hub", "receiver", "server")
+@pytest.mark.ocpi_cell("tariffs", "$hub", "sender", "server")
 async def test_tariffs(hub: HubInProcess, speech: Speech) -> None:
     address = f"{speech.receiver('tariffs')}/FR/CPO/T1"
     assert (await hub.call("cpo", "PUT", address, body=speech.tariff())).outcome == (201, 1000)
@@ -87,6 +92,8 @@ async def test_tariffs(hub: HubInProcess, speech: Speech) -> None:
     assert ours == speech.tariff("NL-HUB", id="OURS", last_updated=ours["last_updated"])
 
 
+@pytest.mark.ocpi_cell("tokens", "$hub", "receiver", "server")
+@pytest.mark.ocpi_cell("tokens", "$hub", "sender", "server")
 async def test_tokens(hub: HubInProcess, speech: Speech) -> None:
     address = f"{speech.receiver('tokens')}/DE/AAA/TOKEN1"
     assert (await hub.call("aaa", "PUT", address, body=speech.token())).outcome == (201, 1000)
@@ -98,6 +105,7 @@ async def test_tokens(hub: HubInProcess, speech: Speech) -> None:
     assert ours == speech.token("DE-HME", uid="HOME1", last_updated=ours["last_updated"])
 
 
+@pytest.mark.ocpi_cell("tokens", "$hub", "sender", "server")
 async def test_real_time_authorisation(hub: HubInProcess, speech: Speech) -> None:
     address = f"{speech.sender('tokens')}/HOME1/authorize"
     answer = await hub.call("cpo", "POST", address, body=speech.references("L1", "E1"))
@@ -110,6 +118,8 @@ async def test_real_time_authorisation(hub: HubInProcess, speech: Speech) -> Non
     assert unknown.outcome == (404, 2000 if speech.version == "2.1.1" else 2004)
 
 
+@pytest.mark.ocpi_cell("sessions", "$hub", "receiver", "server")
+@pytest.mark.ocpi_cell("sessions", "$hub", "sender", "server")
 async def test_sessions(hub: HubInProcess, speech: Speech) -> None:
     await know_the_driver(hub)
     address = f"{speech.receiver('sessions')}/FR/CPO/S1"
@@ -124,6 +134,8 @@ async def test_sessions(hub: HubInProcess, speech: Speech) -> None:
     assert ours["id"] == "OURS-AAA"
 
 
+@pytest.mark.ocpi_cell("cdrs", "$hub", "receiver", "server")
+@pytest.mark.ocpi_cell("cdrs", "$hub", "sender", "server")
 async def test_cdrs(hub: HubInProcess, speech: Speech) -> None:
     await know_the_driver(hub)
     first = await hub.call("cpo", "POST", speech.receiver("cdrs"), body=speech.cdr())
@@ -143,6 +155,7 @@ async def test_cdrs(hub: HubInProcess, speech: Speech) -> None:
     assert ours["id"] == "OURS-AAA"
 
 
+@pytest.mark.ocpi_cell("commands", "$hub", "receiver", "server")
 async def test_commands_are_answered_at_once(hub: HubInProcess, speech: Speech) -> None:
     for name, body in speech.commands().items():
         answer = await hub.call("aaa", "POST", f"{speech.receiver('commands')}/{name}", body=body)

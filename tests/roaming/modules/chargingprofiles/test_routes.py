@@ -121,6 +121,8 @@ async def answer(
     await hear(hub, message)
 
 
+@pytest.mark.ocpi_cell("chargingprofiles", "$hub", "receiver", "server")
+@pytest.mark.ocpi_cell("chargingprofiles", "$hub", "sender", "client")
 async def test_a_profile_is_set_and_what_holds_then_is_told(hub: HubInProcess, partner: AnsweringPartner) -> None:
     said = await put(hub, "bbb", "OURS-BBB", response_url=back(hub, partner.url))
     assert said.outcome == (200, 1000), said.text
@@ -146,6 +148,8 @@ async def test_a_profile_is_set_and_what_holds_then_is_told(hub: HubInProcess, p
     assert changed.headers["ocpi-to-party-id"] == "BBB"
 
 
+@pytest.mark.ocpi_cell("chargingprofiles", "$hub", "receiver", "server")
+@pytest.mark.ocpi_cell("chargingprofiles", "$hub", "sender", "client")
 async def test_which_profile_holds(hub: HubInProcess, partner: AnsweringPartner) -> None:
     query = f"duration=900&response_url={quote(back(hub, partner.url), safe='')}"
     assert (await get(hub, "bbb", "OURS-BBB", query)).data["result"] == "ACCEPTED"
@@ -158,6 +162,8 @@ async def test_which_profile_holds(hub: HubInProcess, partner: AnsweringPartner)
     assert len(await asked(hub)) == 1, "who only asks hears of no changes"
 
 
+@pytest.mark.ocpi_cell("chargingprofiles", "$hub", "receiver", "server")
+@pytest.mark.ocpi_cell("chargingprofiles", "$hub", "sender", "client")
 async def test_clearing_tells_the_most_that_the_connector_gives(hub: HubInProcess, partner: AnsweringPartner) -> None:
     await put(hub, "bbb", "OURS-BBB", response_url=back(hub, partner.url))
     await answer(hub, (await asked(hub))[-1])

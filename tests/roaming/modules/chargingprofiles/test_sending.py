@@ -73,6 +73,8 @@ def response_url(partner: AnsweringPartner, name: str) -> str:
     return url
 
 
+@pytest.mark.ocpi_cell("chargingprofiles", "$hub", "receiver", "client")
+@pytest.mark.ocpi_cell("chargingprofiles", "$hub", "sender", "server")
 @pytest.mark.parametrize("name", RESULTS)
 async def test_asked_and_told_twice(hub: HubInProcess, partner: AnsweringPartner, name: str) -> None:
     asked = await ask(hub, name)
@@ -106,6 +108,7 @@ async def test_a_result_of_another_partner_is_not_taken(hub: HubInProcess, partn
     assert (await hub.call("cpo", "POST", other_module, body={"result": "ACCEPTED"})).http_status == 404
 
 
+@pytest.mark.ocpi_cell("chargingprofiles", "$hub", "sender", "server")
 async def test_a_partner_tells_of_a_change(hub: HubInProcess, partner: AnsweringPartner) -> None:
     path = f"{hub.speech.sender('chargingprofiles')}/s1"
     assert (await hub.call("cpo", "PUT", path, body=ACTIVE)).outcome == (200, 1000)

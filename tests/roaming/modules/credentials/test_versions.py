@@ -74,6 +74,7 @@ async def agreed(hub: HubInProcess) -> set[tuple[PartyId, PartyId]]:
     return {pair for pair in pairs if PARTY in pair}
 
 
+@pytest.mark.ocpi_cell("credentials", "2.1.1", "both", "server")
 @pytest.mark.parametrize(("ours", "role"), [(CPO, "EMSP"), (EMSP, "CPO")])
 async def test_a_partner_registers_in_2_1_1(hub: HubInProcess, ours: PartyId, role: str) -> None:
     token_a = await planned(hub, ours)
@@ -108,6 +109,9 @@ async def test_2_1_1_needs_one_party_of_ours(hub: HubInProcess) -> None:
     assert not (await known(hub)).is_connected
 
 
+@pytest.mark.ocpi_cell("credentials", "2.1.1", "both", "server")
+@pytest.mark.ocpi_cell("credentials", "2.2.1", "both", "server")
+@pytest.mark.ocpi_cell("credentials", "2.3.0", "both", "server")
 async def test_the_version_is_changed_by_put(hub: HubInProcess) -> None:
     token = await planned(hub, CPO)
     everybody = {(CPO, PARTY)}
@@ -143,6 +147,8 @@ async def test_agreements_with_other_parties_rest_while_2_1_1_is_spoken(hub: Hub
         assert {cpo for cpo, emsps in told.items() if str(PARTY) in emsps} == {str(c) for c, _ in expected[version]}
 
 
+@pytest.mark.ocpi_cell("versions", "$taken", "both", "client")
+@pytest.mark.ocpi_cell("credentials", "$taken", "both", "client")
 @pytest.mark.parametrize(
     ("offered", "taken"), [(["2.1.1"], "2.1.1"), (["2.1.1", "2.2.1"], "2.2.1"), (["2.3.0", "2.1.1", "9.9"], "2.3.0")]
 )

@@ -62,6 +62,7 @@ async def verdicts(hub: HubInProcess, key: str, other: PartyId) -> dict[str, str
     return {line.cdr_id: line.verdict for line in (await check(hub.services.database.reader, read, other)).lines}
 
 
+@pytest.mark.ocpi_cell("invoicereconciliation", "2.3.0", "receiver", "server")
 async def test_a_record_is_stored_changed_and_withdrawn(hub: HubInProcess) -> None:
     body = record(cost_centre="N7")
     answer = await hub.call("cpo", "POST", RECEIVER, body=body)
@@ -114,6 +115,7 @@ async def test_a_record_cannot_be_moved_to_another_id(hub: HubInProcess) -> None
     assert (await hub.call("cpo", "PUT", f"{RECEIVER}/FR/CPO/R1", body=record(id="R2"))).code == 2001
 
 
+@pytest.mark.ocpi_cell("invoicereconciliation", "2.3.0", "sender", "server")
 async def test_each_party_sees_what_concerns_it_alone(hub: HubInProcess) -> None:
     await issue(hub)
     await hub.call("cpo", "POST", RECEIVER, body=record())
@@ -201,6 +203,7 @@ async def test_for_whom_a_record_is_must_be_clear(hub: HubInProcess) -> None:
     assert [row[0] for row in scopes] == ["DE-HME", "DE-HME"]
 
 
+@pytest.mark.ocpi_cell("invoicereconciliation", "2.3.0", "receiver", "client")
 async def test_what_changes_is_pushed_to_the_party_concerned(hub: HubInProcess) -> None:
     async with (
         ScriptedPartner(always(http_answer(enveloped(None)))) as listener,
@@ -286,6 +289,7 @@ async def test_nothing_that_is_not_ours_can_be_withdrawn(hub: HubInProcess) -> N
             await service.withdraw(work, PartyId("FR", "CPO"), "R1")
 
 
+@pytest.mark.ocpi_cell("invoicereconciliation", "2.3.0", "sender", "client")
 async def test_partners_lists_are_pulled_for_the_party_that_asks(hub: HubInProcess) -> None:
     pace = PullPace(requests_per_second=10_000, first_delay=timedelta(0))
     services = replace(hub.services, pulling=pace)

@@ -1,0 +1,1 @@
+"""Which cells of OCPI there are, and which tests prove them."""
