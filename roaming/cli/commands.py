@@ -12,6 +12,7 @@ from roaming.cli import (
     connection_commands,
     invoice_commands,
     partner_commands,
+    profile_commands,
     station_commands,
     sync_commands,
 )
@@ -53,6 +54,7 @@ partner_commands.add_to(partner_app)
 asking_commands.add_to(app)
 station_commands.add_to(station_app, location_app)
 invoice_commands.add_to(app)
+profile_commands.add_to(app)
 
 Limit = Annotated[int, typer.Option(help="At most so many.", min=1)]
 PartnerId = Annotated[str, typer.Argument(help="Its short name: see `roaming partner list`.")]
