@@ -3,6 +3,7 @@
 Fed by pushed Tokens, by real-time authorisations and by tokens inside commands; read by whoever makes sessions.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,6 +22,7 @@ from roaming.store.database import Database, Work
 
 DRIVERS = DriverTokenRow.__table__  # type: ignore[attr-defined]
 AGREEMENTS = AgreementRow.__table__  # type: ignore[attr-defined]
+_ISSUER = re.compile(r"([A-Za-z]{2})[-*]?([A-Za-z0-9]{3})(?![A-Za-z0-9]?$)")
 _COLUMNS = "uid, country_code, party_id, type, contract_id, group_id, whitelist, is_valid, source, used_at"
 _FIND = f"SELECT {_COLUMNS} FROM driver_tokens WHERE uid_folded = $1 ORDER BY used_at DESC"  # noqa: S608
 
@@ -148,11 +150,21 @@ async def driver_who_charges(connection: AsyncConnection, uid: str, owner: Token
     return _driver(row) if row is not None else None
 
 
+def issuer_of(contract_id: str) -> PartyId | None:
+    """The party that a contract id begins with (eMI3 standard V1.0, part 2: ``DE-8AA-C12345678-X``, the hyphens
+    optional), if it is written so."""
+    found = _ISSUER.match(contract_id)
+    return PartyId.of(found[1], found[2]) if found else None
+
+
 async def driver_with_contract(
     connection: AsyncConnection, contract_id: str, *, owners: Sequence[PartyId]
 ) -> Driver | None:
     """The driver whom a 2.1.1 ``auth_id`` means, among those of ``owners``. Of several tokens of one contract: an RFID
-    card before others, then the one last used."""
+    card before others, then the one last used. A contract that names one of ``owners`` is that owner's, whoever else
+    pushed a Token with it."""
+    issuer = issuer_of(contract_id)
+    owners = [issuer] if issuer is not None and issuer in owners else owners
     statement = (
         select(*(DRIVERS.c[name.strip()] for name in _COLUMNS.split(",")))
         .where(

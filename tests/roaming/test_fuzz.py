@@ -6,10 +6,9 @@
 import base64
 import json
 import os
-import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -20,24 +19,20 @@ import pytest
 
 from roaming.model.party import Role
 from roaming.ocpi.client import OcpiClient
-from tests.kit.fuzzing import Bender, Got, Sent, ask, filled
+from tests.kit.fuzzing import Bender, Got, Sent, ask
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
-from tests.kit.routes import Endpoint, documented_bodies, endpoints
+from tests.kit.routes import endpoints
+from tests.kit.whole_requests import Author, whole_requests
 
 COUNT = int(os.environ.get("ROAMING_FUZZ", "2500"))
 SEED = int(os.environ.get("ROAMING_SEED", "20261129"))
 PASSING = "passing"
 """Whoever changes its registration, or leaves, is replaced by the next: the others stay."""
 PARTNERS = ("aaa", "bbb", "cpo", "riv", PASSING, "nobody")
-PARTIES = {"aaa": ("DE", "AAA"), "cpo": ("FR", "CPO")}
-IDS = {
-    "location_id": "OURS",
-    "evse_uid": "OURS-1",
-    "connector_id": "1",
-    "session_id": "OURS-AAA",
-    "token_uid": "HOME1",
-    "command": "START_SESSION",
-}
+AUTHORS = (
+    Author(partner="aaa", party="DE-AAA", role=Role.EMSP),
+    Author(partner="cpo", party="FR-CPO", role=Role.CPO),
+)
 
 
 @pytest.fixture
@@ -53,52 +48,6 @@ async def hub(sqlite_url: str, tmp_path: Path, answering: list[bytes]) -> AsyncI
     ) as running:
         await running.host_objects()
         yield running
-
-
-def whole_requests(all_of_them: Sequence[Endpoint]) -> list[Sent]:
-    """Requests as they should be, about what is the caller's and what is the hub's; those that make something first."""
-    examples = {endpoint: [_ours(body) for body in documented_bodies(endpoint)] for endpoint in all_of_them}
-    made: dict[tuple[str, str], str] = {}  # by version and variable: the id of an object that a PUT makes
-    for endpoint, bodies in examples.items():
-        if endpoint.route.method == "PUT" and bodies:
-            variable = endpoint.path.rpartition("/")[2].strip("{}")
-            made[endpoint.version, variable] = _id_of(bodies[0]) or IDS.get(variable, "1")
-    found = []
-    for endpoint, bodies in examples.items():
-        is_own = "{country_code}" in endpoint.path
-        ids = IDS | {variable: id for (version, variable), id in made.items() if is_own and version == endpoint.version}
-        variable = endpoint.path.rpartition("/")[2].strip("{}")
-        for partner in _callers(endpoint):
-            country_code, party_id = PARTIES.get(partner, ("FR", "LEA"))
-            owner = {"country_code": country_code, "party_id": party_id}
-            for body in bodies or [None]:
-                if isinstance(body, dict):
-                    body = body | {name: value for name, value in owner.items() if name in body}
-                    if is_own and _id_of(body):
-                        ids = ids | {variable: str(_id_of(body))}
-                path = filled("/ocpi" + endpoint.path, ids | owner)
-                content = b"" if body is None else json.dumps(body).encode()
-                found.append(Sent(partner=partner, method=endpoint.route.method, path=path, body=content))
-    return sorted(found, key=lambda sent: (sent.method != "PUT", b"/tokens/" not in sent.path, len(sent.path)))
-
-
-def _callers(endpoint: Endpoint) -> Sequence[str]:
-    if endpoint.module.id == "credentials":
-        return (PASSING,)
-    if "{country_code}" in endpoint.path and not endpoint.module.is_configuration:
-        return ("aaa",) if endpoint.module.sender_role is Role.EMSP else ("cpo",)
-    return tuple(PARTIES)
-
-
-def _ours(body: Any) -> Any:
-    """An example with the parties and hosts of this test."""
-    text = json.dumps(body).replace("NL-RYN", "DE-AAA").replace("NLRYN", "DEAAA")
-    text = re.sub(r'"NL", "party_id": "RYN"', '"DE", "party_id": "AAA"', text)
-    return json.loads(re.sub(r"https?://[^/\"]+", "http://127.0.0.1:9", text))
-
-
-def _id_of(body: Any) -> str | None:
-    return body.get("uid") or body.get("id") if isinstance(body, dict) else None
 
 
 def any_partner(bodies: list[bytes]) -> httpx.MockTransport:
@@ -153,7 +102,8 @@ def fault_of(sent: Sent, got: Got) -> str | None:
 async def test_no_request_breaks_the_hub(
     hub: HubInProcess, answering: list[bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = whole_requests(list(endpoints(hub.services)))
+    found = list(endpoints(hub.services))
+    whole = [sent for author in AUTHORS for sent in whole_requests(found, author)]
     answering.extend(sent.body for sent in whole if sent.body)
     seen, faults, slowest = Counter[tuple[int, int]](), [], 0.0
     taken = 0

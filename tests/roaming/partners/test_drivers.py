@@ -6,7 +6,15 @@ from datetime import timedelta
 import pytest
 
 from roaming.model.identifiers import PartyId
-from roaming.partners.drivers import Driver, find_driver, find_drivers, remember, touch_driver
+from roaming.partners.drivers import (
+    Driver,
+    driver_with_contract,
+    find_driver,
+    find_drivers,
+    issuer_of,
+    remember,
+    touch_driver,
+)
 from roaming.partners.registry import agree
 from roaming.store.database import Database
 from tests.kit.envelopes import NOON
@@ -75,6 +83,42 @@ async def test_a_pushed_token_does_not_outweigh_an_authorised_one(database: Data
         found = await find_driver(connection, "04AB", cpo=CPO)
     assert found is not None
     assert found.owner == DRIVER.owner
+
+
+async def test_a_contract_that_names_its_issuer_cannot_be_claimed_by_another(database: Database) -> None:
+    """2.1.1 sessions and CDRs name their driver by contract only: they must not reach whoever pushes that contract."""
+    rival = PartyId("FR", "EMS")
+    claimed = replace(DRIVER, owner=rival, used_at=NOON + timedelta(days=1))
+    async with database.work() as work:
+        await remember(work, claimed, is_used=True)
+        await remember(work, replace(claimed, uid="05", contract_id="BE-EMS-C2"))
+        await remember(work, replace(claimed, uid="06", contract_id="FREMSC3"))
+    async with database.reading() as connection:
+        for contract, owners, owner in (
+            ("BE-EMS-C1", [DRIVER.owner, rival], DRIVER.owner),
+            ("be-ems-c1", [rival, DRIVER.owner], DRIVER.owner),
+            ("BE-EMS-C2", [DRIVER.owner, rival], None),
+            ("BE-EMS-C2", [rival], rival),
+            ("FREMSC3", [DRIVER.owner, rival], rival),
+        ):
+            found = await driver_with_contract(connection, contract, owners=owners)
+            assert (found.owner if found else None) == owner, contract
+
+
+@pytest.mark.parametrize(
+    ("contract_id", "issuer"),
+    [
+        ("DE-8AA-C12345678-X", PartyId("DE", "8AA")),
+        ("DE8AAC12345678X", PartyId("DE", "8AA")),
+        ("de*8aa*012345*6", PartyId("DE", "8AA")),
+        ("12345", None),
+        ("A", None),
+        ("", None),
+        ("DE-8A", None),
+    ],
+)
+def test_the_issuer_of_a_contract(contract_id: str, issuer: PartyId | None) -> None:
+    assert issuer_of(contract_id) == issuer
 
 
 async def test_nobody_charges_where_their_provider_has_no_agreement(database: Database) -> None:
