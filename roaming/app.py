@@ -69,7 +69,6 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             command_timeout=settings.command_timeout,
             closing_grace=settings.closing_grace,
             settling_grace=settings.settling_grace,
-            late_facts_kept=timedelta(days=settings.late_facts_days),
             cdr_grace=settings.cdr_grace,
             session_push_interval=settings.session_push_interval,
             offline_grace=settings.offline_grace,

@@ -86,7 +86,7 @@ class Settings(BaseSettings):
         description="Seconds for a station's own word of the end of a charge that the next on its connector outlived.",
     )
     late_facts_days: int = Field(
-        default=400, ge=1, description="Days that what a station told of a closed charge is kept."
+        default=400, ge=1, le=36500, description="Days that what a station told of a closed charge is kept."
     )
     cdr_grace: float = Field(default=600.0, description="Seconds after which a session without a CDR is looked into.")
     session_push_interval: float = Field(default=60.0, description="Seconds between updates of a running session.")
@@ -106,7 +106,28 @@ class Settings(BaseSettings):
     partner_silence: float = Field(
         default=300.0, description="Seconds without a word from a partner until it is asked whether it is there."
     )
-    journal_days: int = Field(default=30, description="Days that messages stay in the journal.")
+    journal_days: int = Field(default=30, ge=1, le=36500, description="Days that messages stay in the journal.")
+    inbox_days: int = Field(
+        default=14,
+        ge=8,
+        le=36500,
+        description="Days that a repeated message is known as one; the bus keeps it for 7.",
+    )
+    dead_letter_days: int = Field(
+        default=30, ge=1, le=36500, description="Days that dead letters stay once replayed, or where nobody can."
+    )
+    delivery_days: int = Field(
+        default=30, ge=1, le=36500, description="Days that deliveries stay once they arrived; those of CDRs stay."
+    )
+    command_days: int = Field(
+        default=30, ge=1, le=36500, description="Days that commands, reservations and charging profiles stay when over."
+    )
+    reading_days: int = Field(
+        default=400,
+        ge=1,
+        le=36500,
+        description="Days that each meter reading of a charge stays when it is over; its session and CDR stay.",
+    )
     pool_size: int = Field(default=10, description="Connections to PostgreSQL, for reading and for writing each.")
     network: str = Field(default="main", description="Name of the set of stations that the built-in adapter serves.")
     instance: str = Field(default="hub", description="Name of this process, for logs and commands.")

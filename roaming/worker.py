@@ -1,9 +1,8 @@
 """Composition root of everything that is not HTTP: consumers, relay, fan-out, deliveries, journal, module tasks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -14,31 +13,34 @@ from roaming.hub.alive import Alive
 from roaming.hub.deliver import Deliverer
 from roaming.hub.fan_out import FanOut
 from roaming.hub.pulling.puller import Puller
-from roaming.ocpi.module import Services
+from roaming.ocpi import asked, outgoing, sent
+from roaming.ocpi.module import OcpiModule, Services
 from roaming.partners import registry
+from roaming.settings import Settings
 from roaming.stations import bindings, presence
+from roaming.store import inbox, journal
 from roaming.store.consume import Consumer, keep_malformed
 from roaming.store.errors import StoreUnavailable
-from roaming.store.inbox import prune
 from roaming.store.locks import locks_of
 from roaming.store.relay import Relay
+from roaming.store.trimming import Trimmer, Trimming
 
 logger = structlog.get_logger(__name__)
 
 RESTART_SECONDS = 1.0
-PRUNE_EVERY = 3600.0
-INBOX_KEPT = timedelta(days=14)
-"""Longer than any topic keeps messages, so that no repeat is ever taken for new."""
 
 
 class Worker:
-    """One worker; several may run beside each other on PostgreSQL and Kafka."""
+    """One worker; several may run beside each other on PostgreSQL and Kafka.
 
-    def __init__(self, services: Services, bus: Bus, *, journal_days: int = 30) -> None:
+    ``days``: for how long what grows is kept, see ``store.trimming``; without them nothing is removed.
+    """
+
+    def __init__(self, services: Services, bus: Bus, *, days: Mapping[str, int] | None = None) -> None:
         self._services = services
         self._bus = bus
         self._modules = services.modules
-        self._journal_days = journal_days
+        self._days = days or {}
         self._locks = locks_of(services.database)
         self._tasks: list[asyncio.Task[Any]] = []
         self._consumers: list[Consumer] = []
@@ -62,8 +64,8 @@ class Worker:
         if services.pulling.is_on:
             self._spawn("puller", Puller(services, self._modules).run)
         self._spawn("alive", Alive(services, self._locks).run)
-        self._spawn("journal", partial(services.journal.run, keep_for=timedelta(days=self._journal_days)))
-        self._spawn("prune", self._prune)
+        self._spawn("journal", services.journal.run)
+        self._spawn("trimmer", Trimmer(database, trimmings(self._modules), self._locks, days=self._days).run)
         for module in self._modules:
             for number, task in enumerate(module.tasks(services)):
                 self._spawn(f"{module.id}-{number}", task)
@@ -91,13 +93,25 @@ class Worker:
             logger.warning("journal_lost_at_stop")
         await self._locks.close()
 
-    async def _prune(self) -> None:
-        while True:
-            try:
-                await prune(self._services.database, self._services.clock.now() - INBOX_KEPT)
-            except StoreUnavailable as error:
-                logger.warning("prune_waits", reason=str(error))
-            await asyncio.sleep(PRUNE_EVERY)
+
+def trimmings(modules: Iterable[OcpiModule]) -> list[Trimming]:
+    """Everything that is removed after a while."""
+    modules = list(modules)
+    own = [trimming for module in modules for trimming in module.trimmings]
+    return [*inbox.TRIMMINGS, *journal.TRIMMINGS, *outgoing.trimmings(modules), *sent.TRIMMINGS, *asked.TRIMMINGS, *own]
+
+
+def kept_days(settings: Settings) -> dict[str, int]:
+    """For how many days each kind of ``trimmings`` is kept."""
+    return {
+        "journal": settings.journal_days,
+        "inbox": settings.inbox_days,
+        "dead_letter": settings.dead_letter_days,
+        "delivery": settings.delivery_days,
+        "command": settings.command_days,
+        "reading": settings.reading_days,
+        "late_facts": settings.late_facts_days,
+    }
 
 
 async def retell(services: Services) -> None:

@@ -9,7 +9,6 @@ import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from roaming.cli.output import fail, show
 from roaming.ocpi.module import Services
 from roaming.settings import Settings
 from roaming.store.revisions import is_current
-from roaming.worker import Worker, retell
+from roaming.worker import Worker, kept_days, retell
 
 if TYPE_CHECKING:
     from roaming.console.pages import Controls
@@ -47,7 +46,7 @@ async def serve(*, as_json: bool) -> None:
     settings = Settings()
     await must_be_current(settings)
     async with open_services(settings) as services, http(settings, services, create_app(services)):
-        journal = asyncio.create_task(services.journal.run(keep_for=timedelta(days=settings.journal_days)))
+        journal = asyncio.create_task(services.journal.run())
         show({"versions": f"{services.public_url}/versions"}, as_json=as_json)
         await until_stopped()
         journal.cancel()
@@ -125,7 +124,7 @@ async def bus_of(settings: Settings) -> AsyncIterator[Bus]:
 @asynccontextmanager
 async def working(services: Services, bus: Bus, settings: Settings) -> AsyncIterator[Worker]:
     """A running worker."""
-    worker = Worker(services, bus, journal_days=settings.journal_days)
+    worker = Worker(services, bus, days=kept_days(settings))
     await worker.start()
     try:
         yield worker

@@ -16,6 +16,7 @@ from sqlmodel import Field, SQLModel
 from roaming.store.bulk import insert_new
 from roaming.store.columns import UtcDateTime, text_to_time
 from roaming.store.reader import Reader, fetch_of
+from roaming.store.trimming import old_rows
 
 
 class AskedRow(SQLModel, table=True):
@@ -51,6 +52,7 @@ class AskedRow(SQLModel, table=True):
 
 
 ASKED = AskedRow.__table__  # type: ignore[attr-defined]
+TRIMMINGS = (old_rows("command", ASKED, "deadline", ASKED.c.state.in_(("ANSWERED", "TIMED_OUT"))),)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ from roaming.store.consume import Projection
 from roaming.store.database import Database
 from roaming.store.journal import Journal
 from roaming.store.reader import Reader
+from roaming.store.trimming import Trimming
 
 if TYPE_CHECKING:
     from roaming.ocpi.client import OcpiClient
@@ -63,8 +64,6 @@ class Services:
     """Seconds in which a station may still say when a charge ended that the next on its connector has outlived."""
     cdr_grace: float = 600.0
     """Seconds after a session's end in which its CDR must exist; then it is looked for and issued."""
-    late_facts_kept: timedelta = timedelta(days=400)
-    """How long what a station told of a closed charge is kept."""
     session_push_interval: float = 60.0
     """Seconds between two updates of a running session to its owner."""
     offline_grace: float = 900.0
@@ -286,6 +285,9 @@ class DeliveryRules(Generic[Read]):
     build: Callable[[DeliveryJob, Read | None, str], PushRequest | None]
     """The call, from the object as it is now and the partner's endpoint; ``None`` when there is nothing to send."""
     give_up_after: timedelta
+    is_evidence: bool = False
+    """That the partner took the object, when, and where it keeps it, is known as long as the object is (CDRs); other
+    deliveries are forgotten after a while."""
     surroundings: Callable[[Reader, Mapping[str, Read]], Awaitable[Mapping[str, EncodeContext]]] | None = None
     """For 2.1.1, whose sessions and CDRs quote whole locations: what must be read beside the objects, by object key."""
     find_copy: Callable[[Services, DeliveryJob, str], Awaitable[str | None]] | None = None
@@ -315,6 +317,8 @@ class OcpiModule:
     """Readers of questions with a deadline, which are answered over the bus and not kept (authorisation)."""
     tasks: Callable[[Services], Sequence[Callable[[], Awaitable[Any]]]] = field(default=lambda _services: ())
     """Long-running work of the worker, such as deadlines; each returns only when cancelled."""
+    trimmings: Sequence[Trimming] = ()
+    """What of its own it need not keep for ever."""
     retell: Callable[[Services], Awaitable[None]] | None = None
     """Puts into the outbox all that its compacted topics hold, for a bus that keeps nothing (decision 0060)."""
 

@@ -1,17 +1,19 @@
 """Rows that say "this changed, tell those who may know", and the deliveries made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, text
 from sqlmodel import Field, SQLModel
 
-from roaming.ocpi.module import Outgoing
+from roaming.ocpi.module import OcpiModule, Outgoing
 from roaming.store.bulk import append
 from roaming.store.columns import UtcDateTime
 from roaming.store.database import Work
+from roaming.store.trimming import Trimming, old_rows
 
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
+_DONE = text("done_at IS NOT NULL")
 
 
 class OutgoingRow(SQLModel, table=True):
@@ -39,6 +41,7 @@ class DeliveryRow(SQLModel, table=True):
         Index("deliveries_due", "partner_id", "state", "id"),
         Index("deliveries_waiting", "state", "due_at"),
         Index("deliveries_of_object", "module", "object_key"),
+        Index("deliveries_done", "module", "state", "done_at", postgresql_where=_DONE, sqlite_where=_DONE),
         {"sqlite_autoincrement": True},
     )
 
@@ -72,6 +75,17 @@ class DeliveryRow(SQLModel, table=True):
 
 
 DELIVERIES: Table = DeliveryRow.__table__  # type: ignore[attr-defined]
+
+
+def trimmings(modules: Iterable[OcpiModule]) -> list[Trimming]:
+    """Deliveries that arrived or had nothing to say. What was refused or given up waits for people."""
+    columns = DELIVERIES.c
+    return [
+        old_rows("delivery", DELIVERIES, "done_at", columns.module == module.id, columns.state == state)
+        for module in modules
+        if module.delivery is not None and not module.delivery.is_evidence
+        for state in ("DELIVERED", "DROPPED")
+    ]
 
 
 async def tell(work: Work, changes: Sequence[Outgoing]) -> None:

@@ -11,6 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from roaming.store.bulk import insert_new
 from roaming.store.columns import UtcDateTime
+from roaming.store.trimming import old_rows
 
 
 class SentRow(SQLModel, table=True):
@@ -27,11 +28,12 @@ class SentRow(SQLModel, table=True):
     result: str = ""
     document: str = Field(default="", sa_column=Column(Text, nullable=False))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
-    expires_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    expires_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
     answered_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
 
 
 SENT = SentRow.__table__  # type: ignore[attr-defined]
+TRIMMINGS = (old_rows("command", SENT, "expires_at"),)
 
 
 @dataclass(frozen=True, kw_only=True)

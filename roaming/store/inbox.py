@@ -1,17 +1,16 @@
 """What was handled, and what could not be: written in the transaction of the handling itself."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Integer, Table, Text, delete, select, tuple_
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import Field, SQLModel
 
 from contracts.envelope import Envelope, encode, message_id
 from roaming.store.bulk import insert_new
 from roaming.store.columns import UtcDateTime, storable_text
-from roaming.store.database import Database
+from roaming.store.trimming import old_rows
 
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -30,7 +29,10 @@ class DeadLetterRow(SQLModel, table=True):
     """A message that a consumer could not handle, kept for people: shown, mended, replayed."""
 
     __tablename__ = "dead_letters"
-    __table_args__ = {"sqlite_autoincrement": True}  # people name them by their number
+    __table_args__ = (
+        Index("dead_letters_of_consumer", "consumer", "at"),
+        {"sqlite_autoincrement": True},  # people name them by their number
+    )
 
     id: int | None = Field(default=None, sa_column=Column(_BIG, primary_key=True, autoincrement=True))
     consumer: str
@@ -40,15 +42,20 @@ class DeadLetterRow(SQLModel, table=True):
     envelope: str = Field(sa_column=Column(Text, nullable=False))
     error: str = Field(sa_column=Column(Text, nullable=False))
     at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
-    replayed_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    replayed_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True, index=True))
 
 
 INBOX: Table = InboxRow.__table__  # type: ignore[attr-defined]
 DEAD_LETTERS: Table = DeadLetterRow.__table__  # type: ignore[attr-defined]
-PRUNE_BATCH = 10_000
-PRUNE_PAUSE = 0.1
 NOBODY = "-"
 """Consumer of dead letters that are no envelope."""
+TRIMMINGS = (
+    # Kept longer than any topic keeps messages, so that no repeat is ever taken for new
+    old_rows("inbox", INBOX, "handled_at"),
+    old_rows("dead_letter", DEAD_LETTERS, "replayed_at"),
+    old_rows("dead_letter", DEAD_LETTERS, "at", DEAD_LETTERS.c.consumer == NOBODY),
+)
+"""Dead letters that nobody replayed wait for people, unless nobody can: what is no envelope goes."""
 
 
 async def claim_new(
@@ -109,28 +116,3 @@ async def bury_raw(connection: AsyncConnection, topic: str, raw: bytes, error: s
 def readable(raw: bytes) -> str:
     r"""Bytes as text that both databases keep; what is no UTF-8 is written as ``\xff``."""
     return storable_text(raw.decode("utf-8", "backslashreplace"))
-
-
-async def prune(database: Database, older_than: datetime) -> int:
-    """Forgets all messages handled before ``older_than`` and returns how many. Keep them longer than the bus keeps
-    messages. ``PRUNE_BATCH`` at a time, with a pause between, so that no other transaction waits long. Raises
-    ``StoreUnavailable``; what was forgotten until then stays forgotten."""
-    total = 0
-    while True:
-        async with database.work() as work:
-            removed = await _prune_batch(work.connection, older_than)
-        total += removed
-        if removed < PRUNE_BATCH:
-            return total
-        await asyncio.sleep(PRUNE_PAUSE)
-
-
-async def _prune_batch(connection: AsyncConnection, older_than: datetime) -> int:
-    old = (
-        select(INBOX.c.consumer, INBOX.c.message_id)
-        .where(INBOX.c.handled_at < older_than)
-        .order_by(INBOX.c.handled_at)
-        .limit(PRUNE_BATCH)
-    )
-    result = await connection.execute(delete(INBOX).where(tuple_(INBOX.c.consumer, INBOX.c.message_id).in_(old)))
-    return result.rowcount

@@ -9,12 +9,12 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import BigInteger, Column, Integer, Table, Text, delete, select
+from sqlalchemy import BigInteger, Column, Integer, Table, Text
 from sqlmodel import Field, SQLModel
 
 from roaming.store import losses
@@ -23,6 +23,7 @@ from roaming.store.columns import UtcDateTime, storable_text
 from roaming.store.database import Database, Work
 from roaming.store.errors import StoreUnavailable
 from roaming.store.losses import Losses
+from roaming.store.trimming import old_rows
 
 logger = structlog.get_logger(__name__)
 
@@ -33,7 +34,6 @@ MAX_WAITING = 10_000
 MAX_WAITING_CHARACTERS = 16 * 1024 * 1024
 FLUSH_SECONDS = 0.2
 FLUSH_BATCH = 500
-PRUNE_BATCH = 5_000
 MASKED_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
 _TOKEN_FIELD = re.compile(r"""(token\w*["']?\s*[:=]?\s*["']?)(?:\\.|[^"'\\,}&\s])+""", re.IGNORECASE)
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
@@ -63,6 +63,7 @@ class JournalRow(SQLModel, table=True):
 
 
 JOURNAL: Table = JournalRow.__table__  # type: ignore[attr-defined]
+TRIMMINGS = (old_rows("journal", JOURNAL, "at"),)
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,23 +187,14 @@ class Journal:
             for entry in batch:
                 await self._write([entry])
 
-    async def run(self, *, keep_for: timedelta) -> None:
-        """Flushes until cancelled and forgets what is older than ``keep_for``."""
-        next_prune = self._database.clock.now()
+    async def run(self) -> None:
+        """Flushes until cancelled."""
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             try:
                 await self.flush()
-                now = self._database.clock.now()
-                if now >= next_prune and await self._prune(now - keep_for) < PRUNE_BATCH:
-                    next_prune = now + timedelta(hours=1)
             except StoreUnavailable as error:
                 logger.warning("journal_waits", reason=str(error), waiting=len(self._waiting))
-
-    async def _prune(self, older_than: datetime) -> int:
-        old = select(JOURNAL.c.id).where(JOURNAL.c.at < older_than).order_by(JOURNAL.c.at).limit(PRUNE_BATCH)
-        async with self._database.work() as work:
-            return (await work.connection.execute(delete(JOURNAL).where(JOURNAL.c.id.in_(old)))).rowcount
 
 
 def _row(entry: Exchange) -> dict[str, Any]:

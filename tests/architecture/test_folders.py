@@ -26,7 +26,7 @@ OWN_FILES = {
     "commands": {"reaching.py", "sending.py"},
     "hubclientinfo": {"asking.py"},
     "invoicereconciliation": {"checking.py"},
-    "sessions": {"applying.py", "course.py", "late.py", "opening.py", "preferences.py"},
+    "sessions": {"applying.py", "course.py", "late.py", "opening.py", "preferences.py", "trimming.py"},
     "tokens": {"asking.py"},
 }
 """What a module knows beyond the agreed files. A new one is a decision: name it here, and let its docstring say what

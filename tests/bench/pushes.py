@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 import httpx
 
@@ -82,7 +81,7 @@ async def _delivering(services: Services) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(FanOut(services, services.modules, locks).run()),
         asyncio.create_task(Deliverer(services, services.modules, locks).run()),
-        asyncio.create_task(services.journal.run(keep_for=timedelta(days=30))),
+        asyncio.create_task(services.journal.run()),
     ]
     yield
     for task in tasks:

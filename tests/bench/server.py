@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 import uvloop
@@ -21,7 +20,7 @@ async def main(database_url: str, folder: str, port: str) -> None:
         app = create_app(services)
         _mount_limits(app, Path(folder))
         async with http(settings, services, app):
-            journal = asyncio.create_task(services.journal.run(keep_for=timedelta(days=1)))
+            journal = asyncio.create_task(services.journal.run())
             print("ready", flush=True)
             await until_stopped()
             journal.cancel()

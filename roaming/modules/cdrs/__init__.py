@@ -25,6 +25,7 @@ MODULE = OcpiModule(
         build=service.build,
         surroundings=service.surroundings,
         give_up_after=timedelta(hours=72),
+        is_evidence=True,
         find_copy=service.find_copy,
     ),
     pull=PullRules(

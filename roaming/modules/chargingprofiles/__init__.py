@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
-from roaming.modules.chargingprofiles import service
+from roaming.modules.chargingprofiles import repository, service
 from roaming.modules.chargingprofiles.projection import projections, tasks
 from roaming.modules.chargingprofiles.routes import ROUTES
 from roaming.ocpi import answering, asked
@@ -18,6 +18,7 @@ MODULE = OcpiModule(
     routes=ROUTES,
     projections=projections,
     tasks=tasks,
+    trimmings=repository.TRIMMINGS,
     delivery=DeliveryRules(
         kind=DeliveryKind.RECORD,
         interface=InterfaceRole.SENDER,

@@ -12,9 +12,11 @@ from roaming.model.canonical import from_document, to_document
 from roaming.model.charging_profile import ActiveChargingProfile
 from roaming.modules.chargingprofiles.tables import ActiveChargingProfileRow, ProfileWatchRow
 from roaming.store.bulk import upsert
+from roaming.store.trimming import old_rows
 
 WATCHES = ProfileWatchRow.__table__  # type: ignore[attr-defined]
 ACTIVE = ActiveChargingProfileRow.__table__  # type: ignore[attr-defined]
+TRIMMINGS = (old_rows("command", ACTIVE, "received_at"),)
 
 
 @dataclass(frozen=True, kw_only=True)

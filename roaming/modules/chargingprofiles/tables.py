@@ -31,4 +31,4 @@ class ActiveChargingProfileRow(SQLModel, table=True):
     session_key: str = Field(primary_key=True)
     partner_id: str
     document: str = Field(sa_column=Column(Text, nullable=False))
-    received_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    received_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))

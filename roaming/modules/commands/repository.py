@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from roaming.model.identifiers import fold
 from roaming.modules.commands.tables import ReservationRow
 from roaming.store.bulk import upsert
+from roaming.store.trimming import old_rows
 
 RESERVATIONS = ReservationRow.__table__  # type: ignore[attr-defined]
+TRIMMINGS = (old_rows("command", RESERVATIONS, "expires_at"),)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,4 +22,4 @@ class ReservationRow(SQLModel, table=True):
     network: str
     station_id: str
     connector_id: int
-    expires_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    expires_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))

@@ -22,6 +22,7 @@ MODULE = OcpiModule(
         build=service.build,
         find_copy=service.find_copy,
         give_up_after=timedelta(hours=72),
+        is_evidence=True,
     ),
     pull=PullRules(
         role=Role.CPO,

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 from roaming.model.party import InterfaceRole, Role
-from roaming.modules.sessions import repository, service
+from roaming.modules.sessions import late, repository, service
 from roaming.modules.sessions.projection import projections, tasks
 from roaming.modules.sessions.routes import ROUTES
+from roaming.modules.sessions.trimming import TRIMMINGS
 from roaming.ocpi.module import ALL_VERSIONS, DeliveryKind, DeliveryRules, OcpiModule
 from roaming.ocpi.pulling import PullRules
 
@@ -16,6 +17,7 @@ MODULE = OcpiModule(
     routes=ROUTES,
     projections=projections,
     tasks=tasks,
+    trimmings=(*TRIMMINGS, *late.TRIMMINGS),
     delivery=DeliveryRules(
         kind=DeliveryKind.STATE,
         interface=InterfaceRole.RECEIVER,

@@ -1,7 +1,6 @@
 """What a station tells of a charge that is closed: nothing of it changes the session or its CDR any more, and nothing
 is lost (decision 0096). Knows nothing of prices."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +8,6 @@ from decimal import Decimal
 
 import msgspec
 import structlog
-from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages import MeterValuesTaken, TransactionEnded
@@ -18,22 +16,19 @@ from roaming.modules.sessions.course import Course
 from roaming.modules.sessions.model import TransactionState
 from roaming.modules.sessions.repository import Transaction, TransactionKey
 from roaming.modules.sessions.tables import LateFactRow
-from roaming.ocpi.module import Services
 from roaming.store.bulk import insert_new
 from roaming.store.columns import storable_text, text_to_time
 from roaming.store.consume import Received
-from roaming.store.errors import StoreUnavailable
 from roaming.store.reader import Reader
+from roaming.store.trimming import old_rows
 
 LATE_FACTS = LateFactRow.__table__  # type: ignore[attr-defined]
+TRIMMINGS = (old_rows("late_facts", LATE_FACTS, "received_at"),)
 MAX_LATE = 1_000
 """Kept of one charge: a station may go on for ever. The course counts them all."""
 UNBILLED_WH = Decimal(100)
 """What a meter counts above the end of its charge and is not worth a new invoice."""
 SHOWN_FOR = timedelta(days=30)
-PRUNED_AT_ONCE = 1_000
-PRUNE_PAUSE = 0.1
-PRUNE_EVERY = 3600.0
 
 logger = structlog.get_logger(__name__)
 
@@ -150,21 +145,3 @@ async def find_late(reader: Reader, *, limit: int) -> list[KeptFact]:
             )
         )
     return found
-
-
-async def prune(connection: AsyncConnection, *, before: datetime) -> int:
-    """Deletes some of those received before; returns how many, ``PRUNED_AT_ONCE`` when there may be more."""
-    old = select(LATE_FACTS.c.message_id).where(LATE_FACTS.c.received_at < before).limit(PRUNED_AT_ONCE)
-    return (await connection.execute(delete(LATE_FACTS).where(LATE_FACTS.c.message_id.in_(old)))).rowcount
-
-
-async def run(services: Services) -> None:
-    """Deletes what is older than ``late_facts_kept``, until cancelled."""
-    while True:
-        try:
-            async with services.database.work() as work:
-                pruned = await prune(work.connection, before=work.now - services.late_facts_kept)
-        except StoreUnavailable as error:
-            logger.warning("pruning_waits", reason=str(error))
-            pruned = 0
-        await asyncio.sleep(PRUNE_PAUSE if pruned == PRUNED_AT_ONCE else PRUNE_EVERY)

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 
 import structlog
 
@@ -253,7 +252,7 @@ def _wait_for_place(entry: Transaction, now: datetime) -> Transaction:
     since = entry.held_since or now
     if now - since > UNPLACED_KEPT:
         logger.error("transaction_given_up", station=entry.key[1], transaction=entry.key[2], reason=entry.trouble)
-        return replace(entry, state=TransactionState.GIVEN_UP, close_at=None)
+        return replace(entry, state=TransactionState.GIVEN_UP, close_at=work.now)
     return replace(entry, held_since=since, close_at=next_try(since, now, longest=UNPLACED_PAUSE))
 
 
@@ -304,4 +303,4 @@ def projections(services: Services) -> Sequence[Projection]:
 
 def tasks(services: Services) -> Sequence[Callable[[], Awaitable[None]]]:
     """Closing after the grace, and forgetting what came too late long ago."""
-    return (Sessions(services).run, partial(late.run, services))
+    return (Sessions(services).run,)

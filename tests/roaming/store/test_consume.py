@@ -1,8 +1,6 @@
 """A batch off the bus: each message has one effect, a bad one harms no other, an outage loses nothing."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
 
 import msgspec
 import pytest
@@ -12,14 +10,11 @@ from contracts.bus.port import Subscription
 from contracts.envelope import Envelope, MalformedEnvelope
 from contracts.messages import ConnectorStatusChanged, StationDisconnected
 from contracts.topics import EVENTS
-from roaming.store import inbox
 from roaming.store.consume import MAX_DEAD_IN_A_ROW, Consumer, Projection, Received, TooManyDeadLetters
 from roaming.store.database import Database, Work
 from roaming.store.dead_letters import Replayed, list_dead, replay
 from roaming.store.errors import StoreUnavailable
-from roaming.store.inbox import claim_new, prune
-from tests.kit.envelopes import NOON, a_status, an_envelope, from_the_future, malformed
-from tests.kit.wait import until
+from tests.kit.envelopes import a_status, an_envelope, from_the_future, malformed
 
 
 class Ledger:
@@ -286,40 +281,6 @@ class TestReplay:
         second = await list_dead(database.reader, consumer="ledger", limit=3, before_id=first[-1].id)
         assert [letter.id for letter in first + second] == ids[::-1]
         assert await list_dead(database.reader, consumer="other") == []
-
-
-async def test_the_inbox_forgets_what_is_old(database: Database) -> None:
-    async with database.work() as work:
-        await claim_new(work.connection, "ledger", envelopes(3), NOON)
-        await claim_new(work.connection, "ledger", envelopes(3, first=3), NOON + timedelta(days=1))
-    assert await prune(database, NOON + timedelta(hours=1)) == 3
-    assert await prune(database, NOON + timedelta(hours=1)) == 0
-    async with database.work() as work:
-        assert await claim_new(work.connection, "ledger", envelopes(6), NOON) == envelopes(3)
-
-
-async def test_however_much_is_old_it_is_forgotten_batch_by_batch(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(inbox, "PRUNE_BATCH", 2)
-    monkeypatch.setattr(inbox, "PRUNE_PAUSE", 3600.0)
-    async with database.work() as work:
-        await claim_new(work.connection, "ledger", envelopes(9), NOON)
-
-    async def left() -> int:
-        rows = await database.reader.fetch("SELECT COUNT(*) FROM inbox")
-        return int(rows[0][0])
-
-    async def is_one_batch_committed() -> bool:
-        return await left() == 7
-
-    pruning = asyncio.create_task(prune(database, NOON + timedelta(hours=1)))
-    await until(is_one_batch_committed)
-    pruning.cancel()
-    await asyncio.gather(pruning, return_exceptions=True)
-    monkeypatch.setattr(inbox, "PRUNE_PAUSE", 0.0)
-    assert await prune(database, NOON + timedelta(hours=1)) == 7
-    assert await left() == 0
 
 
 RAW = [b"\xff\xfe", b'{"id":"\xff\x00"}', b"", b"{}", b"nonsense", b"[" * 100_000]

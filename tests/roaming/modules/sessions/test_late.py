@@ -112,6 +112,7 @@ async def test_old_ones_are_forgotten(hub: HubInProcess) -> None:
     await let_pass(hub)
     await tell(hub, metered("1", 70, 9000))
     async with hub.services.database.work() as work:
-        assert await late.prune(work.connection, before=work.now - timedelta(days=1)) == 0
-        assert await late.prune(work.connection, before=work.now + timedelta(days=1)) == 1
+        (trimming,) = late.TRIMMINGS
+        assert await trimming.remove(work.connection, work.now - timedelta(days=1), 10) == 0
+        assert await trimming.remove(work.connection, work.now + timedelta(days=1), 10) == 1
     assert await find_late(hub.services.database.reader, limit=9) == []
