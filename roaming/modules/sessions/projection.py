@@ -252,7 +252,7 @@ def _wait_for_place(entry: Transaction, now: datetime) -> Transaction:
     since = entry.held_since or now
     if now - since > UNPLACED_KEPT:
         logger.error("transaction_given_up", station=entry.key[1], transaction=entry.key[2], reason=entry.trouble)
-        return replace(entry, state=TransactionState.GIVEN_UP, close_at=work.now)
+        return replace(entry, state=TransactionState.GIVEN_UP, close_at=None)
     return replace(entry, held_since=since, close_at=next_try(since, now, longest=UNPLACED_PAUSE))
 
 

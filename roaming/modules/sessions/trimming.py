@@ -9,10 +9,12 @@ from datetime import datetime
 from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from roaming.modules.sessions.model import CLOSED_FOR_GOOD
+from roaming.modules.sessions.model import TransactionState
 from roaming.modules.sessions.repository import READINGS, TRANSACTIONS
 from roaming.store.trimming import Trimming
 
+OVER = (TransactionState.CLOSED, TransactionState.REFUSED)
+"""Not those given up, which may be taken up again."""
 CHARGES_AT_ONCE = 20
 """Each may have thousands."""
 
@@ -21,7 +23,7 @@ async def remove_readings(connection: AsyncConnection, before: datetime, at_once
     """A ``trimming.Remove``, counted in charges."""
     columns = TRANSACTIONS.c
     key = (columns.network, columns.station_id, columns.transaction_id)
-    is_over = (columns.state.in_([state.value for state in CLOSED_FOR_GOOD]), columns.close_at < before)
+    is_over = (columns.state.in_([state.value for state in OVER]), columns.close_at < before)
     oldest = select(*key).where(*is_over).order_by(columns.close_at).limit(at_once).with_for_update(skip_locked=True)
     charges = [tuple(row) for row in await connection.execute(oldest)]
     if charges:
