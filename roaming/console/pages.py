@@ -68,7 +68,7 @@ def mount_console(app: FastAPI, services: Services, *, notice: str, controls: Co
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
     async def state() -> dict[str, Any]:
-        shown = await picture(services)
+        shown = await picture(services.database.reader)
         shown["notice"] = notice
         shown["drivers"] = controls.drivers() if controls is not None else []
         return shown

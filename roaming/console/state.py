@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from roaming.ocpi.module import Services
+from roaming.store.reader import Reader
 
+MOST_STATIONS = 200
+MOST_COUNTED = 1_000
+"""The page looks twice a second: what it counts one by one it counts so far only."""
 _STATIONS = (
     "SELECT s.station_id, s.is_admitted, s.is_connected, s.vendor, s.model, c.connector_id,"
     " CASE WHEN c.is_away THEN 'UNKNOWN' ELSE c.status END, b.evse_uid,"
-    " b.location_id FROM stations s"
+    " b.location_id FROM (SELECT * FROM stations ORDER BY is_admitted, station_id, network LIMIT $1) s"
     " LEFT JOIN bindings b ON b.network = s.network AND b.station_id = s.station_id"
     " LEFT JOIN connectors c ON c.network = s.network AND c.station_id = s.station_id"
     " AND c.connector_id = b.connector_id"
-    " ORDER BY s.is_admitted, s.station_id, c.connector_id LIMIT 200"
+    " ORDER BY s.is_admitted, s.station_id, c.connector_id LIMIT $1"
 )
 _SESSIONS = "SELECT key, status, document, scope FROM sessions WHERE source = '' ORDER BY started_at DESC LIMIT 12"
 _CDRS = (
@@ -23,14 +26,14 @@ _CDRS = (
     " LEFT JOIN deliveries d ON d.module = 'cdrs' AND d.object_key = c.key"
     " WHERE c.source = '' ORDER BY c.ended_at DESC LIMIT 12"
 )
-_PARTNERS = "SELECT id, name, state FROM partners ORDER BY id"
-_TOTALS = (
-    "SELECT (SELECT COUNT(*) FROM sessions WHERE status = 'ACTIVE'),"
-    " (SELECT COUNT(*) FROM cdrs WHERE source = ''),"
-    " (SELECT COUNT(*) FROM deliveries WHERE module = 'cdrs' AND state = 'DELIVERED'),"
-    " (SELECT COUNT(*) FROM deliveries WHERE state = 'PENDING'),"
-    " (SELECT COUNT(*) FROM dead_letters WHERE replayed_at IS NULL)"
-)
+_PARTNERS = "SELECT id, name, state FROM partners ORDER BY id LIMIT 200"
+_CDRS_ISSUED = "SELECT COALESCE(SUM(amount), 0) FROM object_counts WHERE module = 'cdrs' AND source = ''"
+_COUNTED = {
+    "charging": "sessions WHERE status = 'ACTIVE'",
+    "acknowledged": "deliveries WHERE module = 'cdrs' AND state = 'DELIVERED' AND done_at IS NOT NULL",
+    "on_their_way": "deliveries WHERE state = 'PENDING'",
+    "dead_letters": "dead_letters WHERE replayed_at IS NULL",
+}
 
 WORDS = {
     "PENDING": "on its way",
@@ -41,19 +44,25 @@ WORDS = {
 }
 
 
-async def picture(services: Services) -> dict[str, Any]:
-    """Stations, sessions, CDRs with their partner's acknowledgement, partners and totals."""
-    reader = services.database.reader
-    totals = (await reader.fetch(_TOTALS))[0]
+async def picture(reader: Reader) -> dict[str, Any]:
+    """Stations, sessions, CDRs with their partner's acknowledgement, partners and totals. Its cost does not grow with
+    what is stored."""
+    totals: dict[str, int | str] = {name: await _count(reader, rows) for name, rows in _COUNTED.items()}
+    totals["cdrs"] = int((await reader.fetch(_CDRS_ISSUED))[0][0])
     return {
-        "stations": [_station(row) for row in await reader.fetch(_STATIONS)],
+        "stations": [_station(row) for row in await reader.fetch(_STATIONS, MOST_STATIONS)],
         "sessions": [_session(json.loads(row[2])) for row in await reader.fetch(_SESSIONS)],
         "cdrs": [_cdr(row) for row in await reader.fetch(_CDRS)],
         "partners": [{"id": row[0], "name": row[1], "state": row[2]} for row in await reader.fetch(_PARTNERS)],
-        "totals": dict(
-            zip(("charging", "cdrs", "acknowledged", "on_their_way", "dead_letters"), map(int, totals), strict=True)
-        ),
+        "totals": totals,
     }
+
+
+async def _count(reader: Reader, rows: str) -> int | str:
+    """How many there are, or such as ``1000+``."""
+    sql = f"SELECT COUNT(*) FROM (SELECT 1 FROM {rows} LIMIT $1) AS counted"  # noqa: S608 - our own
+    found = int((await reader.fetch(sql, MOST_COUNTED + 1))[0][0])
+    return found if found <= MOST_COUNTED else f"{MOST_COUNTED}+"
 
 
 def _station(row: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ class StationRow(SQLModel, table=True):
     """A station that has connected or was announced by an operator."""
 
     __tablename__ = "stations"
+    __table_args__ = (Index("stations_in_order", "is_admitted", "station_id", "network"),)
 
     network: str = Field(primary_key=True)
     station_id: str = Field(primary_key=True)

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
-from sqlalchemy import Column
+from sqlalchemy import Column, Index
 from sqlmodel import Field
 
 from roaming.store.columns import Exact, UtcDateTime
@@ -24,6 +24,9 @@ class CdrRow(DocumentRow, table=True):
     """Before taxes."""
     total_energy: Decimal = Field(sa_column=Column(Exact, nullable=False))
     """kWh."""
-    ended_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+    ended_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     digest: str = ""
     """Of the CDR as a partner sent it: tells a repeat from a second version."""
+
+
+Index("cdrs_ended", CdrRow.source, CdrRow.ended_at)  # type: ignore[arg-type]

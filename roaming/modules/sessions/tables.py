@@ -19,7 +19,11 @@ class SessionRow(DocumentRow, table=True):
 
     status: str
     kwh: Decimal = Field(sa_column=Column(Exact, nullable=False))
-    started_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+    started_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+Index("sessions_started", SessionRow.source, SessionRow.started_at)  # type: ignore[arg-type]
+Index("sessions_of_status", SessionRow.status)
 
 
 class TransactionRow(SQLModel, table=True):

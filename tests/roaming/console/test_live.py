@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from roaming.console import live, pages
 from roaming.console.live import Live
 from roaming.console.state import picture
-from roaming.ocpi.module import Services
 from roaming.store.errors import StoreUnavailable
+from roaming.store.reader import Reader
 from tests.kit.hub_in_process import hub_in_process
 from tests.kit.server_process import free_port
 from tests.kit.wait import until
@@ -109,9 +109,9 @@ async def test_a_page_that_goes_away_ends_the_reading(
 ) -> None:
     """Over a real socket, which is closed without a word."""
 
-    async def counted(services: Services) -> dict[str, Any]:
+    async def counted(reader: Reader) -> dict[str, Any]:
         store.reads += 1
-        return await picture(services)
+        return await picture(reader)
 
     monkeypatch.setattr(pages, "picture", counted)
     app, port = FastAPI(), free_port()
