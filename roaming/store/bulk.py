@@ -311,9 +311,11 @@ def _parameters(shape: _Shape, values: Sequence[tuple[Any, ...]]) -> tuple[Any, 
 
 
 def _check_each(check: Callable[[Any], object], values: Sequence[Any]) -> None:
+    last = None
     for value in values:
-        if value is not None:
+        if value is not last and value is not None:  # mostly the one time of the transaction
             check(value)
+        last = value
 
 
 def _is_time(table: Table, column: str) -> bool:

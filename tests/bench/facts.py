@@ -14,6 +14,7 @@ from contracts.messages.metering import MeterSample, MeterValue
 from contracts.topics import EVENTS, METER, Topic
 from contracts.vocabulary import AuthorizationStatus, ConnectorStatus, Measurand
 from roaming.app import open_services
+from roaming.cli.running import spare_collector
 from roaming.ocpi.module import Services
 from roaming.partners.drivers import Driver, touch_driver
 from roaming.settings import Settings
@@ -143,6 +144,7 @@ async def consumed(
     services: Services, projections: Callable[[Services], Sequence[Projection]]
 ) -> AsyncIterator[MemoryBus]:
     """A bus with the one consumer of a module."""
+    spare_collector()  # as every process of the service does
     bus = MemoryBus()
     (projection,) = projections(services)
     bus.subscribe(Consumer(services.database, projection).subscription())

@@ -41,6 +41,8 @@ _TROUBLED = (
 )
 _COURSE = msgspec.json.Decoder(Course)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+READINGS_AT_ONCE = 5_000
+"""In one statement: stations that were away tell a night at once, and a statement has five seconds."""
 SILENT_AFTER = timedelta(days=1)
 TransactionKey = tuple[str, str, str]
 """Network, station id, transaction id: the last alone means nothing."""
@@ -205,8 +207,9 @@ async def add_readings(connection: AsyncConnection, readings: Mapping[Transactio
         for at, register, power in taken
     }
     ordered = [rows[key] for key in sorted(rows)]
-    if ordered:
-        await upsert(connection, READINGS, ordered, key=(*_KEY, "at"), update=("register_wh", "power_w"))
+    for first in range(0, len(ordered), READINGS_AT_ONCE):
+        some = ordered[first : first + READINGS_AT_ONCE]
+        await upsert(connection, READINGS, some, key=(*_KEY, "at"), update=("register_wh", "power_w"))
 
 
 async def with_readings(connection: AsyncConnection, transactions: Sequence[Transaction]) -> list[Transaction]:
