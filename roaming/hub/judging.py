@@ -131,7 +131,7 @@ def judge(pending: Pending, request: PushRequest, answer: Answer) -> Result:
         return Result(pending=pending, verdict=Verdict.REPLACE, error=error)
     match answer.outcome:
         case Outcome.DELIVERED:
-            return Result(pending=pending, verdict=Verdict.DELIVERED, remote_url=answer.headers.get("location", ""))
+            return Result(pending=pending, verdict=Verdict.DELIVERED, remote_url=remote_address(answer))
         case Outcome.REFUSED if request.method == "PATCH" and not pending.job.is_full:
             return Result(pending=pending, verdict=Verdict.REPLACE, error=error)
         case Outcome.REFUSED:
@@ -159,6 +159,14 @@ def judge(pending: Pending, request: PushRequest, answer: Answer) -> Result:
                 is_in_doubt=pending.is_in_doubt,
                 is_partner_trouble=True,
             )
+
+
+def remote_address(answer: Answer) -> str:
+    """Where the partner keeps what it took: in the header Location, or in ``data`` as text or as an object with ``url``
+    (ocpi/ocpi#331 and IZIVIA/ocpi-toolkit#144); empty when it does not say."""
+    data = answer.data.get("url") if isinstance(answer.data, dict) else answer.data
+    told = data if isinstance(data, str) and data.startswith(("https://", "http://")) else ""
+    return answer.headers.get("location", "") or told
 
 
 def outcome(result: Result, now: datetime) -> dict[str, Any]:

@@ -170,6 +170,21 @@ def with_query(url: str, parameters: Mapping[str, str | int | None]) -> str:
     return urlunsplit((scheme, netloc, path, "&".join(filter(None, (query, added))), ""))
 
 
+def on_answering_scheme(url: str, answered: str) -> str:
+    """``url`` with the scheme of ``answered``, where both have the same host and port: some servers write https into
+    the addresses they give, whatever they are reached over.
+
+    >>> on_answering_scheme("https://cpo.example:8080/ocpi/2.2.1", "http://cpo.example:8080/ocpi/versions")
+    'http://cpo.example:8080/ocpi/2.2.1'
+    """
+    try:
+        there, here = urlsplit(url), urlsplit(answered)
+    except ValueError:
+        return url
+    is_same_host = bool(there.netloc) and there.netloc.lower() == here.netloc.lower()
+    return urlunsplit((here.scheme, *there[1:])) if is_same_host and there.scheme in _PORTS else url
+
+
 def is_on_known_host(url: str, known: Iterable[str]) -> bool:
     """Whether ``url`` has the host of one of the ``known`` URLs, such as a partner's versions and endpoints.
     A ``response_url`` elsewhere would let a partner make us call a third one."""

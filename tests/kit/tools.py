@@ -33,6 +33,11 @@ def ocpi_cli() -> Path | None:
     return _program(TOOLS / "ocpi-kit" / "bin" / "ocpi")
 
 
+def extrawest_python() -> Path | None:
+    """The Python of an environment with the PyPI package extrawest-ocpi 2025.7.16, made by `.ci/run`, or None."""
+    return _program(TOOLS / "extrawest-ocpi" / "bin" / "python")
+
+
 def node() -> Path | None:
     """Node.js, or None."""
     found = shutil.which("node")

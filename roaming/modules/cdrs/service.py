@@ -27,6 +27,7 @@ from roaming.ocpi.codec import DecodeContext, EncodeContext, dump_json
 from roaming.ocpi.errors import InvalidParameters
 from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services, routing_to
 from roaming.ocpi.outgoing import tell
+from roaming.ocpi.paging import is_same_origin, mend_next_url
 from roaming.ocpi.partner_call import call_to
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.quoting import context_to_read, contexts_to_write
@@ -248,7 +249,7 @@ async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str 
         return None
     cdr = kept.cdr
     routing = routing_to(job.partner, job.recipient.from_party, job.recipient.to_party)
-    known = await _known_shape(services, job, cdr)
+    known = await _known_shape(services, job, cdr, endpoint)
     addresses = [
         *([known] if known else []),
         job.address(endpoint, cdr.country_code, cdr.party_id, cdr.id),
@@ -260,13 +261,15 @@ async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str 
         if answer.outcome not in (Outcome.DELIVERED, Outcome.REFUSED) and job.attempts < PATIENT_LOOK_UPS:
             raise CopyUnknown(f"GET {address}: {answer.error or answer.message or 'no answer'}")
         data = answer.data
+        if isinstance(data, list) and len(data) == 1:
+            data = data[0]  # extrawest-ocpi answers a list to a GET of one object
         is_copy = isinstance(data, dict) and fold(str(data.get("id", ""))) == fold(cdr.id)
         if answer.outcome == Outcome.DELIVERED and is_copy:
             return address
     return None
 
 
-async def _known_shape(services: Services, job: DeliveryJob, cdr: CDR) -> str | None:
+async def _known_shape(services: Services, job: DeliveryJob, cdr: CDR, endpoint: str) -> str | None:
     """The partner's last ``Location`` header with this CDR's id in place of that one's."""
     rows = await services.database.reader.fetch(
         "SELECT remote_url, object_key FROM deliveries"
@@ -277,5 +280,8 @@ async def _known_shape(services: Services, job: DeliveryJob, cdr: CDR) -> str | 
     for remote_url, earlier_key in rows:
         earlier = earlier_key.rsplit("/", 1)[-1]
         if earlier and fold(remote_url).endswith(earlier):
-            return str(remote_url)[: -len(earlier)] + cdr.id
+            address, findings = mend_next_url(str(remote_url)[: -len(earlier)] + cdr.id, endpoint)
+            # Where a partner says that its copy lies is not where our token may go
+            is_there = is_same_origin(address, endpoint) and "link_path" not in findings
+            return address if is_there else None
     return None

@@ -14,6 +14,7 @@ from roaming.model.party import Credentials, CredentialsRole, InterfaceRole, Rol
 from roaming.model.place import BusinessDetails
 from roaming.model.version import Version
 from roaming.modules.credentials.codec import v211, v221, v230
+from roaming.ocpi.addresses import on_answering_scheme
 from roaming.ocpi.client import Answer, Call, Outcome
 from roaming.ocpi.codec import DecodeContext, DecodeError, dump_json
 from roaming.ocpi.credentials_token import TokenEncoding, header_value, new_token
@@ -252,7 +253,7 @@ async def _look_up(
     if answer.outcome != Outcome.DELIVERED or not isinstance(answer.data, list):
         raise UnusableApi(f"GET {versions_url}: {_words(answer)}")
     offered = {
-        str(entry.get("version")): str(entry.get("url"))
+        str(entry.get("version")): on_answering_scheme(str(entry.get("url")), versions_url)
         for entry in answer.data
         if isinstance(entry, dict) and entry.get("url")
     }
@@ -262,7 +263,7 @@ async def _look_up(
     if chosen is None:
         raise UnsupportedVersion(f"{versions_url} offers {', '.join(offered) or 'nothing'}, not {', '.join(wanted)}")
     answer = await _call(services, partner, "GET", offered[chosen.value], token, version=chosen)
-    endpoints = _endpoints(answer.data, chosen) if answer.outcome == Outcome.DELIVERED else ()
+    endpoints = _endpoints(answer.data, chosen, versions_url) if answer.outcome == Outcome.DELIVERED else ()
     if answer.outcome != Outcome.DELIVERED:
         raise UnusableApi(f"GET {offered[chosen.value]}: {_words(answer)}")
     offer = Offer(version=chosen, details_url=offered[chosen.value], endpoints=endpoints)
@@ -282,8 +283,8 @@ async def _take_2_2(services: Services, partner: Partner, offered: dict[str, str
     await notice(services, partner.id, [Habit(name="version_2_2", value="offered", why=why)])
 
 
-def _endpoints(data: Any, version: Version) -> tuple[Endpoint, ...]:
-    """Modules and sides. In 2.1.1 both sides have one address."""
+def _endpoints(data: Any, version: Version, versions_url: str) -> tuple[Endpoint, ...]:
+    """Modules and sides, over the scheme that answered at ``versions_url``. In 2.1.1 both sides have one address."""
     found: list[Endpoint] = []
     for entry in data.get("endpoints") or [] if isinstance(data, dict) else []:
         identifier, url = entry.get("identifier"), entry.get("url")
@@ -291,7 +292,7 @@ def _endpoints(data: Any, version: Version) -> tuple[Endpoint, ...]:
         sides = tuple(InterfaceRole) if version == Version.V2_1_1 else (named,)
         if isinstance(identifier, str) and isinstance(url, str):
             found += [
-                Endpoint(module=identifier, role=InterfaceRole(side), url=url)
+                Endpoint(module=identifier, role=InterfaceRole(side), url=on_answering_scheme(url, versions_url))
                 for side in sides
                 if side in InterfaceRole.__members__
             ]

@@ -14,6 +14,7 @@ from roaming.model.identifiers import fold
 from roaming.model.location import EVSE, Connector, Location, Status
 from roaming.model.version import Version
 from roaming.modules.cdrs.codec import v221
+from roaming.modules.cdrs.codec.v230 import NOT_AVAILABLE
 from roaming.ocpi.codec import Codec
 from roaming.ocpi.fields import Form
 from roaming.ocpi.forms.location import CONNECTOR_211, EVSE_211, LOCATION_211
@@ -25,9 +26,6 @@ from roaming.ocpi.forms.token import AUTH_ID
 from roaming.ocpi.kinds import Id
 from roaming.ocpi.rules import FromContext, Given, Joint, one
 from roaming.ocpi.translation import DecodeError, EncodeError, FindingCode, Reading, Writing
-
-NOT_AVAILABLE = "#NA"
-"""What 2.2.1 and later write in a required field that truly has no value; 2.1.1 does not know it."""
 
 _LOCATION_STAND_INS = {"type": "UNKNOWN", "last_updated": "that of the CDR"}
 _EVSE_STAND_INS = {

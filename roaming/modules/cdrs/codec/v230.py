@@ -11,7 +11,10 @@ from roaming.ocpi.forms.place import GEO_LOCATION_230
 from roaming.ocpi.forms.tariff import TARIFF_230
 from roaming.ocpi.forms.token import CDR_TOKEN_230
 from roaming.ocpi.kinds import COUNTRY_CODE, FLAG, ID_36, NUMBER, PARTY_ID, TIMESTAMP, WHOLE, Id, Text
-from roaming.ocpi.rules import FromContext, many, maybe, one, some
+from roaming.ocpi.rules import FromContext, constant, many, maybe, one, some
+
+NOT_AVAILABLE = "#NA"
+"""What 2.2.1 and later write in a required field that truly has no value; 2.1.1 does not know it."""
 
 CDR_LOCATION = Form(
     CdrLocation,
@@ -23,7 +26,7 @@ CDR_LOCATION = Form(
     maybe("state", Text(20)),
     one("country", Text(3)),
     one("coordinates", GEO_LOCATION_230),
-    one("evse_uid", ID_36),
+    one("evse_uid", ID_36, otherwise=constant(NOT_AVAILABLE)),
     one("evse_id", Id(48)),
     one("connector_id", ID_36),
     one("connector_standard", CONNECTOR_TYPE_230),
