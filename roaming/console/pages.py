@@ -1,7 +1,7 @@
 """The live page: one page, one stream of events, nothing from outside this machine."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.staticfiles import StaticFiles
 
+from roaming.console import docs
 from roaming.console.live import Live
 from roaming.console.state import picture
 from roaming.ocpi.module import Services
@@ -67,6 +68,8 @@ def mount_console(app: FastAPI, services: Services, *, notice: str, controls: Co
 
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
+    _mount_docs(app)
+
     async def state() -> dict[str, Any]:
         shown = await picture(services.database.reader)
         shown["notice"] = notice
@@ -103,6 +106,33 @@ def mount_console(app: FastAPI, services: Services, *, notice: str, controls: Co
 
     if controls is not None:
         _mount_controls(app, controls)
+
+
+def _mount_docs(app: FastAPI) -> None:
+    """The OCPI interfaces, to read: a partner gets the documents from whoever runs the hub."""
+
+    @app.get("/docs", include_in_schema=False)
+    async def newest(request: Request) -> Response:
+        return _shown(request, docs.page, docs.versions()[-1])
+
+    @app.get("/docs/ocpi-{version}.json", include_in_schema=False)
+    async def document(request: Request, version: str) -> Response:
+        return _shown(request, docs.document, version, media_type="application/json")
+
+    @app.get("/docs/{version}", include_in_schema=False)
+    async def one(request: Request, version: str) -> Response:
+        return _shown(request, docs.page, version)
+
+
+def _shown(
+    request: Request, made: Callable[[str], str], version: str, *, media_type: str = "text/html; charset=utf-8"
+) -> Response:
+    if not is_local(request):
+        return JSONResponse({"error": NOT_HERE}, 403)
+    try:
+        return Response(made(version), headers=HEADERS, media_type=media_type)
+    except KeyError:
+        return JSONResponse({"error": f"there is no OCPI {version} here: {', '.join(docs.versions())}"}, 404)
 
 
 def _mount_controls(app: FastAPI, controls: Controls) -> None:
