@@ -34,6 +34,7 @@ class Dialect:
     id_case: str = "kept"
     status_codes: str = "ocpi"
     paging_headers: str = "sent"
+    date_to: str = "left-out"
     time_zone: str = "UTC"
     page_links: str = "refuse"
     patch: str = "yes"

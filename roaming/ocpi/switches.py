@@ -107,6 +107,13 @@ TABLE: tuple[Switch, ...] = (
         detected="a page with objects and without Link, X-Total-Count and X-Limit",
     ),
     Switch(
+        name="date_to",
+        values=("left-out", "sent"),
+        default="left-out",
+        changes="sent: lists are pulled with a date_to of tomorrow, where its own default hides what is newer",
+        detected="",
+    ),
+    Switch(
         name="time_zone",
         values=("UTC", "ZONE"),
         default="UTC",

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from roaming.hub.pulling.page import Refusal
 from roaming.hub.pulling.state import Progress, Pull
@@ -45,10 +45,15 @@ def date_from_of(pull: Pull, rules: PullRules, pace: PullPace, now: datetime) ->
     return now - rules.reach if rules.reach is not None else None
 
 
-def first_url(partner: Partner, endpoint: str, *, date_from: datetime | None, page_size: int | None) -> str:
-    """The first page of a list."""
+def first_url(
+    partner: Partner, endpoint: str, *, date_from: datetime | None, page_size: int | None, now: datetime
+) -> str:
+    """The first page of a list. ``now``: a ``date_to``, for partners that need one, is a day after."""
+    dialect = dialect_of(partner)
     begins = format_timestamp(date_from, is_fraction_allowed=False) if date_from is not None else None
-    return with_query(dialect_of(partner).address(endpoint), {"date_from": begins, "limit": page_size})
+    end = now + timedelta(days=1) if dialect.date_to == "sent" else None
+    ends = format_timestamp(end, is_fraction_allowed=False) if end is not None else None
+    return with_query(dialect.address(endpoint), {"date_from": begins, "date_to": ends, "limit": page_size})
 
 
 async def ask_for_page(

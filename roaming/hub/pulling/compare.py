@@ -98,7 +98,8 @@ class Comparison:
 
     async def _pages(self, endpoint: str, line: RoutingHeaders, since: datetime | None) -> AsyncIterator[FetchedPage]:
         pace, ids, visited = self.services.pulling, RequestIds.fresh(), set[str]()
-        url: str | None = first_url(self.partner, endpoint, date_from=since, page_size=pace.page_size)
+        now = self.services.clock.now()
+        url: str | None = first_url(self.partner, endpoint, date_from=since, page_size=pace.page_size, now=now)
         while url is not None:
             visited.add(url)
             ids = ids.forwarded()

@@ -88,7 +88,8 @@ class Runner:
         assert pull.started_at is not None
         date_from = date_from_of(pull, self._rules, pace, pull.started_at)
         page_size = None if pull.progress.is_without_limit else pace.page_size
-        return first_url(self._partner, endpoint, date_from=date_from, page_size=page_size)
+        now = self._services.clock.now()
+        return first_url(self._partner, endpoint, date_from=date_from, page_size=page_size, now=now)
 
     async def _keep_pace(self) -> None:
         wait = self._asked_at + 1 / self._services.pulling.requests_per_second - time.monotonic()

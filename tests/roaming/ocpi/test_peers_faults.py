@@ -7,7 +7,7 @@ is pulled in ``tests/e2e/test_extrawest.py``, the crate ocpi-kit is a partner in
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -123,6 +123,21 @@ async def test_a_list_is_read_in_full_all_the_same(
     body = next(iter(kept.values()))
     assert body["country_code"] == ("fr" if fault is lower_case else "FR"), "compared without case, kept as it came"
     assert "owner" not in body
+
+
+class StartedLongAgo(Platform):
+    """tec: what is newer than its start is left out of a list, unless date_to says otherwise."""
+
+    def _list(self, request: Received, module: str, here: str, query: Mapping[str, str]) -> Reply:
+        return super()._list(request, module, here, {"date_to": "2023-04-16T08:00:00Z", **query})
+
+
+@pytest.mark.parametrize(("date_to", "count"), [("left-out", 0), ("sent", 2)])
+async def test_tec_hides_what_is_newer_than_its_start(hub: HubInProcess, date_to: str, count: int) -> None:
+    async with hub.services.database.work() as work:
+        await dialects.set_switch(work, "cpo", "date_to", date_to)
+    done = await pulled(hub, StartedLongAgo(cpo_objects(2)))
+    assert (done.state, done.progress.objects) == ("DONE", count)
 
 
 async def test_403_instead_of_401_is_a_token_refused_not_an_answer(hub: HubInProcess) -> None:
