@@ -4,8 +4,9 @@ Facts may come twice, late and out of order; applying them in any order leads to
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import msgspec
 
@@ -18,8 +19,11 @@ from roaming.rating.timeline import Reading, StateChange, Timeline, charging_sta
 
 MAX_READINGS = 5_000
 """Three and a half days at a reading a minute. Of a station that sends more every second reading is kept."""
-MAX_STATES = 2_000
-"""Of a station that changes its state more often, repeats are left out, then all but the first ones and the last."""
+MAX_STATES = 500
+"""A change every three minutes of a day. Of a station that changes its state more often, repeats are left out, then
+neighbours are put together: how long each state lasted stays true, to the second."""
+TOGETHER = 4
+"""States next to each other that are put together; there are three kinds of them."""
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +52,8 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     of it, and ``register_wh`` what was read then."""
 
 
+State = tuple[datetime, str]
+"""From when on, and which (``ConnectorStatus``)."""
 MeterReading = tuple[datetime, Decimal, Decimal | None]
 """(time, Wh, W or nothing)."""
 
@@ -60,7 +66,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     start: Start | None = None
     end: End | None = None
     readings: tuple[MeterReading, ...] = ()
-    states: tuple[tuple[datetime, str], ...] = ()
+    states: tuple[State, ...] = ()
     signed: tuple[tuple[datetime, str, str], ...] = ()
     """Signed readings (time, context, data) exactly as the station sent them: the first and the last of each context,
     which prove what was charged in all; they may be kilobytes each."""
@@ -183,14 +189,33 @@ def in_state(course: Course, at: datetime, state: ConnectorStatus) -> Course:
     states[at] = state.value
     ordered = sorted(states.items())
     if len(ordered) > MAX_STATES:
-        ordered = [entry for before, entry in zip([None, *ordered], ordered, strict=False) if _is_new(before, entry)]
+        ordered = _without_repeats(ordered)
     if len(ordered) > MAX_STATES:
+        ordered = _without_repeats(_put_together(ordered))
+    if len(ordered) > MAX_STATES:  # of more kinds of states than three
         ordered = [*ordered[: MAX_STATES - 1], ordered[-1]]
     return msgspec.structs.replace(course, states=tuple(ordered))
 
 
-def _is_new(before: tuple[datetime, str] | None, entry: tuple[datetime, str]) -> bool:
-    return before is None or before[1] != entry[1]
+def _without_repeats(ordered: Sequence[State]) -> list[State]:
+    """A state lasts until the next one: the same again says nothing new."""
+    return [entry for number, entry in enumerate(ordered) if not number or ordered[number - 1][1] != entry[1]]
+
+
+def _put_together(ordered: Sequence[State]) -> list[State]:
+    """Of every few that follow one another, what is of one state in one piece, as long as its parts were. The last goes
+    on and stays alone."""
+    found: list[State] = []
+    for first in range(0, len(ordered) - 1, TOGETHER):
+        few = ordered[first : min(first + TOGETHER, len(ordered) - 1) + 1]
+        lasted: dict[str, timedelta] = {}
+        for (at, state), (until, _) in pairwise(few):
+            lasted[state] = lasted.get(state, timedelta(0)) + (until - at)
+        at = few[0][0]
+        for state, duration in lasted.items():
+            found.append((at, state))
+            at += duration
+    return [*found, ordered[-1]]
 
 
 def _end_by_readings(start: datetime, times: Sequence[datetime]) -> datetime:

@@ -3,6 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,7 @@ from roaming.modules.sessions.course import (
 )
 from roaming.rating.errors import MalformedTimeline
 
+RUNNING = (ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE)
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 START = TransactionStarted(
     network="main",
@@ -124,10 +126,28 @@ def test_a_station_that_never_rests_does_not_fill_the_store() -> None:
     states = tuple((NOON + timedelta(seconds=n), "CHARGING") for n in range(MAX_STATES))
     course = in_state(Course(states=states), NOON + timedelta(days=1), ConnectorStatus.SUSPENDED_EV)
     assert [state for _, state in course.states] == ["CHARGING", "SUSPENDED_EV"]
-    restless = tuple((at, ("CHARGING", "SUSPENDED_EV")[n % 2]) for n, (at, _) in enumerate(states))
-    course = in_state(Course(states=restless), NOON + timedelta(days=1), ConnectorStatus.CHARGING)
-    assert len(course.states) == MAX_STATES
-    assert course.states[-1] == (NOON + timedelta(days=1), "CHARGING")
+
+
+def test_how_long_each_state_lasted_outlives_the_bound() -> None:
+    """Three states in turn, of unequal length and many times as many as are kept."""
+    course, at = Course(), NOON
+    lasted = dict.fromkeys(RUNNING, timedelta(0))
+    chance = random.Random(7)
+    for _ in range(6 * MAX_STATES):
+        state = chance.choice(RUNNING)
+        course = in_state(course, at, state)
+        duration = timedelta(seconds=chance.randrange(1, 90))
+        lasted[state] += duration
+        at += duration
+        assert len(course.states) <= MAX_STATES
+    course = in_state(course, at, ConnectorStatus.FINISHING)
+    assert course.states[0][0] == NOON
+    assert course.states[-1] == (at, "FINISHING")
+    kept = dict.fromkeys(RUNNING, timedelta(0))
+    for (begun, name), (until, _) in pairwise(course.states):
+        assert begun < until
+        kept[ConnectorStatus(name)] += until - begun
+    assert kept == lasted
 
 
 def test_an_end_dated_before_the_start_is_the_last_reading() -> None:
