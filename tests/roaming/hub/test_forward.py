@@ -83,6 +83,8 @@ async def test_a_partner_that_does_not_speak_ocpi_is_a_connection_problem(equal:
 
 
 async def test_silence_is_a_timeout(equal: Passing, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The connection is made before time is short: one that could not be made is a connection problem
+    assert (await put_location(equal)).outcome == (200, 1000)
     monkeypatch.setattr(forward.Forwarder.exchange, "__kwdefaults__", {"timeout": 0.1})
     monkeypatch.setattr(forward.Forwarder.forward, "__kwdefaults__", {"timeout": 0.1})
     equal.msp.delay = 5

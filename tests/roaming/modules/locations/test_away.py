@@ -61,11 +61,10 @@ async def status(hub: HubInProcess) -> str:
     return evse.status
 
 
-async def test_it_is_unknown_after_the_grace_only(hub: HubInProcess) -> None:
-    await goes(hub, NOW - timedelta(minutes=10))
-    assert await status(hub) == "AVAILABLE"
-    await goes(hub, NOW - timedelta(minutes=20))
-    assert await status(hub) == "UNKNOWN"
+@pytest.mark.parametrize(("minutes", "expected"), [(10, "AVAILABLE"), (20, "UNKNOWN")])
+async def test_it_is_unknown_after_the_grace_only(hub: HubInProcess, minutes: int, expected: str) -> None:
+    await goes(hub, NOW - timedelta(minutes=minutes))
+    assert await status(hub) == expected
 
 
 async def test_its_last_word_holds_again_when_it_is_back(hub: HubInProcess) -> None:

@@ -62,7 +62,7 @@ async def listed(database: Database) -> dict[str, dict[str, object]]:
     selection = Selection(owners=(CPO,))
     rows = await repository.DOCUMENTS.page(database, selection, Version.V2_2_1, limit=10)
     codec = service.LOCATION_CODECS[Version.V2_2_1]
-    texts = [(row.key, row.revision, row.text or text_of(row, codec, Location)) for row in rows]
+    texts = [(row.key, row.revision, row.text or text_of(row, codec, Location)[0]) for row in rows]
     async with database.work() as work:
         await repository.DOCUMENTS.keep_texts(work.connection, Version.V2_2_1, texts)
     return {body["id"]: body for body in (parse_json(text.encode()) for _, _, text in texts)}
