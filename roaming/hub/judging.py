@@ -20,7 +20,7 @@ from roaming.ocpi.module import (
     Verdict,
     dialect_of,
 )
-from roaming.partners.directory import Partner
+from roaming.partners.directory import Directory, Partner
 from roaming.store.columns import text_to_time
 
 logger = structlog.get_logger(__name__)
@@ -48,8 +48,11 @@ class Pending:
     due_at: datetime
 
     @classmethod
-    def of(cls, row: Sequence[Any], partner: Partner, rules: Mapping[str, DeliveryRules[Any]]) -> "Pending":
+    def of(
+        cls, row: Sequence[Any], partner: Partner, rules: Mapping[str, DeliveryRules[Any]], directory: Directory
+    ) -> "Pending":
         """From a row of ``COLUMNS``."""
+        owner = PartyId.parse(row[3])
         recipient = Recipient(
             partner_id=partner.id,
             to_party=PartyId.parse(row[7]) if row[7] else None,
@@ -59,13 +62,14 @@ class Pending:
             id=row[0],
             module=row[1],
             object_key=row[2],
-            owner=PartyId.parse(row[3]),
+            owner=owner,
             part=row[4],
             detail=row[6],
             partner=partner,
             recipient=recipient,
             attempts=row[10],
             is_full=bool(row[12]) or dialect_of(partner).patch == "no",
+            view=directory.view(partner, owner),
         )
         return cls(
             job=job,

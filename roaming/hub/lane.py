@@ -22,7 +22,7 @@ from roaming.model.version import Version
 from roaming.ocpi.codec import EncodeContext
 from roaming.ocpi.module import DeliveryRules, Services, Verdict, dialect_of
 from roaming.ocpi.outgoing import DELIVERIES
-from roaming.partners.directory import Partner
+from roaming.partners.directory import Directory, Partner
 from roaming.store.columns import text_to_time
 from roaming.store.errors import StoreUnavailable
 from roaming.store.locks import Locks
@@ -143,14 +143,15 @@ class Lane:
         """Looks for what can be sent next and builds it. Should an object change before its call leaves, its delivery
         has another revision by then or soon, and is sent once more."""
         self._may_have_more = False
-        partner = (await self._services.directory.current()).partners.get(self._partner_id)
+        directory = await self._services.directory.current()
+        partner = directory.partners.get(self._partner_id)
         if partner is None or not partner.is_connected:
             await self._postpone("the partner is not registered")
             return
         self._at_once = int(dialect_of(partner).at_once)
         for limit in (FEW, MANY):
             rows = await self._services.database.reader.fetch(_PENDING, self._partner_id, limit)
-            chosen = self._choose(partner, [row for row in rows if row[1] in self._rules])
+            chosen = self._choose(partner, directory, [row for row in rows if row[1] in self._rules])
             if chosen or len(rows) < limit:
                 break
         # Two rounds of calls, not more: what waits here grows old
@@ -159,7 +160,7 @@ class Lane:
             self._may_have_more = True
         self._ready = await self._prepare(chosen[:most])
 
-    def _choose(self, partner: Partner, rows: Sequence[Sequence[Any]]) -> list[Pending]:
+    def _choose(self, partner: Partner, directory: Directory, rows: Sequence[Sequence[Any]]) -> list[Pending]:
         """The first delivery of each order key that is not under way, if it is due."""
         now = self._services.clock.now()
         heads: dict[str, Sequence[Any]] = {}
@@ -168,7 +169,9 @@ class Lane:
                 self._may_have_more = True
             else:
                 heads[row[5]] = row
-        return [Pending.of(row, partner, self._rules) for row in heads.values() if text_to_time(row[15]) <= now]
+        return [
+            Pending.of(row, partner, self._rules, directory) for row in heads.values() if text_to_time(row[15]) <= now
+        ]
 
     async def _prepare(self, batch: Sequence[Pending]) -> list[Prepared]:
         """Builds all calls from one read a module."""

@@ -2,7 +2,8 @@
 belong to them."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import structlog
 
@@ -16,9 +17,10 @@ from roaming.ocpi.module import OcpiRequest, OcpiResponse
 from roaming.ocpi.paging import Cursor, page_headers, read_page
 from roaming.ocpi.wire import count_losses
 from roaming.store.columns import text_to_time
-from roaming.store.documents import Documents, PageRow, Selection
+from roaming.store.documents import Documents, PageRow, owner_of_key
 from roaming.store.losses import EVERYBODY
 from roaming.store.reader import Reader
+from roaming.store.selections import Selection
 
 logger = structlog.get_logger(__name__)
 
@@ -31,6 +33,27 @@ Surroundings = Callable[[Reader, Mapping[str, PageRow]], Awaitable[Mapping[str, 
 """What 2.1.1 wants beside objects, read by their keys."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """Which objects of owners under agreement are seen, by key: of those in ``only`` nothing else, of others all but
+    those in ``without``."""
+
+    only: Mapping[PartyId, Sequence[str]] = field(default_factory=dict)
+    without: Mapping[PartyId, Sequence[str]] = field(default_factory=dict)
+
+
+EVERYTHING = Sight()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown(Generic[T]):
+    """How objects look to one partner, where that is not how they are stored."""
+
+    is_different: Callable[[str], bool]
+    """By key."""
+    change: Callable[[T], T]
+
+
 async def answer_list(
     request: OcpiRequest,
     documents: Documents,
@@ -40,13 +63,21 @@ async def answer_list(
     owners: Mapping[PartyId, str],
     scopes: tuple[str, ...] = ("",),
     surroundings: Surroundings | None = None,
+    sight: Sight = EVERYTHING,
+    shown: Shown[T] | None = None,
 ) -> OcpiResponse:
-    """One page of what the caller may see: objects of ``owners``, each with who gave us these. Texts that had to
-    be made are kept for the next reader."""
+    """One page of what the caller may see: objects of ``owners``, each with who gave us these; of some only those in
+    ``sight``, and some as the caller is ``shown`` them. Texts that had to be made are kept for the next reader."""
     page = read_page(request.query, max_limit=MAX_LIMIT)
     database = request.services.database
     selection = Selection(
-        owners=tuple(owners), sources=owners, scopes=scopes, date_from=page.date_from, date_to=page.date_to
+        owners=tuple(owners),
+        sources=owners,
+        scopes=scopes,
+        only=sight.only,
+        without=sight.without,
+        date_from=page.date_from,
+        date_to=page.date_to,
     )
     rows: list[PageRow] = []
     total = 0
@@ -63,9 +94,10 @@ async def answer_list(
     has_more = len(rows) > page.limit
     rows = rows[: page.limit]
     contexts = await _contexts(request, surroundings, [row for row in rows if row.text is None])
+    own_texts = await _shown_texts(request, documents, codecs, cls, rows, owners, shown)
     texts, made = [], []
     for row in rows:
-        text = row.text
+        text = own_texts.get(row.key, row.text)
         if text is None:
             try:
                 context = contexts.get(row.key, _NOTHING_MORE)
@@ -76,7 +108,8 @@ async def answer_list(
                 continue
             made.append((row.key, row.revision, text))
             count_losses(request.services.journal, EVERYBODY, documents.module, losses)
-        texts.append(text)
+        if text:
+            texts.append(text)
     if made:
         async with database.work() as work:
             await documents.keep_texts(work.connection, request.version, made)
@@ -85,6 +118,31 @@ async def answer_list(
         request.url, page, returned=len(rows), total=total, max_limit=MAX_LIMIT, next_cursor=next_cursor
     )
     return OcpiResponse(data=success_list(texts, request.services.clock.now()), headers=headers, is_enveloped=True)
+
+
+async def _shown_texts(
+    request: OcpiRequest,
+    documents: Documents,
+    codecs: Mapping[Version, Codec[T]],
+    cls: type[T],
+    rows: Sequence[PageRow],
+    owners: Mapping[PartyId, str],
+    shown: Shown[T] | None,
+) -> dict[str, str]:
+    """The texts of those objects of a page that look different to the caller; empty for what its version cannot
+    say."""
+    if shown is None:
+        return {}
+    keys = {row.key: owners[owner_of_key(row.key)] for row in rows if shown.is_different(row.key)}
+    texts: dict[str, str] = {}
+    for row in await documents.texts(request.services.database, keys, request.version, is_whole=False):
+        try:
+            encoded = codecs[request.version].encode(shown.change(from_document(cls, row.document or "", row.live)))
+            texts[row.key] = dump_json(encoded.body).decode()
+        except EncodeError as error:
+            logger.warning("object_left_out_of_list", module=documents.module, key=row.key, reason=str(error))
+            texts[row.key] = ""
+    return texts
 
 
 def text_of(

@@ -22,6 +22,7 @@ from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.pulling import PullPace, PullRules
 from roaming.ocpi.wire import Note, Wire
 from roaming.partners.directory import Directory, DirectoryCache, Partner
+from roaming.partners.views import NOTHING, View
 from roaming.store.consume import Projection
 from roaming.store.database import Database
 from roaming.store.journal import Journal
@@ -253,6 +254,8 @@ class DeliveryJob:
     attempts: int
     is_full: bool
     """Build the whole object: a smaller change was not understood."""
+    view: View = NOTHING
+    """What the partner sees of the owner now: a rule may have changed since the delivery was made."""
     context: EncodeContext = _NOTHING_MORE
     """What the partner's version wants beside the object (``DeliveryRules.surroundings``)."""
 

@@ -28,6 +28,10 @@ RECEIVING_ROLES = (Role.EMSP, Role.NSP, Role.OTHER)
 """Roles that take locations and tariffs of a CPO (OCPI 2.2.1 section 4.3.4)."""
 
 
+_ASKING = {Kind.LOCATIONS: RECEIVING_ROLES, Kind.TARIFFS: RECEIVING_ROLES}
+"""In which roles a partner's parties ask for things; others in any."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PartyRole:
     """A party in one role, with what people should read."""
@@ -219,13 +223,21 @@ class Directory:
                 found.append((partner, partner.hub_party or taker))
         return tuple(found)
 
+    def viewers_of(self, cpo: PartyId) -> tuple[tuple[Partner, PartyId, View], ...]:
+        """The same, each with what it sees of them, and the party that sees it."""
+        return tuple(
+            (partner, PartyId.parse(view.party) if view.party else taker, view)
+            for partner, taker in self.takers_of(cpo)
+            for view in [self.view(partner, cpo)]
+        )
+
     def cpos_of(self, emsp: PartyId) -> tuple[tuple[Partner, PartyId], ...]:
         """Platforms, and one CPO of each, that may be told of an eMSP's tokens; of a hub its own party."""
         found: list[tuple[Partner, PartyId]] = []
         for partner in self.partners.values():
             if not partner.is_connected:
                 continue
-            cpo = next((c for c in partner.parties(Role.CPO) if self.may_exchange(cpo=c, emsp=emsp)), None)
+            cpo = next((c for c in partner.parties(Role.CPO) if self._is_told_of_tokens(partner.id, c, emsp)), None)
             if cpo is not None:
                 found.append((partner, partner.hub_party or cpo))
         return tuple(found)
@@ -235,18 +247,16 @@ class Directory:
         found = self._views.get((partner.id, owner))
         if found is None:
             takers = [p for p in partner.parties(*RECEIVING_ROLES) if self.may_exchange(cpo=owner, emsp=p)]
-            is_told = any(
-                self.rulebook.decide(
-                    Viewer(partner_id=partner.id, party=cpo),
-                    Thing(kind=Kind.TOKENS, owner=owner),
-                    has_agreement=self.may_exchange(cpo=cpo, emsp=owner),
-                ).is_allowed
-                for cpo in partner.parties(Role.CPO)
-            )
+            is_told = any(self._is_told_of_tokens(partner.id, cpo, owner) for cpo in partner.parties(Role.CPO))
             found = self._views[partner.id, owner] = view_of(
                 self.rulebook, partner.id, owner, takers=takers, is_told=is_told
             )
         return found
+
+    def _is_told_of_tokens(self, partner_id: str, cpo: PartyId, emsp: PartyId) -> bool:
+        viewer, thing = Viewer(partner_id=partner_id, party=cpo), Thing(kind=Kind.TOKENS, owner=emsp)
+        has_agreement = self.may_exchange(cpo=cpo, emsp=emsp)
+        return self.rulebook.decide(viewer, thing, has_agreement=has_agreement).is_allowed
 
     @cached_property
     def _views(self) -> dict[tuple[str, PartyId], View]:
@@ -259,7 +269,7 @@ class Directory:
             self.rulebook.decide(
                 Viewer(partner_id=partner.id, party=party), thing, has_agreement=self._has_agreement(party, thing)
             )
-            for party in partner.parties()
+            for party in partner.parties(*_ASKING.get(thing.kind, ()))
         ]
         nothing = Decision(is_allowed=False, has_agreement=False, viewer=None)
         return max(decisions, key=lambda found: (found.is_allowed, found.has_agreement), default=nothing)

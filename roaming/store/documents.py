@@ -5,7 +5,7 @@ object changes and filled again when somebody reads them.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -22,6 +22,7 @@ from roaming.store.bulk import insert_new, select_rows, update_unlocked
 from roaming.store.columns import UtcDateTime, text_to_time
 from roaming.store.database import Database
 from roaming.store.reader import Reader, fetch_of
+from roaming.store.selections import Query, Selection, page_columns
 
 T = TypeVar("T", bound=CanonicalObject)
 Kept = TypeVar("Kept")
@@ -137,25 +138,6 @@ def stored_from(row: Sequence[Any], text: str | None = None) -> Stored:
     return Stored(**names, is_listed=bool(is_listed), last_updated=last_updated, revision=revision, text=text)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """Which objects a list shows: of these owners, for this scope, changed in this window."""
-
-    owners: tuple[PartyId, ...]
-    scopes: tuple[str, ...] = ("",)
-    sources: Mapping[PartyId, str] = field(default_factory=dict)
-    """Who gave us the objects of an owner; of one that is not named here: nobody, it is hosted."""
-    date_from: datetime | None = None
-    date_to: datetime | None = None
-
-    def by_source(self) -> dict[str, list[PartyId]]:
-        """The owners, each once, by who gave us their objects."""
-        found: dict[str, list[PartyId]] = {}
-        for owner in dict.fromkeys(self.owners):
-            found.setdefault(self.sources.get(owner, ""), []).append(owner)
-        return found
-
-
 class PageRow(NamedTuple):
     """One object of a page: its text, or its document where the text has yet to be made."""
 
@@ -176,6 +158,25 @@ def object_key(party: PartyId, *parts: str) -> str:
     'NL/TNM/loc1'
     """
     return "/".join((party.country_code, party.party_id, *(fold(part) for part in parts)))
+
+
+def owner_of_key(key: str) -> PartyId:
+    """Whose object it is.
+
+    >>> str(owner_of_key("NL/TNM/loc1"))
+    'NL-TNM'
+    """
+    country_code, party_id, _ = key.split("/", 2)
+    return PartyId(country_code, party_id)
+
+
+def id_of_key(key: str) -> str:
+    """The folded id of a key of one, such as a location's.
+
+    >>> id_of_key("NL/TNM/loc/1")
+    'loc/1'
+    """
+    return key.split("/", 2)[2]
 
 
 class Documents:
@@ -253,7 +254,7 @@ class Documents:
         after: tuple[datetime, str] | None = None,
     ) -> list[PageRow]:
         """One page in the order (last_updated, key), beginning behind ``after`` when given, else at ``offset``."""
-        query = _Query(self.table.name, selection, after)
+        query = Query(self.table.name, selection, after, members=database.reader.members)
         if not query.branches:
             return []
         skipped = 0 if after is not None else offset
@@ -276,7 +277,7 @@ class Documents:
             return []
         marks = ", ".join(f"(${index}, ${index + 1})" for index in range(1, 2 * len(keys), 2))
         rows = await database.reader.fetch(
-            f"SELECT {_columns(TEXT_COLUMN[version] if is_whole else 'NULL')} FROM {self.table.name}"  # noqa: S608 - ours
+            f"SELECT {page_columns(TEXT_COLUMN[version] if is_whole else 'NULL')} FROM {self.table.name}"  # noqa: S608 - ours
             f" WHERE (key, source) IN (VALUES {marks})" + ("" if is_own else " AND is_listed = true AND scope = ''"),
             *(part for pair in keys.items() for part in pair),
         )
@@ -290,18 +291,27 @@ class Documents:
                 await counts.kept(
                     database.reader,
                     self.module,
-                    owners=[str(owner) for owner in owners],
+                    owners=[str(owner) for owner in owners if owner not in selection.only],
                     scopes=selection.scopes,
                     source=source,
                 )
                 for source, owners in selection.by_source().items()
             ]
-            return sum(kept)
-        query = _Query(self.table.name, selection, None)
+            return sum(kept) + await self._named(database, selection)
+        query = Query(self.table.name, selection, None, members=database.reader.members)
         if not query.branches:
             return 0
         rows = await database.reader.fetch(query.count(), *query.parameters)
         return int(rows[0][0])
+
+    async def _named(self, database: Database, selection: Selection) -> int:
+        """What named objects add to the kept counts of whole owners, or take from them."""
+        total = 0
+        for named, sign in ((selection.only, 1), (selection.without, -1)):
+            query = Query(self.table.name, selection.naming(named), None, members=database.reader.members)
+            if query.branches:
+                total += sign * int((await database.reader.fetch(query.count(), *query.parameters))[0][0])
+        return total
 
     async def keep_texts(
         self, connection: AsyncConnection, version: Version, texts: Sequence[tuple[str, int, str]]
@@ -372,74 +382,3 @@ async def keys_in_order(
         until,
     )
     return [(text_to_time(row[0]), row[1]) for row in rows]
-
-
-def _columns(text: str) -> str:
-    """What a ``PageRow`` is made from; ``text`` is a column or NULL."""
-    document = f"CASE WHEN {text} IS NULL THEN document END AS document"
-    return f"key, last_updated, revision, {text}, {document}, live, origin_version"
-
-
-MAX_BRANCHES = 16
-
-
-def _pairs(marks: Iterable[tuple[str, str]]) -> str:
-    return ", ".join(f"({country}, {party})" for country, party in marks)
-
-
-class _Query:
-    """The SQL of one selection.
-
-    An index gives the rows of one owner and one scope in the order of pages. So few of them are read one after the
-    other and merged (``branches``); many are filtered out of the rows of everybody, most of which then belong.
-    """
-
-    def __init__(self, table: str, selection: Selection, after: tuple[datetime, str] | None) -> None:
-        self.parameters: list[Any] = []
-        self._table = table
-        owners = {
-            self._mark(source): [(self._mark(owner.country_code), self._mark(owner.party_id)) for owner in owners]
-            for source, owners in selection.by_source().items()
-        }
-        scopes = [self._mark(scope) for scope in dict.fromkeys(selection.scopes)]
-        common = "is_listed = true"
-        if selection.date_from is not None:
-            common += f" AND last_updated >= {self._mark(selection.date_from)}"
-        if selection.date_to is not None:
-            common += f" AND last_updated < {self._mark(selection.date_to)}"
-        if after is not None:
-            common += f" AND (last_updated, key) > ({self._mark(after[0])}, {self._mark(after[1])})"
-        self.branches = [
-            f"source = {source} AND {common} AND scope = {scope} AND country_code = {country} AND party_id = {party}"
-            for source, of_source in owners.items()
-            for country, party in of_source
-            for scope in scopes
-        ]
-        if len(self.branches) > MAX_BRANCHES:
-            self.branches = [
-                f"source = {source} AND {common} AND scope IN ({', '.join(scopes)})"
-                f" AND (country_code, party_id) IN (VALUES {_pairs(of_source)})"
-                for source, of_source in owners.items()
-            ]
-
-    def _mark(self, value: Any) -> str:
-        self.parameters.append(value)
-        return f"${len(self.parameters)}"
-
-    def page(self, text: str, limit: int, offset: int) -> str:
-        """Key, time, revision, text or document, and origin of the rows of a page; numbers are our own."""
-        columns = _columns(text)
-        order = f"ORDER BY last_updated, key LIMIT {int(limit)} OFFSET {int(offset)}"
-        if len(self.branches) == 1:
-            return f"SELECT {columns} FROM {self._table} WHERE {self.branches[0]} {order}"  # noqa: S608 - our names
-        enough = f"ORDER BY last_updated, key LIMIT {int(limit) + int(offset)}"
-        parts = " UNION ALL ".join(
-            f"SELECT * FROM (SELECT {columns} FROM {self._table} WHERE {branch} {enough}) AS b{index}"  # noqa: S608
-            for index, branch in enumerate(self.branches)
-        )
-        return f"SELECT * FROM ({parts}) AS page {order}"  # noqa: S608
-
-    def count(self) -> str:
-        """How many rows all pages have."""
-        counts_ = (f"(SELECT COUNT(*) FROM {self._table} WHERE {branch})" for branch in self.branches)  # noqa: S608
-        return f"SELECT {' + '.join(counts_)}"

@@ -39,6 +39,10 @@ class Reader(Protocol):
     """Reads committed data only. Times come back as ``datetime`` (PostgreSQL) or sortable text (SQLite):
     ``columns.text_to_time`` takes both. Exact numbers come as ``Decimal`` or millionths."""
 
+    @property
+    def members(self) -> str:
+        """SQL of a column of the texts in a JSON list (``{}``): one parameter, however many they are."""
+
     async def fetch(self, sql: str, *parameters: Any) -> Sequence[Row]:
         """All rows. Raises ``StoreUnavailable``."""
 
@@ -48,6 +52,8 @@ class Reader(Protocol):
 
 class SqliteReader:
     """Reads in the event loop: an indexed look-up takes tens of microseconds, a thread hop costs more."""
+
+    members = "SELECT value FROM json_each({})"
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -83,6 +89,8 @@ class PostgresqlReader:
     asyncpg's own pool asks the server to reset a connection after every use, which doubles the round trips; ours
     are used for single reads only and carry nothing over.
     """
+
+    members = "SELECT json_array_elements_text({}::text::json)"
 
     def __init__(self, url: URL, *, pool_size: int) -> None:
         self._dsn = plain_dsn(url)

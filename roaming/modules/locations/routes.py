@@ -7,12 +7,15 @@ from roaming.model.identifiers import PartyId
 from roaming.model.location import Location
 from roaming.model.party import InterfaceRole, Role
 from roaming.modules.locations import repository, service
+from roaming.modules.locations.showing import shown_to
 from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import parse_json
 from roaming.ocpi.content import Content
 from roaming.ocpi.errors import InvalidParameters, NotFound
-from roaming.ocpi.listing import addressed, answer_list, private_to
+from roaming.ocpi.listing import Shown, addressed, answer_list, private_to
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+from roaming.ocpi.seeing import Views, locations_in_sight, views_of
+from roaming.store.documents import id_of_key, owner_of_key
 
 _LEVELS = ("location_id", "evse_uid", "connector_id")
 
@@ -23,27 +26,48 @@ def visible_owners(request: OcpiRequest) -> Mapping[PartyId, str]:
 
 
 async def list_locations(request: OcpiRequest) -> OcpiResponse:
+    owners = visible_owners(request)
+    views = views_of(request, owners)
     return await answer_list(
-        request, repository.DOCUMENTS, service.LOCATION_CODECS, Location, owners=visible_owners(request)
+        request,
+        repository.DOCUMENTS,
+        service.LOCATION_CODECS,
+        Location,
+        owners=owners,
+        sight=locations_in_sight(views),
+        shown=_shown(views) if any(view.alters for view in views.values()) else None,
+    )
+
+
+def _shown(views: Views) -> Shown[Location]:
+    return Shown(
+        is_different=lambda key: views[owner_of_key(key)].alters_location(id_of_key(key)),
+        change=lambda location: shown_to(views[PartyId.of(location.country_code, location.party_id)], location),
     )
 
 
 async def get_ours(request: OcpiRequest) -> OcpiResponse:
     """One of ours, whichever of the parties that the caller may see has it."""
     path = _path(request)
-    keys = {repository.key_of(owner, path[0]): source for owner, source in visible_owners(request).items()}
-    return await _get(request, keys)
+    owners = visible_owners(request)
+    views = views_of(request, owners)
+    keys = {
+        repository.key_of(owner, path[0]): source
+        for owner, source in owners.items()
+        if not views or views[owner].sees_location(path[0])
+    }
+    return await _get(request, keys, views)
 
 
 async def get_theirs(request: OcpiRequest) -> OcpiResponse:
     key = repository.key_of(_owner(request), _path(request)[0])
-    return await _get(request, {key: request.partner.id}, is_own=True)
+    return await _get(request, {key: request.partner.id}, {}, is_own=True)
 
 
-async def _get(request: OcpiRequest, keys: Mapping[str, str], *, is_own: bool = False) -> OcpiResponse:
-    """The one Location under ``keys``, each with who gave it to us; of others' only listed ones."""
+async def _get(request: OcpiRequest, keys: Mapping[str, str], views: Views, *, is_own: bool = False) -> OcpiResponse:
+    """The one Location under ``keys``, each with who gave it to us; of others' only listed ones, as in ``views``."""
     path = _path(request)
-    is_whole = len(path) == 1
+    is_whole = len(path) == 1 and not any(view.alters_location(path[0]) for view in views.values())
     database = request.services.database
     rows = await repository.DOCUMENTS.texts(database, keys, request.version, is_whole=is_whole, is_own=is_own)
     if not rows:
@@ -54,6 +78,8 @@ async def _get(request: OcpiRequest, keys: Mapping[str, str], *, is_own: bool = 
     if row.text is not None:
         return OcpiResponse(data=row.text.encode())
     location = from_document(Location, row.document or "", row.live)
+    if views:
+        location = shown_to(views[owner_of_key(row.key)], location)
     return OcpiResponse(data=service.encode_part(location, path, request.wire()))
 
 

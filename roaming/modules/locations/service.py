@@ -17,6 +17,7 @@ from roaming.model.version import Version
 from roaming.modules.locations import repository
 from roaming.modules.locations.codec import v211, v221, v230
 from roaming.modules.locations.repository import Held, Kept
+from roaming.modules.locations.showing import shown_to
 from roaming.ocpi.authorization import check_id, check_ids
 from roaming.ocpi.codec import Patch, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
@@ -25,6 +26,7 @@ from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
+from roaming.partners.views import View
 from roaming.store.database import Work
 from roaming.store.documents import HERE, Origin, Stored, insert_or_hold
 
@@ -283,10 +285,14 @@ def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> S
         return ()
     teller = directory.teller_of(outgoing.owner, kept.source)
     return [
-        Recipient(partner_id=partner.id, to_party=taker, from_party=teller)
-        for partner, taker in directory.takers_of(outgoing.owner)
-        if partner.id != kept.source
+        Recipient(partner_id=partner.id, to_party=viewer, from_party=teller)
+        for partner, viewer, view in directory.viewers_of(outgoing.owner)
+        if partner.id != kept.source and _is_told(view, kept.object_id, outgoing.part)
     ]
+
+
+def _is_told(view: View, location_id: str, part: str) -> bool:
+    return view.sees_evse(location_id, part) if part else view.sees_location(location_id)
 
 
 def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest | None:
@@ -294,6 +300,8 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     version = job.partner.version
     if kept is None or version is None or not endpoint:
         return None
+    if not _is_told(job.view, kept.object_id, job.part):
+        return None  # a rule has changed since
     ids = [kept.country_code, kept.party_id, kept.object_id]
     changed = read_live(kept.live).get(fold(job.part)) if job.part and kept.live and not job.is_full else None
     if changed is not None:
@@ -302,9 +310,10 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
         url = job.address(endpoint, *ids, changed.uid)
         return PushRequest(method="PATCH", url=url, body=dump_json(partial.body), losses=partial.losses)
     url = job.address(endpoint, *ids)
-    if (text := kept.text_in(version)) is not None:
+    is_as_stored = not job.view.alters_location(kept.object_id)
+    if is_as_stored and (text := kept.text_in(version)) is not None:
         return PushRequest(method="PUT", url=url, body=text)
-    encoded = LOCATION_CODECS[version].encode(repository.decoded(kept))
+    encoded = LOCATION_CODECS[version].encode(shown_to(job.view, repository.decoded(kept)))
     return PushRequest(
         method="PUT",
         url=url,

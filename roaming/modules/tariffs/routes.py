@@ -10,11 +10,13 @@ from roaming.ocpi.codec import parse_json
 from roaming.ocpi.content import Content
 from roaming.ocpi.listing import addressed, answer_list, answer_own, private_to
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+from roaming.ocpi.seeing import tariffs_in_sight, views_of
 
 
 async def list_tariffs(request: OcpiRequest) -> OcpiResponse:
     owners = addressed(request, request.directory.cpos_for(request.partner))
-    return await answer_list(request, repository.DOCUMENTS, service.CODECS, Tariff, owners=owners)
+    sight = tariffs_in_sight(views_of(request, owners))
+    return await answer_list(request, repository.DOCUMENTS, service.CODECS, Tariff, owners=owners, sight=sight)
 
 
 async def get(request: OcpiRequest) -> OcpiResponse:

@@ -23,7 +23,7 @@ from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
-from roaming.store.documents import HERE, Origin, Stored, insert_or_hold
+from roaming.store.documents import HERE, Origin, Stored, id_of_key, insert_or_hold
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
 
@@ -142,9 +142,9 @@ def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> S
         source = owner.id  # it is gone, and with it who gave it to us
     teller = directory.teller_of(outgoing.owner, source)
     return [
-        Recipient(partner_id=partner.id, to_party=taker, from_party=teller)
-        for partner, taker in directory.takers_of(outgoing.owner)
-        if partner.id != source
+        Recipient(partner_id=partner.id, to_party=viewer, from_party=teller)
+        for partner, viewer, view in directory.viewers_of(outgoing.owner)
+        if partner.id != source and view.sees_tariff(id_of_key(outgoing.object_key))
     ]
 
 
@@ -153,7 +153,7 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     version = job.partner.version
     if version is None or not endpoint:
         return None
-    if kept is None or kept.scope:
+    if kept is None or kept.scope or not job.view.sees_tariff(kept.object_id):
         if not job.detail:
             return None
         url = job.address(endpoint, job.owner.country_code, job.owner.party_id, job.detail)

@@ -10,10 +10,11 @@ from roaming.ocpi.content import Content, Parameter
 from roaming.ocpi.kinds import Choice
 from roaming.ocpi.listing import addressed, answer_list, answer_own, private_to
 from roaming.ocpi.module import Clue, OcpiRequest, OcpiResponse, Route
+from roaming.ocpi.seeing import with_tokens_in_sight
 
 
 async def list_tokens(request: OcpiRequest) -> OcpiResponse:
-    owners = addressed(request, request.directory.emsps_for(request.partner))
+    owners = with_tokens_in_sight(request, addressed(request, request.directory.emsps_for(request.partner)))
     return await answer_list(request, repository.DOCUMENTS, service.CODECS, Token, owners=owners)
 
 

@@ -233,7 +233,7 @@ def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> S
 def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest | None:
     """PUT of the token as it is."""
     version = job.partner.version
-    if kept is None or version is None or not endpoint:
+    if kept is None or version is None or not endpoint or not job.view.are_tokens_open:
         return None
     token = from_document(Token, kept.document)
     url = job.address(endpoint, token.country_code, token.party_id, token.uid)

@@ -17,7 +17,8 @@ from roaming.model.token import CdrToken
 from roaming.model.version import Version
 from roaming.store.columns import text_to_time
 from roaming.store.database import Database
-from roaming.store.documents import MAX_BRANCHES, DocumentRow, Documents, PageRow, Selection, object_key, read_object
+from roaming.store.documents import DocumentRow, Documents, PageRow, object_key, read_object
+from roaming.store.selections import MAX_BRANCHES, Selection
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TNM, XYZ = PartyId("NL", "TNM"), PartyId("DE", "XYZ")
@@ -314,14 +315,14 @@ async def plan(database: Database, sql: str, parameters: list[Any]) -> str:
 async def test_a_page_is_read_along_an_index(
     database: Database, selection: Selection, index: str, after: tuple[datetime, str] | None
 ) -> None:
-    from roaming.store.documents import _Query
+    from roaming.store.selections import Query
 
     for start in range(0, 6000, 1000):
         every = ((n, (TNM, XYZ)[n % 2]) for n in range(start, start + 1000))
         await insert(database, *(thing(n, owner=o, minutes=n % 100, document="x" * 500) for n, o in every))
     async with database.engine.begin() as connection:
         await connection.exec_driver_sql("ANALYZE test_documents")
-    query = _Query("test_documents", selection, after)
+    query = Query("test_documents", selection, after, members=database.reader.members)
     shown = await plan(database, query.page("text_2_2_1", 100, 0), query.parameters)
     assert index in shown, shown
     assert not any(word in shown for word in ("Seq Scan", "SCAN test_documents", "SCAN t ")), shown

@@ -15,7 +15,8 @@ from roaming.modules.locations.service import EvseChange
 from roaming.ocpi.codec import parse_json
 from roaming.ocpi.listing import text_of
 from roaming.store.database import Database
-from roaming.store.documents import Selection, read_object
+from roaming.store.documents import read_object
+from roaming.store.selections import Selection
 
 CPO = PartyId("NL", "HUB")
 STATUSES = ("AVAILABLE", "CHARGING", "BLOCKED", "OUTOFORDER", "SOMETHING_NEW")

@@ -39,6 +39,7 @@ async def test_a_changed_status_is_sent_alone(hub: HubInProcess, version: str) -
         recipient=Recipient(partner_id="aaa", to_party=PartyId("DE", "AAA"), from_party=OWNER),
         attempts=0,
         is_full=False,
+        view=directory.view(directory.partners["aaa"], OWNER),
     )
     request = service.build(job, kept, "https://aaa.example/locations")
     assert request is not None

@@ -1,0 +1,143 @@
+"""Which objects a list shows, and the SQL that finds them in the order of pages."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from roaming.model.identifiers import PartyId
+
+MAX_BRANCHES = 16
+Keys = Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which objects a list shows: of these owners, for this scope, changed in this window."""
+
+    owners: tuple[PartyId, ...]
+    scopes: tuple[str, ...] = ("",)
+    sources: Mapping[PartyId, str] = field(default_factory=dict)
+    """Who gave us the objects of an owner; of one that is not named here: nobody, it is hosted."""
+    only: Mapping[PartyId, Keys] = field(default_factory=dict)
+    """Owners of whom these objects alone are shown, by key."""
+    without: Mapping[PartyId, Keys] = field(default_factory=dict)
+    """Objects of other owners that are not shown, by key."""
+    date_from: datetime | None = None
+    date_to: datetime | None = None
+
+    def by_source(self) -> dict[str, list[PartyId]]:
+        """The owners, each once, by who gave us their objects."""
+        found: dict[str, list[PartyId]] = {}
+        for owner in dict.fromkeys(self.owners):
+            found.setdefault(self.sources.get(owner, ""), []).append(owner)
+        return found
+
+    def naming(self, named: Mapping[PartyId, Keys]) -> "Selection":
+        """Of this selection's owners the objects that ``named`` names."""
+        owners = tuple(owner for owner in dict.fromkeys(self.owners) if named.get(owner))
+        return replace(self, owners=owners, only={owner: named[owner] for owner in owners}, without={})
+
+
+def page_columns(text: str) -> str:
+    """What a ``PageRow`` is made from; ``text`` is a column or NULL."""
+    document = f"CASE WHEN {text} IS NULL THEN document END AS document"
+    return f"key, last_updated, revision, {text}, {document}, live, origin_version"
+
+
+def _pairs(marks: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"({country}, {party})" for country, party in marks)
+
+
+class Query:
+    """The SQL of one selection.
+
+    An index gives the rows of one owner and one scope in the order of pages. So few of them are read one after the
+    other and merged (``branches``); many are filtered out of the rows of everybody, most of which then belong.
+    """
+
+    def __init__(self, table: str, selection: Selection, after: tuple[datetime, str] | None, *, members: str) -> None:
+        """``members``: see ``Reader``."""
+        self.parameters: list[Any] = []
+        self._table, self._members = table, members
+        self.branches: list[str] = []
+        named = {
+            source: [key for owner in owners for key in selection.only.get(owner, ())]
+            for source, owners in selection.by_source().items()
+        }
+        whole = {
+            source: [owner for owner in owners if owner not in selection.only]
+            for source, owners in selection.by_source().items()
+        }
+        if not any(named.values()) and not any(whole.values()):
+            return  # PostgreSQL refuses parameters that are nowhere used
+        scopes = [self._mark(scope) for scope in dict.fromkeys(selection.scopes)]
+        common = "is_listed = true"
+        if selection.date_from is not None:
+            common += f" AND last_updated >= {self._mark(selection.date_from)}"
+        if selection.date_to is not None:
+            common += f" AND last_updated < {self._mark(selection.date_to)}"
+        if after is not None:
+            common += f" AND (last_updated, key) > ({self._mark(after[0])}, {self._mark(after[1])})"
+        in_scope = f"scope IN ({', '.join(scopes)})"
+        is_few = sum(map(len, whole.values())) * len(scopes) <= MAX_BRANCHES
+        for source, owners in whole.items():
+            if owners and is_few:
+                self.branches += self._one_by_one(
+                    f"source = {self._mark(source)} AND {common}", scopes, owners, selection
+                )
+            elif owners:
+                pairs = _pairs((self._mark(owner.country_code), self._mark(owner.party_id)) for owner in owners)
+                self.branches.append(
+                    f"source = {self._mark(source)} AND {common} AND {in_scope}"
+                    f" AND (country_code, party_id) IN (VALUES {pairs}){self._without(selection, owners)}"
+                )
+        # Keys name their owners: those of one source are looked up together
+        for source, keys in named.items():
+            if keys:
+                self.branches.append(
+                    f"source = {self._mark(source)} AND {common} AND {in_scope} AND key IN ({self._listed(keys)})"
+                )
+
+    def _one_by_one(
+        self, common: str, scopes: Sequence[str], owners: Sequence[PartyId], selection: Selection
+    ) -> list[str]:
+        found = []
+        for owner in owners:
+            country, party = self._mark(owner.country_code), self._mark(owner.party_id)
+            without = self._without(selection, [owner])
+            found += [
+                f"{common} AND scope = {scope} AND country_code = {country} AND party_id = {party}{without}"
+                for scope in scopes
+            ]
+        return found
+
+    def _without(self, selection: Selection, owners: Sequence[PartyId]) -> str:
+        keys = [key for owner in owners for key in selection.without.get(owner, ())]
+        return f" AND key NOT IN ({self._listed(keys)})" if keys else ""
+
+    def _listed(self, keys: Sequence[str]) -> str:
+        return self._members.format(self._mark(json.dumps(keys)))
+
+    def _mark(self, value: Any) -> str:
+        self.parameters.append(value)
+        return f"${len(self.parameters)}"
+
+    def page(self, text: str, limit: int, offset: int) -> str:
+        """Key, time, revision, text or document, and origin of the rows of a page; numbers are our own."""
+        columns = page_columns(text)
+        order = f"ORDER BY last_updated, key LIMIT {int(limit)} OFFSET {int(offset)}"
+        if len(self.branches) == 1:
+            return f"SELECT {columns} FROM {self._table} WHERE {self.branches[0]} {order}"  # noqa: S608 - our names
+        enough = f"ORDER BY last_updated, key LIMIT {int(limit) + int(offset)}"
+        parts = " UNION ALL ".join(
+            f"SELECT * FROM (SELECT {columns} FROM {self._table} WHERE {branch} {enough}) AS b{index}"  # noqa: S608
+            for index, branch in enumerate(self.branches)
+        )
+        return f"SELECT * FROM ({parts}) AS page {order}"  # noqa: S608
+
+    def count(self) -> str:
+        """How many rows all pages have."""
+        counts_ = (f"(SELECT COUNT(*) FROM {self._table} WHERE {branch})" for branch in self.branches)  # noqa: S608
+        return f"SELECT {' + '.join(counts_)}"

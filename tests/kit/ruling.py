@@ -1,0 +1,53 @@
+"""Rules for tests, put in place of all others."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import delete
+
+from roaming.model.identifiers import PartyId, fold
+from roaming.partners import registry
+from roaming.partners.agreements import Effect, Kind, Object, Rule, Subject, SubjectKind
+from roaming.partners.rules import LOCATIONS, MEMBERS, RULES, add_members, put_rule
+from roaming.store.database import Database
+
+EVERYBODY = Subject(kind=SubjectKind.EVERYBODY)
+
+
+def a_rule(
+    effect: str,
+    kind: str,
+    owner: str = "NL-HUB",
+    object_id: str = "",
+    evse_uid: str = "",
+    *,
+    partner: str = "",
+    group: str = "",
+    command: str = "",
+    tariffs: Sequence[str] = (),
+) -> Rule:
+    """A rule about ``partner``, or everybody."""
+    subject = Subject(kind=SubjectKind.PARTNER, name=partner) if partner else EVERYBODY
+    party = None if group else PartyId.parse(owner)
+    return Rule(
+        id=0,
+        effect=Effect(effect),
+        subject=subject,
+        kind=Kind(kind),
+        object=Object(owner=party, group=group, object_id=object_id, evse_uid=evse_uid),
+        command=command,
+        tariff_ids=tuple(tariffs),
+    )
+
+
+async def rule(
+    database: Database, rules: Iterable[Rule], groups: Mapping[str, Sequence[tuple[str, str]]] | None = None
+) -> None:
+    """From now on these rules hold and no others. ``groups``: owner and id of locations, by name."""
+    async with database.work() as work:
+        await registry.touch(work)
+        await work.connection.execute(delete(RULES))
+        await work.connection.execute(delete(MEMBERS))
+        for entry in rules:
+            await put_rule(work, entry)
+        for name, members in (groups or {}).items():
+            await add_members(work, LOCATIONS, name, [(PartyId.parse(owner), fold(id)) for owner, id in members])
