@@ -9,7 +9,7 @@ from roaming.hub import whereabouts
 from roaming.hub.authorizing import Authorizing
 from roaming.hub.checking import check_owner_in_path, owner_of
 from roaming.hub.forward import Forwarder
-from roaming.hub.passage import may_pass, owner_in_path, passage_to, receiver_role, sender_of
+from roaming.hub.passage import may_deal, owner_in_path, passage_to, receiver_role, sender_of
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.codec import parse_json
 from roaming.ocpi.errors import UnknownLocation
@@ -36,7 +36,8 @@ class OpenRouting:
         check_owner_in_path(request, sender)
         acting = owner_in_path(request) or sender
         everybody = [*request.directory.hosted_parties(role), *others]
-        known = [party for party in everybody if may_pass(request.directory, module, route, asking=acting, asked=party)]
+        directory = request.directory
+        known = [party for party in everybody if may_deal(directory, module, route, asking=acting, asked=party)]
         if route.clue is Clue.DRIVER:
             return await self._authorizing.answer(request, module, route, sender, known)
         body = parse_json(request.body) if request.body.strip() else None

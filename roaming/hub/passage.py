@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from roaming.hub import ruling
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
@@ -75,12 +76,22 @@ def receiver_role(module: OcpiModule, route: Route) -> Role:
     return Role.EMSP if module.sender_role == Role.CPO else Role.CPO
 
 
-def may_pass(directory: Directory, module: OcpiModule, route: Route, *, asking: PartyId, asked: PartyId) -> bool:
-    """Whether ``asking`` may send this to ``asked``. The one place where the hub asks for an agreement."""
+def may_deal(directory: Directory, module: OcpiModule, route: Route, *, asking: PartyId, asked: PartyId) -> bool:
+    """Whether ``asking`` has an agreement with ``asked`` for such requests."""
     cpo, emsp = (asked, asking) if receiver_role(module, route) == Role.CPO else (asking, asked)
-    if module.sender_role == Role.EMSP:  # tokens, and what is done with them
-        return directory.may_charge(cpo=cpo, emsp=emsp)
     return directory.may_exchange(cpo=cpo, emsp=emsp)
+
+
+def may_pass(request: OcpiRequest, module: OcpiModule, route: Route, *, asking: PartyId, asked: PartyId) -> bool:
+    """Whether ``asking`` may send this request to ``asked``, by agreement and rules. The one place where the hub asks
+    for them. Raises ``OcpiError`` for a body that cannot be read."""
+    if not may_deal(request.directory, module, route, asking=asking, asked=asked):
+        return False
+    if not request.directory.rulebook.rules:
+        return True
+    is_cpo_asked = receiver_role(module, route) == Role.CPO
+    cpo, emsp = (asked, asking) if is_cpo_asked else (asking, asked)
+    return ruling.permits(request, module, route, cpo=cpo, emsp=emsp)
 
 
 def sender_of(request: OcpiRequest) -> PartyId:
@@ -103,6 +114,6 @@ def passage_to(
     partner = directory.partner_of(receiver)
     if partner is None or partner.id == request.partner.id:
         return None
-    if not may_pass(directory, module, route, asking=owner_in_path(request) or sender, asked=receiver):
+    if not may_pass(request, module, route, asking=owner_in_path(request) or sender, asked=receiver):
         return None
     return Passage(request=request, module=module, route=route, partner=partner, from_party=sender, to_party=receiver)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from roaming.hub.checking import check_owner_in_path
 from roaming.hub.forward import Forwarder
 from roaming.hub.open_routing import OpenRouting
-from roaming.hub.passage import Passage, may_pass, passage_to, sender_of
+from roaming.hub.passage import Passage, may_deal, may_pass, passage_to, sender_of
 from roaming.model.identifiers import PartyId
+from roaming.model.party import InterfaceRole
 from roaming.ocpi.errors import ConnectionProblem, InvalidParameters, UnknownReceiver
 from roaming.ocpi.headers import RoutingHeaders
 from roaming.ocpi.module import Clue, OcpiModule, OcpiRequest, OcpiResponse, Route, Services
@@ -27,6 +28,8 @@ class Router:
         """See ``Elsewhere``."""
         receiver = request.routing.to_party
         if receiver is not None and receiver != self._services.hub_party:
+            if self._is_answered_here(request, module, route, receiver):
+                return None
             passage = addressed(request, module, route, receiver)
             if passage is None:
                 raise await self._unreachable(request, module, route, receiver)
@@ -48,11 +51,21 @@ class Router:
         """4003 for a party that is known to be away, of its platform or from its hub; 4001 for all others, also for one
         without an agreement."""
         directory, sender = request.directory, sender_of(request)
-        if may_pass(directory, module, route, asking=sender, asked=receiver) and (
+        if may_deal(directory, module, route, asking=sender, asked=receiver) and (
             _is_expected(directory, receiver) or await self._forwarder.reach.is_told_of(receiver)
         ):
             return ConnectionProblem(f"OCPI-to: {receiver} is not connected")
-        return UnknownReceiver(f"OCPI-to: {receiver} is nobody that {sender} has an agreement with here")
+        return UnknownReceiver(f"OCPI-to: {receiver} is nobody that {sender} has an agreement with here for this")
+
+    def _is_answered_here(self, request: OcpiRequest, module: OcpiModule, route: Route, receiver: PartyId) -> bool:
+        """Lists and objects of an owner whom the caller sees in part, or differently, come from the hub's store: what
+        passed through would show the rest."""
+        if route.interface != InterfaceRole.SENDER or module.id not in ("locations", "tariffs"):
+            return False
+        asking = sender_of(request)
+        return may_deal(request.directory, module, route, asking=asking, asked=receiver) and not may_pass(
+            request, module, route, asking=asking, asked=receiver
+        )
 
 
 def addressed(request: OcpiRequest, module: OcpiModule, route: Route, receiver: PartyId) -> Passage | None:

@@ -27,6 +27,10 @@ class Kind(StrEnum):
     """What an eMSP may ask of a CPO's stations."""
 
 
+CHARGING_PROFILE = "CHARGING_PROFILE"
+"""Stands among the names of commands for all that is asked about charging profiles."""
+
+
 class Effect(StrEnum):
     """What a rule does."""
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
-from roaming.partners.agreements import Decision, Kind, Rulebook, Thing, Viewer
+from roaming.partners.agreements import Decision, Effect, Kind, Rulebook, Thing, Viewer
 from roaming.partners.rules import read_rulebook
 from roaming.partners.views import View, view_of
 from roaming.store.columns import text_to_time
@@ -231,6 +231,20 @@ class Directory:
             for view in [self.view(partner, cpo)]
         )
 
+    def issuers_for(
+        self, cpo: PartyId, *, location_id: str, evse_uids: Sequence[str]
+    ) -> tuple[tuple[Partner, PartyId], ...]:
+        """Platforms, and one party of each, whose drivers may charge with ``cpo`` at one of these EVSEs."""
+        found: list[tuple[Partner, PartyId]] = []
+        for partner in self.partners.values():
+            if not partner.is_connected:
+                continue
+            for party in partner.parties(*RECEIVING_ROLES):
+                if self.may_charge(cpo=cpo, emsp=party, location_id=location_id, evse_uids=evse_uids):
+                    found.append((partner, party))
+                    break
+        return tuple(found)
+
     def cpos_of(self, emsp: PartyId) -> tuple[tuple[Partner, PartyId], ...]:
         """Platforms, and one CPO of each, that may be told of an eMSP's tokens; of a hub its own party."""
         found: list[tuple[Partner, PartyId]] = []
@@ -274,6 +288,11 @@ class Directory:
         nothing = Decision(is_allowed=False, has_agreement=False, viewer=None)
         return max(decisions, key=lambda found: (found.is_allowed, found.has_agreement), default=nothing)
 
+    def decide_for(self, party: PartyId, thing: Thing) -> Decision:
+        """The same for one party, which is a partner's or hosted here."""
+        viewer = Viewer(partner_id=self._partner_id(party), party=party)
+        return self.rulebook.decide(viewer, thing, has_agreement=self._has_agreement(party, thing))
+
     def _has_agreement(self, party: PartyId, thing: Thing) -> bool:
         if self.may_exchange(cpo=thing.owner, emsp=party):
             return True
@@ -299,6 +318,13 @@ class Directory:
                 has_agreement=True,
             ).is_allowed
             for uid in evse_uids or ("",)
+        )
+
+    def is_charging_ruled(self, *, cpo: PartyId, emsp: PartyId) -> bool:
+        """Whether a rule keeps drivers of ``emsp`` from some station of ``cpo``, or might."""
+        return not self.may_charge(cpo=cpo, emsp=emsp) or any(
+            rule.kind == Kind.TOKENS and rule.effect == Effect.DENY and rule.object.owner in (None, cpo)
+            for rule in self.rulebook.rules
         )
 
     def _partner_id(self, party: PartyId) -> str:

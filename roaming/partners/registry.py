@@ -311,10 +311,12 @@ def _is_dealt_with(partner: Partner, party: PartyId) -> bool:
 
 
 async def agreements_of(connection: AsyncConnection, cpos: Collection[PartyId]) -> list[OperatorAgreementsChanged]:
-    """Whose drivers may charge with each of ``cpos``, as adapters are told."""
+    """Whose drivers may charge with each of ``cpos`` at all its stations, as adapters are told. They ask about
+    drivers of others, so about those that a rule keeps from some."""
     emsps: dict[str, list[str]] = {str(cpo): [] for cpo in cpos}
-    for cpo, emsp in (await directory_within(connection)).agreements:
-        if str(cpo) in emsps:
+    directory = await directory_within(connection)
+    for cpo, emsp in directory.agreements:
+        if str(cpo) in emsps and not directory.is_charging_ruled(cpo=cpo, emsp=emsp):
             emsps[str(cpo)].append(str(emsp))
     return [OperatorAgreementsChanged(operator=cpo, emsps=tuple(sorted(found))) for cpo, found in emsps.items()]
 

@@ -39,6 +39,11 @@ class View(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.is_open and not self.locations and not self.alters
 
     @property
+    def sees_all_tariffs(self) -> bool:
+        """None is kept from it."""
+        return self.are_tariffs_open and all(self.tariffs.values())
+
+    @property
     def alters(self) -> bool:
         """Whether some locations look different from what is stored."""
         return bool(self.evses or self.tariff_ids_at) or self.tariff_ids is not None

@@ -23,9 +23,10 @@ MODULE_FILES = {
 OWN_FILES = {
     "cdrs": {"crediting.py", "issuing.py", "reconciling.py"},
     "chargingprofiles": {"schedules.py", "sending.py"},
-    "commands": {"reaching.py", "sending.py"},
+    "commands": {"permitting.py", "reaching.py", "sending.py"},
     "hubclientinfo": {"asking.py"},
     "invoicereconciliation": {"checking.py"},
+    "locations": {"showing.py"},
     "sessions": {"applying.py", "course.py", "late.py", "opening.py", "preferences.py", "trimming.py"},
     "tokens": {"asking.py"},
 }

@@ -28,6 +28,7 @@ from roaming.ocpi.asked import Asked, count_since, insert_asked
 from roaming.ocpi.callbacks import check_response_url
 from roaming.ocpi.codec import dump_json
 from roaming.ocpi.module import DeliveryJob, OcpiRequest, PushRequest
+from roaming.partners.agreements import CHARGING_PROFILE, Kind, Thing
 from roaming.stations.presence import presence_of
 from roaming.stations.running import RunningSession, find_running
 from roaming.store.database import Work
@@ -154,10 +155,11 @@ def _cpos(request: OcpiRequest) -> tuple[PartyId, ...]:
 def _who_may(request: OcpiRequest, cpo: PartyId, running: RunningSession) -> PartyId | None:
     """The owner of the token, or a party in role SCSP, under agreement with the CPO (OCPI 2.2.1, charging profiles,
     topologies 1 and 3)."""
+    thing = Thing(kind=Kind.COMMANDS, owner=cpo, command=CHARGING_PROFILE)
     for party in request.from_parties:
         is_owner = str(party) == running.scope and party in request.partner.parties(Role.EMSP)
         is_provider = party in request.partner.parties(Role.SCSP)
-        if (is_owner or is_provider) and request.directory.may_exchange(cpo=cpo, emsp=party):
+        if (is_owner or is_provider) and request.directory.decide_for(party, thing).is_allowed:
             return party
     return None
 

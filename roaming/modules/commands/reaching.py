@@ -1,6 +1,6 @@
 """Which connector a command goes to when it names a location or an EVSE only."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,11 +30,18 @@ class Refused(Exception):
 
 
 async def reach(
-    connection: AsyncConnection, cpo: PartyId, location: Location, evse_uid: str | None, connector_id: str | None
+    connection: AsyncConnection,
+    cpo: PartyId,
+    location: Location,
+    evse_uid: str | None,
+    connector_id: str | None,
+    *,
+    may_use: Callable[[str], bool],
 ) -> tuple[Binding, Presence]:
     """A connector that fits, of a station that is connected: the one most likely to be free and meant.
 
-    Raises ``UnknownLocation`` for an EVSE that is not bound here, ``Refused`` where no station is bound or connected.
+    ``may_use``: whether the caller may do this at an EVSE. Raises ``UnknownLocation`` for an EVSE that is not bound
+    here, ``Refused`` where no station is bound or connected, or none that the caller may use.
     A connector in use is still returned when there is no better one: what the station says to it is the answer.
     """
     bindings = await bindings_of_evse(connection, cpo, location.id, evse_uid)
@@ -44,6 +51,9 @@ async def reach(
         if evse_uid is not None:
             raise UnknownLocation(f"evse_uid: {evse_uid} is not an EVSE of this location that can be commanded")
         raise Refused(CommandResponseType.NOT_SUPPORTED, "no station is bound to this location")
+    bindings = [b for b in bindings if may_use(b.evse_uid)]
+    if not bindings:
+        raise Refused(CommandResponseType.REJECTED, "you may not do this there by the rules of this hub")
     stations = [(binding.network, binding.station_id) for binding in bindings]
     present = await presences_of(connection, stations)
     reachable = [b for b in bindings if (p := present.get((b.network, b.station_id))) and p.is_commandable]

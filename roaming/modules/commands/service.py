@@ -34,6 +34,7 @@ from roaming.model.token import Token
 from roaming.model.version import Version
 from roaming.modules.commands import repository
 from roaming.modules.commands.codec import v211, v221, v230
+from roaming.modules.commands.permitting import check_station, is_seen, usable
 from roaming.modules.commands.reaching import Refused, reach
 from roaming.modules.commands.repository import Reservation
 from roaming.ocpi.asked import Asked, insert_asked
@@ -152,11 +153,18 @@ async def _target(work: Work, request: OcpiRequest, command: Any) -> Target:
 
 
 async def _start(work: Work, request: OcpiRequest, command: StartSession) -> Target:
-    cpo, location = await _location(work.connection, request, command.location_id)
+    cpo, location = await _location(work.connection, request, command)
     emsp = await _driver(work, request, command.token, cpo)
     if command.connector_id is not None and command.evse_uid is None:
         raise InvalidParameters("evse_uid: required together with connector_id")
-    binding, presence = await reach(work.connection, cpo, location, command.evse_uid, command.connector_id)
+    binding, presence = await reach(
+        work.connection,
+        cpo,
+        location,
+        command.evse_uid,
+        command.connector_id,
+        may_use=usable(request, CommandType.START_SESSION, [emsp], cpo, location.id, is_charging=True),
+    )
     asked = _requested(request, binding, presence, CommandName.START_CHARGING)
     asked = msgspec.structs.replace(
         asked,
@@ -169,11 +177,18 @@ async def _start(work: Work, request: OcpiRequest, command: StartSession) -> Tar
 
 
 async def _reserve(work: Work, request: OcpiRequest, command: ReserveNow) -> Target:
-    cpo, location = await _location(work.connection, request, command.location_id)
+    cpo, location = await _location(work.connection, request, command)
     emsp = await _driver(work, request, command.token, cpo)
     if command.expiry_date <= work.now:
         raise Refused(CommandResponseType.REJECTED, "expiry_date has passed")
-    binding, presence = await reach(work.connection, cpo, location, command.evse_uid, None)
+    binding, presence = await reach(
+        work.connection,
+        cpo,
+        location,
+        command.evse_uid,
+        None,
+        may_use=usable(request, CommandType.RESERVE_NOW, [emsp], cpo, location.id, is_charging=True),
+    )
     name = f"{emsp}/{cpo}/{fold(command.reservation_id)}/{fold(location.id)}"
     station_reservation_id = uuid.uuid5(uuid.NAMESPACE_OID, name).hex
     reservation = Reservation(
@@ -224,6 +239,9 @@ async def _stop(work: Work, request: OcpiRequest, command: StopSession) -> Targe
         emsp = PartyId.parse(running.scope)
         if emsp not in _emsps(request):
             break  # the same answer as for a session that does not exist
+        await check_station(
+            work.connection, request, CommandType.STOP_SESSION, emsp, cpo, running.network, running.station_id
+        )
         presence = await _present(work.connection, running.network, running.station_id)
         asked = CommandRequested(
             command_id=str(uuid.uuid4()),
@@ -247,8 +265,15 @@ async def _stop(work: Work, request: OcpiRequest, command: StopSession) -> Targe
 
 
 async def _unlock(work: Work, request: OcpiRequest, command: UnlockConnector) -> Target:
-    cpo, location = await _location(work.connection, request, command.location_id)
-    binding, presence = await reach(work.connection, cpo, location, command.evse_uid, command.connector_id)
+    cpo, location = await _location(work.connection, request, command)
+    binding, presence = await reach(
+        work.connection,
+        cpo,
+        location,
+        command.evse_uid,
+        command.connector_id,
+        may_use=usable(request, CommandType.UNLOCK_CONNECTOR, _emsps(request), cpo, location.id),
+    )
     others = await scopes_at(work.connection, binding.network, binding.station_id)
     if others - {str(emsp) for emsp in _emsps(request)}:
         raise Refused(CommandResponseType.REJECTED, "somebody else is charging there")
@@ -264,6 +289,9 @@ async def _cancel(work: Work, request: OcpiRequest, command: CancelReservation) 
                 continue
             if found.expires_at <= work.now:
                 raise Refused(CommandResponseType.REJECTED, "this reservation has expired")
+            await check_station(
+                work.connection, request, CommandType.CANCEL_RESERVATION, emsp, cpo, found.network, found.station_id
+            )
             presence = await _present(work.connection, found.network, found.station_id)
             return Target(
                 emsp=emsp,
@@ -306,8 +334,14 @@ def _emsps(request: OcpiRequest) -> tuple[PartyId, ...]:
     return found
 
 
-async def _location(connection: AsyncConnection, request: OcpiRequest, location_id: str) -> tuple[PartyId, Location]:
+async def _location(
+    connection: AsyncConnection, request: OcpiRequest, command: StartSession | ReserveNow | UnlockConnector
+) -> tuple[PartyId, Location]:
+    """What the caller does not see does not exist for it."""
+    location_id = command.location_id
     for cpo in _cpos(request):
+        if not is_seen(request, cpo, location_id, command.evse_uid):
+            continue
         location = await read_object(connection, "locations", object_key(cpo, location_id), Location)
         if location is not None:
             return cpo, location

@@ -58,6 +58,11 @@ class Place:
     cpo: PartyId
     location: LocationReferences
 
+    def takes(self, directory: Directory, emsp: PartyId) -> bool:
+        """Whether drivers of ``emsp`` may charge there: by agreement and rules."""
+        where = self.location
+        return directory.may_charge(cpo=self.cpo, emsp=emsp, location_id=where.location_id, evse_uids=where.evse_uids)
+
 
 async def decide(services: Services, envelope: Envelope, question: AuthorizationRequested) -> AuthorizationDecided:
     """The answer to one question, before its deadline. Never raises for what a partner does."""
@@ -68,7 +73,7 @@ async def decide(services: Services, envelope: Envelope, question: Authorization
     drivers = [
         driver
         for driver in await find_drivers(services.database, question.token_uid)
-        if place is not None and directory.may_exchange(cpo=place.cpo, emsp=driver.owner)
+        if place is not None and place.takes(directory, driver.owner)
     ]
     if place is None:
         decision = Decision(status=AuthorizationStatus.NOT_ALLOWED, basis=AuthorizationBasis.WHITELIST)
@@ -161,7 +166,9 @@ async def _ask_everybody(
     name neither token nor contract, and nobody could be billed: it is not asked."""
     asked = [
         (partner, taker)
-        for partner, taker in directory.takers_of(place.cpo)
+        for partner, taker in directory.issuers_for(
+            place.cpo, location_id=place.location.location_id, evse_uids=place.location.evse_uids
+        )
         if partner.endpoint("tokens", InterfaceRole.SENDER) and partner.version != Version.V2_1_1
     ]
     allowed, answers = await race(
@@ -190,7 +197,7 @@ async def _ask_and_learn(
     if info is None or status is None:
         return None
     driver = await _learn(services, directory, partner, info)
-    if driver is None or not directory.may_exchange(cpo=place.cpo, emsp=driver.owner):
+    if driver is None or not place.takes(directory, driver.owner):
         return None
     return Decision(
         status=status,

@@ -12,6 +12,7 @@ from contracts.vocabulary import WhitelistPolicy
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import LocationReferences
+from roaming.model.party import Role
 from roaming.model.time import next_update
 from roaming.model.token import AllowedType, AuthorizationInfo, Token, WhitelistType
 from roaming.model.version import Version
@@ -23,6 +24,7 @@ from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownToken
 from roaming.ocpi.module import DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient, Services
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
+from roaming.ocpi.seeing import with_tokens_in_sight
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.partners.drivers import driver_of, remember
@@ -195,17 +197,33 @@ async def authorize(request: OcpiRequest) -> bytes:
     owners = request.directory.hosted_emsps_for(request.partner)
     if request.routing.to_party is not None:
         owners = tuple(owner for owner in owners if owner == request.routing.to_party)
+    owners = tuple(with_tokens_in_sight(request, dict.fromkeys(owners, "")))
     token = await repository.find_ours(request.services.database, uid, type, owners)
     if token is None:
         raise UnknownToken("this token is not known here")
-    is_allowed = token.valid
+    may_charge = _may_charge(request, _owner(token), location)
+    is_allowed = token.valid and may_charge
     info = AuthorizationInfo(
-        allowed=AllowedType.ALLOWED if is_allowed else AllowedType.BLOCKED,
+        allowed=AllowedType.NOT_ALLOWED
+        if not may_charge
+        else AllowedType.ALLOWED
+        if token.valid
+        else AllowedType.BLOCKED,
         token=token,
         location=location if is_allowed else None,
         authorization_reference=str(uuid.uuid4()) if is_allowed else None,
     )
     return wire.encode(INFO_CODECS, info)
+
+
+def _may_charge(request: OcpiRequest, emsp: PartyId, location: LocationReferences | None) -> bool:
+    """With one of the asking operators at least, at the place that is named."""
+    cpos = [party for party in request.from_parties if party in request.partner.parties(Role.CPO)]
+    cpos = cpos or list(request.partner.parties(Role.CPO))
+    location_id, evse_uids = (location.location_id, location.evse_uids) if location is not None else ("", ())
+    return any(
+        request.directory.may_charge(cpo=cpo, emsp=emsp, location_id=location_id, evse_uids=evse_uids) for cpo in cpos
+    )
 
 
 def _owner(token: Token) -> PartyId:

@@ -1,0 +1,87 @@
+"""What rules say to one request that would be passed on between two partners under agreement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from roaming.model.identifiers import PartyId
+from roaming.model.party import InterfaceRole
+from roaming.ocpi.codec import parse_json
+from roaming.ocpi.module import Clue, OcpiModule, OcpiRequest, Route
+from roaming.partners.agreements import CHARGING_PROFILE, Kind, Thing
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Named:
+    """What a request names, in its address or its body; empty where it does not."""
+
+    location_id: str = ""
+    evse_uids: Sequence[str] = ("",)
+    tariff_id: str = ""
+
+
+def permits(request: OcpiRequest, module: OcpiModule, route: Route, *, cpo: PartyId, emsp: PartyId) -> bool:
+    """Whether rules let it through. ``cpo`` and ``emsp``: the two sides of the agreement, whoever asks."""
+    directory, named = request.directory, _named(request)
+    match module.id:
+        case "locations" | "tariffs":
+            return _shows_all(request, module, named, cpo=cpo, emsp=emsp)
+        case "tokens" if route.clue is Clue.DRIVER:
+            return directory.may_charge(cpo=cpo, emsp=emsp, location_id=named.location_id, evse_uids=named.evse_uids)
+        case "tokens":
+            return directory.decide_for(cpo, Thing(kind=Kind.TOKENS, owner=emsp)).is_allowed
+        case "commands" | "chargingprofiles" if route.interface == InterfaceRole.RECEIVER:
+            command = request.path.get("command", CHARGING_PROFILE)
+            return any(
+                directory.decide_for(
+                    emsp,
+                    Thing(kind=Kind.COMMANDS, owner=cpo, object_id=named.location_id, evse_uid=uid, command=command),
+                ).is_allowed
+                and _may_begin(request, command, named, uid, cpo=cpo, emsp=emsp)
+                for uid in named.evse_uids
+            )
+        case _:
+            return True
+
+
+def _may_begin(request: OcpiRequest, command: str, named: _Named, uid: str, *, cpo: PartyId, emsp: PartyId) -> bool:
+    """Of commands that name a place: it is seen, and its drivers may charge there where it begins a charge."""
+    if not named.location_id:
+        return True
+    directory = request.directory
+    place = Thing(kind=Kind.LOCATIONS, owner=cpo, object_id=named.location_id, evse_uid=uid)
+    if not directory.decide_for(emsp, place).is_allowed:
+        return False
+    begins = command in ("START_SESSION", "RESERVE_NOW")
+    return not begins or directory.may_charge(cpo=cpo, emsp=emsp, location_id=named.location_id, evse_uids=[uid])
+
+
+def _shows_all(request: OcpiRequest, module: OcpiModule, named: _Named, *, cpo: PartyId, emsp: PartyId) -> bool:
+    """Bodies are passed on as they are: only what the eMSP's platform sees unchanged may pass. Of the rest it has the
+    hub's own list."""
+    partner = request.directory.partner_of(emsp)
+    if partner is None:
+        return True
+    view = request.directory.view(partner, cpo)
+    if module.id == "tariffs":
+        return view.sees_tariff(named.tariff_id) if named.tariff_id else view.sees_all_tariffs
+    if not named.location_id:
+        return view.is_plain
+    return view.sees_location(named.location_id) and not view.alters_location(named.location_id)
+
+
+def _named(request: OcpiRequest) -> _Named:
+    path = request.path
+    if "location_id" in path:
+        return _Named(location_id=path["location_id"], evse_uids=(path.get("evse_uid", ""),))
+    if "tariff_id" in path:
+        return _Named(tariff_id=path["tariff_id"])
+    body: Any = parse_json(request.body) if request.body.strip() else None
+    if not isinstance(body, dict) or not isinstance(body.get("location_id"), str):
+        return _Named()
+    uids = body.get("evse_uids")
+    if not isinstance(uids, list):
+        uids = [body.get("evse_uid")]
+    return _Named(
+        location_id=body["location_id"], evse_uids=[uid for uid in uids if isinstance(uid, str) and uid] or ("",)
+    )
