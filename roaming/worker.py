@@ -13,6 +13,7 @@ from roaming.hub.alive import Alive
 from roaming.hub.deliver import Deliverer
 from roaming.hub.fan_out import FanOut
 from roaming.hub.pulling.puller import Puller
+from roaming.hub.retelling import Reteller
 from roaming.ocpi import asked, outgoing, sent
 from roaming.ocpi.module import OcpiModule, Services
 from roaming.partners import registry
@@ -60,6 +61,7 @@ class Worker:
         await self._bus.start()
         self._spawn("relay", Relay(database, self._bus, self._locks).run)
         self._spawn("fan-out", FanOut(services, self._modules, self._locks).run)
+        self._spawn("reteller", Reteller(services, self._modules, self._locks).run)
         self._spawn("deliverer", Deliverer(services, self._modules, self._locks).run)
         if services.pulling.is_on:
             self._spawn("puller", Puller(services, self._modules).run)

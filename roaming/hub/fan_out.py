@@ -12,6 +12,7 @@ from roaming.model.identifiers import PartyId
 from roaming.ocpi.module import DeliveryKind, OcpiModule, Outgoing, Recipient, Services
 from roaming.ocpi.outgoing import DELIVERIES, OutgoingRow
 from roaming.partners.directory import Directory
+from roaming.partners.retelling import is_still
 from roaming.store.bulk import insert_new, upsert
 from roaming.store.database import Work
 from roaming.store.errors import StoreUnavailable
@@ -73,19 +74,23 @@ class FanOut:
         directory = await self._services.directory.current()
         told = await self._audiences(self._latest(rows), directory)
         async with database.work() as work:
+            if not await is_still(work, directory.revision):
+                return 0  # a rule has changed meanwhile: who may know is found anew
             # Taken before anything is made of them: whoever comes second, its lock lost, finds nothing
             statement = delete(OUTGOING).where(OUTGOING.c.id.in_([row[0] for row in rows])).returning(OUTGOING.c.id)
             taken = {row[0] for row in await work.connection.execute(statement)}
-            deliveries: dict[str, dict[str, Any]] = {}
+            changes: list[tuple[Outgoing, Recipient]] = []
             records: dict[str, dict[str, Any]] = {}
             for id, outgoing, recipient in told:
                 if id in taken:
-                    is_record = self._is_record(outgoing.module)
-                    key = _coalesce_key(outgoing, recipient, id if is_record else None)
-                    (records if is_record else deliveries)[key] = _delivery(work, key, outgoing, recipient)
-            await upsert(work.connection, DELIVERIES, list(deliveries.values()), key=("coalesce_key",), update=_RENEWED)
+                    if self._is_record(outgoing.module):
+                        key = _coalesce_key(outgoing, recipient, id)
+                        records[key] = _delivery(work, key, outgoing, recipient)
+                    else:
+                        changes.append((outgoing, recipient))
+            await put_deliveries(work, changes)
             await insert_new(work.connection, DELIVERIES, list(records.values()), key=("coalesce_key",))
-            if deliveries or records:
+            if records:
                 work.wake("deliveries")
         return len(rows)
 
@@ -125,6 +130,17 @@ class FanOut:
         for row in rows:
             kept[(row[0],) if self._is_record(row[1]) else (row[1], row[2], row[4])] = row
         return list(kept.values())
+
+
+async def put_deliveries(work: Work, changes: Sequence[tuple[Outgoing, Recipient]]) -> None:
+    """One delivery for each change of state, in place of one for the same thing that is still under way or is done."""
+    rows: dict[str, dict[str, Any]] = {}
+    for outgoing, recipient in changes:
+        key = _coalesce_key(outgoing, recipient, None)
+        rows[key] = _delivery(work, key, outgoing, recipient)
+    await upsert(work.connection, DELIVERIES, list(rows.values()), key=("coalesce_key",), update=_RENEWED)
+    if rows:
+        work.wake("deliveries")
 
 
 def _outgoing(row: Sequence[Any]) -> Outgoing:

@@ -2,7 +2,7 @@
 belong to them."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 import structlog
@@ -70,15 +70,7 @@ async def answer_list(
     ``sight``, and some as the caller is ``shown`` them. Texts that had to be made are kept for the next reader."""
     page = read_page(request.query, max_limit=MAX_LIMIT)
     database = request.services.database
-    selection = Selection(
-        owners=tuple(owners),
-        sources=owners,
-        scopes=scopes,
-        only=sight.only,
-        without=sight.without,
-        date_from=page.date_from,
-        date_to=page.date_to,
-    )
+    selection = replace(_selection(owners, scopes, sight), date_from=page.date_from, date_to=page.date_to)
     rows: list[PageRow] = []
     total = 0
     if owners:
@@ -118,6 +110,10 @@ async def answer_list(
         request.url, page, returned=len(rows), total=total, max_limit=MAX_LIMIT, next_cursor=next_cursor
     )
     return OcpiResponse(data=success_list(texts, request.services.clock.now()), headers=headers, is_enveloped=True)
+
+
+def _selection(owners: Mapping[PartyId, str], scopes: tuple[str, ...], sight: Sight) -> Selection:
+    return Selection(owners=tuple(owners), sources=owners, scopes=scopes, only=sight.only, without=sight.without)
 
 
 async def _shown_texts(

@@ -269,6 +269,10 @@ class DeliveryJob:
         return self.dialect.address(endpoint, *parts)
 
 
+GONE = "gone"
+"""Detail of a delivery that tells a partner that it does not see something any more."""
+
+
 class CopyUnknown(RuntimeError):
     """Whether the partner holds a record could not be found out now: it must not be sent again yet."""
 
@@ -291,6 +295,9 @@ class DeliveryRules(Generic[Read]):
     is_evidence: bool = False
     """That the partner took the object, when, and where it keeps it, is known as long as the object is (CDRs); other
     deliveries are forgotten after a while."""
+    retell: Callable[[Read, View, View], Sequence[tuple[str, str]]] | None = None
+    """Where rules decide who sees an object: what a partner that had the first view of it is told, now that it has the
+    second, as (``part``, ``detail``) of deliveries. A detail that begins with ``GONE``: it lost sight of it."""
     surroundings: Callable[[Reader, Mapping[str, Read]], Awaitable[Mapping[str, EncodeContext]]] | None = None
     """For 2.1.1, whose sessions and CDRs quote whole locations: what must be read beside the objects, by object key."""
     find_copy: Callable[[Services, DeliveryJob, str], Awaitable[str | None]] | None = None

@@ -85,7 +85,7 @@ async def set_counterpart(work: Work, partner_id: str, party: PartyId) -> None:
     """Which hosted party the partner deals with where it speaks 2.1.1."""
     await touch(work)
     await work.connection.execute(update(PARTNERS).where(PARTNERS.c.id == partner_id).values(counterpart=str(party)))
-    await _tell_adapters(work, (await directory_within(work.connection)).hosted_parties(Role.CPO))
+    await tell_adapters(work, (await directory_within(work.connection)).hosted_parties(Role.CPO))
 
 
 async def allow_token(work: Work, *, partner_id: str, digest: str, is_registration: bool) -> None:
@@ -160,7 +160,7 @@ async def connect_partner(
         for role in roles:
             await agree_with_hosted(work, directory, role, only=counterpart if version == Version.V2_1_1 else None)
     if Version.V2_1_1 in (version, partner.version) and version != partner.version:
-        await _tell_adapters(work, directory.hosted_parties(Role.CPO))  # other agreements hold there
+        await tell_adapters(work, directory.hosted_parties(Role.CPO))  # other agreements hold there
     work.wake("partner")
 
 
@@ -268,7 +268,7 @@ async def agree(work: Work, *, cpo: PartyId, emsp: PartyId, is_active: bool = Tr
     row = {"cpo": str(cpo), "emsp": str(emsp), "is_active": is_active, "since": work.now}
     await touch(work)
     await upsert(work.connection, AGREEMENTS, [row], key=("cpo", "emsp"), update=("is_active",))
-    await _tell_adapters(work, [cpo])
+    await tell_adapters(work, [cpo])
 
 
 async def agree_with_hosted(work: Work, directory: Directory, role: PartyRole, *, only: PartyId | None = None) -> None:
@@ -282,7 +282,7 @@ async def agree_with_hosted(work: Work, directory: Directory, role: PartyRole, *
     pairs = [(cpo, emsp) for cpo, emsp in pairs if only is None or only in (cpo, emsp)]
     rows = [{"cpo": str(c), "emsp": str(e), "is_active": True, "since": work.now} for c, e in pairs]
     if await insert_new(work.connection, AGREEMENTS, rows, key=("cpo", "emsp")):
-        await _tell_adapters(work, [cpo for cpo, _ in pairs if directory.is_hosted(cpo)])
+        await tell_adapters(work, [cpo for cpo, _ in pairs if directory.is_hosted(cpo)])
 
 
 async def agree_for_hosted(work: Work, party: PartyId, role: str) -> list[tuple[str, PartyId]]:
@@ -325,10 +325,10 @@ async def retell(database: Database) -> None:
     """Tells the adapters of every hosted CPO's agreements once more (decision 0060)."""
     async with database.work() as work:
         await touch(work)
-        await _tell_adapters(work, (await directory_within(work.connection)).hosted_parties(Role.CPO))
+        await tell_adapters(work, (await directory_within(work.connection)).hosted_parties(Role.CPO))
 
 
-async def _tell_adapters(work: Work, cpos: Collection[PartyId]) -> None:
+async def tell_adapters(work: Work, cpos: Collection[PartyId]) -> None:
     """After ``touch``: then what is told last was read last."""
     for told in await agreements_of(work.connection, cpos):
         work.outbox.add(told, subject=f"agreements/{told.operator}", cause=f"agreed-{work.now.isoformat()}")

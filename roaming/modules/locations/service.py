@@ -17,11 +17,11 @@ from roaming.model.version import Version
 from roaming.modules.locations import repository
 from roaming.modules.locations.codec import v211, v221, v230
 from roaming.modules.locations.repository import Held, Kept
-from roaming.modules.locations.showing import shown_to
+from roaming.modules.locations.showing import removed, removed_evse, retold, shown_to
 from roaming.ocpi.authorization import check_id, check_ids
 from roaming.ocpi.codec import Patch, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
-from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
+from roaming.ocpi.module import GONE, DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.wire import Wire
@@ -301,7 +301,9 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     if kept is None or version is None or not endpoint:
         return None
     if not _is_told(job.view, kept.object_id, job.part):
-        return None  # a rule has changed since
+        return (
+            _build_gone(job, kept, version, endpoint) if job.detail.startswith(GONE) else None
+        )  # a rule has changed since
     ids = [kept.country_code, kept.party_id, kept.object_id]
     changed = read_live(kept.live).get(fold(job.part)) if job.part and kept.live and not job.is_full else None
     if changed is not None:
@@ -320,3 +322,27 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
         body=dump_json(encoded.body),
         losses=encoded.losses,
     )
+
+
+def _build_gone(job: DeliveryJob, kept: Stored, version: Version, endpoint: str) -> PushRequest | None:
+    """An EVSE or a location that the partner saw before a rule changed."""
+    ids, location = [kept.country_code, kept.party_id, kept.object_id], repository.decoded(kept)
+    if not job.part:
+        encoded = LOCATION_CODECS[version].encode(removed(location, job.detail))
+        url = job.address(endpoint, *ids)
+        return PushRequest(method="PUT", url=url, body=dump_json(encoded.body), losses=encoded.losses)
+    evse = find_evse(location, job.part)
+    if evse is None:
+        return None
+    url = job.address(endpoint, *ids, evse.uid)
+    if job.is_full:
+        whole = EVSE_CODECS[version].encode(removed_evse(evse))
+        return PushRequest(method="PUT", url=url, body=dump_json(whole.body), losses=whole.losses)
+    patch: Patch[EVSE] = Patch({"status": "REMOVED", "last_updated": evse.last_updated})
+    partial = EVSE_CODECS[version].encode_patch(patch)
+    return PushRequest(method="PATCH", url=url, body=dump_json(partial.body), losses=partial.losses)
+
+
+def retell(kept: Stored, before: View, now: View) -> Sequence[tuple[str, str]]:
+    """``DeliveryRules.retell``."""
+    return retold(repository.decoded(kept), before, now)

@@ -19,6 +19,7 @@ MODULE = OcpiModule(
         read=repository.DOCUMENTS.read_many,
         audience=service.audience,
         build=service.build,
+        retell=service.retell,
         give_up_after=timedelta(hours=1),
     ),
     pull=PullRules(

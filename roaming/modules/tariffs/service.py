@@ -22,6 +22,7 @@ from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
+from roaming.partners.views import View
 from roaming.store.database import Work
 from roaming.store.documents import HERE, Origin, Stored, id_of_key, insert_or_hold
 
@@ -146,6 +147,12 @@ def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> S
         for partner, viewer, view in directory.viewers_of(outgoing.owner)
         if partner.id != source and view.sees_tariff(id_of_key(outgoing.object_key))
     ]
+
+
+def retell(kept: Stored, before: View, now: View) -> Sequence[tuple[str, str]]:
+    """``DeliveryRules.retell``: PUT of a tariff that comes, DELETE of one that goes."""
+    was, is_seen = before.sees_tariff(kept.object_id), now.sees_tariff(kept.object_id)
+    return [] if was == is_seen else [("", "" if is_seen else kept.object_id)]
 
 
 def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest | None:

@@ -21,13 +21,14 @@ from roaming.modules.tokens.codec import v211, v221, v230
 from roaming.ocpi.authorization import check_ids
 from roaming.ocpi.codec import dump_json, parse_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownToken
-from roaming.ocpi.module import DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient, Services
+from roaming.ocpi.module import GONE, DeliveryJob, OcpiRequest, Outgoing, PushRequest, Recipient, Services
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.seeing import with_tokens_in_sight
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
 from roaming.partners.drivers import driver_of, remember
+from roaming.partners.views import View
 from roaming.store.database import Work
 from roaming.store.documents import HERE, Origin, Stored, insert_or_hold
 
@@ -235,10 +236,13 @@ def _type_of(kept: Stored) -> str:
     return kept.key.rsplit("/", 1)[-1].upper()
 
 
+_NOT_PUSHED = ("APP_USER", "AD_HOC_USER", "EMAID")
+
+
 def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
     """Every CPO under agreement with the owner; never the partner that gave it to us, and nobody when it was for one
     party alone. Tokens of APP_USER and AD_HOC_USER are not pushed (OCPI 2.2.1 tokens 11.1.1)."""
-    if kept is None or kept.scope or _type_of(kept) in ("APP_USER", "AD_HOC_USER", "EMAID"):
+    if kept is None or kept.scope or _type_of(kept) in _NOT_PUSHED:
         return ()
     teller = directory.teller_of(outgoing.owner, kept.source)
     return [
@@ -248,16 +252,28 @@ def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> S
     ]
 
 
+def retold(kept: Stored, before: View, now: View) -> Sequence[tuple[str, str]]:
+    """``DeliveryRules.retell``: PUT of a token that comes; one that goes is told to be valid no more, since there is no
+    DELETE (OCPI 2.2.1, tokens 11.2.1)."""
+    if _type_of(kept) in _NOT_PUSHED or before.are_tokens_open == now.are_tokens_open:
+        return []
+    return [("", "" if now.are_tokens_open else GONE)]
+
+
 def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest | None:
     """PUT of the token as it is."""
     version = job.partner.version
-    if kept is None or version is None or not endpoint or not job.view.are_tokens_open:
+    if kept is None or version is None or not endpoint:
         return None
     token = from_document(Token, kept.document)
+    if not job.view.are_tokens_open:
+        if job.detail != GONE:
+            return None  # a rule has changed since
+        token = msgspec.structs.replace(token, valid=False)
     url = job.address(endpoint, token.country_code, token.party_id, token.uid)
     if version != Version.V2_1_1:
         url += f"?type={token.type}"
-    if (text := kept.text_in(version)) is not None:
+    if job.view.are_tokens_open and (text := kept.text_in(version)) is not None:
         return PushRequest(method="PUT", url=url, body=text)
     encoded = CODECS[version].encode(token)
     return PushRequest(method="PUT", url=url, body=dump_json(encoded.body), losses=encoded.losses)

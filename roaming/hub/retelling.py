@@ -1,0 +1,160 @@
+"""Tells a partner what came into its sight, looks different or is out of it since a rule has changed: in batches of
+deliveries, each written together with how far it has come, so that a process that dies is taken up where it was."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+from sqlalchemy import update
+from sqlmodel import SQLModel
+
+from roaming.hub.fan_out import put_deliveries
+from roaming.model.identifiers import PartyId
+from roaming.model.party import Role
+from roaming.ocpi.module import DeliveryRules, OcpiModule, Outgoing, Recipient, Services
+from roaming.partners.directory import Directory, Partner
+from roaming.partners.retelling import CHANNEL, RETELLINGS, is_still
+from roaming.partners.views import View
+from roaming.store.documents import Stored, object_key
+from roaming.store.errors import StoreUnavailable
+from roaming.store.locks import Locks
+
+logger = structlog.get_logger(__name__)
+
+BATCH = 500
+IDLE_SECONDS = 5.0
+_NEXT = (
+    "SELECT id, partner_id, module, owner, before, keys, cursor FROM retellings WHERE is_done = false"
+    " ORDER BY id LIMIT 1"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Open:
+    """One that is under way."""
+
+    id: int
+    partner_id: str
+    module: str
+    owner: PartyId
+    before: View
+    ids: Sequence[str] | None
+    cursor: str
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> "_Open":
+        return cls(
+            id=row[0],
+            partner_id=row[1],
+            module=row[2],
+            owner=PartyId.parse(row[3]),
+            before=msgspec.json.decode(row[4], type=View),
+            ids=json.loads(row[5]) if row[5] else None,
+            cursor=row[6],
+        )
+
+
+class Reteller:
+    """One runs at a time over all processes (lock ``retelling``)."""
+
+    def __init__(self, services: Services, modules: Sequence[OcpiModule], locks: Locks) -> None:
+        self._services = services
+        self._rules: Mapping[str, DeliveryRules[Any]] = {
+            m.id: m.delivery for m in modules if m.delivery is not None and m.delivery.retell is not None
+        }
+        self._locks = locks
+
+    async def run(self) -> None:
+        """Works off what is open until cancelled."""
+        database = self._services.database
+        while True:
+            try:
+                if not (await self._locks.try_acquire("retelling") and await self.tell_once()):
+                    await database.wakeups.wait(CHANNEL, IDLE_SECONDS)
+            except StoreUnavailable as error:
+                logger.warning("retelling_waits", reason=str(error))
+                await asyncio.sleep(0.5)
+
+    async def tell_once(self) -> bool:
+        """One batch of the oldest one that is open; False when there is none."""
+        rows = await self._services.database.reader.fetch(_NEXT)
+        if not rows:
+            return False
+        task = _Open.of(rows[0])
+        directory = await self._services.directory.current()
+        partner = directory.partners.get(task.partner_id)
+        rules = self._rules.get(task.module)
+        keys: list[str] = []
+        # One that is not connected GETs what it missed when it registers again
+        if partner is not None and partner.is_connected and rules is not None:
+            keys = await self._keys(task)
+        await self._tell(task, keys, directory, partner, rules)
+        return True
+
+    async def _keys(self, task: _Open) -> list[str]:
+        """The next ones in the order of keys."""
+        if task.ids is not None:
+            keys = sorted(object_key(task.owner, id) for id in task.ids)
+            return [key for key in keys if key > task.cursor][:BATCH]
+        table = SQLModel.metadata.tables[task.module].name
+        rows = await self._services.database.reader.fetch(
+            f"SELECT key FROM {table} WHERE country_code = $1 AND party_id = $2 AND key > $3"  # noqa: S608 - our names
+            f" ORDER BY key LIMIT {BATCH}",
+            task.owner.country_code,
+            task.owner.party_id,
+            task.cursor or f"{task.owner.country_code}/{task.owner.party_id}/",
+        )
+        return [row[0] for row in rows]
+
+    async def _tell(
+        self,
+        task: _Open,
+        keys: Sequence[str],
+        directory: Directory,
+        partner: Partner | None,
+        rules: DeliveryRules[Any] | None,
+    ) -> None:
+        told: list[tuple[Outgoing, Recipient]] = []
+        if keys and partner is not None and rules is not None and rules.retell is not None:
+            now = directory.view(partner, task.owner)
+            found: Mapping[str, Stored] = await rules.read(self._services.database.reader, keys)
+            for key in keys:
+                stored = found.get(key)
+                if stored is not None and stored.source != partner.id and not stored.scope and stored.is_listed:
+                    recipient = _recipient(directory, partner, task, stored, now)
+                    told.extend(
+                        (
+                            Outgoing(module=task.module, object_key=key, owner=task.owner, part=part, detail=detail),
+                            recipient,
+                        )
+                        for part, detail in rules.retell(stored, task.before, now)
+                    )
+        async with self._services.database.work() as work:
+            if not await is_still(work, directory.revision):
+                return  # another rule has changed meanwhile: look again
+            values: dict[str, Any] = {
+                "looked_at": RETELLINGS.c.looked_at + len(keys),
+                "told": RETELLINGS.c.told + len(told),
+            }
+            if keys:
+                values["cursor"] = keys[-1]
+            else:
+                values |= {"is_done": True, "finished_at": work.now}
+            await work.connection.execute(
+                update(RETELLINGS).where(RETELLINGS.c.id == task.id, RETELLINGS.c.cursor == task.cursor).values(values)
+            )
+            await put_deliveries(work, told)
+
+
+def _recipient(directory: Directory, partner: Partner, task: _Open, stored: Stored, now: View) -> Recipient:
+    if task.module == "tokens":
+        cpos = [cpo for told, cpo in directory.cpos_of(task.owner) if told.id == partner.id]
+        party = next(iter(cpos or partner.parties(Role.CPO)), None)
+    else:
+        named = now.party or task.before.party
+        party = PartyId.parse(named) if named else None
+    return Recipient(partner_id=partner.id, to_party=party, from_party=directory.teller_of(task.owner, stored.source))
