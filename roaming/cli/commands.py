@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from roaming.cli import (
+    agreement_commands,
     asking_commands,
     connection_commands,
     invoice_commands,
@@ -52,6 +53,7 @@ connection_commands.add_to(party_app, partner_app)
 sync_commands.add_to(app, partner_app)
 partner_commands.add_to(partner_app)
 asking_commands.add_to(app)
+agreement_commands.add_to(app)
 station_commands.add_to(station_app, location_app)
 invoice_commands.add_to(app)
 profile_commands.add_to(app)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
-from roaming.partners.agreements import Decision, Effect, Kind, Rulebook, Thing, Viewer
+from roaming.partners.agreements import Decision, Effect, Kind, Rule, Rulebook, Thing, Viewer
 from roaming.partners.rules import read_rulebook
 from roaming.partners.views import View, view_of
 from roaming.store.columns import text_to_time
@@ -303,22 +303,29 @@ class Directory:
     ) -> bool:
         """Whether drivers of ``emsp`` may charge with ``cpo``, at one of these EVSEs at least: by agreement, and by the
         rules of both."""
-        if not self.may_exchange(cpo=cpo, emsp=emsp):
-            return False
         if not self.rulebook.rules:
-            return True
-        theirs = Viewer(partner_id=self._partner_id(emsp), party=emsp)
-        ours = Viewer(partner_id=self._partner_id(cpo), party=cpo)
-        if not self.rulebook.decide(ours, Thing(kind=Kind.TOKENS, owner=emsp), has_agreement=True).is_allowed:
-            return False
+            return self.may_exchange(cpo=cpo, emsp=emsp)
         return any(
-            self.rulebook.decide(
-                theirs,
-                Thing(kind=Kind.TOKENS, owner=cpo, object_id=location_id, evse_uid=uid),
-                has_agreement=True,
-            ).is_allowed
+            self.decide_charging(cpo=cpo, emsp=emsp, location_id=location_id, evse_uid=uid).is_allowed
             for uid in evse_uids or ("",)
         )
+
+    def decide_charging(self, *, cpo: PartyId, emsp: PartyId, location_id: str = "", evse_uid: str = "") -> Decision:
+        """The same of one place, with what decided: the rule about the eMSP's tokens with this CPO, where that refuses,
+        else the one about charging there."""
+        has_agreement = self.may_exchange(cpo=cpo, emsp=emsp)
+        ours = Viewer(partner_id=self._partner_id(cpo), party=cpo)
+        known = self.rulebook.decide(ours, Thing(kind=Kind.TOKENS, owner=emsp), has_agreement=has_agreement)
+        if not known.is_allowed:
+            return known
+        theirs = Viewer(partner_id=self._partner_id(emsp), party=emsp)
+        place = Thing(kind=Kind.TOKENS, owner=cpo, object_id=location_id, evse_uid=evse_uid)
+        return self.rulebook.decide(theirs, place, has_agreement=has_agreement)
+
+    def price_for(self, party: PartyId, owner: PartyId, location_id: str, evse_uid: str) -> Rule | None:
+        """The rule that says which tariffs ``party`` is offered there."""
+        viewer = Viewer(partner_id=self._partner_id(party), party=party)
+        return self.rulebook.price(viewer, owner, location_id, evse_uid)
 
     def is_charging_ruled(self, *, cpo: PartyId, emsp: PartyId) -> bool:
         """Whether a rule keeps drivers of ``emsp`` from some station of ``cpo``, or might."""

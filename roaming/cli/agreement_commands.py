@@ -1,0 +1,158 @@
+"""Commands about who may see and use what; ``commands`` takes them into its groups."""
+
+from typing import Annotated
+
+import typer
+
+from roaming.cli.output import Csv, Json, run, show, show_rows
+
+Cpo = Annotated[str, typer.Argument(help="The operator, such as NL-HUB.")]
+Emsp = Annotated[str, typer.Argument(help="The drivers' company, such as DE-EMS.")]
+GroupKind = Annotated[str, typer.Argument(help="parties or locations.")]
+GroupName = Annotated[str, typer.Argument(help="The group's name.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the commands."""
+    agreement_app = typer.Typer(
+        help="Agreements between a CPO and an eMSP: nothing flows without.", no_args_is_help=True
+    )
+    agreement_app.command("list")(agreement_list)
+    agreement_app.command("add")(agreement_add)
+    agreement_app.command("end")(agreement_end)
+    rule_app = typer.Typer(help="Rules over agreements: who sees and uses what.", no_args_is_help=True)
+    rule_app.command("list")(rule_list)
+    rule_app.command("add")(rule_add)
+    rule_app.command("remove")(rule_remove)
+    group_app = typer.Typer(help="Groups of parties, and of locations, that rules name.", no_args_is_help=True)
+    group_app.command("list")(group_list)
+    group_app.command("add")(group_add)
+    group_app.command("remove")(group_remove)
+    app.add_typer(agreement_app, name="agreement")
+    app.add_typer(rule_app, name="rule")
+    app.add_typer(group_app, name="group")
+    app.command("why")(why)
+
+
+def agreement_list(as_json: Json = False, as_csv: Csv = False) -> None:
+    """List agreements, also ended ones."""
+    from roaming.cli.agreeing import list_agreements
+
+    empty = "no agreement yet: roaming agreement add NL-HUB DE-EMS"
+    show_rows(run(list_agreements()), as_json=as_json, as_csv=as_csv, empty=empty)
+
+
+def agreement_add(cpo: Cpo, emsp: Emsp, as_json: Json = False) -> None:
+    """Put an agreement in force: their locations, tariffs, tokens, charges flow from now on."""
+    from roaming.cli.agreeing import change_agreement
+
+    show(run(change_agreement(cpo, emsp, is_active=True)), as_json=as_json)
+
+
+def agreement_end(cpo: Cpo, emsp: Emsp, as_json: Json = False) -> None:
+    """End an agreement: nothing flows any more, and what was seen is told to be gone."""
+    from roaming.cli.agreeing import change_agreement
+
+    show(run(change_agreement(cpo, emsp, is_active=False)), as_json=as_json)
+
+
+def rule_list(as_json: Json = False, as_csv: Csv = False) -> None:
+    """List rules. Of those that fit the narrowest decides: by place, then command, then who; of equals the refusal."""
+    from roaming.cli.agreeing import list_rules
+
+    empty = "no rule yet: agreements open everything; roaming rule add deny locations NL-HUB --location LOC1"
+    show_rows(run(list_rules()), as_json=as_json, as_csv=as_csv, empty=empty)
+
+
+def rule_add(
+    effect: Annotated[str, typer.Argument(help="allow, deny, or price: connectors are offered with other tariffs.")],
+    kind: Annotated[str, typer.Argument(help="locations, tariffs, tokens (who may charge there) or commands.")],
+    of: Annotated[str, typer.Argument(help="Whose: NL-HUB, or group:NAME of locations.")],
+    who: Annotated[
+        str, typer.Option(help="everybody, partner:ID, party:DE-EMS, or group:NAME of parties.")
+    ] = "everybody",
+    location: Annotated[str, typer.Option(help="This location alone.")] = "",
+    evse: Annotated[str, typer.Option(help="This EVSE of the location alone, by uid.")] = "",
+    tariff: Annotated[str, typer.Option(help="This tariff alone.")] = "",
+    command: Annotated[str, typer.Option(help="This command alone, such as UNLOCK_CONNECTOR.")] = "",
+    tariffs: Annotated[list[str] | None, typer.Option("--with", help="A tariff that a price rule offers.")] = None,
+    note: Annotated[str, typer.Option(help="Why: people read it where the rule decides.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Add a rule, in place of one about the same; partners are told what they see from now on."""
+    from roaming.cli.agreeing import add_rule
+
+    added = add_rule(
+        effect,
+        kind,
+        of,
+        who=who,
+        location=location,
+        evse=evse,
+        tariff=tariff,
+        command=command,
+        tariffs=tariffs or [],
+        note=note,
+    )
+    show(run(added), as_json=as_json)
+
+
+def rule_remove(
+    number: Annotated[int, typer.Argument(help="From `roaming rule list`.")], as_json: Json = False
+) -> None:
+    """Remove a rule; partners are told what they see from now on."""
+    from roaming.cli.agreeing import remove_rule
+
+    show(run(remove_rule(number)), as_json=as_json)
+
+
+def group_list(as_json: Json = False, as_csv: Csv = False) -> None:
+    """List groups with their members."""
+    from roaming.cli.agreeing import list_groups
+
+    empty = "no group yet: roaming group add locations NAME NL-HUB/LOC1"
+    show_rows(run(list_groups()), as_json=as_json, as_csv=as_csv, empty=empty)
+
+
+def group_add(
+    kind: GroupKind,
+    name: GroupName,
+    members: Annotated[
+        list[str], typer.Argument(help="NL-HUB in a group of parties, NL-HUB/LOC1 in one of locations.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Put members into a group, which begins with the first one."""
+    from roaming.cli.agreeing import change_group
+
+    show(run(change_group(kind, name, members, is_adding=True)), as_json=as_json)
+
+
+def group_remove(
+    kind: GroupKind,
+    name: GroupName,
+    members: Annotated[list[str] | None, typer.Argument(help="Without any: all of them.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Take members out of a group."""
+    from roaming.cli.agreeing import change_group
+
+    show(run(change_group(kind, name, members or [], is_adding=False)), as_json=as_json)
+
+
+def why(
+    partner_id: Annotated[str, typer.Argument(help="Its short name: see `roaming partner list`.")],
+    what: Annotated[str, typer.Argument(help="A location's id, an EVSE's uid or EVSE id, or LOCATION/EVSE.")],
+    kind: Annotated[
+        str, typer.Option(help="What it is: location (also for an EVSE), tariff, token, session, cdr.")
+    ] = "location",
+    party: Annotated[str, typer.Option(help="Whose, where several use the id.")] = "",
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Say whether a partner sees something and what it may do there, each with the rule that decided."""
+    from roaming.cli.agreeing import why as reasons
+
+    rows = run(reasons(partner_id, what, kind=kind, party=party))
+    shown = rows if as_json else [{**row, "also": "; ".join(row["also"])} for row in rows]
+    show_rows(shown, as_json=as_json, as_csv=as_csv, empty="")

@@ -1,0 +1,143 @@
+"""Agreements, rules and groups by commands, and ``why``, which agrees with what the hub does."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from roaming.cli.commands import app
+from tests.kit import ocpi_bodies
+from tests.kit.hub_in_process import SENDER, HubInProcess, hub_in_process
+
+
+@pytest.fixture
+async def hub(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubInProcess]:
+    """Commands work on its database."""
+    for name, value in {"DATABASE_URL": sqlite_url, "SECRET": "5e" * 32, "DATA_DIR": str(tmp_path)}.items():
+        monkeypatch.setenv(f"ROAMING_{name}", value)
+    async with hub_in_process(sqlite_url, tmp_path) as running:
+        await running.host_objects()
+        evses = [ocpi_bodies.evse(uid=uid, evse_id=f"NL*HUB*E{uid}") for uid in ("A", "B")]
+        await running.host_location("L1", evses=evses)
+        yield running
+
+
+async def roaming(*words: str) -> Result:
+    """Runs a command; in a thread, since it has a loop of its own."""
+    return await asyncio.to_thread(CliRunner().invoke, app, words)
+
+
+async def said(*words: str) -> Any:
+    result = await roaming(*words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+async def reason(partner: str, what: str, *words: str, question: str = "sees") -> dict[str, Any]:
+    rows = await said("why", partner, what, *words)
+    return next(row for row in rows if row["question"].startswith(question))
+
+
+async def sees(hub: HubInProcess, partner: str, path: str) -> bool:
+    return (await hub.call(partner, "GET", f"{SENDER}/locations/{path}")).http_status == 200
+
+
+async def test_a_rule_is_made_named_by_why_and_removed(hub: HubInProcess) -> None:
+    assert (await reason("aaa", "L1"))["because"] == "the agreement between NL-HUB and DE-AAA"
+    words = ("deny", "locations", "NL-HUB", "--who", "partner:aaa", "--location", "L1", "--note", "closed yard")
+    added = await said("rule", "add", *words)
+    number = added["rule"]
+    found = await reason("aaa", "L1")
+    assert (found["answer"], found["rule"]) == ("no", number)
+    assert "closed yard" in found["because"]
+    assert not await sees(hub, "aaa", "L1")
+    assert (await reason("bbb", "L1"))["answer"] == "yes"
+    assert [row["rule"] for row in await said("rule", "list")] == [number]
+    await said("rule", "remove", str(number))
+    assert (await reason("aaa", "L1"))["answer"] == "yes"
+    assert await sees(hub, "aaa", "L1")
+    again = await roaming("rule", "remove", str(number))
+    assert again.exit_code == 1
+    assert "roaming rule list" in again.output
+
+
+async def test_the_narrower_rule_decides_and_the_others_are_named(hub: HubInProcess) -> None:
+    await said("group", "add", "locations", "yards", "NL-HUB/l1")
+    broad = (await said("rule", "add", "deny", "locations", "group:yards"))["rule"]
+    narrow = (await said("rule", "add", "allow", "locations", "NL-HUB", "--location", "L1", "--evse", "A"))["rule"]
+    for what in ("A", "NL*HUB*EA", "L1/A", "l1/nl*hub*ea"):
+        found = await reason("aaa", what)
+        assert (found["answer"], found["rule"]) == ("yes", narrow), what
+        assert [text.split(":")[0] for text in found["also"]] == [f"rule {broad}"]
+    assert ((await reason("aaa", "B"))["answer"], await sees(hub, "aaa", "L1/B")) == ("no", False)
+    assert ((await reason("aaa", "L1"))["answer"], await sees(hub, "aaa", "L1")) == ("yes", True)
+    await said("group", "remove", "locations", "yards")
+    assert await said("group", "list") == []
+    assert (await reason("aaa", "B"))["answer"] == "yes"
+
+
+async def test_what_may_be_done_there(hub: HubInProcess) -> None:
+    command = (await said("rule", "add", "deny", "commands", "NL-HUB", "--command", "unlock_connector"))["rule"]
+    tokens = (await said("rule", "add", "deny", "tokens", "NL-HUB", "--who", "party:DE-AAA"))["rule"]
+    price = (await said("rule", "add", "price", "locations", "NL-HUB", "--with", "OURS"))["rule"]
+    unlock = await reason("aaa", "L1", question="may send UNLOCK_CONNECTOR")
+    assert (unlock["answer"], unlock["rule"]) == ("no", command)
+    assert (await reason("aaa", "L1", question="may send START_SESSION"))["answer"] == "yes"
+    charging = await reason("aaa", "L1", question="its drivers")
+    assert (charging["answer"], charging["rule"]) == ("no", tokens)
+    offered = await reason("aaa", "L1", question="is offered")
+    assert (offered["answer"], offered["rule"]) == ("OURS", price)
+
+
+async def test_an_agreement_is_ended_and_made(hub: HubInProcess) -> None:
+    assert (await said("agreement", "end", "NL-HUB", "DE-AAA"))["state"] == "ended"
+    found = await reason("aaa", "L1")
+    assert (found["answer"], found["rule"]) == ("no", None)
+    assert "roaming agreement add" in found["because"]
+    assert not await sees(hub, "aaa", "L1")
+    assert "no agreement in force" in (await roaming("agreement", "end", "NL-HUB", "DE-AAA")).output
+    await said("agreement", "add", "NL-HUB", "DE-AAA")
+    assert await sees(hub, "aaa", "L1")
+    states = {(row["CPO"], row["eMSP"]): row["state"] for row in await said("agreement", "list")}
+    assert states["NL-HUB", "DE-AAA"] == "in force"
+
+
+@pytest.mark.parametrize(
+    ("partner", "words", "answer"),
+    [
+        ("aaa", ("OURS", "--kind", "tariff"), "yes"),
+        ("cpo", ("HOME1", "--kind", "token"), "yes"),
+        ("aaa", ("OURS-AAA", "--kind", "session"), "yes"),
+        ("bbb", ("OURS-AAA", "--kind", "session"), "no"),
+        ("aaa", ("OURS-AAA", "--kind", "cdr"), "yes"),
+        ("cpo", ("OURS-AAA", "--kind", "cdr"), "no"),
+        ("cpo", ("L1",), "no"),
+    ],
+)
+async def test_why_of_other_objects(hub: HubInProcess, partner: str, words: tuple[str, ...], answer: str) -> None:
+    assert (await reason(partner, *words))["answer"] == answer
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("why", "nobody", "L1"), "roaming partner list"),
+        (("why", "aaa", "NOWHERE"), "roaming location list"),
+        (("why", "aaa", "L1", "--kind", "thing"), "location, tariff"),
+        (("rule", "add", "forbid", "locations", "NL-HUB"), "allow, deny, price"),
+        (("rule", "add", "deny", "places", "NL-HUB"), "locations, tariffs"),
+        (("rule", "add", "price", "locations", "NL-HUB"), "--with"),
+        (("rule", "add", "deny", "locations", "NL-HUB", "--evse", "A"), "--location"),
+        (("rule", "add", "deny", "commands", "NL-HUB", "--command", "DANCE"), "START_SESSION"),
+        (("rule", "add", "deny", "locations", "NL-HUB", "--who", "partner:zzz"), "roaming partner list"),
+        (("rule", "add", "deny", "locations", "NL-HUB", "--who", "them"), "party:NL-TNM"),
+        (("group", "add", "locations", "yards", "NL-HUB"), "NL-TNM/LOC1"),
+    ],
+)
+async def test_a_mistake_is_named(hub: HubInProcess, words: tuple[str, ...], complaint: str) -> None:
+    result = await roaming(*words)
+    assert (result.exit_code, complaint in result.output) == (1, True), result.output
