@@ -112,9 +112,10 @@ def mounted_modules(services: Services) -> tuple[OcpiModule, ...]:
 
 
 def create_app(services: Services) -> "FastAPI":
-    """The OCPI endpoints and the probes; consoles are mounted by the caller."""
+    """The OCPI endpoints, the API for operators and the probes; consoles are mounted by the caller."""
     from fastapi import FastAPI
 
+    from roaming.console.api import mount_api
     from roaming.hub.route import Router
     from roaming.ocpi.server import mount
 
@@ -131,5 +132,6 @@ def create_app(services: Services) -> "FastAPI":
     async def livez() -> dict[str, str]:
         return {"status": "ok"}
 
+    mount_api(app, services)
     mount(app, services, mounted_modules(services), elsewhere=Router(services))
     return app

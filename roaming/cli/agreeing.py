@@ -12,7 +12,8 @@ from roaming.hub.why import NotKnown
 from roaming.hub.why import why as find_reasons
 from roaming.model.command import CommandType
 from roaming.model.identifiers import PartyId, fold
-from roaming.partners import registry
+from roaming.ocpi.credentials_token import new_token
+from roaming.partners import operators, registry
 from roaming.partners.agreements import CHARGING_PROFILE, Effect, Kind, Object, Rule, Subject, SubjectKind
 from roaming.partners.directory import Directory
 from roaming.partners.registry import AGREEMENTS
@@ -212,6 +213,34 @@ def _member(kind: str, text: str) -> Member:
     if bool(id) != (kind == LOCATIONS):
         fail(f"{text}: name a party such as NL-TNM in a group of parties, NL-TNM/LOC1 in a group of locations")
     return party_of(party), fold(id)
+
+
+async def list_operators() -> list[dict[str, Any]]:
+    """Who may ask the hub's own API."""
+    async with services_of_now() as services:
+        return [{"name": name, "since": since} for name, since in await operators.operators(services.database)]
+
+
+async def new_operator(name: str) -> dict[str, Any]:
+    """A token, shown this once."""
+    token = new_token()
+    async with services_of_now() as services:
+        async with services.database.work() as work:
+            is_new = await operators.add_operator(work, name, services.secrets.digest(token))
+        if not is_new:
+            fail(f"{name} has a token already: `roaming operator remove {name}` ends it")
+        address = services.public_url.removesuffix("/ocpi")
+    ask = f'curl -H "Authorization: Bearer TOKEN" "{address}/api/why?partner=PARTNER&what=LOCATION"'
+    return {"name": name, "token": token, "keep it": "it is not shown again", "next": ask}
+
+
+async def end_operator(name: str) -> dict[str, Any]:
+    """Ends a token."""
+    async with services_of_now() as services, services.database.work() as work:
+        is_gone = await operators.remove_operator(work, name)
+    if not is_gone:
+        fail(f"{name} has no token: see `roaming operator list`")
+    return {"name": name, "state": "removed"}
 
 
 async def why(partner_id: str, text: str, *, kind: str, party: str) -> list[dict[str, Any]]:

@@ -28,6 +28,11 @@ def add_to(app: typer.Typer) -> None:
     group_app.command("list")(group_list)
     group_app.command("add")(group_add)
     group_app.command("remove")(group_remove)
+    operator_app = typer.Typer(help="Tokens for this hub's own API (GET /api/why).", no_args_is_help=True)
+    operator_app.command("list")(operator_list)
+    operator_app.command("add")(operator_add)
+    operator_app.command("remove")(operator_remove)
+    app.add_typer(operator_app, name="operator")
     app.add_typer(agreement_app, name="agreement")
     app.add_typer(rule_app, name="rule")
     app.add_typer(group_app, name="group")
@@ -138,6 +143,31 @@ def group_remove(
     from roaming.cli.agreeing import change_group
 
     show(run(change_group(kind, name, members or [], is_adding=False)), as_json=as_json)
+
+
+OperatorName = Annotated[str, typer.Argument(help="Who or what asks, such as dashboard.")]
+
+
+def operator_list(as_json: Json = False, as_csv: Csv = False) -> None:
+    """List who may ask this hub's own API."""
+    from roaming.cli.agreeing import list_operators
+
+    empty = "nobody yet: roaming operator add NAME"
+    show_rows(run(list_operators()), as_json=as_json, as_csv=as_csv, empty=empty)
+
+
+def operator_add(name: OperatorName, as_json: Json = False) -> None:
+    """Make a token for this hub's own API, printed once: it is stored as a digest."""
+    from roaming.cli.agreeing import new_operator
+
+    show(run(new_operator(name)), as_json=as_json)
+
+
+def operator_remove(name: OperatorName, as_json: Json = False) -> None:
+    """End a token at once."""
+    from roaming.cli.agreeing import end_operator
+
+    show(run(end_operator(name)), as_json=as_json)
 
 
 def why(

@@ -8,7 +8,7 @@ from typing import Any
 from roaming.hub import callbacks
 from roaming.hub.callbacks import Callback, Kind
 from roaming.hub.forward import Forwarder
-from roaming.hub.passage import Passage
+from roaming.hub.passage import Passage, may_pass
 from roaming.hub.translating import NotInTheirVersion, Side, translate
 from roaming.model.party import InterfaceRole
 from roaming.ocpi.answers import Outcome
@@ -50,6 +50,8 @@ async def get(request: OcpiRequest) -> OcpiResponse:
     except NotFound:
         callback = await callbacks.find(services, id, Kind.RECORD, holder=request.partner.id)
     passage = _passage(request, callback)
+    if not may_pass(request, passage.module, passage.route, asking=passage.from_party, asked=passage.to_party):
+        raise NotFound("what you may see has changed since: GET the list anew")
     forwarder = Forwarder(services)
     await forwarder.reach.check(passage)
     return await forwarder.exchange(passage, callback.url, None)

@@ -127,6 +127,16 @@ class GroupMemberRow(SQLModel, table=True):
     """The location's folded id."""
 
 
+class OperatorTokenRow(SQLModel, table=True):
+    """The keyed digest of a token by which a person or a program of the hub's operator asks its own API."""
+
+    __tablename__ = "operator_tokens"
+
+    name: str = Field(primary_key=True)
+    digest: str = Field(unique=True)
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
 class RetellingRow(SQLModel, table=True):
     """What a partner must be told because a rule, a group or an agreement changed, and how far that has come."""
 

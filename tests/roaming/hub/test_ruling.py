@@ -8,8 +8,11 @@ import pytest
 
 from contracts.messages import AuthorizationRequested, CommandRequested
 from contracts.vocabulary import AuthorizationStatus
+from roaming.hub import callbacks
 from roaming.model.identifiers import PartyId
+from roaming.model.version import Version
 from roaming.modules.tokens.asking import decide
+from roaming.ocpi.headers import RoutingHeaders
 from roaming.partners import registry
 from roaming.partners.registry import agreements_of
 from tests.kit import ocpi_bodies, outbox
@@ -44,6 +47,24 @@ async def test_a_list_that_a_rule_narrows_comes_from_the_hubs_store(hub: HubInPr
     assert [entry["id"] for entry in found.data] == ["L2"]
     assert (await hub.call("aaa", "GET", f"{SENDER}/locations/L1", headers=TO_FR_CPO)).http_status == 404
     assert (await hub.call("aaa", "GET", f"{SENDER}/locations/L2", headers=TO_FR_CPO)).outcome == SILENT
+
+
+async def test_the_next_page_of_a_list_ends_where_a_rule_has_narrowed_it(hub: HubInProcess) -> None:
+    (module,) = (entry for entry in hub.services.modules if entry.id == "locations")
+    id = await callbacks.keep(
+        hub.services,
+        callbacks.Kind.PAGE,
+        holder="aaa",
+        target="cpo",
+        url="http://127.0.0.1:9/locations?offset=10",
+        module=module,
+        route=module.routes[0],
+        routing=RoutingHeaders(PartyId("DE", "AAA"), PartyId("FR", "CPO")),
+    )
+    address = callbacks.address(hub.services, Version.V2_2_1, id)
+    assert (await hub.call("aaa", "GET", address)).outcome == SILENT
+    await rule(hub.services.database, [a_rule("deny", "locations", owner="FR-CPO", object_id="L1", partner="aaa")])
+    assert (await hub.call("aaa", "GET", address)).outcome == (404, 2000)
 
 
 async def test_a_push_to_one_partner_passes_as_rules_say(hub: HubInProcess) -> None:
