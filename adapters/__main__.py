@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -25,6 +26,7 @@ from adapters.kit.manifest import Adapter, KitError
 from adapters.kit.runner import RunningKit, run
 from contracts.bus.kafka import KafkaBus
 from contracts.bus.kafka_security import KafkaSecurity
+from contracts.probes import Health, serve_probes
 from contracts.station_keys import derive
 
 app = typer.Typer(help="Adapters to charging networks, each a process of its own.", no_args_is_help=True)
@@ -63,6 +65,10 @@ class ProcessSettings(BaseSettings):
     """Days that commands which were carried out, and connections of stations that did not come back, are remembered."""
     secret: SecretStr = Field(validation_alias=AliasChoices("secret", "ROAMING_ADAPTER_SECRET", "ROAMING_SECRET"))
     """The installation's one secret, the same as the service's (``contracts.station_keys.derive``)."""
+    probe_host: str = "127.0.0.1"
+    """Address of the probes."""
+    probe_port: int = Field(default=0, ge=0, le=65535)
+    """Port of /livez and /readyz, which say how this process is; 0: none."""
     log_level: str = "INFO"
     slow_callbacks: float = 0.0
     """Seconds above which a callback that blocks the event loop is logged; 0: never."""
@@ -193,6 +199,7 @@ async def _until_told(adapter: Adapter, own_settings: BaseModel, settings: Proce
     )
     kit: RunningKit | None = None
     connecting: asyncio.Task[None] | None = None
+    probes: asyncio.Server | None = None
     try:
         kit = await run(
             adapter,
@@ -208,11 +215,15 @@ async def _until_told(adapter: Adapter, own_settings: BaseModel, settings: Proce
         # Stations are served while the broker is away, so nobody waits for it
         connecting = asyncio.create_task(bus.start())
         connecting.add_done_callback(lambda task: told.set() if task.cancelled() or task.exception() else None)
+        if settings.probe_port:
+            probes = await serve_probes(settings.probe_host, settings.probe_port, partial(_health, kit, bus))
         for what, address in kit.addresses().items():
             typer.echo(f"{what}: {address}")
         await told.wait()
         logger.info("stopping")
     finally:
+        if probes is not None:
+            probes.close()
         if kit is not None:
             await kit.stop()
         if connecting is not None:
@@ -220,6 +231,20 @@ async def _until_told(adapter: Adapter, own_settings: BaseModel, settings: Proce
             with contextlib.suppress(asyncio.CancelledError):
                 await connecting
         await bus.close()
+
+
+async def _health(kit: RunningKit, bus: KafkaBus) -> Health:
+    """Stations are served while the bus is away: their facts wait on disk, and ``backlog`` grows."""
+    is_serving = kit.is_healthy()
+    return Health(
+        is_ready=is_serving,
+        parts={
+            "adapter": "ok" if is_serving else "cannot serve stations: see the log",
+            "bus": "ok" if bus.is_healthy() else "away, or a reader hangs: facts wait on disk",
+            "lag": await bus.lag(),
+            "backlog": kit.backlog(),
+        },
+    )
 
 
 if __name__ == "__main__":

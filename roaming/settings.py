@@ -59,6 +59,13 @@ class Settings(BaseSettings):
     kafka_key_file: str = Field(default="", description="PEM file of its key. Empty: in the file of the certificate.")
     host: str = Field(default="127.0.0.1", description="Address the HTTP server listens on.")
     port: int = Field(default=8000, description="Port of the HTTP server.")
+    probe_host: str = Field(default="127.0.0.1", description="Address of the probes of `roaming work`.")
+    probe_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port of /livez and /readyz of `roaming work`, which has no HTTP; 0: none.",
+    )
     public_url: str = Field(default="", description="How partners reach this hub, ending in /ocpi.")
     secret: str = Field(
         default="",

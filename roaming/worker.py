@@ -77,8 +77,11 @@ class Worker:
 
     def is_healthy(self) -> bool:
         """False when a task has ended, the bus stands still or a reader has stopped."""
-        is_running = self._bus.is_healthy() and not any(task.done() for task in self._tasks)
-        return is_running and not self.stopped_readers()
+        return self._bus.is_healthy() and not self.ended_tasks() and not self.stopped_readers()
+
+    def ended_tasks(self) -> list[str]:
+        """What this process does no more until it starts again."""
+        return [task.get_name() for task in self._tasks if task.done()]
 
     def stopped_readers(self) -> list[str]:
         """Consumers that met too many dead letters and handle nothing until the process starts again."""

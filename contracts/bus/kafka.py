@@ -141,6 +141,11 @@ class KafkaBus:
             and all(reader.is_alive() for reader in self.readers)
         )
 
+    async def lag(self) -> dict[str, int | None]:
+        """See the port. What a handler has at hand counts as read."""
+        behind = await asyncio.gather(*(reader.behind() for reader in self.readers))
+        return {reader.subscription.group: count for reader, count in zip(self.readers, behind, strict=True)}
+
     async def close(self) -> None:
         """Lets running handlers finish (10 s at most), acknowledges what they did, leaves its groups."""
         if self._watch is not None:
@@ -380,17 +385,21 @@ class _Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
                 return
             if now - self._received_at > limit:
                 self._received_at = now
-                if await self._is_behind(consumer):
+                if await self.behind():
                     logger.error("reader_receives_nothing", group=self.subscription.group)
                     return
 
-    async def _is_behind(self, consumer: AIOKafkaConsumer) -> bool:
+    async def behind(self) -> int | None:
+        """How many messages it has yet to read; ``None`` when the broker does not tell."""
+        consumer = self.consumer
+        if consumer is None:
+            return None
         try:
             async with asyncio.timeout(timing.STOP_WAIT):
                 ends = await consumer.end_offsets(consumer.assignment())
-                return any([await consumer.position(partition) < end for partition, end in ends.items()])
+                return int(sum([max(0, end - await consumer.position(partition)) for partition, end in ends.items()]))
         except (KafkaError, TimeoutError):
-            return False
+            return None
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         await self._bus.prepare(self.subscription)

@@ -50,6 +50,8 @@ class _Reader:
     parcels: asyncio.Queue[_Parcel] = field(default_factory=asyncio.Queue)
     waits_for: list["_Reader"] = field(default_factory=list)
     """Readers whose handlers this reader's own handler is waiting for, because it publishes."""
+    unhandled: int = 0
+    """Messages that wait, or that its handler has at hand."""
     is_handling: bool = False
     is_closing: bool = False
     task: asyncio.Task[None] | None = None
@@ -57,6 +59,7 @@ class _Reader:
     def put(self, envelopes: Sequence[Envelope], answer: asyncio.Future[Exception | None] | None) -> None:
         size = self.subscription.max_batch
         batches = deque(envelopes[at : at + size] for at in range(0, len(envelopes), size))
+        self.unhandled += len(envelopes)
         self.parcels.put_nowait(_Parcel(batches=batches, answer=answer))
 
     def leads_to(self, other: "_Reader") -> bool:
@@ -73,11 +76,14 @@ class _Reader:
     async def run(self) -> None:
         while not self.is_closing:
             parcel = await self.parcels.get()
+            size = sum(map(len, parcel.batches))
             try:
                 error = await self._deliver(parcel)
             except asyncio.CancelledError:
                 _answer(parcel, BusUnavailable("the bus was closed while this was being handled"))
                 raise
+            finally:
+                self.unhandled -= size
             _answer(parcel, error)
 
     async def _deliver(self, parcel: _Parcel) -> Exception | None:
@@ -176,6 +182,10 @@ class MemoryBus:
             and not self._is_closed
             and all(reader.task is not None and not reader.task.done() for reader in self._readers())
         )
+
+    async def lag(self) -> dict[str, int | None]:
+        """See the port. What a handler has at hand counts, since its publisher waits."""
+        return {group: sum(reader.unhandled for reader in members) for group, members in self._groups.items()}
 
     async def close(self) -> None:
         """Lets running handlers finish (10 s at most). Who still waits in ``publish`` gets ``BusUnavailable``."""

@@ -60,5 +60,9 @@ class Bus(Protocol):
     def is_healthy(self) -> bool:
         """False when a reader has stopped reading or the other side is out of reach: readiness follows it."""
 
+    async def lag(self) -> dict[str, int | None]:
+        """How many messages each group has yet to read, of what its members here are to read; ``None``: nobody can
+        tell now. Returns within seconds."""
+
     async def close(self) -> None:
         """Lets running handlers finish (10 s at most), acknowledges what they did, disconnects."""

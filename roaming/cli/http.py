@@ -4,17 +4,16 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
+from contracts.probes import Check
 from roaming.cli.http_limits import LimitedHttp
 from roaming.cli.output import fail
 from roaming.ocpi.module import Services
 from roaming.settings import Settings
-from roaming.worker import Worker
 
 
 @asynccontextmanager
@@ -59,13 +58,10 @@ class QuietServer(uvicorn.Server):
         return nullcontext()
 
 
-def add_probes(app: FastAPI, worker: Worker) -> None:
-    """Readiness, for whoever restarts us."""
+def add_readiness(app: FastAPI, check: Check) -> None:
+    """``/readyz``, for whoever restarts us or sends us requests."""
 
     @app.get("/readyz")
     async def readyz() -> JSONResponse:
-        is_ready = worker.is_healthy()
-        said: dict[str, Any] = {"status": "ok" if is_ready else "not ready"}
-        if stopped := worker.stopped_readers():
-            said |= {"stopped_readers": stopped, "next": "roaming dead-letter list says why; mend it, then start again"}
-        return JSONResponse(said, 200 if is_ready else 503)
+        health = await check()
+        return JSONResponse(health.body(), health.http_status)

@@ -10,6 +10,7 @@ import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,10 @@ import structlog
 
 from contracts.bus.memory import MemoryBus
 from contracts.bus.port import Bus
+from contracts.probes import Check, Health, serve_probes
 from roaming.app import adapter_secret, create_app, open_services, station_pepper
 from roaming.cli.database import must_be_current
+from roaming.cli.health import service_health, worker_health
 from roaming.cli.output import fail, show
 from roaming.ocpi.module import Services
 from roaming.settings import Settings
@@ -45,11 +48,15 @@ async def start(*, migrate: bool, as_json: bool) -> None:
 
 async def serve(*, as_json: bool) -> None:
     """HTTP only until SIGINT or SIGTERM."""
-    from roaming.cli.http import http
+    from roaming.cli.http import add_readiness, http
 
     settings = Settings()
     await must_be_current(settings)
-    async with open_services(settings) as services, http(settings, services, create_app(services)):
+    async with AsyncExitStack() as stack:
+        services = await stack.enter_async_context(open_services(settings))
+        app = create_app(services)
+        add_readiness(app, partial(service_health, services))
+        await stack.enter_async_context(http(settings, services, app))
         journal = asyncio.create_task(services.journal.run())
         show({"versions": f"{services.public_url}/versions"}, as_json=as_json)
         await until_stopped()
@@ -63,9 +70,27 @@ async def work(*, as_json: bool) -> None:
     await must_be_current(settings)
     if settings.effective_database_url.startswith("sqlite"):
         fail("`roaming work` needs PostgreSQL: SQLite has one writer. Use `roaming start`, or set DATABASE_URL")
-    async with open_services(settings) as services, bus_of(settings) as bus, working(services, bus, settings):
+    async with AsyncExitStack() as stack:
+        services = await stack.enter_async_context(open_services(settings))
+        bus = await stack.enter_async_context(bus_of(settings))
+        worker = await stack.enter_async_context(working(services, bus, settings))
+        if settings.probe_port:
+            await stack.enter_async_context(probes(settings, partial(worker_health, services, bus, worker)))
         show({"worker": settings.instance}, as_json=as_json)
         await until_stopped()
+
+
+@asynccontextmanager
+async def probes(settings: Settings, check: Check) -> AsyncIterator[None]:
+    """``/livez`` and ``/readyz`` of a process that has no other HTTP."""
+    try:
+        server = await serve_probes(settings.probe_host, settings.probe_port, check)
+    except OSError as error:
+        fail(f"port {settings.probe_port} cannot be used ({error.strerror}): set ROAMING_PROBE_PORT, or 0 for none")
+    try:
+        yield
+    finally:
+        server.close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +109,7 @@ PLAIN = Parts()
 @asynccontextmanager
 async def everything(settings: Settings, *, migrate: bool = True, parts: Parts = PLAIN) -> AsyncIterator[Services]:
     """The embedded shape, or all parts in one process on PostgreSQL and Kafka."""
-    from roaming.cli.http import add_probes, http
+    from roaming.cli.http import add_readiness, http
 
     if not migrate:
         await must_be_current(settings)
@@ -100,13 +125,20 @@ async def everything(settings: Settings, *, migrate: bool = True, parts: Parts =
         if isinstance(bus, MemoryBus) and kit.knows_nobody():
             await retell(services)
         app = create_app(services)
-        add_probes(app, worker)
+        add_readiness(app, partial(_all_healthy, services, bus, worker, kit))
         if settings.has_console:
             from roaming.console.pages import mount_console
 
             mount_console(app, services, notice=parts.notice, controls=parts.controls)
         await stack.enter_async_context(http(settings, services, app))
         yield services
+
+
+async def _all_healthy(services: Services, bus: Bus, worker: Worker, kit: Any) -> Health:
+    health = await worker_health(services, bus, worker)
+    is_serving = kit.is_healthy()
+    stations = {"adapter": "ok" if is_serving else "cannot serve stations: see the log", "backlog": kit.backlog()}
+    return Health(is_ready=health.is_ready and is_serving, parts={**health.parts, **stations})
 
 
 @asynccontextmanager

@@ -1,10 +1,13 @@
 """``python -m adapters``: settings from command line and environment, a process on a real broker."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 import uuid
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from contracts.bus.kafka import KafkaBus
 from contracts.bus.port import Subscription
 from contracts.envelope import Envelope
 from contracts.topics import EVENTS
+from tests.kit.server_process import free_port
 from tests.kit.wait import until
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +79,7 @@ def test_settings_of_an_adapter_come_from_the_environment(monkeypatch: pytest.Mo
     assert (settings.stations, settings.script, settings.seed) == (7, ("plug 1",), 1)
 
 
-def start_simulated(data_dir: Path, bootstrap: str, prefix: str) -> "subprocess.Popen[str]":
+def start_simulated(data_dir: Path, bootstrap: str, prefix: str, **more: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "adapters", "run", "simulated", "--instance", "one", "--data-dir", str(data_dir)],
         cwd=ROOT,
@@ -85,11 +89,36 @@ def start_simulated(data_dir: Path, bootstrap: str, prefix: str) -> "subprocess.
             "ROAMING_ADAPTER_TOPIC_PREFIX": prefix,
             "ROAMING_ADAPTER_SECRET": "secret",
             "ROAMING_ADAPTER_SIMULATED_ADMITS_STRANGERS": "true",
+            **more,
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+async def test_a_process_says_how_it_is(tmp_path: Path) -> None:
+    """A broker that is away holds no station up: the adapter is ready, and says what waits."""
+    port = free_port()
+    process = start_simulated(tmp_path, f"127.0.0.1:{free_port()}", "t.", ROAMING_ADAPTER_PROBE_PORT=str(port))
+
+    def readyz() -> dict[str, object] | None:
+        assert process.poll() is None
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=20) as answer:
+                said: dict[str, object] = json.loads(answer.read())
+        except urllib.error.URLError:
+            return None
+        return said if said["backlog"] else None
+
+    try:
+        said = await until(lambda: asyncio.to_thread(readyz), seconds=40)
+        assert isinstance(said, dict)
+        assert (said["status"], said["adapter"]) == ("ok", "ok")
+        assert str(said["bus"]).startswith("away")
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.kafka

@@ -88,6 +88,22 @@ def test_services_depend_on_services_that_exist_and_mount_volumes_that_exist() -
         assert {mount.split(":")[0] for mount in service.get("volumes", ())} <= set(COMPOSE["volumes"])
 
 
+def test_every_process_that_goes_on_is_watched_where_it_answers() -> None:
+    """By the image's own check at the port of HTTP, or by one at the port of probes that the image sets."""
+    dockerfile = text(DEPLOY / "Dockerfile")
+    assert "http://127.0.0.1:8000/readyz" in dockerfile
+    assert {"ROAMING_PROBE_PORT=8001", "ROAMING_ADAPTER_PROBE_PORT=8001"} <= set(dockerfile.split())
+    for service in OURS.values():
+        check = service.get("healthcheck", {})
+        match service["command"]:
+            case "roaming db upgrade":
+                assert check == {"disable": True}
+            case "roaming serve":
+                assert check == {}
+            case _:
+                assert "http://127.0.0.1:8001/readyz" in check["test"][-1]
+
+
 def test_an_instance_keeps_its_spool() -> None:
     assert any(mount.endswith(":/var/lib/roaming") for mount in OURS["adapter"]["volumes"])
 

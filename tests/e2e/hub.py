@@ -36,6 +36,8 @@ class Hub:
         self.http_ports = [free_port() for _ in range(2 if shape == "scaled" else 1)]
         self.ocpp_ports = [free_port() for _ in range(2 if shape == "scaled" else 1)]
         self.processes: dict[str, ServerProcess] = {}
+        self.probe_ports: dict[str, int] = {}
+        """Where each process answers ``/readyz``."""
         self.environments: dict[str, dict[str, str]] = {}
         self._describe()
 
@@ -74,16 +76,21 @@ class Hub:
         roaming = [sys.executable, "-m", "roaming.cli"]
         if self.shape != "scaled":
             self._add("hub", [*roaming, "start", "--json"], {"ROAMING_PORT": str(self.http_ports[0])})
+            self.probe_ports["hub"] = self.http_ports[0]
             return
         for number in range(2):
+            self.probe_ports[f"service-{number}"] = self.http_ports[number]
             self._add(
                 f"service-{number}", [*roaming, "serve", "--json"], {"ROAMING_PORT": str(self.http_ports[number])}
             )
-            self._add(f"worker-{number}", [*roaming, "work", "--json"], {})
+            self.probe_ports |= {f"worker-{number}": free_port(), f"adapter-{number}": free_port()}
+            worker = {"ROAMING_PROBE_PORT": str(self.probe_ports[f"worker-{number}"])}
+            self._add(f"worker-{number}", [*roaming, "work", "--json"], worker)
             adapter = {
                 "ROAMING_ADAPTER_KAFKA": self.kafka,
                 "ROAMING_ADAPTER_NETWORK": NETWORK,
                 "ROAMING_ADAPTER_INSTANCE": f"adapter-{number}",
+                "ROAMING_ADAPTER_PROBE_PORT": str(self.probe_ports[f"adapter-{number}"]),
                 "ROAMING_ADAPTER_DATA_DIR": str(self.folder / f"adapter-{number}"),
                 "ROAMING_ADAPTER_OCPP_HOST": "127.0.0.1",
                 "ROAMING_ADAPTER_OCPP_PORT": str(self.ocpp_ports[number]),

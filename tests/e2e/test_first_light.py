@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from adapters.ocpp.simulator import Charge, Fleet, SimulatedStation, SimulatorConfig
@@ -89,6 +90,19 @@ async def test_a_charge_becomes_a_session_and_a_cdr(hub: Hub, partner: Partner, 
         assert await one.plug(MALLORY) is None, "the eMSP has blocked this driver"
         await check_stranger(hub, partner)
         await check_books(partner, [*one.charges, *two.charges])
+        for name, port in hub.probe_ports.items():
+            await until(lambda name=name, port=port: is_ready(name, port), seconds=PATIENCE)
+
+
+async def is_ready(name: str, port: int) -> bool:
+    """The process says that it can work, and has read all there is."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(f"http://127.0.0.1:{port}/readyz", timeout=20)
+    assert answer.status_code == 200, f"{name}: {answer.text}"
+    said = answer.json()
+    assert ("database" in said) == (not name.startswith("adapter"))
+    assert ("lag" in said) == (not name.startswith("service"))
+    return set(said.get("lag", {}).values()) <= {0}
 
 
 async def check_location(partner: Partner) -> None:

@@ -45,6 +45,9 @@ class ScriptedBus:
     def subscribe(self, subscription: Subscription) -> None:
         self.subscriptions.append(subscription)
 
+    async def lag(self) -> dict[str, int | None]:
+        return {}
+
     def is_healthy(self) -> bool:
         return not self.is_away
 

@@ -44,6 +44,9 @@ class FileBus:
     def subscribe(self, subscription: Subscription) -> None:
         raise NotImplementedError
 
+    async def lag(self) -> dict[str, int | None]:
+        return {}
+
     def is_healthy(self) -> bool:
         return True
 

@@ -137,6 +137,28 @@ async def test_batches_are_no_larger_than_asked_for(body: Body) -> None:
     assert max(len(batch) for batch in notes.batches) <= 5
 
 
+async def test_what_a_group_has_yet_to_read_is_counted(body: Body) -> None:
+    topic, go_on = a_topic(), asyncio.Event()
+    slow, swift = Notes(on_batch=lambda _: go_on.wait()), Notes()
+    behind, reading = reads(topic, slow, max_batch=1), reads(topic, swift)
+    await body.restart(behind, reading)
+    sent = envelopes_of(SUBJECTS[:5])
+    publishing = asyncio.create_task(body.bus.publish(topic, sent))
+    await until(lambda: slow.offered and swift.has(sent), seconds=20)
+
+    async def is_behind() -> bool:
+        lag = await body.bus.lag()
+        return (lag[behind.group] or 0) >= len(sent) - 1 and lag[reading.group] == 0
+
+    async def has_caught_up() -> bool:
+        return set((await body.bus.lag()).values()) == {0}
+
+    await until(is_behind, seconds=20)
+    go_on.set()
+    await publishing
+    await until(has_caught_up, seconds=20)
+
+
 async def test_a_handler_that_raises_leaves_no_gap(body: Body) -> None:
     topic = a_topic(partitions=1)
     failing, well = Notes(failures=3), Notes()

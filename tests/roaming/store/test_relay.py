@@ -52,6 +52,9 @@ class RecordingBus:
 
     def subscribe(self, subscription: Subscription) -> None: ...
 
+    async def lag(self) -> dict[str, int | None]:
+        return {}
+
     def is_healthy(self) -> bool:
         return True
 
