@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     )
     hub_party: str = Field(
         default="",
-        pattern="^([A-Z]{2}-?[A-Z0-9]{3})?$",
+        pattern="^([A-Za-z]{2}[-*/]?[A-Za-z0-9]{3})?$",
         description="Party of this hub itself, such as NL-HUB: partners of 2.3.0 see it as hub_party_id. Empty: none.",
     )
     allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(

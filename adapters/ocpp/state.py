@@ -4,7 +4,9 @@ Nothing in it is business state: without it ids come out the same, only stations
 id, and drivers who are just now between two messages, are served less well.
 """
 
+import os
 import sqlite3
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -59,6 +61,10 @@ def open_state(path: Path | None) -> sqlite3.Connection:
     """
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
+    if path is not None:
+        # It names tokens: its owner's only. Closing a file that is there would end SQLite's locks on it.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     connection = sqlite3.connect(path or ":memory:", isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")

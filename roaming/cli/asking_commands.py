@@ -136,7 +136,7 @@ def command_cancel(
 
 @command_app.command("list")
 def command_list(
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(help="At most so many rows.", min=1)] = 50,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:

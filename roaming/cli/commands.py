@@ -58,7 +58,7 @@ station_commands.add_to(station_app, location_app)
 invoice_commands.add_to(app)
 profile_commands.add_to(app)
 
-Limit = Annotated[int, typer.Option(help="At most so many.", min=1)]
+Limit = Annotated[int, typer.Option(help="At most so many rows.", min=1)]
 PartnerId = Annotated[str, typer.Argument(help="Its short name: see `roaming partner list`.")]
 Owner = Annotated[str, typer.Option("--party", help="Only those of this party, such as NL-HUB.")]
 
@@ -106,8 +106,8 @@ def work(as_json: Json = False) -> None:
 @app.command()
 def demo(
     stations: Annotated[int, typer.Option(min=1, help="Simulated OCPP stations.")] = 6,
-    speed: Annotated[float, typer.Option(min=1, help="How much faster than life the stations charge.")] = 60.0,
-    seconds: Annotated[float, typer.Option(min=0, help="End by itself after this long; 0: never.")] = 0.0,
+    speed: Annotated[float, typer.Option(min=1, help="How many times faster than life the stations charge.")] = 60.0,
+    seconds: Annotated[float, typer.Option(min=0, help="End by itself after so many seconds; 0: never.")] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed, the same drivers.")] = 1,
     arrivals: Annotated[float, typer.Option(min=0, help="Mean seconds between drivers; 0: only yours.")] = 20.0,
     partner_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the sandbox eMSP.")] = 8100,
@@ -129,12 +129,12 @@ def demo(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(as_json: Json = False, as_csv: Csv = False) -> None:
     """Check settings, database, bus and partners, and say what to do."""
     from roaming.cli.doctor import examine
 
     findings = run(examine())
-    show_rows(findings, as_json=as_json, empty="")
+    show_rows(findings, as_json=as_json, as_csv=as_csv, empty="")
     if any(finding["state"] == "fail" for finding in findings):
         raise typer.Exit(1)
 
@@ -196,11 +196,11 @@ def party_list(as_json: Json = False, as_csv: Csv = False) -> None:
     show_rows(run(list_parties()), as_json=as_json, as_csv=as_csv, empty=empty)
 
 
-def _import(kind: str, file: Path, dry_run: bool, as_json: bool) -> None:
+def _import(kind: str, file: Path, dry_run: bool, as_json: bool, as_csv: bool) -> None:
     from roaming.cli.importing import import_objects
 
     rows = run(import_objects(kind, file, is_dry_run=dry_run))
-    show_rows(rows, as_json=as_json, empty="the file holds nothing")
+    show_rows(rows, as_json=as_json, as_csv=as_csv, empty="the file holds nothing")
     if any(row["state"] == "error" for row in rows):
         fail("rows with an error were left out; nothing of them was stored")
 
@@ -210,21 +210,21 @@ DryRun = Annotated[bool, typer.Option(help="Check only, store nothing.")]
 
 
 @location_app.command("import")
-def location_import(file: ImportFile, dry_run: DryRun = False, as_json: Json = False) -> None:
+def location_import(file: ImportFile, dry_run: DryRun = False, as_json: Json = False, as_csv: Csv = False) -> None:
     """Publish locations from a JSON file of OCPI 2.2.1 Location objects."""
-    _import("location", file, dry_run, as_json)
+    _import("location", file, dry_run, as_json, as_csv)
 
 
 @tariff_app.command("import")
-def tariff_import(file: ImportFile, dry_run: DryRun = False, as_json: Json = False) -> None:
+def tariff_import(file: ImportFile, dry_run: DryRun = False, as_json: Json = False, as_csv: Csv = False) -> None:
     """Publish tariffs from a JSON file of OCPI 2.2.1 Tariff objects."""
-    _import("tariff", file, dry_run, as_json)
+    _import("tariff", file, dry_run, as_json, as_csv)
 
 
 @token_app.command("import")
-def token_import(file: ImportFile, dry_run: DryRun = False, as_json: Json = False) -> None:
+def token_import(file: ImportFile, dry_run: DryRun = False, as_json: Json = False, as_csv: Csv = False) -> None:
     """Publish tokens from a JSON or CSV file (columns as the fields of an OCPI 2.2.1 Token)."""
-    _import("token", file, dry_run, as_json)
+    _import("token", file, dry_run, as_json, as_csv)
 
 
 def _list(kind: str) -> Callable[..., None]:
@@ -345,9 +345,9 @@ def sim_station(
     prefix: Annotated[str, typer.Option(help="Station ids are PREFIX-001 and so on.")] = "SIM",
     password: Annotated[str, typer.Option(help="Basic auth password of all of them.")] = "",
     token: Annotated[list[str] | None, typer.Option(help="Tokens that drivers present.")] = None,
-    speed: Annotated[float, typer.Option(min=1, help="How much faster than life they charge.")] = 60.0,
+    speed: Annotated[float, typer.Option(min=1, help="How many times faster than life they charge.")] = 60.0,
     seed: Annotated[int, typer.Option(help="The same seed, the same drivers.")] = 1,
-    seconds: Annotated[float, typer.Option(min=0, help="End after this long; 0: never.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0, help="End after so many seconds; 0: never.")] = 0.0,
     as_json: Json = False,
 ) -> None:
     """OCPP 1.6 stations over real WebSockets, with drivers who come and go."""
@@ -366,7 +366,7 @@ def sim_partner(
     party: Annotated[str, typer.Option(help="The eMSP it plays.")] = "DE-SBX",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where it listens.")] = 8100,
     fault: Annotated[str, typer.Option(help="module:fault:times, such as cdrs:error:3.")] = "",
-    seconds: Annotated[float, typer.Option(min=0, help="End after this long; 0: never.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0, help="End after so many seconds; 0: never.")] = 0.0,
     as_json: Json = False,
 ) -> None:
     """A sandbox eMSP that registers with a hub and prints what it gets."""

@@ -106,5 +106,5 @@ async def leave_partner(partner_id: str, *, tell: Tell) -> dict[str, Any]:
 async def _registered(services: Services, partner_id: str) -> Partner:
     partner = await known_partner(services, partner_id)
     if not partner.is_connected:
-        fail(f"{partner_id} is {partner.state}, not registered: roaming partner add {partner_id}")
+        fail(f"{partner.id} is {partner.state}, not registered: roaming partner add {partner.id}")
     return partner

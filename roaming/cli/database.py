@@ -35,7 +35,7 @@ async def services_of_now() -> AsyncIterator[Services]:
 
 async def known_partner(services: Services, partner_id: str) -> Partner:
     """The partner of this id, or the end of the command."""
-    partner = (await services.directory.current()).partners.get(partner_id)
+    partner = (await services.directory.current()).find_partner(partner_id)
     if partner is None:
         fail(f"no partner {partner_id}: see `roaming partner list`")
     return partner

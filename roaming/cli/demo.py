@@ -160,6 +160,7 @@ def keep_settings(settings: Settings) -> Path:
     values = settings.model_dump(mode="json", exclude_defaults=True) | {"data_dir": str(settings.data_dir.absolute())}
     file = settings.data_dir / "settings.toml"
     file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600)  # it may hold the secret
     file.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items()))
     return file
 

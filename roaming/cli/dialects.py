@@ -21,9 +21,9 @@ async def dialect_rows(partner_id: str, settings: Sequence[str]) -> list[dict[st
             async with services.database.work() as work:
                 for name, value in wanted:
                     if value == AUTO:
-                        await dialects.forget_switch(work, partner_id, name)
+                        await dialects.forget_switch(work, partner.id, name)
                     else:
-                        await dialects.set_switch(work, partner_id, name, value)
+                        await dialects.set_switch(work, partner.id, name, value)
             partner = await known_partner(services, partner_id)
     rows = []
     for setting in settings_of(partner.dialect, str(partner.version or "")):

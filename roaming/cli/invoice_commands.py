@@ -18,7 +18,7 @@ def add_to(app: typer.Typer) -> None:
 @invoice_app.command("list")
 def invoice_list(
     party: Annotated[str, typer.Option(help="Only invoices from or to this party, such as NL-HUB.")] = "",
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(help="At most so many rows.", min=1)] = 50,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:

@@ -38,7 +38,9 @@ async def add_partner(
         if facing is not None and not directory.is_hosted(facing):
             fail(f"--as: {facing} is not hosted here: see `roaming party list`")
         async with services.database.work() as work:
-            if directory.partners.get(partner_id) is None:
+            known = directory.find_partner(partner_id)
+            partner_id = known.id if known is not None else partner_id
+            if known is None:
                 await registry.add_partner(
                     work,
                     id=partner_id,

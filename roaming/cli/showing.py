@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from roaming.cli.database import services_of_now
+from roaming.cli.database import known_partner, services_of_now
 from roaming.cli.output import fail
 from roaming.cli.registering import party_of
 from roaming.model.canonical import CanonicalObject, from_document
@@ -107,12 +107,12 @@ async def list_objects(kind: str, *, party: str, partner: str | None, limit: int
     if party:
         owner = party_of(party)
         values += [("country_code", owner.country_code), ("party_id", owner.party_id)]
-    if partner is not None:
-        values.append(("source", partner))
-    for column, value in values:
-        parameters.append(value)
-        conditions.append(f"{column} = ${len(parameters)}")
     async with services_of_now() as services:
+        if partner is not None:
+            values.append(("source", (await known_partner(services, partner)).id if partner else ""))
+        for column, value in values:
+            parameters.append(value)
+            conditions.append(f"{column} = ${len(parameters)}")
         rows = await services.database.reader.fetch(
             "SELECT country_code, party_id, object_id, source, document"  # noqa: S608 - names and numbers are our own
             f" FROM {shape.table} WHERE {' AND '.join(conditions)} ORDER BY last_updated DESC, key LIMIT $1",

@@ -79,7 +79,7 @@ def station_bind(
         party=party,
         place=place,
         connectors=connectors,
-        evse_uid=evse or station_id,
+        evse_uid=evse,
         password=password,
         has_no_password=no_password,
         tariff_id=tariff,

@@ -11,7 +11,7 @@ from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
 from roaming.cli.places import Place, new_location, placed, publication
 from roaming.cli.registering import party_of
-from roaming.model.identifiers import PartyId
+from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import EVSE, Capability, Connector, Location, Status
 from roaming.model.party import Role
 from roaming.model.tariff import Tariff
@@ -87,12 +87,14 @@ async def bind_station(
     async with services_of_now() as services:
         if not (await services.directory.current()).is_hosted(cpo, Role.CPO):
             fail(f"{cpo} is no CPO hosted here: roaming party add {cpo} --role CPO --name '...'")
+        station_id = await _known_station(services, network, station_id)
         password, said = await _password(services, network, station_id, password, has_no_password)
         digest = None
         if password:
             digest = digest_station_key(
                 password, network=network, station_id=station_id, pepper=station_pepper(settings)
             )
+        evse_uid = evse_uid or station_id
         bindings = [
             Binding(
                 network=network,
@@ -105,7 +107,7 @@ async def bind_station(
             )
             for number in range(1, connectors + 1)
         ]
-        await _check_tariff(services, cpo, tariff_id)
+        tariff_id = await _known_tariff(services, cpo, tariff_id)
         try:
             location = await bind_at(
                 services, bindings, place, tariff_id=tariff_id, key_digest=digest, has_no_key=has_no_password
@@ -146,13 +148,22 @@ async def _password(
     return "", {"password": NO_PASSWORD}
 
 
-async def _check_tariff(services: Services, cpo: PartyId, tariff_id: str) -> None:
-    """An id without a tariff would make every charge free, and nobody would say so."""
+async def _known_tariff(services: Services, cpo: PartyId, tariff_id: str) -> str:
+    """The id as its tariff spells it. One without a tariff would make every charge free, and nobody would say so."""
     if not tariff_id:
-        return
-    async with services.database.work() as work:
-        if await read_object(work.connection, "tariffs", object_key(cpo, tariff_id), Tariff) is None:
-            fail(f"{cpo} has no tariff {tariff_id}: roaming tariff import FILE first, or bind without --tariff")
+        return ""
+    async with services.database.reading() as connection:
+        tariff = await read_object(connection, "tariffs", object_key(cpo, tariff_id), Tariff)
+    if tariff is None:
+        fail(f"{cpo} has no tariff {tariff_id}: roaming tariff import FILE first, or bind without --tariff")
+    return tariff.id
+
+
+async def _known_station(services: Services, network: str, typed: str) -> str:
+    """The station as it calls itself: one that was heard of under this name, or under it in another case."""
+    rows = await services.database.reader.fetch("SELECT station_id FROM stations WHERE network = $1", network)
+    same = [row[0] for row in rows if fold(row[0]) == fold(typed)]
+    return typed if typed in same or len(same) != 1 else str(same[0])
 
 
 async def bind_at(

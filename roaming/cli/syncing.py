@@ -26,6 +26,7 @@ async def sync_partner(partner_id: str, *, module: str, is_full: bool, tell: Tel
     that the partner does not give now is left to the worker. ``tell`` hears of the progress."""
     async with services_of_now() as services:
         partner = await known_partner(services, partner_id)
+        partner_id = partner.id
         if not partner.is_connected:
             fail(f"{partner_id} is {partner.state}: nothing can be pulled before it is registered")
         puller = Puller(services, services.modules)
@@ -82,6 +83,7 @@ async def compare_partner(partner_id: str, *, module: str, is_mending: bool, lim
     """The differences between our copy of a partner's list and the list, at most ``limit`` of them."""
     async with services_of_now() as services:
         partner = await known_partner(services, partner_id)
+        partner_id = partner.id
         rules = {entry.id: entry.pull for entry in services.modules if entry.pull is not None}
         if module not in rules:
             fail(f"--module: one of {', '.join(rules)}")
@@ -123,7 +125,7 @@ async def list_pulls(partner_id: str = "") -> list[dict[str, Any]]:
     """How far every list is, of all partners or of one."""
     async with services_of_now() as services:
         if partner_id:
-            await known_partner(services, partner_id)
+            partner_id = (await known_partner(services, partner_id)).id
         return [_row(pull) for pull in await state.all_pulls(services.database.reader, partner_id or None)]
 
 
@@ -131,6 +133,7 @@ async def show_partner(partner_id: str) -> dict[str, Any]:
     """What is known of a partner, how far its lists are, and what was odd about them."""
     async with services_of_now() as services:
         partner = await known_partner(services, partner_id)
+        partner_id = partner.id
         pulls = await state.all_pulls(services.database.reader, partner_id)
         lost = await losses_of(services.database.reader, partner)
         checked = await last_check(services.database.reader, partner_id)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from roaming.model.identifiers import PartyId
+from roaming.model.identifiers import PartyId, fold
 from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
 from roaming.partners.agreements import Decision, Effect, Kind, Rule, Rulebook, Thing, Viewer
@@ -139,6 +139,11 @@ class Directory:
             ):
                 return partner
         return None
+
+    def find_partner(self, id: str) -> Partner | None:
+        """The platform of this id, compared without case."""
+        same = (partner for partner in self.partners.values() if fold(partner.id) == fold(id))
+        return self.partners.get(id) or next(same, None)
 
     def hosted_cpos_for(self, partner: Partner) -> tuple[PartyId, ...]:
         """Our CPOs whose objects ``partner`` may see."""

@@ -5,9 +5,11 @@ write lock is a sleep instead of a blocked loop. A transaction then hops once in
 """
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,7 +46,12 @@ class InLoopConnection(aiosqlite.Connection):
 
 
 async def connect(path: Path, *, busy_seconds: float) -> InLoopConnection:
-    """An open connection without implicit transactions. Raises ``sqlite3.Error``."""
+    """An open connection without implicit transactions. A file that it makes is its owner's only, and SQLite makes
+    those beside it alike. Raises ``sqlite3.Error``."""
+    # Only where there is none: closing a file ends all locks that this process holds on it, those of SQLite too.
+    # What is wrong with the path is SQLite's to say.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     connection = InLoopConnection(path, busy_seconds=busy_seconds)
     await connection
     return connection

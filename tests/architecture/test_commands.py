@@ -1,5 +1,6 @@
 """Every command of `roaming` explains itself and its options, and speaks JSON to programs."""
 
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,6 +69,26 @@ def test_a_group_explains_itself(name: str) -> None:
 def test_a_command_explains_its_options(name: str) -> None:
     unexplained = [option.name for option in COMMANDS[name].params if not (getattr(option, "help", "") or "").strip()]
     assert not unexplained
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_prints_rows_speaks_csv_too(name: str) -> None:
+    """A table has a twin for spreadsheets; ``partner show`` prints an object, and tables inside it for people."""
+    source = inspect.getsource(inspect.unwrap(COMMANDS[name].callback))
+    prints_rows = "show_rows(" in source or "_import(" in source
+    options = {text for option in COMMANDS[name].params for text in option.opts}
+    assert prints_rows <= ("--csv" in options) or name == "partner show"
+
+
+UNITS = {"seconds": "seconds", "wait": "Seconds", "arrivals": "seconds", "minutes": "minutes", "limit": "rows"}
+UNITS |= {"latitude": "degrees", "longitude": "degrees", "speed": "times faster", "country": "ISO 3166-1 alpha-3"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_quantity_says_its_unit(name: str) -> None:
+    for option in COMMANDS[name].params:
+        if option.name in UNITS and name != "partner compare":
+            assert UNITS[option.name] in option.help, option.name
 
 
 @pytest.mark.parametrize("name", COMMANDS)

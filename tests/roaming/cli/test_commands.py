@@ -91,6 +91,30 @@ async def test_an_invoice_is_told_checked_and_withdrawn(hub: HubInProcess) -> No
     assert (gone.exit_code, "roaming invoice list" in gone.stderr) == (1, True)
 
 
+@pytest.mark.parametrize("typed", ["NL*ABC", "nl-abc", "NLABC", " nl/abc "])
+async def test_a_party_is_taken_as_people_write_it(hub: HubInProcess, typed: str) -> None:
+    added = await roaming("party", "add", typed, "--role", "cpo", "--name", "ABC", "--no-tell", "--json")
+    assert json.loads(added.stdout)["party"] == "NL-ABC", added.output
+    only = await roaming("location", "list", "--party", "nl*hub", "--partner", "", "--json")
+    assert [row["id"] for row in json.loads(only.stdout)] == ["OURS"]
+
+
+async def test_ids_are_compared_without_case(hub: HubInProcess) -> None:
+    for words in (
+        ("partner", "show", "AAA"),
+        ("location", "list", "--partner", "AAA"),
+        ("sync", "list", "--partner", "AAA"),
+        ("cdr", "explain", "ours-aaa"),
+        ("partner", "dialect", "AAA"),
+    ):
+        result = await roaming(*words, "--json")
+        assert result.exit_code == 0, f"{words}: {result.output}"
+    again = json.loads((await roaming("partner", "add", "AAA", "--json")).stdout)
+    assert again["partner"] == "aaa", "no second partner of the same name"
+    nobody = await roaming("location", "list", "--partner", "nobody")
+    assert (nobody.exit_code, "roaming partner list" in nobody.stderr) == (1, True)
+
+
 async def test_an_id_that_is_not_there_says_where_to_look(hub: HubInProcess) -> None:
     result = await roaming("cdr", "explain", "NOPE")
     assert result.exit_code == 1

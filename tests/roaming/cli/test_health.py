@@ -30,13 +30,20 @@ def readyz(port: int) -> tuple[int, dict[str, Any]]:
         return error.code, json.loads(error.read())
 
 
-async def test_all_in_one_process(tmp_path: Path) -> None:
+def modes(folder: Path) -> dict[str, int]:
+    """Of every file below ``folder``, by name."""
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()}
+
+
+async def test_all_in_one_process_whose_files_are_its_own(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, port=free_port(), ocpp_port=free_port(), has_console=False)
     async with everything(settings):
         status, said = await asyncio.to_thread(readyz, settings.port)
         assert (status, said["status"]) == (200, "ok")
         assert (said["database"], said["bus"], said["adapter"], said["backlog"]) == ("ok", "ok", "ok", 0)
         assert {"service.sessions", "service.cdrs"} <= set(said["lag"])
+        assert {"hub.db", "hub.db-wal", "ocpp-state.sqlite"} <= set(modes(tmp_path))
+        assert set(modes(tmp_path).values()) == {0o600}, "others may not read these"
 
 
 @pytest.mark.postgresql

@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -231,6 +234,27 @@ async def test_an_outbox_row_wakes_the_relay(counter: Database) -> None:
         work.outbox.add(STATUS, subject="demo/CS-1")
     async with asyncio.timeout(2):
         await counter.wakeups.wait("outbox", 60)
+
+
+async def test_what_is_committed_is_seen_by_processes_that_come_and_go(tmp_path: Path) -> None:
+    """Each is the last to close the file, were it not for the locks of this process."""
+    file = tmp_path / "hub.db"
+    database = await Database.open(f"sqlite:///{file}")
+    async with database.work() as work:
+        await work.connection.execute(text("CREATE TABLE seen (number INTEGER)"))
+    for number in range(1, 4):
+        async with database.reading() as connection:
+            await connection.execute(text("SELECT * FROM seen"))
+        async with database.work() as work:
+            await work.connection.execute(text(f"INSERT INTO seen VALUES ({number})"))
+        assert await asyncio.to_thread(seen_by_another_process, file) == number
+    await database.close()
+
+
+def seen_by_another_process(file: Path) -> int:
+    counted = "print(*c.execute('SELECT COUNT(*) FROM seen').fetchone())"
+    script = f"import sqlite3; c = sqlite3.connect({str(file)!r}); {counted}; c.close()"
+    return int(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout)
 
 
 async def test_a_database_that_is_not_there_is_unavailable(tmp_path: object) -> None:
