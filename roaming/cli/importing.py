@@ -29,12 +29,7 @@ CODECS: dict[str, Codec[Any]] = {
 
 async def import_objects(kind: str, file: Path, *, is_dry_run: bool) -> list[dict[str, Any]]:
     """Publishes every object of ``file``; one row of the answer for each."""
-    try:
-        objects = read_objects(file)
-    except OSError as error:
-        fail(f"{file} cannot be read: {error.strerror}; give the path of a JSON or CSV file")
-    except (ValueError, csv.Error) as error:
-        fail(f"{file}: {error}")
+    objects = objects_of(file)
     rows = []
     async with services_of_now() as services:
         directory = await services.directory.current()
@@ -50,6 +45,16 @@ async def import_objects(kind: str, file: Path, *, is_dry_run: bool) -> list[dic
                 row |= {"state": "error", "error": str(error)}
             rows.append(row)
     return rows
+
+
+def objects_of(file: Path) -> list[Any]:
+    """What ``file`` holds, or the end of the command."""
+    try:
+        return read_objects(file)
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}; give the path of a JSON or CSV file")
+    except (ValueError, csv.Error) as error:
+        fail(f"{file}: {error}")
 
 
 def read_objects(file: Path) -> list[Any]:

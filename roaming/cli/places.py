@@ -62,15 +62,15 @@ def options_for(location: Location) -> str:
 
 
 def new_location(cpo: PartyId, place: Place, work: Work) -> Location:
-    """A location without EVSEs. Ends the command when country or time zone cannot be told."""
+    """A location without EVSEs. Raises ``ValueError`` when country or time zone cannot be told."""
     country = (place.country or ALPHA_3.get(cpo.country_code, "")).upper()
     if country and len(country) != 3:
-        fail(f"country: {place.country!r} is not ISO 3166-1 alpha-3; give one such as NLD")
+        raise ValueError(f"country: {place.country!r} is not ISO 3166-1 alpha-3; give one such as NLD")
     if not country:
-        fail(f"--country: say where {place.location_id} is, as ISO 3166-1 alpha-3 such as NLD")
+        raise ValueError(f"country: say where {place.location_id} is, as ISO 3166-1 alpha-3 such as NLD")
     time_zone = place.time_zone or TIME_ZONE_OF_COUNTRY.get(country, "")
     if not time_zone:
-        fail(f"--time-zone: {country} does not tell it; give an IANA name such as Europe/Amsterdam")
+        raise ValueError(f"time_zone: {country} does not tell it; give an IANA name such as Europe/Amsterdam")
     blank = Location(
         country_code=cpo.country_code,
         party_id=cpo.party_id,
@@ -88,7 +88,8 @@ def new_location(cpo: PartyId, place: Place, work: Work) -> Location:
 
 
 def placed(location: Location, place: Place) -> Location:
-    """``location`` with what is said now; published from the moment on that nothing is missing any more."""
+    """``location`` with what is said now; published from the moment on that nothing is missing any more.
+    Raises ``ValueError`` for half a position."""
     given: dict[str, Any] = {
         name: getattr(place, name) or getattr(location, name)
         for name in ("address", "city", "postal_code", "country", "time_zone")
@@ -96,7 +97,7 @@ def placed(location: Location, place: Place) -> Location:
     at = location.coordinates
     coordinates = GeoLocation(latitude=place.latitude or at.latitude, longitude=place.longitude or at.longitude)
     if at == NOWHERE and bool(place.latitude) != bool(place.longitude):
-        fail(f"--latitude and --longitude of {location.id}: give both")
+        raise ValueError(f"latitude and longitude of {location.id}: give both")
     changed = msgspec.structs.replace(location, coordinates=coordinates, **given)
     is_whole_now = bool(missing(location)) and not missing(changed)
     return msgspec.structs.replace(changed, publish=changed.publish or is_whole_now)
@@ -112,7 +113,7 @@ async def place_location(party: str, place: Place) -> dict[str, Any]:
             fail(f"{cpo} has no location {place.location_id}: see `roaming location list --party {cpo}`")
         try:
             location = await publish(work, placed(known, place))
-        except OcpiError as error:
+        except (OcpiError, ValueError) as error:
             fail(str(error))
     return {"location": f"{cpo} {location.id}", **publication(location)}
 

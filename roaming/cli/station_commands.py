@@ -1,10 +1,11 @@
 """Commands about stations and where they are; ``commands`` takes them into its groups."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from roaming.cli.output import Csv, Json, run, show, show_rows
+from roaming.cli.output import Csv, Json, fail, run, show, show_rows
 
 Party = Annotated[str, typer.Option(help="The CPO, such as NL-HUB.")]
 Address = Annotated[str, typer.Option(help="Street and number of the location.")]
@@ -22,6 +23,7 @@ def add_to(station_app: typer.Typer, location_app: typer.Typer) -> None:
     """Registers the commands."""
     station_app.command("list")(station_list)
     station_app.command("bind")(station_bind)
+    station_app.command("import")(station_import)
     location_app.command("place")(location_place)
 
 
@@ -62,7 +64,7 @@ def station_bind(
     `roaming location place`.
     """
     from roaming.cli.places import Place
-    from roaming.cli.stations import bind_station
+    from roaming.cli.stations import Wanted, bind_station
 
     place = Place(
         location_id=location,
@@ -74,8 +76,8 @@ def station_bind(
         longitude=longitude,
         time_zone=time_zone,
     )
-    bound = bind_station(
-        station_id,
+    wanted = Wanted(
+        station_id=station_id,
         party=party,
         place=place,
         connectors=connectors,
@@ -85,7 +87,25 @@ def station_bind(
         tariff_id=tariff,
         network=network,
     )
-    show(run(bound), as_json=as_json)
+    show(run(bind_station(wanted)), as_json=as_json)
+
+
+def station_import(
+    file: Annotated[Path, typer.Argument(help="CSV or JSON; deploy/samples/stations.csv is one.")],
+    dry_run: Annotated[bool, typer.Option(help="Check only, store nothing.")] = False,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Bind many stations: a row each, whose columns are the options of `roaming station bind`.
+
+    A station that has never connected and has no password in the file gets one, which is printed here and never again.
+    """
+    from roaming.cli.station_importing import import_stations
+
+    rows = run(import_stations(file, is_dry_run=dry_run))
+    show_rows(rows, as_json=as_json, as_csv=as_csv, empty="the file holds nothing")
+    if any(row["state"] == "error" for row in rows):
+        fail("rows with an error were left out; nothing of them was stored")
 
 
 def location_place(

@@ -1,6 +1,8 @@
 """Stations from the command line."""
 
 import secrets
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -10,7 +12,6 @@ from roaming.app import station_pepper
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
 from roaming.cli.places import Place, new_location, placed, publication
-from roaming.cli.registering import party_of
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import EVSE, Capability, Connector, Location, Status
 from roaming.model.party import Role
@@ -65,55 +66,69 @@ def _is_published(location: Location | None) -> str:
     return str(publication(location)["published"]) if location is not None else ""
 
 
-async def bind_station(
-    station_id: str,
-    *,
-    party: str,
-    place: Place,
-    connectors: int,
-    evse_uid: str,
-    password: str,
-    has_no_password: bool,
-    tariff_id: str,
-    network: str,
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A station to be bound, as it was typed. Empty: as it is, or as its command says."""
+
+    station_id: str
+    party: str
+    place: Place
+    connectors: int = 1
+    evse_uid: str = ""
+    password: str = ""
+    has_no_password: bool = False
+    tariff_id: str = ""
+    network: str = ""
+
+
+async def bind_station(wanted: Wanted) -> dict[str, Any]:
+    """Binds a station; ends the command when it cannot be."""
+    async with services_of_now() as services:
+        try:
+            return await bind_wanted(services, Settings(), wanted)
+        except (OcpiError, ValueError) as error:
+            fail(str(error))
+
+
+async def bind_wanted(
+    services: Services, settings: Settings, wanted: Wanted, *, is_dry_run: bool = False
 ) -> dict[str, Any]:
     """Binds a station; makes its location and EVSEs when they do not exist, and a password for one that has never
-    connected."""
-    if password and has_no_password:
-        fail("--password and --no-password: give one of them")
-    settings = Settings()
-    network = network or settings.network
-    cpo = party_of(party)
-    async with services_of_now() as services:
-        if not (await services.directory.current()).is_hosted(cpo, Role.CPO):
-            fail(f"{cpo} is no CPO hosted here: roaming party add {cpo} --role CPO --name '...'")
-        station_id = await _known_station(services, network, station_id)
-        password, said = await _password(services, network, station_id, password, has_no_password)
-        digest = None
-        if password:
-            digest = digest_station_key(
-                password, network=network, station_id=station_id, pepper=station_pepper(settings)
-            )
-        evse_uid = evse_uid or station_id
-        bindings = [
-            Binding(
-                network=network,
-                station_id=station_id,
-                connector_id=number,
-                party=cpo,
-                location_id=place.location_id,
-                evse_uid=evse_uid if number == 1 else f"{evse_uid}-{number}",
-                evse_connector_id="1",
-            )
-            for number in range(1, connectors + 1)
-        ]
-        tariff_id = await _known_tariff(services, cpo, tariff_id)
-        try:
-            location = await bind_at(
-                services, bindings, place, tariff_id=tariff_id, key_digest=digest, has_no_key=has_no_password
-            )
-        except OcpiError as error:
-            fail(str(error))
+    connected. Raises ``OcpiError`` or ``ValueError`` for what cannot be."""
+    if wanted.password and wanted.has_no_password:
+        raise ValueError("--password and --no-password: give one of them")
+    network, cpo, place = wanted.network or settings.network, PartyId.parse(wanted.party), wanted.place
+    if not (await services.directory.current()).is_hosted(cpo, Role.CPO):
+        raise ValueError(f"{cpo} is no CPO hosted here: roaming party add {cpo} --role CPO --name '...'")
+    station_id = await _known_station(services, network, wanted.station_id)
+    password, said = await _password(services, network, station_id, wanted.password, wanted.has_no_password)
+    digest = None
+    if password:
+        pepper = station_pepper(settings)
+        digest = digest_station_key(password, network=network, station_id=station_id, pepper=pepper)
+    evse_uid = wanted.evse_uid or station_id
+    bindings = [
+        Binding(
+            network=network,
+            station_id=station_id,
+            connector_id=number,
+            party=cpo,
+            location_id=place.location_id,
+            evse_uid=evse_uid if number == 1 else f"{evse_uid}-{number}",
+            evse_connector_id="1",
+        )
+        for number in range(1, wanted.connectors + 1)
+    ]
+    tariff_id = await _known_tariff(services, cpo, wanted.tariff_id)
+    location = await bind_at(
+        services,
+        bindings,
+        place,
+        tariff_id=tariff_id,
+        key_digest=digest,
+        has_no_key=wanted.has_no_password,
+        is_dry_run=is_dry_run,
+    )
     return {
         "station": station_id,
         "location": f"{cpo} {location.id}",
@@ -155,7 +170,7 @@ async def _known_tariff(services: Services, cpo: PartyId, tariff_id: str) -> str
     async with services.database.reading() as connection:
         tariff = await read_object(connection, "tariffs", object_key(cpo, tariff_id), Tariff)
     if tariff is None:
-        fail(f"{cpo} has no tariff {tariff_id}: roaming tariff import FILE first, or bind without --tariff")
+        raise ValueError(f"{cpo} has no tariff {tariff_id}: roaming tariff import FILE first, or bind without --tariff")
     return tariff.id
 
 
@@ -174,12 +189,20 @@ async def bind_at(
     tariff_id: str,
     key_digest: str | None,
     has_no_key: bool = False,
+    is_dry_run: bool = False,
 ) -> Location:
-    """The binding and its location in one transaction; returns the location."""
-    async with services.database.work() as work:
-        location = await _with_evses(work, bindings, place, tariff_id)
-        await bind(work, bindings, key_digest=key_digest, has_no_key=has_no_key)
+    """The binding and its location in one transaction, which a dry run takes back; returns the location."""
+    with suppress(_OnlyTried):
+        async with services.database.work() as work:
+            location = await _with_evses(work, bindings, place, tariff_id)
+            await bind(work, bindings, key_digest=key_digest, has_no_key=has_no_key)
+            if is_dry_run:
+                raise _OnlyTried
     return location
+
+
+class _OnlyTried(Exception):
+    """Takes a transaction back that went well."""
 
 
 async def _with_evses(work: Work, bindings: list[Binding], place: Place, tariff_id: str) -> Location:

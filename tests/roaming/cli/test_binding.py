@@ -49,7 +49,7 @@ def bind(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
         (("--country", "Netherlands"), "country: 'Netherlands'"),
         (("--latitude", "999", "--longitude", "4"), "coordinates.latitude: '999'"),
         (("--latitude", "51", "--longitude", "east"), "coordinates.longitude: 'east'"),
-        (("--latitude", "51"), "--latitude and --longitude of L1: give both"),
+        (("--latitude", "51"), "latitude and longitude of L1: give both"),
         (("--no-password",), "--password and --no-password: give one of them"),
         (("--tariff", "NONE"), "NL-HUB has no tariff NONE: roaming tariff import"),
         (("--connectors", "0"), "--connectors"),

@@ -94,7 +94,7 @@ async def test_a_location_that_is_kept_back_on_purpose_stays_so(hub: HubInProces
 
 async def test_where_the_country_does_not_tell_the_time_it_must_be_said(hub: HubInProcess) -> None:
     unclear = await roaming(*bind("CS-1", "--country", "USA"))
-    assert (unclear.exit_code, "--time-zone: USA does not tell it" in unclear.stderr) == (1, True)
+    assert (unclear.exit_code, "time_zone: USA does not tell it" in unclear.stderr) == (1, True)
     assert (await told(*bind("CS-1", "--country", "USA", "--time-zone", "America/Denver")))["station"] == "CS-1"
 
 

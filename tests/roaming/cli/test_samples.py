@@ -1,0 +1,93 @@
+"""The example files of each import, which a README names, are taken as they are."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from roaming.cli.commands import app
+from tests.kit.hub_in_process import HubInProcess, hub_in_process
+
+ROOT = Path(__file__).parents[3]
+SAMPLES = {
+    "tariff": ("tariffs.json", ["STANDARD"]),
+    "location": ("locations.json", ["SITE-3"]),
+    "station": ("stations.csv", ["CS-001", "CS-002", "CS-003"]),
+    "token": ("tokens.csv", ["04C1A5B2D3E480", "04C1A5B2D3E481", "app-7f3a9c"]),
+}
+"""File and ids of each, in an order in which they can be imported."""
+
+
+async def roaming(*words: str) -> Result:
+    """Runs a command; in a thread, since it has a loop of its own."""
+    return await asyncio.to_thread(CliRunner().invoke, app, words)
+
+
+@pytest.fixture
+async def hub(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubInProcess]:
+    """With the parties of README."""
+    monkeypatch.setenv("DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("ROAMING_DATA_DIR", str(tmp_path))
+    async with hub_in_process(sqlite_url, tmp_path) as running:
+        for party, role in (("NL-ABC", "CPO"), ("NL-EMS", "EMSP")):
+            added = await roaming("party", "add", party, "--role", role, "--name", party, "--no-tell")
+            assert added.exit_code == 0, added.output
+        yield running
+
+
+async def held(kind: str) -> list[str]:
+    rows: list[dict[str, Any]] = json.loads((await roaming(kind, "list", "--json")).stdout)
+    return sorted(row["station" if kind == "station" else "id"] for row in rows)
+
+
+async def test_each_sample_is_imported(hub: HubInProcess) -> None:
+    for kind, (name, ids) in SAMPLES.items():
+        file = str(ROOT / "deploy" / "samples" / name)
+        tried = await roaming(kind, "import", file, "--dry-run", "--json")
+        assert (tried.exit_code, await held(kind)) == (0, []), tried.output
+        done = await roaming(kind, "import", file, "--json")
+        assert done.exit_code == 0, done.output
+        assert await held(kind) == (ids if kind != "location" else ["SITE-3"])
+        if kind == "station":
+            for row in json.loads((await roaming("location", "list", "--json")).stdout):
+                assert row["published"], row
+            passwords = [row["password"] for row in json.loads(done.stdout)]
+            assert {len(password) for password in passwords} == {32}
+            assert len(set(passwords)) == len(passwords)
+
+
+def test_every_sample_has_a_test_and_is_named_for_newcomers() -> None:
+    samples = {path.name for path in (ROOT / "deploy" / "samples").iterdir()}
+    assert samples == {name for name, _ in SAMPLES.values()}
+    for text in ("README.md", "deploy/README.md"):
+        written = (ROOT / text).read_text()
+        assert all(f"deploy/samples/{name}" in written or f"samples/{name}" in written for name in samples), text
+
+
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [
+        ({"station": "CS-1"}, "party, location: must not be empty"),
+        ({"station": "CS-1", "party": "NL-ABC", "location": "L", "evses": "2"}, "evses: no such column"),
+        ({"station": "CS-1", "party": "NL-ABC", "location": "L", "connectors": "two"}, "connectors: 'two'"),
+        ({"station": "CS-1", "party": "NL-ABC", "location": "L", "no_password": "so"}, "no_password: 'so'"),
+        ({"station": "CS-1", "party": "NL-ABC", "location": "L", "tariff": "NONE"}, "no tariff NONE"),
+        ({"station": "CS-1", "party": "FR-CPO", "location": "L"}, "FR-CPO is no CPO hosted here"),
+        ("CS-1", "a row is an object"),
+    ],
+)
+async def test_a_row_that_cannot_be_is_named_and_the_others_are_bound(
+    hub: HubInProcess, tmp_path: Path, row: Any, named: str
+) -> None:
+    file = tmp_path / "stations.json"
+    file.write_text(json.dumps([row, {"station": "CS-2", "party": "NL-ABC", "location": "L"}]))
+    done = await roaming("station", "import", str(file), "--json")
+    assert done.exit_code == 1
+    first, second = json.loads(done.stdout)
+    assert (first["row"], first["state"], second["state"]) == (1, "error", "ok")
+    assert named in first["error"]
+    assert await held("station") == ["CS-2"]
