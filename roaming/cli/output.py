@@ -58,17 +58,14 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str, a
 
 
 def show(values: Mapping[str, Any], *, as_json: bool) -> None:
-    """Names and values, or a JSON object."""
+    """Names and values, or a JSON object. For people lists are joined, and left out when they are empty."""
     if as_json:
         print(json.dumps(values, default=str, indent=2))
         return
-    width = max(len(name) for name in values)
-    for name, value in values.items():
-        print(f"{name:<{width}}  {_joined(value)}")
-
-
-def _joined(value: Any) -> Any:
-    return "; ".join(map(str, value)) or "none" if isinstance(value, list) else value
+    shown = {name: value for name, value in values.items() if value != []}
+    width = max(len(name) for name in shown)
+    for name, value in shown.items():
+        print(f"{name:<{width}}  {'; '.join(map(str, value)) if isinstance(value, list) else value}")
 
 
 def teller(*, as_json: bool) -> Tell:

@@ -103,6 +103,8 @@ async def _tell_who_waits(seen: Seen, url: str) -> None:
     waiting = seen.waiting()
     for station in waiting[:_NAMED]:
         typer.echo(f"{station} waits: roaming station bind {station} --party NL-ABC --location SITE-1", err=True)
+    if waiting:
+        typer.echo("a station that was bound before with a password needs it here: --password", err=True)
     if waiting[_NAMED:]:
         typer.echo(f"and {len(waiting) - _NAMED} more: roaming station list", err=True)
 

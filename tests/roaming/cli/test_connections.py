@@ -91,7 +91,7 @@ async def test_an_agreement_that_was_ended_stays_so(pair: Pair) -> None:
     async with pair.ours.database.work() as work:
         await registry.agree(work, cpo=NEW, emsp=EMSP, is_active=False)
     added = await roaming("party", "add", "NL-NEW", "--role", "CPO", "--name", "New Charging", "--no-tell")
-    assert "not told    them: --no-tell" in added.stdout
+    assert "them: --no-tell" in added.stdout
     assert "roaming partner renew them" in added.stdout
     assert not (await pair.ours.directory.current()).may_exchange(cpo=NEW, emsp=EMSP)
     assert await pair.roles_there() == {(CPO, "CPO")}
@@ -123,5 +123,7 @@ async def test_leaving_ends_it_on_both_sides(pair: Pair) -> None:
     for services, partner in ((pair.ours, "them"), (pair.theirs, "us")):
         known = (await services.directory.current()).partners[partner]
         assert (known.state, known.sealed_token) == ("SUSPENDED", "")
+    checked = await roaming("partner", "check", "them", "--csv")
+    assert (checked.exit_code, "SUSPENDED: it has to POST its credentials" in checked.stdout) == (1, True)
     again = await roaming("partner", "renew", "them")
     assert (again.exit_code, "roaming partner add them" in again.stderr) == (1, True)

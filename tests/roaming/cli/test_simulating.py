@@ -72,7 +72,9 @@ async def test_stations_that_wait_say_how_to_bind_them(tmp_path: Path, capsys: p
         url = f"ws://127.0.0.1:{settings.ocpp_port}"
         ended = await run_stations(n=2, url=url, seconds=3.0, **STATIONS)
     assert (ended["connected"], ended["bound"]) == (2, 0)
-    assert "SIM-002 waits: roaming station bind SIM-002 --party" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "SIM-002 waits: roaming station bind SIM-002 --party" in said
+    assert "needs it here: --password" in said
 
 
 @pytest.mark.parametrize("scheme", ["ws", "http"])
