@@ -18,7 +18,7 @@ from roaming.model.canonical import CanonicalObject, from_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.version import Version
 from roaming.store import counts
-from roaming.store.bulk import insert_new, select_rows, update_unlocked
+from roaming.store.bulk import insert_new, select_rows, update_held, update_unlocked
 from roaming.store.columns import UtcDateTime, text_to_time
 from roaming.store.database import Database
 from roaming.store.reader import Reader, fetch_of
@@ -232,6 +232,15 @@ class Documents:
             counts.add(connection, self._counted(before), -1)
         if after["is_listed"]:
             counts.add(connection, self._counted(after), +1)
+
+    async def change_many(self, connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Changes documents read with ``for_update``, which stay where they are in lists, in one statement: each row is
+        its key and the new values, its document among them."""
+        if rows:
+            cleared = (f"{column} = NULL" for column in TEXT_COLUMN.values())
+            given = (name for name in rows[0] if name != "key")
+            changed = (*given, "live = ''", "revision = t.revision + 1", *cleared)
+            await update_held(connection, self.table, rows, key="key", update=changed)
 
     async def remove(self, connection: AsyncConnection, stored: Stored) -> None:
         """Deletes a document read with ``for_update`` (tariffs only)."""

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.envelope import message_id
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
+from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import EVSE, Connector, Location
 from roaming.model.session import AuthMethod, Session, SessionStatus
@@ -18,7 +19,7 @@ from roaming.model.token import CdrToken
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.course import Course, priced, settled, with_readings
 from roaming.modules.sessions.model import UNPLACED
-from roaming.modules.sessions.repository import Kept, Transaction, TransactionKey
+from roaming.modules.sessions.repository import Kept, Snapshots, Transaction, TransactionKey
 from roaming.partners.drivers import driver_who_charges, find_driver
 from roaming.stations.bindings import Binding, bindings_of_stations
 from roaming.store.documents import object_key, read_object
@@ -99,12 +100,12 @@ async def find_setting(connection: AsyncConnection, transaction: Transaction) ->
     return Setting(token=driver.cdr_token(), binding=binding, location=location, tariff=tariff, time_zone=time_zone)
 
 
-async def frozen_setting(connection: AsyncConnection, transaction: Transaction, kept: Kept) -> Setting:
+def frozen_setting(transaction: Transaction, kept: Kept, snapshots: Snapshots) -> Setting:
     """The same for a session that exists: driver, place and tariff are those of its start, whatever was bound or
     changed since."""
-    key, session = transaction.session_key, kept.session
-    tariff = await read_object(connection, "session_snapshots", f"{key}#tariff", Tariff)
-    location = await read_object(connection, "session_snapshots", f"{key}#location", Location)
+    session = kept.session
+    tariff = from_document(Tariff, snapshots.tariff) if snapshots.tariff is not None else None
+    location = from_document(Location, snapshots.location) if snapshots.location is not None else None
     network, station_id, _ = transaction.key
     start = transaction.course.start
     binding = Binding(

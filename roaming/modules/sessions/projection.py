@@ -40,7 +40,7 @@ from roaming.modules.sessions.opening import (
 )
 from roaming.modules.sessions.repository import Transaction, TransactionKey
 from roaming.modules.sessions.service import outgoing_of
-from roaming.ocpi.module import Services
+from roaming.ocpi.module import Outgoing, Services
 from roaming.ocpi.outgoing import tell
 from roaming.store.columns import exact_to_millionths, searchable
 from roaming.store.consume import Projection, Received
@@ -85,10 +85,11 @@ class Sessions:
         await late.keep(work.connection, applied.late(), now=work.now)
         touched = [_judged(entry) for entry in applied.touched()]
         due = [entry for entry in touched if self._is_due(work, entry)]
-        projected = {
-            entry.key: await self._project(work, entry)
-            for entry in await repository.with_readings(work.connection, due)
-        }
+        filled = await repository.with_readings(work.connection, due)
+        projected = await self._update(work, [entry for entry in filled if entry.session_key])
+        for entry in filled:
+            if not entry.session_key:
+                projected[entry.key] = await self._try_to_open(work, entry)
         ready = [projected.get(entry.key, entry) for entry in touched]
         await repository.save_transactions(work.connection, [entry for entry in ready if applied.is_changed(entry)])
 
@@ -99,11 +100,11 @@ class Sessions:
         wait = timedelta(seconds=self._services.session_push_interval)
         return entry.pushed_at is None or work.now - entry.pushed_at >= wait
 
-    async def _project(self, work: Work, entry: Transaction) -> Transaction:
-        """Opens or updates the session of a changed transaction. What cannot be priced is kept with the reason and
-        tried again with a later fact, no sooner than a running session is told again, and when it closes."""
+    async def _try_to_open(self, work: Work, entry: Transaction) -> Transaction:
+        """Opens the session of a changed transaction. What cannot be priced is kept with the reason and tried again
+        with a later fact, no sooner than a running session is told again, and when it closes."""
         try:
-            return await (self._update(work, entry) if entry.session_key else self._open(work, entry))
+            return await self._open(work, entry)
         except CannotBePriced as error:
             return replace(_in_trouble(entry, str(error)), pushed_at=work.now)
 
@@ -142,17 +143,30 @@ class Sessions:
         await tell(work, [outgoing_of(session, key, course.correlation_id)])
         return replace(entry, session_key=key, pushed_at=work.now, trouble="", held_since=None)
 
-    async def _update(self, work: Work, entry: Transaction) -> Transaction:
-        if entry.state not in (TransactionState.OPEN, TransactionState.ENDING):
-            return entry
-        kept = await repository.load(work.connection, entry.session_key, for_update=True)
-        if kept is None:
-            return entry
-        setting = await frozen_setting(work.connection, entry, kept)
-        session = _priced(entry, setting, kept, is_closed=False, now=work.now)
-        await repository.save(work.connection, kept, session, source="", now=work.now)
-        await tell(work, [outgoing_of(session, entry.session_key, entry.course.correlation_id)])
-        return replace(entry, pushed_at=work.now, trouble="")
+    async def _update(self, work: Work, entries: Sequence[Transaction]) -> dict[TransactionKey, Transaction]:
+        """Updates the sessions of changed transactions, all read together and written together; what cannot be priced
+        waits as in ``_try_to_open``."""
+        keys = [entry.session_key for entry in entries]
+        kept = await repository.load_many(work.connection, keys, for_update=True)
+        snapshots = await repository.snapshots_of(work.connection, keys)
+        updated: dict[TransactionKey, Transaction] = {}
+        sessions: dict[str, Session] = {}
+        told: list[Outgoing] = []
+        for entry in entries:
+            key = entry.session_key
+            if entry.state not in (TransactionState.OPEN, TransactionState.ENDING) or key not in kept:
+                continue
+            setting = frozen_setting(entry, kept[key], snapshots[key])
+            try:
+                sessions[key] = _priced(entry, setting, kept[key], is_closed=False, now=work.now)
+            except CannotBePriced as error:
+                updated[entry.key] = replace(_in_trouble(entry, str(error)), pushed_at=work.now)
+                continue
+            told.append(outgoing_of(sessions[key], key, entry.course.correlation_id))
+            updated[entry.key] = replace(entry, pushed_at=work.now, trouble="")
+        await repository.save_changed(work.connection, sessions, now=work.now)
+        await tell(work, told)
+        return updated
 
     async def close_due(self) -> int:
         """Closes the transactions whose grace is over; returns how many."""
@@ -215,7 +229,8 @@ class Sessions:
         kept = await repository.load(work.connection, entry.session_key, for_update=True)
         if kept is None:
             raise LookupError(f"session {entry.session_key} is missing")
-        setting = await frozen_setting(work.connection, entry, kept)
+        snapshots = await repository.snapshots_of(work.connection, [entry.session_key])
+        setting = frozen_setting(entry, kept, snapshots[entry.session_key])
         session = _priced(entry, setting, kept, is_closed=True, now=work.now)
         await repository.save(work.connection, kept, session, source="", now=work.now)
         work.outbox.add(

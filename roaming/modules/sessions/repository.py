@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import delete, select, update
@@ -56,6 +56,13 @@ class Kept:
     session: Session
 
 
+class Snapshots(NamedTuple):
+    """Tariff and place at the start of a session, as documents."""
+
+    tariff: str | None
+    location: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Transaction:
     """A transaction as stored."""
@@ -102,8 +109,13 @@ def key_of(party: PartyId, session_id: str) -> str:
 
 async def load(connection: AsyncConnection, key: str, *, for_update: bool = False) -> Kept | None:
     """The session under ``key``."""
-    stored = await DOCUMENTS.find(connection, key, for_update=for_update)
-    return Kept(stored=stored, session=from_document(Session, stored.document)) if stored else None
+    return (await load_many(connection, [key], for_update=for_update)).get(key)
+
+
+async def load_many(connection: AsyncConnection, keys: Sequence[str], *, for_update: bool = False) -> dict[str, Kept]:
+    """The sessions under ``keys`` that exist."""
+    found = await DOCUMENTS.find_many(connection, keys, for_update=for_update)
+    return {key: Kept(stored=stored, session=from_document(Session, stored.document)) for key, stored in found.items()}
 
 
 async def save(
@@ -116,7 +128,7 @@ async def save(
     origin: Origin = HERE,
 ) -> bool:
     """Stores a session, new (``kept`` is ``None``) or in place of the one read with ``for_update``; True when new."""
-    searched = {"status": session.status, "kwh": searchable(session.kwh), "started_at": session.start_date_time}
+    searched = _searched(session)
     if kept is not None:
         searched |= replaced_by(origin)
         await DOCUMENTS.change(
@@ -149,6 +161,20 @@ async def save(
             **searched,
         },
     )
+
+
+async def save_changed(connection: AsyncConnection, sessions: Mapping[str, Session], *, now: datetime) -> None:
+    """Stores sessions of ours, by key, in place of those read with ``for_update``, in one statement."""
+    rows = [
+        {"key": key, "document": to_document(session), "last_updated": session.last_updated, "received_at": now}
+        | _searched(session)
+        for key, session in sessions.items()
+    ]
+    await DOCUMENTS.change_many(connection, rows)
+
+
+def _searched(session: Session) -> dict[str, Any]:
+    return {"status": session.status, "kwh": searchable(session.kwh), "started_at": session.start_date_time}
 
 
 def scope_of(session: Session) -> str:
@@ -303,6 +329,14 @@ async def keep_snapshot(connection: AsyncConnection, session_key: str, what: str
     """Freezes an object for a session; the first one counts."""
     row = {"key": f"{session_key}#{what}", "document": to_document(value)}
     await insert_new(connection, SNAPSHOTS, [row], key=("key",))
+
+
+async def snapshots_of(connection: AsyncConnection, session_keys: Sequence[str]) -> dict[str, Snapshots]:
+    """What was frozen for each of these sessions."""
+    names = [(f"{key}#{what}",) for key in session_keys for what in ("tariff", "location")]
+    rows = await select_rows(connection, SNAPSHOTS, ("key", "document"), key=("key",), values=names)
+    found = dict(rows)
+    return {key: Snapshots(found.get(f"{key}#tariff"), found.get(f"{key}#location")) for key in session_keys}
 
 
 async def keep_preferences(

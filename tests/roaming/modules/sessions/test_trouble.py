@@ -1,5 +1,6 @@
 """Charges that cannot be priced, placed or closed wait with their reason; the others go on."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from structlog.testing import capture_logs
 
 from contracts.messages import ConnectorStatusChanged, MeterValuesTaken, TransactionEnded, TransactionStarted
@@ -130,6 +131,28 @@ async def test_bad_starts_do_not_stop_the_good_one(hub: HubInProcess) -> None:
     reader = hub.services.database.reader
     assert len(await reader.fetch("SELECT at FROM transaction_readings WHERE station_id LIKE 'BAD-%'")) == 30
     assert [entry["event"] for entry in logs].count("transaction_in_trouble") == 30
+
+
+async def test_however_many_sessions_a_batch_updates_it_asks_the_store_as_often(hub: HubInProcess) -> None:
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    engine = hub.services.database.engine.sync_engine
+    counts = []
+    for stations in (["A", "B"], [f"{number}" for number in range(12)]):
+        for station in stations:
+            await hub.host_station(station, "AT-GOOD")
+        await tell(hub, [started(station, "1", RECENTLY) for station in stations])
+        event.listen(engine, "before_cursor_execute", note)
+        await tell(hub, [metered(station, "1", NOW) for station in stations])
+        event.remove(engine, "before_cursor_execute", note)
+        counts.append(len(asked))
+        asked.clear()
+    assert counts[0] == counts[1]
+    documents = await hub.services.database.reader.fetch("SELECT document, revision FROM sessions")
+    assert [(json.loads(row[0])["kwh"], row[1]) for row in documents] == [(1, 2)] * 14
 
 
 async def test_a_mended_location_opens_the_session(hub: HubInProcess) -> None:
