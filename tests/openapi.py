@@ -25,6 +25,7 @@ GOLDEN = ROOT / "tests" / "golden"
 COMMAND = "python -m tests.openapi"
 
 CHANGED = {
+    "Terminal": "location_ids evse_uids",
     "Location": "name",
     "EVSE": "status",
     "Connector": "tariff_ids tariff_id",

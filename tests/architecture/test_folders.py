@@ -27,6 +27,7 @@ OWN_FILES = {
     "hubclientinfo": {"asking.py"},
     "invoicereconciliation": {"checking.py"},
     "locations": {"showing.py"},
+    "payments": {"asking.py"},
     "sessions": {"applying.py", "course.py", "late.py", "opening.py", "preferences.py", "trimming.py"},
     "tokens": {"asking.py"},
 }

@@ -54,11 +54,12 @@ class AnsweringPartner:
 async def answering_partner(
     hub: HubInProcess, partner_id: str, party: str, role: str
 ) -> AsyncIterator[AnsweringPartner]:
-    """Connected to ``hub`` as ``partner_id``, with charging profiles and client info too."""
+    """Connected to ``hub`` as ``partner_id``, with the modules that not everybody has."""
     script = AnsweringPartner()
     async with ScriptedPartner(script) as partner:
         script.url = partner.url
-        await hub.connect(partner_id, party, role, url=partner.url, more_modules=("chargingprofiles", "hubclientinfo"))
+        modules = ("chargingprofiles", "hubclientinfo", "payments", "bookings")
+        await hub.connect(partner_id, party, role, url=partner.url, more_modules=modules)
         yield script
 
 

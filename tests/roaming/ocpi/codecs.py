@@ -15,12 +15,13 @@ MODULES = (
     "hubclientinfo",
     "invoicereconciliation",
     "locations",
+    "payments",
     "sessions",
     "tariffs",
     "tokens",
 )
 NOT_IN_2_1_1 = ("chargingprofiles", "hubclientinfo")
-ONLY_IN_2_3_0 = ("invoicereconciliation",)
+ONLY_IN_2_3_0 = ("invoicereconciliation", "payments")
 
 
 def has(module: str, version: Version) -> bool:

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from roaming.model.money import Price
+from roaming.modules.payments.codec.v230 import EitherPrice
 from roaming.ocpi.fields import Form
 from roaming.ocpi.kinds import (
     Choice,
@@ -65,6 +66,8 @@ def some_value(kind: Kind, random: Random) -> Any:
             return format(Decimal(random.randint(-kind.largest * 10**6, kind.largest * 10**6)).scaleb(-6), "f")
         case Choice():
             return UNKNOWN if random.random() < 0.05 else random.choice(sorted(kind.words))
+        case EitherPrice():
+            return some_value(kind.shown, random)
     raise AssertionError(f"no random {kind}")
 
 

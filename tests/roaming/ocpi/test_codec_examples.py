@@ -3,6 +3,7 @@ here; departures from the field tables are findings."""
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,7 @@ WITHOUT_CODEC = {
     "Booking",
     "BookingLocation",
     "Calendar",
-    "FinancialAdviceConfirmation",
     "ResponseEnvelope",
-    "Terminal",
     "Version",
     "VersionDetails",
 }
@@ -46,6 +45,13 @@ SMALL = {"DisplayText": DISPLAY_TEXT, "Hours": HOURS, "EnergyMix": ENERGY_MIX_23
 
 # What the canonical model does not keep of an example, or adds to it: path to what comes back instead.
 STAND_IN = "2015-06-29T22:01:13Z"
+PRICE_OF_2_3_0 = {
+    "total_costs.excl_vat": None,
+    "total_costs.incl_vat": None,
+    "total_costs.before_taxes": Decimal("4.00"),
+    "total_costs.taxes[0].name": "VAT",
+    "total_costs.taxes[0].amount": Decimal("0.40"),
+}
 DIFFERENCES: dict[str, dict[str, Any]] = {
     "2.1.1/cdrs/cdr_example.json": {
         "location.type": "UNKNOWN",
@@ -67,9 +73,20 @@ DIFFERENCES: dict[str, dict[str, Any]] = {
     "2.2.1/tariffs/tariff_put_example.json": {"last_updated": "2026-01-31T12:00:00Z"},
     "2.3.0/tariffs/tariff_put_example.json": {"last_updated": "2026-01-31T12:00:00Z"},
     "2.3.0/cdrs/cdr_example.json": {"tariffs[0].tax_included": "NO"},
+    "2.3.0/payments/payment_financial_advice_confirmation_create.json": PRICE_OF_2_3_0,
+    "2.3.0/payments/payment_financial_advice_confirmation_example_success.json": PRICE_OF_2_3_0,
+    "2.3.0/payments/payment_terminal_create_minimal.json": {"last_updated": "2026-01-31T12:00:00Z"},
+    "2.3.0/payments/payment_terminal_example_newly_created.json": {"location_ids": None},
 }
 
 FINDINGS = {
+    "2.3.0/payments/payment_financial_advice_confirmation_create.json": {
+        ("total_costs", FindingCode.REPLACED_VALUE),
+    },
+    "2.3.0/payments/payment_financial_advice_confirmation_example_success.json": {
+        ("total_costs", FindingCode.REPLACED_VALUE),
+    },
+    "2.3.0/payments/payment_terminal_create_minimal.json": {("last_updated", FindingCode.MISSING)},
     "2.1.1/cdrs/cdr_example.json": {("tariffs[0].elements[0].price_components[0].price", FindingCode.NUMBER_AS_TEXT)},
     "2.1.1/locations/location_example.json": {("time_zone", FindingCode.MISSING)},
     "2.1.1/tariffs/tariff_put_example.json": {("last_updated", FindingCode.MISSING)},

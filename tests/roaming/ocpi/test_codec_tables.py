@@ -90,7 +90,7 @@ SINCE_2_2 = {
 }
 
 
-SINCE_2_3 = {"InvoiceReconciliationRecord"}
+SINCE_2_3 = {"FinancialAdviceConfirmation", "InvoiceReconciliationRecord", "Terminal"}
 
 
 def test_every_object_is_said_in_every_version_that_has_it() -> None:

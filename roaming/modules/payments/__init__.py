@@ -1,0 +1,28 @@
+"""Payments: payment terminals of a provider (PTP) and what they took from drivers' cards."""
+
+from datetime import timedelta
+
+from roaming.model.party import InterfaceRole
+from roaming.model.version import Version
+from roaming.modules.payments import repository, service
+from roaming.modules.payments.projection import tasks
+from roaming.modules.payments.routes import ROUTES
+from roaming.ocpi.module import DeliveryKind, DeliveryRules, OcpiModule
+
+MODULE = OcpiModule(
+    id="payments",
+    is_routed=False,
+    versions=(Version.V2_3_0,),
+    interfaces=(InterfaceRole.SENDER, InterfaceRole.RECEIVER),
+    routes=ROUTES,
+    tasks=tasks,
+    delivery=DeliveryRules(
+        kind=DeliveryKind.RECORD,
+        interface=InterfaceRole.RECEIVER,
+        read=repository.read_outgoing,
+        audience=service.audience,
+        build=service.build,
+        give_up_after=timedelta(hours=72),
+        find_copy=service.find_copy,
+    ),
+)

@@ -1,0 +1,167 @@
+"""A hosted CPO and a partner's PTP: its terminals and confirmations are fetched, and its terminals changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from roaming.model.identifiers import PartyId
+from roaming.model.party import InterfaceRole, Role
+from roaming.model.time import format_timestamp
+from roaming.model.version import Version
+from roaming.modules.payments import service
+from roaming.modules.payments.codec import v230
+from roaming.modules.payments.model import Terminal
+from roaming.modules.payments.repository import SHELVES, TERMINALS, Shelf
+from roaming.ocpi.client import Outcome
+from roaming.ocpi.codec import DecodeContext, DecodeError, dump_json
+from roaming.ocpi.errors import OcpiError
+from roaming.ocpi.fetching import FetchLimits, get_all_pages
+from roaming.ocpi.headers import RoutingHeaders
+from roaming.ocpi.module import Services, dialect_of
+from roaming.ocpi.partner_call import ask_partner, call_to, note_call, parties_of
+from roaming.partners.directory import Partner
+from roaming.store.documents import Origin
+
+LIMITS = FetchLimits(pages=1_000, total_bytes=64 * 1024 * 1024, seconds=600)
+TIMEOUT_SECONDS = 10.0
+
+
+class NotDone(RuntimeError):
+    """The PTP did not do it. The text says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Who asks whom."""
+
+    cpo: PartyId
+    provider: PartyId
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetched:
+    """What came of a list."""
+
+    stored: int
+    refused: tuple[str, ...]
+    is_whole: bool
+
+
+async def activate(services: Services, partner: Partner, pair: Pair, terminal: Terminal) -> None:
+    """Asks for a terminal; the PTP tells of it later. Raises ``NotDone``."""
+    body = service.TO_ACTIVATE.encode(terminal).body
+    await _send(services, partner, pair, "POST", ("activate",), body if terminal.terminal_id else _without_id(body))
+
+
+async def deactivate(services: Services, partner: Partner, pair: Pair, terminal_id: str) -> None:
+    """Gives a terminal up. Raises ``NotDone``."""
+    await _send(services, partner, pair, "POST", (terminal_id, "deactivate"), None)
+
+
+async def update(services: Services, partner: Partner, pair: Pair, terminal: Terminal) -> None:
+    """Says where a terminal is. Raises ``NotDone``."""
+    body = v230.TERMINAL_CODEC.encode(terminal).body
+    await _send(services, partner, pair, "PUT", (terminal.terminal_id,), body)
+
+
+async def assign(
+    services: Services,
+    partner: Partner,
+    pair: Pair,
+    terminal_id: str,
+    *,
+    location_ids: Sequence[str],
+    evse_uids: Sequence[str],
+) -> None:
+    """Says which locations and EVSEs a terminal is for. Raises ``NotDone``."""
+    body = {
+        "location_ids": list(location_ids),
+        "evse_uids": list(evse_uids),
+        "last_updated": format_timestamp(services.clock.now()),
+    }
+    await _send(services, partner, pair, "PATCH", (terminal_id,), body)
+
+
+def _without_id(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name != "terminal_id"}
+
+
+async def _send(
+    services: Services, partner: Partner, pair: Pair, method: str, path: Sequence[str], body: dict[str, Any] | None
+) -> None:
+    endpoint = partner.endpoint(service.MODULE, InterfaceRole.SENDER)
+    if endpoint is None or partner.version != Version.V2_3_0:
+        raise NotDone(f"{partner.id} offers no payments")
+    routing = RoutingHeaders(pair.cpo, pair.provider)
+    url = dialect_of(partner).address(endpoint, TERMINALS.path, *path)
+    call = call_to(
+        services,
+        partner,
+        method,
+        url,
+        routing=routing,
+        body=dump_json(body) if body is not None else None,
+        timeout=TIMEOUT_SECONDS,
+    )
+    answer = await ask_partner(services, call, module=service.MODULE, parties=parties_of(routing))
+    if answer.outcome != Outcome.DELIVERED:
+        raise NotDone(answer.error or answer.message or f"HTTP {answer.http_status}")
+
+
+async def fetch(services: Services, partner: Partner) -> dict[str, Fetched]:
+    """Reads both lists of a partner's PTPs for each hosted CPO under agreement, by path. Raises
+    ``StoreUnavailable``."""
+    directory, found = await services.directory.current(), {}
+    endpoint = partner.endpoint(service.MODULE, InterfaceRole.SENDER)
+    if endpoint is None or partner.version != Version.V2_3_0:
+        return {}
+    pairs = [
+        Pair(cpo=cpo, provider=provider)
+        for provider in partner.parties(*service.PROVIDERS)
+        for cpo in directory.hosted_parties(Role.CPO)
+        if directory.may_exchange(cpo=cpo, emsp=provider)
+    ]
+    for shelf in SHELVES.values():
+        parts = [await _fetch(services, partner, endpoint, shelf, pair) for pair in pairs]
+        found[shelf.path] = Fetched(
+            stored=sum(part.stored for part in parts),
+            refused=tuple(reason for part in parts for reason in part.refused),
+            is_whole=all(part.is_whole for part in parts),
+        )
+    return found
+
+
+async def _fetch(services: Services, partner: Partner, endpoint: str, shelf: Shelf, pair: Pair) -> Fetched:
+    routing, at = RoutingHeaders(pair.cpo, pair.provider), services.clock.now()
+    url = dialect_of(partner).address(endpoint, shelf.path)
+    call = call_to(services, partner, "GET", url, routing=routing)
+    codec = service.CODECS[shelf.path][Version.V2_3_0]
+    stored, refused, is_whole = 0, list[str](), True
+    async for page in get_all_pages(services.client, call, LIMITS):
+        note_call(
+            services,
+            replace(call, url=page.url),
+            page.answer,
+            at=at,
+            module=service.MODULE,
+            parties=parties_of(routing),
+            notes=[*page.findings, f"{len(page.items)} objects"],
+        )
+        for item in page.items:
+            try:
+                value = codec.decode(item, context=DecodeContext(received_at=at)).value
+                async with services.database.work() as work:
+                    await service.take(
+                        work,
+                        shelf,
+                        value,
+                        owner=pair.provider,
+                        source=partner.id,
+                        cpo=pair.cpo,
+                        origin=Origin(Version.V2_3_0),
+                    )
+                stored += 1
+            except (DecodeError, OcpiError) as error:
+                refused.append(str(error)[:200])
+        is_whole = page.stopped is None
+    return Fetched(stored=stored, refused=tuple(refused), is_whole=is_whole)

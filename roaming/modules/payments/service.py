@@ -1,0 +1,215 @@
+"""Payment terminals and what they took: whose they are, who may change them, and who is told.
+
+The payment terminal provider (PTP) owns both objects; each concerns one CPO, and nobody else ever sees it. The role has
+no word of its own in OCPI 2.3.0: a party is a PTP that says ``PTP`` or ``OTHER``. It stands where an eMSP stands in
+agreements.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from roaming.model.canonical import from_document
+from roaming.model.identifiers import PartyId, fold
+from roaming.model.party import Role
+from roaming.model.time import next_update
+from roaming.model.version import Version
+from roaming.modules.payments import repository
+from roaming.modules.payments.codec import v230
+from roaming.modules.payments.model import Terminal
+from roaming.modules.payments.repository import CONFIRMATIONS, TERMINALS, Kept, Shelf
+from roaming.ocpi.client import Outcome
+from roaming.ocpi.codec import Codec, dump_json
+from roaming.ocpi.errors import InvalidParameters, NotFound
+from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services, routing_to
+from roaming.ocpi.outgoing import tell
+from roaming.ocpi.partner_call import call_to
+from roaming.partners.directory import Directory, Partner
+from roaming.store.database import Work
+from roaming.store.documents import HERE, Origin, Stored, insert_or_hold, object_key
+
+MODULE = "payments"
+CODECS: Mapping[str, Mapping[Version, Codec[Any]]] = {
+    TERMINALS.path: {Version.V2_3_0: v230.TERMINAL_CODEC},
+    CONFIRMATIONS.path: {Version.V2_3_0: v230.CONFIRMATION_CODEC},
+}
+"""By path."""
+TO_ACTIVATE = Codec(Version.V2_3_0, v230.TO_ACTIVATE)
+PROVIDERS = ("PTP", Role.OTHER)
+"""Roles in which a party may be a PTP."""
+LOOK_UP_SECONDS = 5.0
+PATIENT_LOOK_UPS = 6
+"""A partner that answers every look-up with an error is sent the object again after so many attempts."""
+
+
+def provider_of(directory: Directory, partner: Partner, from_party: PartyId | None) -> PartyId:
+    """Which of a partner's parties is the PTP that speaks. Raises ``InvalidParameters``."""
+    parties = partner.parties(*PROVIDERS)
+    if from_party is not None:
+        parties = tuple(party for party in parties if party == from_party)
+    if len(parties) != 1:
+        raise InvalidParameters("OCPI-from: name the party in role OTHER or PTP whose terminal or confirmation it is")
+    return parties[0]
+
+
+def cpo_for(directory: Directory, provider: PartyId, named: PartyId | None, value: Any) -> PartyId:
+    """Which hosted CPO an object of a partner's PTP is for: the one it is addressed to, the one that it names, or the
+    only one under agreement. Raises ``InvalidParameters``."""
+    if named is None and isinstance(value, Terminal) and value.party_id and value.country_code:
+        named = PartyId.of(value.country_code, value.party_id)
+    agreed = [
+        cpo
+        for cpo in directory.hosted_parties(Role.CPO)
+        if directory.may_exchange(cpo=cpo, emsp=provider) and named in (None, cpo)
+    ]
+    if not agreed:
+        raise InvalidParameters(f"{provider} has no agreement here with the CPO that this is for")
+    if len(agreed) > 1:
+        raise InvalidParameters("OCPI-to-country-code, OCPI-to-party-id: say which CPO this is for")
+    return agreed[0]
+
+
+def hosted_provider(directory: Directory, cpos: Sequence[PartyId], named: PartyId | None) -> tuple[PartyId, PartyId]:
+    """The hosted PTP that a partner's CPO asks, and which of its CPOs asks. Raises ``InvalidParameters``."""
+    pairs = [
+        (provider, cpo)
+        for provider in directory.hosted_parties(*PROVIDERS)
+        for cpo in cpos
+        if named in (None, provider) and directory.may_exchange(cpo=cpo, emsp=provider)
+    ]
+    if len(pairs) != 1:
+        reason = "name both parties: OCPI-from and OCPI-to" if pairs else "there is no agreement with a PTP here"
+        raise InvalidParameters(reason)
+    return pairs[0]
+
+
+async def take(
+    work: Work, shelf: Shelf, value: Any, *, owner: PartyId, source: str, cpo: PartyId, origin: Origin
+) -> bool:
+    """Stores what a partner's PTP tells; True when new. The same again, or an older one, changes nothing. Raises
+    ``InvalidParameters`` for an object that somebody else gave us."""
+    key = object_key(owner, shelf.id_of(value))
+    save = partial(repository.save, work.connection, shelf, owner=owner, source=source, scope=str(cpo), now=work.now)
+    kept = await insert_or_hold(
+        partial(repository.load, work.connection, shelf, key), partial(save, None, value, origin=origin)
+    )
+    if kept is None:
+        return True
+    if kept.stored.source != source or kept.stored.scope != str(cpo):
+        raise InvalidParameters(f"{shelf.path}: {shelf.id_of(value)} is not yours to change; choose another id")
+    if value.last_updated >= kept.value.last_updated and value != kept.value:
+        await save(kept, value, origin=origin)
+    return False
+
+
+async def publish(work: Work, shelf: Shelf, value: Any, *, provider: PartyId, cpo: PartyId) -> None:
+    """Stores an object of a hosted PTP, new or in place of the one of its id, and tells the CPO. Raises
+    ``InvalidParameters`` when its id is another CPO's."""
+    key = object_key(provider, shelf.id_of(value))
+    save = partial(repository.save, work.connection, shelf, owner=provider, source="", scope=str(cpo), now=work.now)
+    kept = await insert_or_hold(
+        partial(repository.load, work.connection, shelf, key), partial(save, None, value, origin=HERE)
+    )
+    if kept is not None:
+        if kept.stored.source or kept.stored.scope != str(cpo):
+            raise InvalidParameters(f"{shelf.path}: there is another {shelf.id_of(value)}; choose another id")
+        await save(kept, value)
+    await _tell(work, shelf, key, provider)
+
+
+async def activate(work: Work, terminal: Terminal, *, provider: PartyId, cpo: PartyId) -> Terminal:
+    """A partner's CPO asks a hosted PTP for a terminal: it gets one, and is told of it. An empty id is chosen here."""
+    chosen = msgspec.structs.replace(
+        terminal,
+        terminal_id=terminal.terminal_id or str(uuid.uuid4()),
+        country_code=cpo.country_code,
+        party_id=cpo.party_id,
+        last_updated=next_update(None, work.now),
+    )
+    await publish(work, TERMINALS, chosen, provider=provider, cpo=cpo)
+    return chosen
+
+
+async def hosted_terminal(work: Work, directory: Directory, terminal_id: str, cpos: Sequence[PartyId]) -> Kept:
+    """A terminal of a hosted PTP for one of ``cpos``, held. Raises ``NotFound``, the same for another CPO's."""
+    for provider in directory.hosted_parties(*PROVIDERS):
+        kept = await repository.load(work.connection, TERMINALS, object_key(provider, terminal_id))
+        if kept is not None and not kept.stored.source and kept.stored.scope in {str(cpo) for cpo in cpos}:
+            return kept
+    raise NotFound("there is no such terminal for you")
+
+
+async def change(work: Work, kept: Kept, terminal: Terminal, *, is_listed: bool = True) -> None:
+    """A CPO has changed a terminal of a hosted PTP (or given it up): it stays the PTP's, with a ``last_updated`` of
+    ours. Nobody is told: the CPO knows."""
+    if fold(terminal.terminal_id) != fold(kept.value.terminal_id):
+        raise InvalidParameters(f"terminal_id: {terminal.terminal_id!r} in the body is not that of the address")
+    changed = msgspec.structs.replace(
+        terminal,
+        terminal_id=kept.value.terminal_id,
+        last_updated=next_update(kept.value.last_updated, work.now),
+    )
+    stored = kept.stored
+    await repository.save(
+        work.connection,
+        TERMINALS,
+        kept,
+        changed,
+        owner=stored.owner,
+        source="",
+        scope=stored.scope,
+        now=work.now,
+        is_listed=is_listed,
+    )
+
+
+async def _tell(work: Work, shelf: Shelf, key: str, provider: PartyId) -> None:
+    await tell(work, [Outgoing(module=MODULE, object_key=repository.outgoing_key(shelf, key), owner=provider)])
+
+
+def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
+    """The CPO that it is for, if it is a partner's, under agreement, and speaks 2.3.0."""
+    if kept is None or kept.source:
+        return ()
+    cpo = PartyId.parse(kept.scope)
+    partner = directory.partner_of(cpo)
+    may = directory.may_exchange(cpo=cpo, emsp=outgoing.owner)
+    if partner is None or partner.version != Version.V2_3_0 or not may:
+        return ()
+    return (Recipient(partner_id=partner.id, to_party=cpo, from_party=outgoing.owner),)
+
+
+def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest | None:
+    """POST of the object as it is now."""
+    shelf, _ = repository.shelf_of(job.object_key)
+    if kept is None or not endpoint or job.partner.version != Version.V2_3_0:
+        return None
+    encoded = CODECS[shelf.path][Version.V2_3_0].encode(from_document(shelf.of, kept.document))
+    url = job.address(endpoint, shelf.path)
+    return PushRequest(method="POST", url=url, body=dump_json(encoded.body), losses=encoded.losses)
+
+
+async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str | None:
+    """Asks the CPO what it holds, after an answer was lost: its address there when it is what we have now. Raises
+    ``CopyUnknown``."""
+    shelf, key = repository.shelf_of(job.object_key)
+    ours = (await shelf.documents.read_many(services.database.reader, [key])).get(key)
+    if ours is None:
+        return endpoint
+    address = job.address(endpoint, shelf.path, ours.object_id)
+    routing = routing_to(job.partner, job.recipient.from_party, job.recipient.to_party)
+    answer = await services.client.request(
+        call_to(services, job.partner, "GET", address, routing=routing, timeout=LOOK_UP_SECONDS)
+    )
+    if answer.outcome not in (Outcome.DELIVERED, Outcome.REFUSED) and job.attempts < PATIENT_LOOK_UPS:
+        raise CopyUnknown(f"GET {address}: {answer.error or answer.message or 'no answer'}")
+    if answer.outcome != Outcome.DELIVERED or not isinstance(answer.data, dict):
+        return None
+    try:
+        held = CODECS[shelf.path][Version.V2_3_0].decode(answer.data).value
+    except ValueError:
+        return None
+    return address if held.last_updated == ours.last_updated else None
