@@ -25,6 +25,9 @@ GOLDEN = ROOT / "tests" / "golden"
 COMMAND = "python -m tests.openapi"
 
 CHANGED = {
+    "Booking": "reservation_status",
+    "BookingLocation": "tariff_ids",
+    "Calendar": "timeslot_increment",
     "Terminal": "location_ids evse_uids",
     "Location": "name",
     "EVSE": "status",

@@ -40,7 +40,7 @@ async def test_version_details_lead_to_every_endpoint(hub: HubInProcess, speech:
     modules = [entry["identifier"] for entry in details["endpoints"]]
     offered = {"credentials", "locations", "tariffs", "sessions", "cdrs", "tokens", "commands"}
     offered |= {"hubclientinfo", "chargingprofiles"} if speech.version != "2.1.1" else set()
-    offered |= {"invoicereconciliation", "payments"} if speech.version == "2.3.0" else set()
+    offered |= {"bookings", "invoicereconciliation", "payments"} if speech.version == "2.3.0" else set()
     assert set(modules) == offered
     sides = 1 if speech.version == "2.1.1" else 2
     assert all(("role" in entry) == (sides == 2) for entry in details["endpoints"])

@@ -8,6 +8,7 @@ from roaming.model.version import Version
 from roaming.ocpi.codec import Codec
 
 MODULES = (
+    "bookings",
     "cdrs",
     "chargingprofiles",
     "commands",
@@ -21,7 +22,7 @@ MODULES = (
     "tokens",
 )
 NOT_IN_2_1_1 = ("chargingprofiles", "hubclientinfo")
-ONLY_IN_2_3_0 = ("invoicereconciliation", "payments")
+ONLY_IN_2_3_0 = ("bookings", "invoicereconciliation", "payments")
 
 
 def has(module: str, version: Version) -> bool:

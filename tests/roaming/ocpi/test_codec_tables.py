@@ -90,7 +90,15 @@ SINCE_2_2 = {
 }
 
 
-SINCE_2_3 = {"FinancialAdviceConfirmation", "InvoiceReconciliationRecord", "Terminal"}
+SINCE_2_3 = {
+    "Booking",
+    "BookingLocation",
+    "BookingRequest",
+    "Calendar",
+    "FinancialAdviceConfirmation",
+    "InvoiceReconciliationRecord",
+    "Terminal",
+}
 
 
 def test_every_object_is_said_in_every_version_that_has_it() -> None:

@@ -1,0 +1,1 @@
+"""Codecs of bookings, which OCPI 2.3.0 alone has."""

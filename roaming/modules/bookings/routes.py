@@ -1,0 +1,210 @@
+"""Endpoints of bookings: what hosted CPOs offer and are asked for (sender), and what partners' CPOs tell (receiver)."""
+
+from typing import Any
+
+import msgspec
+
+from roaming.model.canonical import from_document
+from roaming.model.identifiers import PartyId, fold
+from roaming.model.party import InterfaceRole, Role
+from roaming.modules.bookings import service
+from roaming.modules.bookings.model import BookingLocation, BookingRequest, Calendar
+from roaming.modules.bookings.repository import BOOKINGS, LOCATIONS, Shelf
+from roaming.ocpi.authorization import check_id, check_ids, check_owner
+from roaming.ocpi.codec import parse_json
+from roaming.ocpi.content import Content
+from roaming.ocpi.errors import InvalidParameters, NotFound
+from roaming.ocpi.listing import addressed, answer_list, answer_own
+from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+from roaming.store.documents import Origin, object_key
+
+
+async def list_locations(request: OcpiRequest) -> OcpiResponse:
+    owners = dict.fromkeys(request.directory.hosted_cpos_for(request.partner), "")
+    codecs = service.CODECS[LOCATIONS.path]
+    return await answer_list(request, LOCATIONS.documents, codecs, BookingLocation, owners=addressed(request, owners))
+
+
+async def list_bookings(request: OcpiRequest) -> OcpiResponse:
+    owners = dict.fromkeys(request.directory.hosted_cpos_for(request.partner), "")
+    return await answer_list(
+        request,
+        BOOKINGS.documents,
+        service.CODECS[BOOKINGS.path],
+        BOOKINGS.of,
+        owners=addressed(request, owners),
+        scopes=tuple(str(party) for party in request.from_parties),
+    )
+
+
+async def get_offered(request: OcpiRequest) -> OcpiResponse:
+    cpos = request.directory.hosted_cpos_for(request.partner)
+    keys = [object_key(cpo, request.path["id"]) for cpo in cpos]
+    found = await LOCATIONS.documents.read_many(request.services.database.reader, keys)
+    for stored in found.values():
+        if not stored.source:
+            location = from_document(BookingLocation, stored.document)
+            return _location_or_calendar(request, location)
+    raise NotFound("there is no such booking location for you")
+
+
+def _location_or_calendar(request: OcpiRequest, location: BookingLocation) -> OcpiResponse:
+    wanted = request.path.get("calendar_id")
+    if wanted is None:
+        return OcpiResponse(data=request.wire().encode(service.CODECS[LOCATIONS.path], location))
+    calendar = next((each for each in location.calendars if fold(each.id) == fold(wanted)), None)
+    if calendar is None:
+        raise NotFound("the booking location has no such calendar")
+    return OcpiResponse(data=request.wire().encode(service.CALENDAR_CODECS, calendar))
+
+
+async def post_request(request: OcpiRequest) -> OcpiResponse:
+    wish: BookingRequest = request.wire().decode(service.REQUEST_CODECS, parse_json(request.body))
+    emsps = [party for party in request.from_parties if party in request.partner.parties(Role.EMSP)]
+    directory, wanted = request.directory, request.routing.to_party
+    if len(emsps) != 1:
+        raise InvalidParameters("OCPI-from: name the eMSP that asks")
+    cpos = [
+        cpo
+        for cpo in directory.hosted_parties(Role.CPO)
+        if directory.may_exchange(cpo=cpo, emsp=emsps[0]) and wanted in (None, cpo)
+    ]
+    async with request.services.database.work() as work:
+        booking = await service.request(work, wish, emsp=emsps[0], cpos=cpos)
+    return OcpiResponse(data=request.wire().encode(service.CODECS[BOOKINGS.path], booking))
+
+
+def _owner(request: OcpiRequest) -> PartyId:
+    return check_owner(request.partner, request.path["country_code"], request.path["party_id"], Role.CPO)
+
+
+async def get_told_location(request: OcpiRequest) -> OcpiResponse:
+    async with request.services.database.reading() as connection:
+        key = object_key(_owner(request), request.path["id"])
+        stored = await LOCATIONS.documents.find(connection, key)
+    if stored is None or stored.source != request.partner.id:
+        raise NotFound("you told of no such booking location")
+    return _location_or_calendar(request, from_document(BookingLocation, stored.document))
+
+
+async def get_told_booking(request: OcpiRequest) -> OcpiResponse:
+    key, codecs = object_key(_owner(request), request.path["id"]), service.CODECS[BOOKINGS.path]
+    return await answer_own(request, BOOKINGS.documents, codecs, BOOKINGS.of, key=key)
+
+
+async def put_location(request: OcpiRequest) -> OcpiResponse:
+    return await _put(request, LOCATIONS)
+
+
+async def put_booking(request: OcpiRequest) -> OcpiResponse:
+    return await _put(request, BOOKINGS)
+
+
+async def _put(request: OcpiRequest, shelf: Shelf) -> OcpiResponse:
+    owner = _owner(request)
+    value: Any = request.wire(owner).decode(service.CODECS[shelf.path], parse_json(request.body))
+    check_ids(value, owner, id=request.path["id"])
+    scope = ""
+    if shelf is BOOKINGS:
+        scope = str(service.emsp_for(request.directory, owner, request.routing.to_party, value))
+    async with request.services.database.work() as work:
+        is_new = await service.take(
+            work, shelf, value, source=request.partner.id, scope=scope, origin=Origin(request.version)
+        )
+    return OcpiResponse(http_status=201 if is_new else 200)
+
+
+async def patch_location(request: OcpiRequest) -> OcpiResponse:
+    return await _patch(request, LOCATIONS)
+
+
+async def patch_booking(request: OcpiRequest) -> OcpiResponse:
+    return await _patch(request, BOOKINGS)
+
+
+async def _patch(request: OcpiRequest, shelf: Shelf) -> OcpiResponse:
+    owner, wire = _owner(request), request.wire()
+    change: Any = wire.decode_patch(service.CODECS[shelf.path], parse_json(request.body))
+    async with request.services.database.work() as work:
+        kept = await service.told(work, shelf, owner, request.path["id"], source=request.partner.id)
+        value = wire.apply(change, kept.value, last_updated=kept.value.last_updated)
+        check_ids(value, owner, id=request.path["id"])
+        await _keep(request, work, shelf, value, kept.stored.scope)
+    return OcpiResponse()
+
+
+async def put_calendar(request: OcpiRequest) -> OcpiResponse:
+    owner, id = _owner(request), request.path["calendar_id"]
+    calendar: Calendar = request.wire(owner).decode(service.CALENDAR_CODECS, parse_json(request.body))
+    check_id("id", calendar.id, id)
+    async with request.services.database.work() as work:
+        kept = await service.told(work, LOCATIONS, owner, request.path["id"], source=request.partner.id)
+        is_new = all(fold(each.id) != fold(id) for each in kept.value.calendars)
+        await _keep(request, work, LOCATIONS, _with_calendar(kept.value, calendar), kept.stored.scope)
+    return OcpiResponse(http_status=201 if is_new else 200)
+
+
+async def patch_calendar(request: OcpiRequest) -> OcpiResponse:
+    owner, id, wire = _owner(request), request.path["calendar_id"], request.wire()
+    change = wire.decode_patch(service.CALENDAR_CODECS, parse_json(request.body))
+    async with request.services.database.work() as work:
+        kept = await service.told(work, LOCATIONS, owner, request.path["id"], source=request.partner.id)
+        before = next((each for each in kept.value.calendars if fold(each.id) == fold(id)), None)
+        if before is None:
+            raise NotFound("the booking location has no such calendar: PUT it first")
+        calendar = wire.apply(change, before, last_updated=before.last_updated)
+        check_id("id", calendar.id, id)
+        await _keep(request, work, LOCATIONS, _with_calendar(kept.value, calendar), kept.stored.scope)
+    return OcpiResponse()
+
+
+def _with_calendar(location: BookingLocation, calendar: Calendar) -> BookingLocation:
+    """A calendar moves its booking location along. An older one changes nothing."""
+    others = [each for each in location.calendars if fold(each.id) != fold(calendar.id)]
+    if any(each.last_updated > calendar.last_updated for each in location.calendars if each not in others):
+        return location
+    updated = max(location.last_updated, calendar.last_updated)
+    return msgspec.structs.replace(location, calendars=(*others, calendar), last_updated=updated)
+
+
+async def _keep(request: OcpiRequest, work: Any, shelf: Shelf, value: Any, scope: str) -> None:
+    await service.take(work, shelf, value, source=request.partner.id, scope=scope, origin=Origin(request.version))
+
+
+_SENDER, _RECEIVER = InterfaceRole.SENDER, InterfaceRole.RECEIVER
+_LOCATION, _BOOKING = Content.of(service.CODECS[LOCATIONS.path]), Content.of(service.CODECS[BOOKINGS.path])
+_CALENDAR = Content.of(service.CALENDAR_CODECS)
+_TOLD = "/{country_code}/{party_id}"
+_TOLD_LOCATION = f"{_TOLD}/booking_locations/{{id}}"
+_TOLD_CALENDAR = f"{_TOLD_LOCATION}/{{calendar_id}}"
+_NEW = {"successes": (200, 201)}
+
+
+def _route(method: str, path: str, interface: InterfaceRole, handle: Any, summary: str, **more: Any) -> Route:
+    return Route(method=method, path=path, interface=interface, handle=handle, summary=summary, **more)
+
+
+ROUTES: tuple[Route, ...] = (
+    _route("GET", "/booking_locations", _SENDER, list_locations, "List BookingLocations", gives=_LOCATION.listed),
+    _route("GET", "/booking_locations/{id}", _SENDER, get_offered, "A BookingLocation", gives=_LOCATION),
+    _route("GET", "/booking_locations/{id}/{calendar_id}", _SENDER, get_offered, "A Calendar", gives=_CALENDAR),
+    _route("GET", "", _SENDER, list_bookings, "List Bookings of your eMSPs", gives=_BOOKING.listed),
+    _route(
+        "POST",
+        "",
+        _SENDER,
+        post_request,
+        "Ask for a booking, a change or a cancellation",
+        takes=Content.of(service.REQUEST_CODECS),
+        gives=_BOOKING,
+    ),
+    _route("GET", _TOLD_LOCATION, _RECEIVER, get_told_location, "A BookingLocation as stored", gives=_LOCATION),
+    _route("PUT", _TOLD_LOCATION, _RECEIVER, put_location, "Tell of a BookingLocation", takes=_LOCATION, **_NEW),
+    _route("PATCH", _TOLD_LOCATION, _RECEIVER, patch_location, "Change a BookingLocation", takes=_LOCATION.partial),
+    _route("GET", _TOLD_CALENDAR, _RECEIVER, get_told_location, "A Calendar as stored", gives=_CALENDAR),
+    _route("PUT", _TOLD_CALENDAR, _RECEIVER, put_calendar, "Tell of a Calendar", takes=_CALENDAR, **_NEW),
+    _route("PATCH", _TOLD_CALENDAR, _RECEIVER, patch_calendar, "Change a Calendar", takes=_CALENDAR.partial),
+    _route("GET", f"{_TOLD}/{{id}}", _RECEIVER, get_told_booking, "A Booking as stored", gives=_BOOKING),
+    _route("PUT", f"{_TOLD}/{{id}}", _RECEIVER, put_booking, "Tell of a Booking", takes=_BOOKING, **_NEW),
+    _route("PATCH", f"{_TOLD}/{{id}}", _RECEIVER, patch_booking, "Change a Booking", takes=_BOOKING.partial),
+)

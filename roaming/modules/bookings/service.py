@@ -1,0 +1,256 @@
+"""Bookings: a CPO offers places with calendars, an eMSP asks for one, and each asks or decides for its own side.
+
+A booking location is for whoever has an agreement with its CPO; a booking for its CPO and the eMSP that asked, and for
+nobody else. What is asked for waits (PENDING) until the CPO decides; a cancellation in time needs no decision.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from roaming.model.canonical import from_document
+from roaming.model.identifiers import PartyId, fold
+from roaming.model.party import Role
+from roaming.model.time import next_update
+from roaming.model.version import Version
+from roaming.modules.bookings import repository
+from roaming.modules.bookings.codec import v230
+from roaming.modules.bookings.model import (
+    Booking,
+    BookingLocation,
+    BookingRequest,
+    BookingRequestStatus,
+    ReservationRequestStatus,
+    ReservationStatus,
+    Timeslot,
+)
+from roaming.modules.bookings.repository import BOOKINGS, LOCATIONS, Kept, Shelf
+from roaming.ocpi.codec import Codec, dump_json
+from roaming.ocpi.errors import InvalidParameters, NotFound
+from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
+from roaming.ocpi.outgoing import tell
+from roaming.partners.directory import Directory
+from roaming.store.database import Work
+from roaming.store.documents import HERE, Origin, Stored, insert_or_hold, object_key
+
+MODULE = "bookings"
+CODECS: Mapping[str, Mapping[Version, Codec[Any]]] = {
+    LOCATIONS.path: {Version.V2_3_0: v230.BOOKING_LOCATION_CODEC},
+    BOOKINGS.path: {Version.V2_3_0: v230.BOOKING_CODEC},
+}
+"""By path."""
+CALENDAR_CODECS = {Version.V2_3_0: v230.CALENDAR_CODEC}
+REQUEST_CODECS = {Version.V2_3_0: v230.REQUEST_CODEC}
+FINAL = frozenset(ReservationStatus) - {
+    ReservationStatus.PENDING,
+    ReservationStatus.RESERVED,
+    ReservationStatus.UNKNOWN,
+}
+
+
+async def publish(work: Work, location: BookingLocation) -> None:
+    """Stores a booking location of a hosted CPO, new or in place of the one of its id, and tells the eMSPs. Raises
+    ``InvalidParameters`` when it says neither an option nor terms that a booking could be made on."""
+    if location.booking_option is None:
+        raise InvalidParameters("booking_option: say at least which EVSE or kind of place can be booked")
+    await _store_ours(work, LOCATIONS, location, scope="")
+
+
+async def _store_ours(work: Work, shelf: Shelf, value: Any, *, scope: str) -> None:
+    key = object_key(PartyId.of(value.country_code, value.party_id), value.id)
+    save = partial(repository.save, work.connection, shelf, source="", scope=scope, now=work.now)
+    kept = await insert_or_hold(
+        partial(repository.load, work.connection, shelf, key), partial(save, None, value, origin=HERE)
+    )
+    if kept is not None:
+        await save(kept, value)
+    owner = PartyId.of(value.country_code, value.party_id)
+    await tell(work, [Outgoing(module=MODULE, object_key=repository.outgoing_key(shelf, key), owner=owner)])
+
+
+async def take(work: Work, shelf: Shelf, value: Any, *, source: str, scope: str, origin: Origin) -> bool:
+    """Stores what a partner's CPO tells; True when new. An older one changes nothing. Raises ``InvalidParameters`` for
+    an object that somebody else gave us."""
+    key = object_key(PartyId.of(value.country_code, value.party_id), value.id)
+    save = partial(repository.save, work.connection, shelf, source=source, scope=scope, now=work.now)
+    kept = await insert_or_hold(
+        partial(repository.load, work.connection, shelf, key), partial(save, None, value, origin=origin)
+    )
+    if kept is None:
+        return True
+    if kept.stored.source != source or kept.stored.scope != scope:
+        raise InvalidParameters(f"id: {value.id} is not yours to change; choose another id")
+    if value.last_updated >= kept.value.last_updated and value != kept.value:
+        await save(kept, value, origin=origin)
+    return False
+
+
+async def told(work: Work, shelf: Shelf, owner: PartyId, id: str, *, source: str) -> Kept:
+    """What a partner told, held. Raises ``NotFound``, the same for somebody else's."""
+    kept = await repository.load(work.connection, shelf, object_key(owner, id))
+    if kept is None or kept.stored.source != source:
+        raise NotFound("you told of no such object: PUT it first")
+    return kept
+
+
+def emsp_for(directory: Directory, cpo: PartyId, named: PartyId | None, booking: Booking) -> PartyId:
+    """For which hosted eMSP a partner's booking is: the one it is addressed to, the one of its tokens, or the only one
+    under agreement. Raises ``InvalidParameters``."""
+    agreed = [emsp for emsp in directory.hosted_parties(Role.EMSP) if directory.may_exchange(cpo=cpo, emsp=emsp)]
+    if named is not None:
+        agreed = [emsp for emsp in agreed if emsp == named]
+    if len(agreed) > 1:
+        owners = {PartyId.of(token.country_code, token.party_id) for token in booking.booking_tokens}
+        agreed = [emsp for emsp in agreed if emsp in owners] or agreed
+    if not agreed:
+        raise InvalidParameters(f"{cpo} has no agreement here with the eMSP of this booking")
+    if len(agreed) > 1:
+        raise InvalidParameters("OCPI-to-country-code, OCPI-to-party-id: say whose booking this is")
+    return agreed[0]
+
+
+async def request(work: Work, wish: BookingRequest, *, emsp: PartyId, cpos: Sequence[PartyId]) -> Booking:
+    """A partner's eMSP asks a hosted CPO for a booking, a change or a cancellation; the booking as it is then. Raises
+    ``InvalidParameters`` and ``NotFound``."""
+    if wish.period.end_date_time <= wish.period.start_date_time:
+        raise InvalidParameters("period.end_date_time: later than start_date_time")
+    for cpo in cpos:
+        place = await repository.load(work.connection, LOCATIONS, object_key(cpo, wish.booking_location_id))
+        if place is None or place.stored.source:
+            continue
+        if fold(place.value.location_id) != fold(wish.location_id):
+            raise InvalidParameters("location_id: not that of the booking location")
+        known = await repository.booked(work.connection, cpo, str(emsp), wish.request_id)
+        booking = _changed(known, wish, work) if known is not None else _new(place.value, wish, work)
+        await _store_ours(work, BOOKINGS, booking, scope=str(emsp))
+        return booking
+    raise NotFound("booking_location_id: there is no such booking location for you")
+
+
+def _new(place: BookingLocation, wish: BookingRequest, work: Work) -> Booking:
+    if place.booking_terms is None:
+        raise InvalidParameters("booking_location_id: it has no booking terms, and cannot be booked")
+    if wish.canceled is not None:
+        raise InvalidParameters("request_id: nothing was asked for under it that could be cancelled")
+    period = Timeslot(start_date_time=wish.period.start_date_time, end_date_time=wish.period.end_date_time)
+    return Booking(
+        id=str(uuid.uuid4()),
+        country_code=place.country_code,
+        party_id=place.party_id,
+        request_id=wish.request_id,
+        booking_option=wish.booking_option or place.booking_option,
+        location_id=place.location_id,
+        booking_tokens=wish.tokens,
+        tariff_ids=place.tariff_ids,
+        period=period,
+        reservation_status=ReservationStatus.PENDING,
+        access_information=wish.access_information,
+        authorization_reference=wish.authorization_reference,
+        booking_terms=place.booking_terms,
+        booking_requests=(_asked(wish, ReservationRequestStatus.PENDING, work),),
+        last_updated=next_update(None, work.now),
+    )
+
+
+def _changed(known: Kept, wish: BookingRequest, work: Work) -> Booking:
+    """A change waits for the CPO; a cancellation is good in time, and always while nothing has been decided."""
+    booking: Booking = known.value
+    changes: dict[str, Any] = {}
+    word = ReservationRequestStatus.PENDING
+    if booking.reservation_status in FINAL:
+        word = ReservationRequestStatus.DECLINED
+    elif wish.canceled is not None:
+        ends = booking.period.start_date_time - _minutes(booking.booking_terms.cancel_until_minutes)
+        is_good = booking.reservation_status == ReservationStatus.PENDING or work.now <= ends
+        word = ReservationRequestStatus.ACCEPTED if is_good else ReservationRequestStatus.DECLINED
+        if is_good:
+            changes = {"reservation_status": ReservationStatus.CANCELED, "canceled": wish.canceled}
+    elif booking.booking_terms.change_not_allowed or work.now > booking.period.start_date_time - _minutes(
+        booking.booking_terms.change_until_minutes
+    ):
+        word = ReservationRequestStatus.DECLINED
+    return msgspec.structs.replace(
+        booking,
+        **changes,
+        booking_requests=(*booking.booking_requests, _asked(wish, word, work)),
+        last_updated=next_update(booking.last_updated, work.now),
+    )
+
+
+def _minutes(value: Any) -> timedelta:
+    return timedelta(minutes=float(value))
+
+
+def _asked(wish: BookingRequest, status: str, work: Work) -> BookingRequestStatus:
+    return BookingRequestStatus(
+        request_status=status, booking_request=wish, request_received=next_update(None, work.now)
+    )
+
+
+async def decide(work: Work, cpo: PartyId, booking_id: str, *, is_accepted: bool) -> Booking:
+    """A hosted CPO answers the requests that wait: accepts the last one, or declines it. Raises ``NotFound``, also when
+    nothing waits."""
+    kept = await repository.load(work.connection, BOOKINGS, object_key(cpo, booking_id))
+    waiting = [] if kept is None or kept.stored.source else _waiting(kept.value)
+    if kept is None or not waiting:
+        raise NotFound("there is no request of such a booking that waits")
+    booking: Booking = kept.value
+    word = ReservationRequestStatus.ACCEPTED if is_accepted else ReservationRequestStatus.DECLINED
+    requests = tuple(
+        msgspec.structs.replace(entry, request_status=word) if entry in waiting else entry
+        for entry in booking.booking_requests
+    )
+    changes: dict[str, Any] = {}
+    wish = waiting[-1].booking_request
+    if is_accepted:
+        start, end = wish.period.start_date_time, wish.period.end_date_time
+        period = msgspec.structs.replace(booking.period, start_date_time=start, end_date_time=end)
+        changes = {"reservation_status": ReservationStatus.RESERVED, "period": period}
+        if wish.tokens:
+            changes["booking_tokens"] = wish.tokens
+    elif booking.reservation_status == ReservationStatus.PENDING:
+        changes = {"reservation_status": ReservationStatus.REJECTED}
+    decided = msgspec.structs.replace(
+        booking,
+        **changes,
+        booking_requests=requests,
+        last_updated=next_update(booking.last_updated, work.now),
+    )
+    await _store_ours(work, BOOKINGS, decided, scope=kept.stored.scope)
+    return decided
+
+
+def _waiting(booking: Booking) -> list[BookingRequestStatus]:
+    return [e for e in booking.booking_requests if e.request_status == ReservationRequestStatus.PENDING]
+
+
+def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
+    """A booking goes to the eMSP that asked, a booking location to every platform under agreement."""
+    if kept is None or kept.source:
+        return ()
+    cpo = outgoing.owner
+    pairs = directory.takers_of(cpo)
+    if kept.scope:
+        emsp = PartyId.parse(kept.scope)
+        partner = directory.partner_of(emsp)
+        pairs = ((partner, emsp),) if partner is not None and directory.may_exchange(cpo=cpo, emsp=emsp) else ()
+    return tuple(
+        Recipient(partner_id=partner.id, to_party=party, from_party=cpo)
+        for partner, party in pairs
+        if partner.version == Version.V2_3_0
+    )
+
+
+def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest | None:
+    """PUT of the object as it is now."""
+    shelf, _ = repository.shelf_of(job.object_key)
+    if kept is None or not endpoint or job.partner.version != Version.V2_3_0:
+        return None
+    encoded = CODECS[shelf.path][Version.V2_3_0].encode(from_document(shelf.of, kept.document))
+    path = [part for part in (shelf.path, kept.object_id) if part]
+    url = job.address(endpoint, job.owner.country_code, job.owner.party_id, *path)
+    return PushRequest(method="PUT", url=url, body=dump_json(encoded.body), losses=encoded.losses)
