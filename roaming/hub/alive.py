@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from roaming.ocpi.module import Services
+from roaming.ocpi.outgoing import tell_again
 from roaming.ocpi.partner_call import ask_partner, call_to
 from roaming.partners.directory import Partner
 from roaming.partners.presence import note_presence, offline_partners
@@ -108,6 +109,8 @@ class Alive:
     async def _note(self, partner: Partner, *, is_offline: bool) -> None:
         async with self._services.database.work() as work:
             await note_presence(work, partner.id, is_offline=is_offline)
+            if not is_offline:
+                await tell_again(work, partner.id)
 
     async def _ask(self, partner: Partner) -> bool:
         """GET of its versions. Whatever a platform answers below 500, it is there."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, text, update
 from sqlmodel import Field, SQLModel
 
 from roaming.ocpi.module import OcpiModule, Outgoing
@@ -86,6 +86,20 @@ def trimmings(modules: Iterable[OcpiModule]) -> list[Trimming]:
         if module.delivery is not None and not module.delivery.is_evidence
         for state in ("DELIVERED", "DROPPED")
     ]
+
+
+async def tell_again(work: Work, partner_id: str) -> int:
+    """What we had given up telling a partner is told from now on: it is back. Of an object that is its newest state,
+    however often it changed meanwhile. Returns how many deliveries."""
+    columns = DELIVERIES.c
+    given_up = (columns.partner_id == partner_id) & (columns.state == "DEAD")
+    values = {"state": "PENDING", "attempts": 0, "created_at": work.now, "due_at": work.now, "done_at": None}
+    done = await work.connection.execute(
+        update(DELIVERIES).where(given_up).values(**values, revision=columns.revision + 1)
+    )
+    if done.rowcount:
+        work.wake("deliveries")
+    return done.rowcount
 
 
 async def tell(work: Work, changes: Sequence[Outgoing]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from sqlalchemy import Index, Table, Text, delete, select, update
+from sqlalchemy import Index, Table, Text, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import declared_attr
 from sqlmodel import Field, SQLModel
@@ -85,9 +85,19 @@ class DocumentRow(SQLModel):
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Index, ...]:
-        """Both in the order of pages: the first for few owners, the second for many."""
+        """The first two in the order of pages, for few owners and for many; the third for what came late."""
         owner = ("source", "scope", "country_code", "party_id")
+        of_partners = text("source <> ''")
+        late = Index(
+            f"{cls.__tablename__}_received",
+            *owner,
+            "is_listed",
+            "received_at",
+            postgresql_where=of_partners,
+            sqlite_where=of_partners,
+        )
         return (
+            late,
             Index(f"{cls.__tablename__}_of_owner", *owner, "is_listed", "last_updated", "key"),
             Index(f"{cls.__tablename__}_in_order", "source", "is_listed", "last_updated", "key"),
         )

@@ -55,6 +55,9 @@ class Query:
 
     An index gives the rows of one owner and one scope in the order of pages. So few of them are read one after the
     other and merged (``branches``); many are filtered out of the rows of everybody, most of which then belong.
+
+    What a partner gave us lies in a window of dates by its ``last_updated`` or by when we received it: whoever asked in
+    between would never hear of what came late.
     """
 
     def __init__(self, table: str, selection: Selection, after: tuple[datetime, str] | None, *, members: str) -> None:
@@ -74,31 +77,41 @@ class Query:
             return  # PostgreSQL refuses parameters that are nowhere used
         scopes = [self._mark(scope) for scope in dict.fromkeys(selection.scopes)]
         common = "is_listed = true"
-        if selection.date_from is not None:
-            common += f" AND last_updated >= {self._mark(selection.date_from)}"
-        if selection.date_to is not None:
-            common += f" AND last_updated < {self._mark(selection.date_to)}"
         if after is not None:
             common += f" AND (last_updated, key) > ({self._mark(after[0])}, {self._mark(after[1])})"
         in_scope = f"scope IN ({', '.join(scopes)})"
         is_few = sum(map(len, whole.values())) * len(scopes) <= MAX_BRANCHES
-        for source, owners in whole.items():
+        windows = self._windows(selection)
+        for source, dated, owners in [(s, w, o) for s, o in whole.items() for w in (windows if s else windows[:1])]:
             if owners and is_few:
                 self.branches += self._one_by_one(
-                    f"source = {self._mark(source)} AND {common}", scopes, owners, selection
+                    f"source = {self._mark(source)} AND {common}{dated}", scopes, owners, selection
                 )
             elif owners:
                 pairs = _pairs((self._mark(owner.country_code), self._mark(owner.party_id)) for owner in owners)
                 self.branches.append(
-                    f"source = {self._mark(source)} AND {common} AND {in_scope}"
+                    f"source = {self._mark(source)} AND {common}{dated} AND {in_scope}"
                     f" AND (country_code, party_id) IN (VALUES {pairs}){self._without(selection, owners)}"
                 )
         # Keys name their owners: those of one source are looked up together
-        for source, keys in named.items():
+        for source, dated, keys in [(s, w, k) for s, k in named.items() for w in (windows if s else windows[:1])]:
             if keys:
                 self.branches.append(
-                    f"source = {self._mark(source)} AND {common} AND {in_scope} AND key IN ({self._listed(keys)})"
+                    f"source = {self._mark(source)} AND {common}{dated} AND {in_scope} AND key IN ({self._listed(keys)})"
                 )
+
+    def _windows(self, selection: Selection) -> list[str]:
+        """Of the dates: what was changed then, and what was changed before or after and received then."""
+        limits = [
+            f"{{0}} {relation} {self._mark(limit)}"
+            for relation, limit in ((">=", selection.date_from), ("<", selection.date_to))
+            if limit is not None
+        ]
+        if not limits:
+            return [""]
+        changed, received = (" AND ".join(limits).format(column) for column in ("last_updated", "received_at"))
+        # The source is said once more in words that the index is made of
+        return [f" AND {changed}", f" AND source <> '' AND {received} AND NOT ({changed})"]
 
     def _one_by_one(
         self, common: str, scopes: Sequence[str], owners: Sequence[PartyId], selection: Selection

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from roaming.hub.alive import TRIES, Alive
-from roaming.partners.presence import offline_partners
+from roaming.ocpi.outgoing import DELIVERIES
+from roaming.partners.presence import note_presence, offline_partners
 from roaming.store.locks import ProcessLocks
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.kit.scripted_partner import Received, Script, ScriptedPartner, always, enveloped, http_answer
@@ -100,3 +102,21 @@ async def test_whoever_tries_with_a_wrong_token_is_nobody(hub: HubInProcess) -> 
     await hub.services.journal.flush()
     await looks(hub, alive, 1)
     assert await offline(hub) == {"one"}
+
+
+async def test_what_was_given_up_is_told_when_the_partner_is_back(hub: HubInProcess) -> None:
+    async with ScriptedPartner(always(VERSIONS)) as partner:
+        await hub.connect("one", "SE-ONE", "EMSP", url=partner.url)
+        alive = Alive(hub.services, ProcessLocks(), retry_seconds=0)
+        async with hub.services.database.work() as work:
+            await note_presence(work, "one", is_offline=True)
+            for id, (partner_id, state) in enumerate([("one", "DEAD"), ("one", "REFUSED"), ("aaa", "DEAD")]):
+                row = {"coalesce_key": str(id), "partner_id": partner_id, "module": "locations", "object_key": f"L{id}"}
+                row |= {"owner": "NL-HUB", "order_key": f"L{id}", "state": state, "revision": 1, "attempts": 9}
+                row |= {"detail": "", "last_error": "", "remote_url": "", "is_in_doubt": False, "is_full": False}
+                row |= {"created_at": work.now, "due_at": work.now, "done_at": work.now}
+                await work.connection.execute(insert(DELIVERIES).values(row))
+        await looks(hub, alive, 1)
+        assert await offline(hub) == frozenset()
+        rows = await hub.services.database.reader.fetch("SELECT state, attempts FROM deliveries ORDER BY coalesce_key")
+        assert [tuple(row) for row in rows] == [("PENDING", 0), ("REFUSED", 9), ("DEAD", 9)]
