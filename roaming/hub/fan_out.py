@@ -8,8 +8,9 @@ from typing import Any
 import structlog
 from sqlalchemy import delete
 
+from roaming.hub.whereabouts import records_passed_on
 from roaming.model.identifiers import PartyId
-from roaming.ocpi.module import DeliveryKind, OcpiModule, Outgoing, Recipient, Services
+from roaming.ocpi.module import Clue, DeliveryKind, OcpiModule, Outgoing, Recipient, Services
 from roaming.ocpi.outgoing import DELIVERIES, OutgoingRow
 from roaming.partners.directory import Directory
 from roaming.partners.retelling import is_still
@@ -111,7 +112,12 @@ class FanOut:
                 continue
             mine = [(row[0], _outgoing(row)) for row in rows if row[1] == module]
             found = await rules.read(reader, [outgoing.object_key for _, outgoing in mine])
+            passed = frozenset[str]()
+            if any(route.clue is Clue.TOKEN_OWNER and route.method == "POST" for route in self._modules[module].routes):
+                passed = await records_passed_on(reader, [outgoing for _, outgoing in mine])
             for id, outgoing in mine:
+                if outgoing.object_key in passed:
+                    continue
                 try:
                     recipients = rules.audience(outgoing, found.get(outgoing.object_key), directory)
                 except Exception:

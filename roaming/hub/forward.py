@@ -54,9 +54,12 @@ class Forwarder:
         except EncodeError as error:
             raise HubError(f"OCPI {their_version}, which {passage.to_party} speaks, cannot say this: {error}") from None
         url = dialect_of(passage.partner).address(endpoint, *passage.parts)
-        return await self.exchange(
-            passage, _with(url, content.query), content.body, notes=content.notes, timeout=timeout
-        )
+        url = _with(url, content.query)
+        response = await self.exchange(passage, url, content.body, notes=content.notes, timeout=timeout)
+        if content.record is not None and response.ocpi_status < 2000:
+            database = self._services.database
+            await whereabouts.remember(database, whereabouts.RECORD, passage.owner, content.record, passage.to_party)
+        return response
 
     async def exchange(
         self, passage: Passage, url: str, body: bytes | None, *, notes: Sequence[Note] = (), timeout: float = TIMEOUT
@@ -116,6 +119,8 @@ class Forwarder:
         check_body(passage, body)
         if is_session_push(route):
             await check_session(passage)
+        elif route.clue is Clue.TOKEN_OWNER and isinstance(body, dict) and isinstance(body.get("id"), str):
+            content.record = body["id"]
         if body is not None and route.takes is not None and not passage.is_same_version:
             source = Side(
                 version=request.version,
@@ -176,6 +181,8 @@ class _Content:
     body: bytes | None
     query: str
     notes: list[Note] = field(default_factory=list)
+    record: str | None = None
+    """Id of a CDR."""
 
 
 def _with(url: str, query: str) -> str:

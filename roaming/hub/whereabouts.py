@@ -1,5 +1,5 @@
 """Whose the sessions are that are passed on, and with whom reservations were made: what later requests about them,
-which name nobody, are routed by.
+which name nobody, are routed by. And which CDRs were passed on, so that none is told twice.
 """
 
 from collections.abc import Sequence
@@ -9,14 +9,15 @@ from sqlalchemy import delete, select
 
 from roaming.hub.tables import WhereaboutsRow
 from roaming.model.identifiers import PartyId, fold
+from roaming.ocpi.module import Outgoing
 from roaming.store.bulk import upsert
 from roaming.store.columns import text_to_time
 from roaming.store.database import Database
 from roaming.store.documents import object_key
-from roaming.store.reader import Reader
+from roaming.store.reader import Reader, fetch_of
 
 WHEREABOUTS = WhereaboutsRow.__table__  # type: ignore[attr-defined]
-SESSION, RESERVATION = "SESSION", "RESERVATION"
+SESSION, RESERVATION, RECORD = "SESSION", "RESERVATION", "CDR"
 KEPT = timedelta(days=90)
 """After the last change."""
 _RENEWED = timedelta(days=1)
@@ -51,6 +52,18 @@ async def cpos_of_reservation(reader: Reader, emsp: PartyId, reservation_id: str
         fold(reservation_id),
     )
     return [PartyId.parse(row[0]) for row in rows]
+
+
+async def records_passed_on(reader: Reader, records: Sequence[Outgoing]) -> frozenset[str]:
+    """Object keys of the CDRs among ``records`` that were passed on when their CPO posted them: pulled later, they are
+    not told once more. Raises ``StoreUnavailable``."""
+    if not records:
+        return frozenset()
+    named = {(str(record.owner), record.object_key.split("/", 2)[-1]): record.object_key for record in records}
+    ids = dict.fromkeys(object_id for _, object_id in named)
+    sql = f"SELECT owner, object_id FROM hub_whereabouts WHERE kind = '{RECORD}' AND object_id IN"  # noqa: S608
+    rows = await fetch_of(reader, sql, list(ids))
+    return frozenset(named[row[0], row[1]] for row in rows if (row[0], row[1]) in named)
 
 
 async def remember(database: Database, kind: str, owner: PartyId, object_id: str, other: PartyId) -> None:
