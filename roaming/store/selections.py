@@ -97,7 +97,8 @@ class Query:
         for source, dated, keys in [(s, w, k) for s, k in named.items() for w in (windows if s else windows[:1])]:
             if keys:
                 self.branches.append(
-                    f"source = {self._mark(source)} AND {common}{dated} AND {in_scope} AND key IN ({self._listed(keys)})"
+                    f"source = {self._mark(source)} AND {common}{dated} AND {in_scope}"
+                    f" AND key IN ({self._listed(keys)})"
                 )
 
     def _windows(self, selection: Selection) -> list[str]:
