@@ -1,7 +1,8 @@
 """``make bench``: every figure the README quotes, limits and subjects side by side in one run.
 
-``python -m tests.bench [--quick] [--only read,authorise,ingest,door,push,neighbours,pull,ocpp]``. Ratios and
-processor time are to be trusted, wall-clock depends on what else the machine does.
+``python -m tests.bench [--quick] [--only KIND,KIND]``; the kinds are those of ``KINDS``.
+``--only million`` stores a million EVSEs first, which takes minutes and some GB. Ratios and processor time are to be
+trusted, wall-clock depends on what else the machine does.
 """
 
 import argparse
@@ -14,14 +15,18 @@ from pathlib import Path
 import uvloop
 
 from tests.bench.data import prepare, settings_for
+from tests.bench.exporting import a_million, export_cdrs
 from tests.bench.facts import events_through, metered_through, open_door, to_the_door
+from tests.bench.forwarding import forwarding
 from tests.bench.pulling import pull_list
 from tests.bench.pushes import neighbours, push
 from tests.bench.serving import authorise, reading
 from tests.kit.postgresql import Postgresql
 from tests.kit.postgresql import missing as postgresql_missing
 
-KINDS = ("read", "authorise", "ingest", "door", "push", "neighbours", "pull", "ocpp")
+KINDS = ("read", "authorise", "ingest", "door", "forward", "push", "neighbours", "hundred", "pull", "export", "ocpp")
+LONG = ("million",)
+"""Only when they are named."""
 
 
 def row(what: str, *cells: str) -> None:
@@ -52,6 +57,11 @@ async def on(name: str, database_url: str, folder: Path, only: set[str], seconds
                 f"{got.errors} errors",
             )
             row(f"{name}: authorise, 500/s open loop", *times)
+        if "forward" in only:
+            got = await forwarding(settings, folder, seconds=seconds)
+            row(f"{name}: plain reverse proxy", f"{got.limit.per_second:.0f}/s", f"{got.limit.cpu_ms:.2f} ms CPU")
+            costs = f"{got.subject.per_second:.0f}/s", f"{got.subject.cpu_ms:.2f} ms CPU"
+            row(f"{name}: passed on, point to point", *costs, f"{got.ratio:.1f} × proxy")
         if "door" in only:
             p50, p99, lost = await to_the_door(settings, door, rate=200, seconds=seconds)
             row(f"{name}: fact to partner, 200/s", f"p50 {p50:.0f} ms", f"p99 {p99:.0f} ms", f"{lost} missing")
@@ -66,6 +76,12 @@ async def on(name: str, database_url: str, folder: Path, only: set[str], seconds
                 assert (pulled.state, pulled.objects) == ("DONE", count)
                 costs = f"{pulled.per_second:.0f}/s", f"{pulled.cpu_us:.0f} µs CPU", f"{pulled.growth:+.1f} MB"
                 row(f"{name}: pull of {count:,} locations, {what}", *costs)
+        if "export" in only:
+            count = int(20_000 * seconds)
+            exported = await export_cdrs(settings, folder, count=count)
+            for what, read in zip(("texts made", "texts there"), exported, strict=True):
+                costs = f"{read.cpu:.1f} s CPU", f"first {read.first:.1f} ms", f"last {read.last:.1f} ms"
+                row(f"{name}: export of {count:,} CDRs, {what}", *costs, f"{read.resident:.0f} MB")
         if "ingest" in only:
             for batch in (100, 500):
                 rate, cpu = await events_through(settings_for(url, folder), events=int(4000 * seconds), batch=batch)
@@ -74,40 +90,61 @@ async def on(name: str, database_url: str, folder: Path, only: set[str], seconds
             row(f"{name}: meter values, batches of 500", f"{rate:.0f}/s", f"{cpu:.0f} µs CPU")
 
 
-async def beside(name: str, database_url: str, folder: Path, seconds: float, *, has_hanging: bool) -> None:
-    """Twenty doors, with or without one more that hangs, on an empty hub of their own."""
+async def beside(
+    name: str, database_url: str, folder: Path, seconds: float, *, has_hanging: bool, partners: int = 20
+) -> None:
+    """So many doors, with or without one more that hangs, on an empty hub of their own; 200 pushes a second."""
     settings = await prepare(database_url, folder)
-    partners = 20
-    p50, p99, lost = await neighbours(
-        settings, partners=partners, changes=int(20 * seconds), rate=10, has_hanging=has_hanging
-    )
+    rate = 200 / (partners + 1)
+    changes = int(2 * rate * seconds)
+    p50, p99, lost = await neighbours(settings, partners=partners, changes=changes, rate=rate, has_hanging=has_hanging)
     what = "one more hangs" if has_hanging else "all answer"
-    row(f"{name}: 20 partners, {what}", f"p50 {p50:.0f} ms", f"p99 {p99:.0f} ms", f"{lost} missing")
+    row(f"{name}: {partners} partners, {what}", f"p50 {p50:.0f} ms", f"p99 {p99:.0f} ms", f"{lost} missing")
+
+
+async def million(name: str, database_url: str, folder: Path, evses: int) -> None:
+    """Pages of a list with so many EVSEs."""
+    settings = await prepare(database_url, folder)
+    read = await a_million(settings, folder, evses=evses)
+    pages = f"p50 {read.p50:.1f} ms", f"p99 {read.p99:.1f} ms"
+    row(f"{name}: pages of 100 of {evses:,} EVSEs", *pages, f"{read.resident:.0f} MB")
+
+
+def crowds(name: str, only: set[str], seconds: float, place: Callable[[str], tuple[str, Path]]) -> None:
+    """Benchmarks on hubs of their own. ``place`` makes one by name: its database and its folder."""
+    for kind, partners in (("neighbours", 20), ("hundred", 99)):
+        for has_hanging in (False, True) if kind in only else ():
+            url, folder = place(f"{kind}_{has_hanging}".lower())
+            uvloop.run(beside(name, url, folder, seconds, has_hanging=has_hanging, partners=partners))
+    if "million" in only:
+        uvloop.run(million(name, *place("million"), 1_000_000 if seconds > 1 else 20_000))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a second each, to see that it runs")
-    parser.add_argument("--only", default=",".join(KINDS), help="some of " + ", ".join(KINDS))
+    parser.add_argument("--only", default=",".join(KINDS), help="some of " + ", ".join((*KINDS, *LONG)))
     arguments = parser.parse_args()
     only, seconds = set(arguments.only.split(",")), 1.0 if arguments.quick else 5.0
-    run: Callable[..., None] = uvloop.run
     with tempfile.TemporaryDirectory() as folder:
-        sqlite = Path(folder) / "sqlite"
-        sqlite.mkdir()
-        run(on("SQLite", f"sqlite:///{sqlite / 'hub.db'}", sqlite, only, seconds))
-        for has_hanging in (False, True) if "neighbours" in only else ():
-            place = Path(folder) / f"neighbours-{has_hanging}"
+
+        def on_sqlite(name: str) -> tuple[str, Path]:
+            place = Path(folder) / f"sqlite-{name}"
             place.mkdir()
-            run(beside("SQLite", f"sqlite:///{place / 'hub.db'}", place, seconds, has_hanging=has_hanging))
+            return f"sqlite:///{place / 'hub.db'}", place
+
+        uvloop.run(on("SQLite", *on_sqlite("hub"), only, seconds))
+        crowds("SQLite", only, seconds, on_sqlite)
         if postgresql_missing() is None:
             with Postgresql(is_synced=True) as server:
-                place = Path(folder) / "postgresql"
-                place.mkdir()
-                run(on("PostgreSQL", server.url(server.create_database("bench")), place, only, seconds))
-                for has_hanging in (False, True) if "neighbours" in only else ():
-                    url = server.url(server.create_database(f"neighbours_{has_hanging}".lower()))
-                    run(beside("PostgreSQL", url, place, seconds, has_hanging=has_hanging))
+
+                def on_postgresql(name: str) -> tuple[str, Path]:
+                    place = Path(folder) / f"postgresql-{name}"
+                    place.mkdir()
+                    return server.url(server.create_database(name)), place
+
+                uvloop.run(on("PostgreSQL", *on_postgresql("hub"), only, seconds))
+                crowds("PostgreSQL", only, seconds, on_postgresql)
         else:
             print(f"PostgreSQL: left out, {postgresql_missing()}")
     if "ocpp" in only:
