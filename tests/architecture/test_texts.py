@@ -1,6 +1,8 @@
-"""No file names a package registry or a folder of somebody's machine, and no work is promised in a comment."""
+"""No file names a package registry or a folder of somebody's machine, and no work is promised in a comment; a
+number names one decision."""
 
 import re
+from collections import Counter
 
 from tests.architecture.tree import files, text
 
@@ -48,3 +50,8 @@ def test_no_file_names_a_folder_of_a_machine() -> None:
 
 def test_no_file_promises_work() -> None:
     assert found(PROMISE) == []
+
+
+def test_a_number_names_one_decision() -> None:
+    numbers = Counter(path.name[:4] for path in files() if path.parent.name == "decisions")
+    assert [number for number, times in numbers.items() if times > 1] == []
