@@ -262,9 +262,10 @@ async def test_who_lost_the_lock_unknowingly_does_not_send_what_the_successor_se
     locks = locks_of(services.database)
     assert await FanOut(services, MODULES, locks).fan_out_once()
     await locks.close()
-    partner = (await services.directory.current()).partners["ems"]
+    directory = await services.directory.current()
     (row,) = await services.database.reader.fetch(f"SELECT {judging.COLUMNS} FROM deliveries")
-    pending = judging.Pending.of(row, partner, {module.id: module.delivery for module in MODULES if module.delivery})
+    rules = {module.id: module.delivery for module in MODULES if module.delivery}
+    pending = judging.Pending.of(row, directory.partners["ems"], rules, directory)
     first, second = recording.Recorder(services), recording.Recorder(services)
     await first.leaves(pending, 0.5)
     with pytest.raises(recording.NotAsRead):

@@ -17,7 +17,10 @@ from roaming.store.documents import object_key
 from tests.kit.hub_in_process import HOSTED_CPO, HubInProcess, hub_in_process
 from tests.kit.speaking import envelope_of
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+
+def ago(**duration: float) -> datetime:
+    """So long before now, and not before the file was read: other tests may have run since."""
+    return datetime.now(UTC).replace(microsecond=0) - timedelta(**duration)
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ async def hub(database_url: str, tmp_path: Path) -> AsyncIterator[HubInProcess]:
     async with hub_in_process(database_url, tmp_path) as running:
         await running.host_location("OURS")
         await running.host_station("CS-1", "OURS")
-        await says(running, ConnectorStatus.AVAILABLE, NOW - timedelta(hours=2))
+        await says(running, ConnectorStatus.AVAILABLE, ago(hours=2))
         yield running
 
 
@@ -49,7 +52,7 @@ async def goes(hub: HubInProcess, at: datetime) -> None:
 async def comes_back(hub: HubInProcess) -> None:
     back = StationConnected(network="main", station_id="CS-1", instance="adapter", epoch=2, protocol="ocpp1.6")
     async with hub.services.database.work() as work:
-        await presence.handle(work, [received(back, NOW)])
+        await presence.handle(work, [received(back, ago())])
 
 
 async def status(hub: HubInProcess) -> str:
@@ -63,20 +66,20 @@ async def status(hub: HubInProcess) -> str:
 
 @pytest.mark.parametrize(("minutes", "expected"), [(10, "AVAILABLE"), (20, "UNKNOWN")])
 async def test_it_is_unknown_after_the_grace_only(hub: HubInProcess, minutes: int, expected: str) -> None:
-    await goes(hub, NOW - timedelta(minutes=minutes))
+    await goes(hub, ago(minutes=minutes))
     assert await status(hub) == expected
 
 
 async def test_its_last_word_holds_again_when_it_is_back(hub: HubInProcess) -> None:
-    await goes(hub, NOW - timedelta(hours=1))
+    await goes(hub, ago(hours=1))
     assert await status(hub) == "UNKNOWN"
     await comes_back(hub)
     assert await status(hub) == "AVAILABLE"
 
 
 async def test_what_it_tells_late_of_its_absence_counts(hub: HubInProcess) -> None:
-    await goes(hub, NOW - timedelta(hours=1))
+    await goes(hub, ago(hours=1))
     assert await status(hub) == "UNKNOWN"
     await comes_back(hub)
-    await says(hub, ConnectorStatus.FAULTED, NOW - timedelta(minutes=50))
+    await says(hub, ConnectorStatus.FAULTED, ago(minutes=50))
     assert await status(hub) == "OUTOFORDER"
