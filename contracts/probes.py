@@ -6,6 +6,7 @@ process is to be back within three seconds.
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,11 +31,36 @@ class Health:
 
     def body(self) -> dict[str, Any]:
         """What ``/readyz`` answers."""
-        return {"status": "ok" if self.is_ready else "not ready", **self.parts}
+        return {**self.brief(), **self.parts}
+
+    def brief(self) -> dict[str, Any]:
+        """What it answers to strangers."""
+        return {"status": "ok" if self.is_ready else "not ready"}
 
 
 Check = Callable[[], Awaitable[Health]]
 """Looks now. Returns within seconds, and does not raise for what is away."""
+
+
+def looks_once_a_second(check: Check) -> Check:
+    """Whoever asks within a second of a look, or during one, gets what it saw: questions cost no more than that."""
+    looking: asyncio.Task[Health] | None = None
+    seen_at = -1.0
+
+    async def look() -> Health:
+        nonlocal seen_at
+        health = await check()
+        seen_at = time.monotonic()
+        return health
+
+    async def checked() -> Health:
+        nonlocal looking
+        is_stale = looking is None or (looking.done() and time.monotonic() - seen_at >= 1.0)
+        if looking is None or is_stale:
+            looking = asyncio.create_task(look())
+        return await asyncio.shield(looking)
+
+    return checked
 
 
 async def serve_probes(host: str, port: int, check: Check) -> asyncio.Server:

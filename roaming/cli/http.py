@@ -7,11 +7,13 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext,
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from contracts.probes import Check
+from contracts.probes import Check, looks_once_a_second
 from roaming.cli.http_limits import LimitedHttp
 from roaming.cli.output import fail
+from roaming.console.pages import is_local
 from roaming.ocpi.module import Services
 from roaming.settings import Settings
 
@@ -59,9 +61,11 @@ class QuietServer(uvicorn.Server):
 
 
 def add_readiness(app: FastAPI, check: Check) -> None:
-    """``/readyz``, for whoever restarts us or sends us requests."""
+    """``/readyz``, for whoever restarts us or sends us requests. Partners reach the same port: what we depend on, and
+    how far behind we are, is told at this machine only."""
+    look = looks_once_a_second(check)
 
     @app.get("/readyz")
-    async def readyz() -> JSONResponse:
-        health = await check()
-        return JSONResponse(health.body(), health.http_status)
+    async def readyz(request: Request) -> JSONResponse:
+        health = await look()
+        return JSONResponse(health.body() if is_local(request) else health.brief(), health.http_status)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from contracts.probes import Health, serve_probes
+from contracts.probes import Health, looks_once_a_second, serve_probes
 
 STATE = {"health": Health(is_ready=True)}
 
@@ -61,3 +61,35 @@ async def test_anything_else_is_answered_or_hung_up_on(port: int, request_: byte
     except ConnectionError:
         assert status == 0
     assert (await ask(port, b"GET /livez HTTP/1.1\r\n\r\n"))[0] == 200
+
+
+async def test_many_questions_are_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("contracts.probes.time.monotonic", lambda: clock[0])
+    looks: list[int] = []
+
+    async def check() -> Health:
+        looks.append(len(looks))
+        await asyncio.sleep(0)
+        return Health(is_ready=True, parts={"look": len(looks)})
+
+    look = looks_once_a_second(check)
+    assert {health.parts["look"] for health in await asyncio.gather(*(look() for _ in range(50)))} == {1}
+    clock[0] += 0.9
+    assert (await look()).parts == {"look": 1}
+    clock[0] += 0.2
+    assert (await look()).parts == {"look": 2}
+
+
+async def test_a_look_that_failed_is_not_kept() -> None:
+    outcomes = iter([ValueError("away"), None])
+
+    async def check() -> Health:
+        if error := next(outcomes):
+            raise error
+        return Health(is_ready=True)
+
+    look = looks_once_a_second(check)
+    with pytest.raises(ValueError, match="away"):
+        await look()
+    assert (await look()).is_ready

@@ -22,9 +22,10 @@ from tests.kit.server_process import free_port
 from tests.kit.tools import is_missing
 
 
-def readyz(port: int) -> tuple[int, dict[str, Any]]:
+def readyz(port: int, **headers: str) -> tuple[int, dict[str, Any]]:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/readyz", headers=headers)
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())
@@ -42,6 +43,7 @@ async def test_all_in_one_process_whose_files_are_its_own(tmp_path: Path) -> Non
         assert (status, said["status"]) == (200, "ok")
         assert (said["database"], said["bus"], said["adapter"], said["backlog"]) == ("ok", "ok", "ok", 0)
         assert {"service.sessions", "service.cdrs"} <= set(said["lag"])
+        assert await asyncio.to_thread(readyz, settings.port, Via="1.1 proxy") == (200, {"status": "ok"})
         assert {"hub.db", "hub.db-wal", "ocpp-state.sqlite"} <= set(modes(tmp_path))
         assert set(modes(tmp_path).values()) == {0o600}, "others may not read these"
 
