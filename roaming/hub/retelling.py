@@ -156,5 +156,5 @@ def _recipient(directory: Directory, partner: Partner, task: _Open, stored: Stor
         party = next(iter(cpos or partner.parties(Role.CPO)), None)
     else:
         named = now.party or task.before.party
-        party = PartyId.parse(named) if named else None
+        party = partner.hub_party or (PartyId.parse(named) if named else None)
     return Recipient(partner_id=partner.id, to_party=party, from_party=directory.teller_of(task.owner, stored.source))

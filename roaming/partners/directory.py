@@ -229,9 +229,9 @@ class Directory:
         return tuple(found)
 
     def viewers_of(self, cpo: PartyId) -> tuple[tuple[Partner, PartyId, View], ...]:
-        """The same, each with what it sees of them, and the party that sees it."""
+        """The same, each with what it sees of them; of a platform that is no hub the party that sees it."""
         return tuple(
-            (partner, PartyId.parse(view.party) if view.party else taker, view)
+            (partner, partner.hub_party or (PartyId.parse(view.party) if view.party else taker), view)
             for partner, taker in self.takers_of(cpo)
             for view in [self.view(partner, cpo)]
         )

@@ -8,12 +8,20 @@ import pytest
 from sqlalchemy import text
 
 from roaming.hub import reach
+from roaming.hub.retelling import Reteller
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole
 from roaming.modules.hubclientinfo.asking import HubAsker
 from roaming.partners import registry
 from roaming.partners.directory import HUB, Endpoint, Partner, PartyRole
+from roaming.partners.retelling import changing
+from roaming.partners.rules import put_rule
+from roaming.store.locks import ProcessLocks
+from tests.kit.answering_partner import delivering
+from tests.kit.hub_in_process import HOSTED_CPO
 from tests.kit.passing import Passing, parties_in, passing_hub
+from tests.kit.ruling import a_rule
+from tests.kit.wait import until
 
 LIST = "/2.2.1/hubclientinfo"
 
@@ -119,3 +127,33 @@ async def test_what_is_for_all_goes_to_the_hub_itself(passing: Passing) -> None:
     await tell(passing, "SE-CPO", "CONNECTED", role="CPO")
     pushed = await passing.ms2.call("PUT", "/2.2.1/receiver/locations/SE/CPO/L1", to="NL-HUX", body=location)
     assert pushed.outcome == (201, 1000), pushed.text
+
+
+async def test_pushes_and_what_rules_change_name_the_hub_not_one_behind_it(passing: Passing) -> None:
+    """Else a hub would keep the object for that one alone."""
+    hub, its_hub = passing.hub, passing.ms2
+    await tell(passing, "SE-BEH", "CONNECTED")
+    await tell(passing, "SE-TWO", "CONNECTED")
+    async with hub.services.database.work() as work:
+        for party in ("SE-BEH", "SE-TWO"):
+            await registry.agree(work, cpo=PartyId.parse(HOSTED_CPO), emsp=PartyId.parse(party))
+        await work.connection.execute(text("DELETE FROM outgoing"))
+
+    def named() -> dict[str, tuple[str, str]]:
+        found = [request for request in its_hub.asked if request.target.endswith("/NL/HUB/OURS")]
+        return {request.target.split("/")[-4]: parties_in(request.headers) for request in found}
+
+    both = {"locations": (HOSTED_CPO, "IT-MS2"), "tariffs": (HOSTED_CPO, "IT-MS2")}
+    async with delivering(hub):
+        await hub.host_objects()
+        await until(lambda: len(named()) == 2)
+        assert named() == both
+        its_hub.asked.clear()
+        async with hub.services.database.work() as work, changing(work):
+            for kind in ("locations", "tariffs"):
+                await put_rule(work, a_rule("deny", kind, object_id="OURS", partner="ms2"))
+        reteller = Reteller(hub.services, hub.services.modules, ProcessLocks())
+        while await reteller.tell_once():
+            pass
+        await until(lambda: len(named()) == 2)
+        assert named() == both
