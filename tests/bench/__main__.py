@@ -15,6 +15,7 @@ from pathlib import Path
 import uvloop
 
 from tests.bench.data import prepare, settings_for
+from tests.bench.demo import demo
 from tests.bench.exporting import a_million, export_cdrs
 from tests.bench.facts import events_through, metered_through, open_door, to_the_door
 from tests.bench.forwarding import forwarding
@@ -24,7 +25,21 @@ from tests.bench.serving import authorise, reading
 from tests.kit.postgresql import Postgresql
 from tests.kit.postgresql import missing as postgresql_missing
 
-KINDS = ("read", "authorise", "ingest", "door", "forward", "push", "neighbours", "hundred", "pull", "export", "ocpp")
+KINDS = (
+    "demo",
+    "read",
+    "authorise",
+    "ingest",
+    "door",
+    "forward",
+    "push",
+    "neighbours",
+    "hundred",
+    "pull",
+    "export",
+    "ocpp",
+    ,
+)
 LONG = ("million",)
 """Only when they are named."""
 
@@ -133,6 +148,10 @@ def main() -> None:
             place.mkdir()
             return f"sqlite:///{place / 'hub.db'}", place
 
+        if "demo" in only:
+            shown = uvloop.run(demo(Path(folder)))
+            row("demo: first answer", f"{shown.answered:.1f} s", f"{shown.cpu:.1f} s CPU")
+            row("demo: first CDR acknowledged", f"{shown.acknowledged:.1f} s", "", f"{shown.resident:.0f} MB")
         uvloop.run(on("SQLite", *on_sqlite("hub"), only, seconds))
         crowds("SQLite", only, seconds, on_sqlite)
         if postgresql_missing() is None:
