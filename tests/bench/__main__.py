@@ -38,7 +38,6 @@ KINDS = (
     "pull",
     "export",
     "ocpp",
-    ,
 )
 LONG = ("million",)
 """Only when they are named."""
