@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.envelope import message_id
@@ -20,9 +21,13 @@ from roaming.modules.sessions import repository
 from roaming.modules.sessions.course import Course, priced, settled, with_readings
 from roaming.modules.sessions.model import UNPLACED
 from roaming.modules.sessions.repository import Kept, Snapshots, Transaction, TransactionKey
+from roaming.partners.agreements import Rule
+from roaming.partners.directory import Directory
 from roaming.partners.drivers import driver_who_charges, find_driver
 from roaming.stations.bindings import Binding, bindings_of_stations
 from roaming.store.documents import object_key, read_object
+
+logger = structlog.get_logger(__name__)
 
 AUTH_METHODS = {
     AuthorizationBasis.REAL_TIME.value: AuthMethod.AUTH_REQUEST,
@@ -78,8 +83,9 @@ async def unbound(connection: AsyncConnection, transactions: Sequence[Transactio
     return found
 
 
-async def find_setting(connection: AsyncConnection, transaction: Transaction) -> Setting:
-    """Driver, place and tariff of a transaction. Raises ``Unplaced``."""
+async def find_setting(connection: AsyncConnection, transaction: Transaction, directory: Directory) -> Setting:
+    """Driver, place and tariff of a transaction: of the tariffs that the driver's eMSP is offered there by
+    ``directory``'s price rules, else of the connector's own. Raises ``Unplaced``."""
     start = transaction.course.start
     assert start is not None
     network, station_id, _ = transaction.key
@@ -95,7 +101,12 @@ async def find_setting(connection: AsyncConnection, transaction: Transaction) ->
     if driver is None:
         raise Unplaced(f"{UNPLACED}: no eMSP has told of the token of a charge at station {station_id}")
     location = await read_object(connection, "locations", object_key(binding.party, binding.location_id), Location)
+    rule = directory.price_for(driver.owner, binding.party, binding.location_id, binding.evse_uid)
+    if location is not None and rule is not None:
+        location = _offering(location, binding, rule)
     tariff = await _tariff(connection, binding, location, start.at)
+    if rule is not None and tariff is None:
+        logger.warning("offered_tariff_is_missing", rule=rule.id, tariffs=rule.tariff_ids, station=station_id)
     time_zone = location.time_zone if location is not None else "UTC"
     return Setting(token=driver.cdr_token(), binding=binding, location=location, tariff=tariff, time_zone=time_zone)
 
@@ -170,6 +181,18 @@ def _only(location: Location, binding: Binding) -> Location:
         return location
     evse = msgspec.structs.replace(evse, connectors=(connector,))
     return msgspec.structs.replace(location, evses=(evse,))
+
+
+def _offering(location: Location, binding: Binding, rule: Rule) -> Location:
+    """The location with what a price rule offers at the EVSE of a binding, as its eMSP was shown it: 2.1.1 quotes the
+    location with the session."""
+    evses = []
+    for evse in location.evses:
+        if fold(evse.uid) == fold(binding.evse_uid):
+            connectors = tuple(msgspec.structs.replace(each, tariff_ids=rule.tariff_ids) for each in evse.connectors)
+            evse = msgspec.structs.replace(evse, connectors=connectors)
+        evses.append(evse)
+    return msgspec.structs.replace(location, evses=tuple(evses))
 
 
 def find_connector(location: Location, binding: Binding) -> tuple[EVSE | None, Connector | None]:

@@ -112,7 +112,7 @@ class Sessions:
         """Opens the session once its place and driver are known. Raises ``CannotBePriced``, nothing being written."""
         course = entry.course
         try:
-            setting = await find_setting(work.connection, entry)
+            setting = await find_setting(work.connection, entry, await self._services.directory.current())
         except Unplaced as error:
             return _in_trouble(entry, str(error))
         session = _priced(entry, setting, None, is_closed=False, now=work.now)

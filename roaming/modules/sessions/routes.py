@@ -33,7 +33,12 @@ async def charging_preferences(request: OcpiRequest) -> OcpiResponse:
     preferences = request.wire().decode(service.PREFERENCES_CODECS, parse_json(request.body))
     async with request.services.database.work() as work:
         answer = await service.prefer(
-            work, request.path["session_id"], preferences, cpos=_cpos(request), scopes=_scopes(request)
+            work,
+            request.path["session_id"],
+            preferences,
+            request.directory,
+            cpos=_cpos(request),
+            scopes=_scopes(request),
         )
     return OcpiResponse(data=dump_json(answer.value))
 

@@ -181,7 +181,13 @@ def _check_source(kept: repository.Kept, source: str) -> None:
 
 
 async def prefer(
-    work: Work, session_id: str, preferences: ChargingPreferences, *, cpos: Sequence[PartyId], scopes: Collection[str]
+    work: Work,
+    session_id: str,
+    preferences: ChargingPreferences,
+    directory: Directory,
+    *,
+    cpos: Sequence[PartyId],
+    scopes: Collection[str],
 ) -> ChargingPreferencesResponse:
     """Judges a driver's preferences for a session of one of ``cpos``, hosted here, and keeps them when they are
     accepted: for whoever plans its energy (decision 0067).
@@ -198,7 +204,9 @@ async def prefer(
     evse, connector = place_of(session, location)
     if evse is None or Capability.CHARGING_PREFERENCES_CAPABLE not in evse.capabilities:
         raise NotFound("the EVSE of this session cannot take charging preferences", status_code=2001)
-    ids = connector.tariff_ids if connector is not None else ()
+    emsp = PartyId.of(session.cdr_token.country_code, session.cdr_token.party_id)
+    rule = directory.price_for(emsp, party, session.location_id, evse.uid)
+    ids = rule.tariff_ids if rule is not None else connector.tariff_ids if connector is not None else ()
     tariffs = [await read_object(work.connection, "tariffs", object_key(party, id), Tariff) for id in ids]
     types = [tariff.type for tariff in tariffs if tariff is not None]
     answer = judge(preferences, session.status, connector, types, now=work.now)

@@ -12,6 +12,7 @@ from roaming.model.identifiers import PartyId
 from roaming.modules.sessions.course import Course, Start
 from roaming.modules.sessions.opening import Unplaced, find_setting
 from roaming.modules.sessions.repository import Transaction
+from roaming.partners.directory import Directory
 from roaming.partners.drivers import Driver, remember
 from roaming.partners.registry import agree
 from roaming.stations.bindings import Binding, bind
@@ -88,6 +89,6 @@ async def test_the_session_is_whose_token_was_accepted(
     async with database.reading() as connection:
         if contract_id is None:
             with pytest.raises(Unplaced, match="no eMSP has told of the token"):
-                await find_setting(connection, transaction)
+                await find_setting(connection, transaction, Directory(revision=0))
         else:
-            assert (await find_setting(connection, transaction)).token.contract_id == contract_id
+            assert (await find_setting(connection, transaction, Directory(revision=0))).token.contract_id == contract_id

@@ -14,6 +14,7 @@ from roaming.modules.sessions.preferences import judge, most_power
 from roaming.modules.tariffs import service as tariffs
 from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import HOSTED_CPO, SENDER, HubInProcess, decoded, hub_in_process
+from tests.kit.ruling import a_rule, rule
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = datetime(2026, 3, 2, 14, tzinfo=UTC)
@@ -159,3 +160,12 @@ async def test_2_1_1_does_not_have_it(sqlite_url: str, tmp_path: Path) -> None:
     async with hub_in_process(sqlite_url, tmp_path, version="2.1.1", offered_versions=("2.1.1",)) as hub:
         path = "/2.1.1/sessions/OURS-AAA/charging_preferences"
         assert (await hub.call("aaa", "PUT", path, body={"profile_type": "FAST"})).http_status == 404
+
+
+async def test_a_profile_is_supported_where_a_rule_offers_its_tariff(hub: HubInProcess) -> None:
+    await capable(hub, "CHARGING_PREFERENCES_CAPABLE", tariff_type="PROFILE_FAST")
+    async with hub.services.database.work() as work:
+        await tariffs.publish(work, decoded(tariffs.CODECS, ocpi_bodies.tariff(HOSTED_CPO, id="PLAIN", type="REGULAR")))
+    await rule(hub.services.database, [a_rule("price", "locations", partner="bbb", tariffs=["PLAIN"])])
+    assert (await prefer(hub, "OURS-AAA")).data == "ACCEPTED"
+    assert (await prefer(hub, "OURS-BBB", "bbb")).data == "PROFILE_TYPE_NOT_SUPPORTED"

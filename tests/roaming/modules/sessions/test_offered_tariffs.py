@@ -1,0 +1,104 @@
+"""A charge is priced by what the driver's eMSP is offered there, which price rules say, and by nothing that is hidden
+from it."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roaming.model.cdr import CDR
+from roaming.modules.tariffs import service as tariffs
+from tests.kit import ocpi_bodies
+from tests.kit.hub_in_process import HOSTED_CPO, SENDER, HubInProcess, decoded
+from tests.kit.ruling import a_rule, rule
+from tests.roaming.modules.sessions.charges import (
+    billed,
+    ended,
+    hub_with_station,
+    let_pass,
+    metered,
+    started,
+    tell,
+)
+
+EVSE = "AT-GOOD-1"
+FOR_AAA = a_rule("price", "locations", partner="aaa", tariffs=["FLEET"])
+
+
+@pytest.fixture
+async def hub(database_url: str, tmp_path: Path) -> AsyncIterator[HubInProcess]:
+    """The connector of station GOOD has tariff STANDARD; FLEET and NIGHT are of the same CPO."""
+    async with hub_with_station(database_url, tmp_path) as running:
+        connector = ocpi_bodies.connector(tariff_ids=["STANDARD"])
+        evse = ocpi_bodies.evse(uid=EVSE, evse_id="NL*HUB*E1", connectors=[connector])
+        await running.host_location("AT-GOOD", evses=[evse])
+        for id, price in (("STANDARD", 0.5), ("FLEET", 0.2), ("NIGHT", 0.1)):
+            component = {"type": "ENERGY", "price": price, "step_size": 1}
+            body = ocpi_bodies.tariff(HOSTED_CPO, id=id, elements=[{"price_components": [component]}], min_price=None)
+            async with running.services.database.work() as work:
+                await tariffs.publish(work, decoded(tariffs.CODECS, body))
+        yield running
+
+
+async def charge(hub: HubInProcess) -> CDR:
+    """10 kWh from beginning to CDR."""
+    await tell(hub, started("T1", 0))
+    await tell(hub, metered("T1", 10, 3000), ended("T1", 20, 11000))
+    await let_pass(hub)
+    (cdr,) = await billed(hub)
+    return cdr
+
+
+async def shown(hub: HubInProcess, partner: str) -> tuple[Any, set[str]]:
+    """Tariffs at the connector, and all tariffs that the partner can read."""
+    evse = (await hub.call(partner, "GET", f"{SENDER}/locations/AT-GOOD/{EVSE}")).data
+    listed = (await hub.call(partner, "GET", f"{SENDER}/tariffs")).data
+    return evse["connectors"][0]["tariff_ids"], {tariff["id"] for tariff in listed}
+
+
+async def test_the_charge_costs_what_its_emsp_is_shown(hub: HubInProcess) -> None:
+    await rule(hub.services.database, [FOR_AAA])
+    assert await shown(hub, "aaa") == (["FLEET"], {"FLEET"})
+    cdr = await charge(hub)
+    assert [tariff.id for tariff in cdr.tariffs] == ["FLEET"]
+    assert cdr.total_cost.before_taxes == Decimal("2.00")
+    (session,) = (await hub.call("aaa", "GET", f"{SENDER}/sessions?date_from=2020-01-01T00:00:00Z")).data
+    assert {period["tariff_id"] for period in session["charging_periods"]} == {"FLEET"}
+    assert session["total_cost"]["excl_vat"] == 2
+    (told,) = (await hub.call("aaa", "GET", f"{SENDER}/cdrs?date_from=2020-01-01T00:00:00Z")).data
+    assert {period["tariff_id"] for period in told["charging_periods"]} == {"FLEET"}
+    assert "STANDARD" not in str(told) + str(session)
+
+
+async def test_a_driver_of_another_emsp_pays_what_the_connector_says(hub: HubInProcess) -> None:
+    await rule(hub.services.database, [a_rule("price", "locations", partner="bbb", tariffs=["FLEET"])])
+    assert await shown(hub, "aaa") == (["STANDARD"], {"STANDARD", "NIGHT"})
+    assert [tariff.id for tariff in (await charge(hub)).tariffs] == ["STANDARD"]
+
+
+async def test_the_rule_of_the_evse_decides(hub: HubInProcess) -> None:
+    narrow = a_rule("price", "locations", object_id="at-good", evse_uid=EVSE.lower(), partner="aaa", tariffs=["NIGHT"])
+    await rule(hub.services.database, [FOR_AAA, narrow])
+    assert (await shown(hub, "aaa"))[0] == ["NIGHT"]
+    assert [tariff.id for tariff in (await charge(hub)).tariffs] == ["NIGHT"]
+
+
+async def test_the_rule_of_the_beginning_holds_to_the_end(hub: HubInProcess) -> None:
+    await rule(hub.services.database, [FOR_AAA])
+    await tell(hub, started("T1", 0))
+    await rule(hub.services.database, [])
+    await tell(hub, metered("T1", 10, 3000), ended("T1", 20, 11000))
+    await let_pass(hub)
+    (cdr,) = await billed(hub)
+    assert [tariff.id for tariff in cdr.tariffs] == ["FLEET"]
+
+
+async def test_a_location_quoted_with_the_session_offers_it_too(hub: HubInProcess) -> None:
+    """OCPI 2.1.1 sessions hold the whole location, with the tariff of its connector."""
+    await rule(hub.services.database, [FOR_AAA])
+    await charge(hub)
+    (session,) = (await hub.call("aaa", "GET", "/2.1.1/sessions?date_from=2020-01-01T00:00:00Z")).data
+    ((connector,),) = (evse["connectors"] for evse in session["location"]["evses"])
+    assert connector["tariff_id"] == "FLEET"
