@@ -72,7 +72,8 @@ class Applied:
         match message:
             case TransactionStarted():
                 entry = self._get((message.network, message.station_id, message.transaction_id))
-                self._put(entry, courses.started(entry.course, message, received.envelope.correlation_id))
+                told, recorded_at = received.envelope.correlation_id, received.envelope.recorded_at
+                self._put(entry, courses.started(entry.course, message, told, recorded_at=recorded_at))
                 self._outlive(entry.key)
             case TransactionEnded():
                 entry = self._ended(message)
@@ -146,7 +147,8 @@ class Applied:
             begun = other.course.start
             if other.key == key or begun is None or begun.connector_id != start.connector_id:
                 continue
-            earlier, until = (other, start.at) if begun.at <= start.at else (known, begun.at)
+            over, until = courses.over(begun, start)
+            earlier = other if over is begun else known
             course = courses.outlived(earlier.course, until)
             if course is not earlier.course:
                 logger.warning("transaction_outlived", station=key[1], transaction=earlier.key[2], until=until)

@@ -39,6 +39,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     command_id: str | None = None
     owner: TokenOwner | None = None
     """Whose token was accepted; unknown where the adapter did not say."""
+    recorded_at: datetime | None = None
+    """When its adapter heard of it; unknown of charges that began before this was kept."""
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +77,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     """Facts that came after it was closed."""
 
 
-def started(course: Course, message: TransactionStarted, correlation_id: str) -> Course:
+def started(course: Course, message: TransactionStarted, correlation_id: str, *, recorded_at: datetime) -> Course:
     """With its start. A second start changes nothing."""
     if course.start is not None:
         return course
@@ -89,6 +91,7 @@ def started(course: Course, message: TransactionStarted, correlation_id: str) ->
         reference=message.authorization_reference,
         command_id=message.command_id,
         owner=message.token_owner,
+        recorded_at=recorded_at,
     )
     return msgspec.structs.replace(course, start=start, correlation_id=correlation_id)
 
@@ -99,6 +102,20 @@ def ended(course: Course, message: TransactionEnded) -> Course:
         return course
     end = End(at=message.ended_at, register_wh=message.register_wh, reason=message.reason.value)
     return msgspec.structs.replace(course, end=end)
+
+
+def over(one: Start, other: Start) -> tuple[Start, datetime]:
+    """Which of two charges of one connector is over, and until when it can have gone on: the other one began last.
+
+    Stations tell of charges in the order of time (OCPP 1.6, section 3.7), so of two starts the one that is dated first
+    and was heard last is of a clock that was set back; when it was heard is then the only time by both clocks. A
+    station that tells what it had queued after what is new had counted less by then: its own times hold."""
+    first, last = (one, other) if one.at <= other.at else (other, one)
+    if first.at == last.at or first.recorded_at is None or last.recorded_at is None:
+        return first, last.at
+    if first.recorded_at > last.recorded_at and first.register_wh >= last.register_wh:
+        return last, max(first.recorded_at, last.at)
+    return first, last.at
 
 
 def outlived(course: Course, at: datetime) -> Course:

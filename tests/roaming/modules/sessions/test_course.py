@@ -70,7 +70,7 @@ def course_of(facts: list[Fact]) -> Course:
     for fact in facts:
         match fact:
             case TransactionStarted():
-                course = started(course, fact, "c")
+                course = started(course, fact, "c", recorded_at=fact.started_at)
             case TransactionEnded():
                 course = ended(course, fact)
             case MeterValuesTaken():
@@ -102,7 +102,7 @@ def test_a_station_that_sends_too_much_is_heard_to_its_last_word() -> None:
     course = Course(readings=readings)
     for more in range(3):
         course = metered(course, taken(100 + more, 9000 + more))
-    timeline = timeline_of(started(course, START, "c"))
+    timeline = timeline_of(started(course, START, "c", recorded_at=NOON))
     assert timeline.readings[-1].register_wh == Decimal(9002)
     assert timeline.end == NOON + timedelta(minutes=102)
 

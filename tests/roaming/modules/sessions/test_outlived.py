@@ -9,7 +9,9 @@ import pytest
 
 from contracts.messages import Message
 from roaming.modules.sessions.projection import Sessions
+from roaming.store.consume import Received
 from tests.kit.hub_in_process import HubInProcess
+from tests.kit.speaking import envelope_of
 from tests.roaming.modules.sessions.charges import (
     after,
     billed,
@@ -84,3 +86,36 @@ async def test_one_that_went_on_elsewhere_is_left_alone(hub: HubInProcess) -> No
     assert await states(hub) == {"1": "CLOSED", "2": "OPEN"}
     [cdr] = await billed(hub)
     assert cdr.total_energy == Decimal("3.5")
+
+
+@pytest.mark.parametrize("began", [-55, -6_000_000], ids=["an hour", "eleven years"])
+@pytest.mark.parametrize("wh", [5000, 1000], ids=["a meter that goes on", "a meter of each charge"])
+async def test_a_clock_set_back_ends_what_it_finds(hub: HubInProcess, began: float, wh: int) -> None:
+    """The end of the first is lost, the station is started again, and its clock is behind from then on."""
+    await tell(hub, started("1", 0), metered("1", 30, 4000))
+    await tell(hub, started("2", began, wh=wh))
+    assert await states(hub) == {"1": "ENDING", "2": "OPEN"}
+    await let_pass(hub)
+    await tell(hub, metered("2", began + 60, wh + 3000), ended("2", began + 120, wh + 6000))
+    await let_pass(hub)
+    assert await states(hub) == {"1": "CLOSED", "2": "CLOSED"}
+    second, first = await billed(hub)
+    assert (first.total_energy, first.end_date_time) == (Decimal(3), after(30))
+    assert (second.total_energy, second.end_date_time) == (Decimal(6), after(began + 120))
+
+
+async def test_two_clocks_in_whatever_order_they_are_read(hub: HubInProcess) -> None:
+    """Two adapters heard them: what counts is when they did, not whose bus was faster."""
+    first, second = started("1", 0), started("2", -55, wh=5000)
+    heard_first, heard_last = envelope_of(first), envelope_of(second)
+    assert heard_first.recorded_at < heard_last.recorded_at
+    async with hub.services.database.work() as work:
+        await Sessions(hub.services).handle(work, [Received(heard_last, second), Received(heard_first, first)])
+    assert await states(hub) == {"1": "ENDING", "2": "OPEN"}
+
+
+async def test_what_was_queued_and_told_last_keeps_its_time(hub: HubInProcess) -> None:
+    """The meter had counted less then, so the clock is right."""
+    await tell(hub, started("2", 60, wh=5000))
+    await tell(hub, started("1", 0))
+    assert await states(hub) == {"1": "ENDING", "2": "OPEN"}
