@@ -1,7 +1,7 @@
 """What is wrong with this installation, and what to do about it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,16 @@ def _told_late(number: int) -> Finding:
     return _finding("charges that went on after their CDR", "warn" if number else "ok", str(number), fix)
 
 
+def _set_aside(rows: Sequence[Any]) -> Finding:
+    """What partners were not told after a rule, a group or an agreement changed, with the first reason."""
+    name = "changes of rules not told"
+    if not rows:
+        return _finding(name, "ok", "0")
+    partner, module, owner, error = rows[0]
+    fix = "look for retelling_set_aside in the log of the worker; each is tried again when a worker starts"
+    return _finding(name, "warn", f"{len(rows)}: {module} of {owner} to {partner}: {error}", fix)
+
+
 async def _hub(settings: Settings) -> list[Finding]:
     url = settings.effective_database_url
     if _is_absent(url):
@@ -140,6 +150,9 @@ async def _hub(settings: Settings) -> list[Finding]:
             dead = await services.database.reader.fetch("SELECT COUNT(*) FROM dead_letters WHERE replayed_at IS NULL")
             stuck = await services.database.reader.fetch(
                 "SELECT COUNT(*) FROM deliveries WHERE state IN ('REFUSED', 'DEAD')"
+            )
+            aside = await services.database.reader.fetch(
+                "SELECT partner_id, module, owner, error FROM retellings WHERE is_done AND error <> '' ORDER BY id"
             )
             unplaced = await find_unplaced(services)
             now = services.clock.now()
@@ -164,4 +177,5 @@ async def _hub(settings: Settings) -> list[Finding]:
     ):
         number = int(rows[0][0])
         found.append(_finding(name, "warn" if number else "ok", str(number), fix if number else ""))
+    found.append(_set_aside(aside))
     return [*found, *_held(held), _told_late(told_late)]

@@ -19,6 +19,8 @@ from roaming.ocpi.module import DeliveryRules, OcpiModule, Outgoing, Recipient, 
 from roaming.partners.directory import Directory, Partner
 from roaming.partners.retelling import CHANNEL, RETELLINGS, is_still
 from roaming.partners.views import View
+from roaming.store.columns import storable_text
+from roaming.store.consume import reason_of
 from roaming.store.documents import Stored, object_key
 from roaming.store.errors import StoreUnavailable
 from roaming.store.locks import Locks
@@ -67,12 +69,17 @@ class Reteller:
             m.id: m.delivery for m in modules if m.delivery is not None and m.delivery.retell is not None
         }
         self._locks = locks
+        self._has_reopened = False
 
     async def run(self) -> None:
-        """Works off what is open until cancelled."""
+        """Works off what is open until cancelled; first, once, what was set aside before this process began, which may
+        be of a release that can tell it."""
         database = self._services.database
         while True:
             try:
+                if not self._has_reopened:
+                    await self.reopen()
+                    self._has_reopened = True
                 if not (await self._locks.try_acquire("retelling") and await self.tell_once()):
                     await database.wakeups.wait(CHANNEL, IDLE_SECONDS)
             except StoreUnavailable as error:
@@ -80,11 +87,33 @@ class Reteller:
                 await asyncio.sleep(0.5)
 
     async def tell_once(self) -> bool:
-        """One batch of the oldest one that is open; False when there is none."""
+        """One batch of the oldest one that is open; False when there is none. One that cannot be told is set aside, so
+        that the others are. Raises ``StoreUnavailable``."""
         rows = await self._services.database.reader.fetch(_NEXT)
         if not rows:
             return False
-        task = _Open.of(rows[0])
+        try:
+            await self._tell_of(rows[0])
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            logger.exception("retelling_set_aside", id=rows[0][0], partner=rows[0][1], module=rows[0][2])
+            await self._set_aside(rows[0][0], reason_of(error))
+        return True
+
+    async def reopen(self) -> None:
+        """Lets all that was set aside be tried again, from where it stopped."""
+        async with self._services.database.work() as work:
+            is_aside = RETELLINGS.c.is_done & (RETELLINGS.c.error != "")
+            await work.connection.execute(update(RETELLINGS).where(is_aside).values(is_done=False, error=""))
+
+    async def _set_aside(self, id: int, reason: str) -> None:
+        async with self._services.database.work() as work:
+            values = {"is_done": True, "error": storable_text(reason)}
+            await work.connection.execute(update(RETELLINGS).where(RETELLINGS.c.id == id).values(values))
+
+    async def _tell_of(self, row: Sequence[Any]) -> None:
+        task = _Open.of(row)
         directory = await self._services.directory.current()
         partner = directory.partners.get(task.partner_id)
         rules = self._rules.get(task.module)
@@ -93,7 +122,6 @@ class Reteller:
         if partner is not None and partner.is_connected and rules is not None:
             keys = await self._keys(task)
         await self._tell(task, keys, directory, partner, rules)
-        return True
 
     async def _keys(self, task: _Open) -> list[str]:
         """The next ones in the order of keys."""

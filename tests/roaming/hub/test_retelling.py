@@ -1,5 +1,6 @@
 """A rule that changes is told: what comes into a partner's sight, what looks different, what goes."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from roaming.cli import doctor
 from roaming.hub import retelling
 from roaming.hub.fan_out import FanOut
 from roaming.hub.retelling import Reteller
@@ -14,7 +16,7 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.partners import registry
 from roaming.partners.agreements import Rule
-from roaming.partners.retelling import changing
+from roaming.partners.retelling import RETELLINGS, changing
 from roaming.partners.rules import drop_rule, put_rule
 from roaming.store.locks import ProcessLocks
 from tests.kit import ocpi_bodies
@@ -189,3 +191,37 @@ async def test_a_batch_goes_on_where_a_killed_process_stopped(
     assert [row[2] for row in await waiting(hub)] == sorted(["NL/HUB/ours", *(f"NL/HUB/l{n}" for n in range(5))])
     rows = await hub.services.database.reader.fetch("SELECT looked_at, told, is_done FROM retellings")
     assert [tuple(row) for row in rows] == [(6, 6, True)]
+
+
+async def test_one_that_cannot_be_told_is_set_aside_until_a_worker_starts_again(
+    on_both: HubInProcess, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = on_both
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("ROAMING_DATA_DIR", str(tmp_path))
+    await change(hub, a_rule("deny", "locations", object_id="OURS", partner="aaa"))
+    await change(hub, a_rule("deny", "tariffs", object_id="OURS", partner="aaa"))
+    async with hub.services.database.work() as work:
+        (before,) = (await work.connection.exec_driver_sql("SELECT before FROM retellings WHERE id = 1")).one()
+        await work.connection.exec_driver_sql("UPDATE retellings SET before = '7' WHERE id = 1")
+    await retell(hub)
+    assert [row[1] for row in await waiting(hub)] == ["tariffs"], "the other one"
+    rows = await hub.services.database.reader.fetch("SELECT is_done, error, finished_at FROM retellings ORDER BY id")
+    assert [row[0] for row in rows] == [True, True]
+    assert rows[0][1].startswith("ValidationError: ")
+    assert (rows[0][2], rows[1][1]) == (None, "")
+    [finding] = [found for found in await doctor.examine() if found["check"] == "changes of rules not told"]
+    assert finding["state"] == "warn"
+    assert finding["detail"].startswith("1: locations of NL-HUB to aaa: ValidationError: ")
+    async with hub.services.database.work() as work:
+        await work.connection.execute(RETELLINGS.update().where(RETELLINGS.c.id == 1).values(before=before))
+    reteller = asyncio.create_task(Reteller(hub.services, hub.services.modules, ProcessLocks()).run())
+
+    async def is_told() -> bool:
+        return [row[1] for row in await waiting(hub)] == ["locations", "tariffs"]
+
+    try:
+        await until(is_told)
+    finally:
+        reteller.cancel()
+        await asyncio.gather(reteller, return_exceptions=True)

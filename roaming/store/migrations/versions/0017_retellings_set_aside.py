@@ -1,0 +1,19 @@
+"""retellings set aside"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = '0017'
+down_revision = '0016'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table('retellings', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('error', sa.Text(), server_default='', nullable=False))
+
+
+def downgrade() -> None:
+    with op.batch_alter_table('retellings', schema=None) as batch_op:
+        batch_op.drop_column('error')
