@@ -16,7 +16,7 @@ from roaming.hub.pulling.puller import Puller
 from roaming.hub.retelling import Reteller
 from roaming.ocpi import asked, outgoing, sent
 from roaming.ocpi.module import OcpiModule, Services
-from roaming.partners import registry
+from roaming.partners import registry, retelling
 from roaming.settings import Settings
 from roaming.stations import bindings, presence
 from roaming.store import inbox, journal
@@ -103,7 +103,8 @@ def trimmings(modules: Iterable[OcpiModule]) -> list[Trimming]:
     """Everything that is removed after a while."""
     modules = list(modules)
     own = [trimming for module in modules for trimming in module.trimmings]
-    return [*inbox.TRIMMINGS, *journal.TRIMMINGS, *outgoing.trimmings(modules), *sent.TRIMMINGS, *asked.TRIMMINGS, *own]
+    stored = (*inbox.TRIMMINGS, *journal.TRIMMINGS, *sent.TRIMMINGS, *asked.TRIMMINGS, *retelling.TRIMMINGS)
+    return [*stored, *outgoing.trimmings(modules), *own]
 
 
 def kept_days(settings: Settings) -> dict[str, int]:

@@ -15,10 +15,12 @@ from roaming.partners.registry import tell_adapters, touch
 from roaming.partners.tables import DirectoryStateRow, RetellingRow
 from roaming.partners.views import View, changed_locations, changed_tariffs
 from roaming.store.database import Work
+from roaming.store.trimming import old_rows
 
 RETELLINGS = RetellingRow.__table__  # type: ignore[attr-defined]
 STATE = DirectoryStateRow.__table__  # type: ignore[attr-defined]
 CHANNEL = "retellings"
+TRIMMINGS = (old_rows("delivery", RETELLINGS, "finished_at"),)
 
 
 @asynccontextmanager

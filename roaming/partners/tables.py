@@ -157,7 +157,7 @@ class RetellingRow(SQLModel, table=True):
     told: int = 0
     is_done: bool = Field(default=False, sa_column=Column(Boolean, nullable=False))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
-    finished_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    finished_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True, index=True))
     """Empty for one that was set aside."""
     error: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
     """Why it was set aside: it is done, without having been told to its end, until a worker starts again."""

@@ -31,6 +31,9 @@ ROWS: list[tuple[str, str, dict[str, Any], bool]] = [
     ("deliveries", "done_at", DELIVERY | {"state": "PENDING"}, False),
     ("deliveries", "done_at", DELIVERY | {"module": "cdrs"}, False),
     ("deliveries", "created_at", DELIVERY | {"state": "PENDING"}, False),
+    ("retellings", "finished_at", {"is_done": True}, True),
+    ("retellings", "created_at", {}, False),
+    ("retellings", "created_at", {"is_done": True, "error": "KeyError: 'x'"}, False),
     ("sent_commands", "expires_at", {}, True),
     ("commands", "deadline", {"state": "ANSWERED"}, True),
     ("commands", "deadline", {"state": "TIMED_OUT"}, True),
@@ -48,7 +51,7 @@ def filled(table: Table, name: str, values: dict[str, Any]) -> dict[str, Any]:
     """A row with something in every column that must not be empty, its texts different from other rows'."""
     row: dict[str, Any] = {}
     for column in table.c:
-        if column.nullable or (column.primary_key and column.autoincrement is True):
+        if column.nullable or column is table.autoincrement_column:
             continue
         kind = str(column.type)
         row[column.name] = AGO["old"] if isinstance(column.type, UtcDateTime) else FILLING.get(kind, "")
