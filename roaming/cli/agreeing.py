@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import select
 
 from roaming.cli.database import known_partner, services_of_now
+from roaming.cli.known_objects import missing_of_group, missing_of_rule
 from roaming.cli.output import fail
 from roaming.cli.registering import party_of
 from roaming.hub.why import NotKnown
@@ -13,6 +14,7 @@ from roaming.hub.why import why as find_reasons
 from roaming.model.command import CommandType
 from roaming.model.identifiers import PartyId, fold
 from roaming.ocpi.credentials_token import new_token
+from roaming.ocpi.module import Services
 from roaming.partners import operators, registry
 from roaming.partners.agreements import CHARGING_PROFILE, Effect, Kind, Object, Rule, Subject, SubjectKind
 from roaming.partners.directory import Directory
@@ -109,8 +111,9 @@ async def add_rule(
     command: str,
     tariffs: Sequence[str],
     note: str,
+    is_forced: bool = False,
 ) -> dict[str, Any]:
-    """Stores a rule, in place of one about the same."""
+    """Stores a rule, in place of one about the same. ``is_forced``: even where what it names is not there."""
     if effect not in tuple(Effect):
         fail(f"{effect}: give one of {', '.join(Effect)}")
     if kind not in tuple(Kind):
@@ -128,6 +131,11 @@ async def add_rule(
             tariff_ids=tuple(tariffs),
             note=note,
         )
+        if not is_forced:
+            async with services.database.reading() as connection:
+                complaint = await missing_of_rule(connection, directory, rule)
+            if complaint:
+                fail(complaint)
         async with services.database.work() as work, changing(work):
             number = await put_rule(work, rule)
     return {"rule": number, "says": str(rule).split(": ", 1)[1], "next": TOLD}
@@ -193,19 +201,32 @@ async def list_groups() -> list[dict[str, Any]]:
     ]
 
 
-async def change_group(kind: str, name: str, members: Sequence[str], *, is_adding: bool) -> dict[str, Any]:
-    """Puts members into a group, or takes them out; without any, all of them."""
+async def change_group(
+    kind: str, name: str, members: Sequence[str], *, is_adding: bool, is_forced: bool = False
+) -> dict[str, Any]:
+    """Puts members into a group, or takes them out; without any, all of them. ``is_forced``: adds even what is not
+    there."""
     if kind not in (PARTIES, LOCATIONS):
         fail(f"{kind}: give {PARTIES} or {LOCATIONS}")
     parsed = [_member(kind, text) for text in members]
     if is_adding and not parsed:
         fail("members: name one at least, such as NL-TNM, or NL-TNM/LOC1 of locations")
-    async with services_of_now() as services, services.database.work() as work, changing(work):
-        if is_adding:
-            changed = await add_members(work, kind, name, parsed)
-        else:
-            changed = await drop_members(work, kind, name, parsed or None)
+    async with services_of_now() as services:
+        if is_adding and not is_forced:
+            directory = await services.directory.current()
+            async with services.database.reading() as connection:
+                complaint = await missing_of_group(connection, directory, kind, parsed)
+            if complaint:
+                fail(complaint)
+        changed = await _regroup(services, kind, name, parsed, is_adding=is_adding)
     return {"group": name, "of": kind, "added" if is_adding else "removed": changed, "next": TOLD}
+
+
+async def _regroup(services: Services, kind: str, name: str, members: Sequence[Member], *, is_adding: bool) -> int:
+    async with services.database.work() as work, changing(work):
+        if is_adding:
+            return await add_members(work, kind, name, members)
+        return await drop_members(work, kind, name, members or None)
 
 
 def _member(kind: str, text: str) -> Member:

@@ -9,6 +9,7 @@ from roaming.cli.output import Csv, Json, run, show, show_rows
 Cpo = Annotated[str, typer.Argument(help="The operator, such as NL-HUB.")]
 Emsp = Annotated[str, typer.Argument(help="The drivers' company, such as DE-EMS.")]
 GroupKind = Annotated[str, typer.Argument(help="parties or locations.")]
+Force = Annotated[bool, typer.Option("--force", help="Even where what it names is not there yet.")]
 GroupName = Annotated[str, typer.Argument(help="The group's name.")]
 
 
@@ -82,6 +83,7 @@ def rule_add(
     command: Annotated[str, typer.Option(help="This command alone, such as UNLOCK_CONNECTOR.")] = "",
     tariffs: Annotated[list[str] | None, typer.Option("--with", help="A tariff that a price rule offers.")] = None,
     note: Annotated[str, typer.Option(help="Why: people read it where the rule decides.")] = "",
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Add a rule, in place of one about the same; partners are told what they see from now on."""
@@ -98,6 +100,7 @@ def rule_add(
         command=command,
         tariffs=tariffs or [],
         note=note,
+        is_forced=force,
     )
     show(run(added), as_json=as_json)
 
@@ -125,12 +128,13 @@ def group_add(
     members: Annotated[
         list[str], typer.Argument(help="NL-HUB in a group of parties, NL-HUB/LOC1 in one of locations.")
     ],
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Put members into a group, which begins with the first one."""
     from roaming.cli.agreeing import change_group
 
-    show(run(change_group(kind, name, members, is_adding=True)), as_json=as_json)
+    show(run(change_group(kind, name, members, is_adding=True, is_forced=force)), as_json=as_json)
 
 
 def group_remove(

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from roaming.cli.commands import app
 from tests.kit import ocpi_bodies
-from tests.kit.hub_in_process import SENDER, HubInProcess, hub_in_process
+from tests.kit.hub_in_process import RECEIVER, SENDER, HubInProcess, hub_in_process
 
 
 @pytest.fixture
@@ -136,8 +136,43 @@ async def test_why_of_other_objects(hub: HubInProcess, partner: str, words: tupl
         (("rule", "add", "deny", "locations", "NL-HUB", "--who", "partner:zzz"), "roaming partner list"),
         (("rule", "add", "deny", "locations", "NL-HUB", "--who", "them"), "party:NL-TNM"),
         (("group", "add", "locations", "yards", "NL-HUB"), "NL-TNM/LOC1"),
+        (("group", "add", "locations", "yards", "NL-HUB/L1", "NL-HUB/L9"), "NL-HUB has no location l9"),
+        (("group", "add", "parties", "fleets", "DE-AAX"), "DE-AAX is no party"),
+        (("rule", "add", "deny", "locations", "NL-HUX"), "NL-HUX is no party"),
+        (("rule", "add", "deny", "locations", "group:yard"), "roaming group add locations yard"),
+        (("rule", "add", "deny", "locations", "NL-HUB", "--location", "L9"), "roaming location list --party NL-HUB"),
+        (("rule", "add", "deny", "tokens", "NL-HUB", "--location", "L1", "--evse", "C"), "give the uid of one, A, B"),
+        (("rule", "add", "deny", "commands", "NL-HUB", "--location", "L9"), "NL-HUB has no location L9"),
+        (("rule", "add", "deny", "tariffs", "NL-HUB", "--tariff", "L1"), "NL-HUB has no tariff L1"),
+        (("rule", "add", "price", "locations", "NL-HUB", "--with", "OURS", "--with", "T9"), "has no tariff T9"),
+        (("rule", "add", "deny", "locations", "NL-HUB", "--who", "party:DE-AAX"), "DE-AAX is no party"),
+        (("rule", "add", "deny", "locations", "NL-HUB", "--who", "group:fleets"), "roaming group add parties fleets"),
     ],
 )
 async def test_a_mistake_is_named(hub: HubInProcess, words: tuple[str, ...], complaint: str) -> None:
     result = await roaming(*words)
     assert (result.exit_code, complaint in result.output) == (1, True), result.output
+
+
+async def test_what_is_not_there_is_kept_out_until_it_is_forced(hub: HubInProcess) -> None:
+    words = ("deny", "locations", "NL-HUB", "--location", "L2")
+    refused = await roaming("rule", "add", *words)
+    assert (refused.exit_code, "--force" in refused.output) == (1, True)
+    assert await said("rule", "list") == []
+    await said("rule", "add", *words, "--force")
+    await hub.host_location("L2")
+    assert not await sees(hub, "aaa", "L2")
+    await said("group", "add", "locations", "yards", "NL-HUB/L3", "--force")
+    await said("rule", "add", "deny", "locations", "group:yards")
+    await hub.host_location("L3")
+    assert not await sees(hub, "aaa", "L3")
+
+
+async def test_a_price_rule_of_a_group_needs_a_tariff_of_each_owner(hub: HubInProcess) -> None:
+    await hub.call("cpo", "PUT", f"{RECEIVER}/locations/FR/CPO/L1", body=ocpi_bodies.location("FR-CPO", id="L1"))
+    await said("group", "add", "locations", "both", "NL-HUB/L1", "FR-CPO/L1")
+    words = ("rule", "add", "price", "locations", "group:both", "--with", "OURS")
+    assert "FR-CPO has no tariff OURS" in (await roaming(*words)).output
+    await hub.call("cpo", "PUT", f"{RECEIVER}/tariffs/FR/CPO/T1", body=ocpi_bodies.tariff("FR-CPO", id="T1"))
+    assert "nobody in the group has a tariff T9" in (await roaming(*words, "--with", "T1", "--with", "T9")).output
+    await said(*words, "--with", "T1")

@@ -1,7 +1,9 @@
 """The example files of each import, which a README names, are taken as they are."""
 
 import asyncio
+import itertools
 import json
+import shlex
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from tests.kit.hub_in_process import HubInProcess, hub_in_process
 
 ROOT = Path(__file__).parents[3]
 SAMPLES = {
-    "tariff": ("tariffs.json", ["STANDARD"]),
+    "tariff": ("tariffs.json", ["FLEET", "STANDARD"]),
     "location": ("locations.json", ["SITE-3"]),
     "station": ("stations.csv", ["CS-001", "CS-002", "CS-003"]),
     "token": ("tokens.csv", ["04C1A5B2D3E480", "04C1A5B2D3E481", "app-7f3a9c"]),
@@ -58,6 +60,32 @@ async def test_each_sample_is_imported(hub: HubInProcess) -> None:
             passwords = [row["password"] for row in json.loads(done.stdout)]
             assert {len(password) for password in passwords} == {32}
             assert len(set(passwords)) == len(passwords)
+
+
+def readme_lines(first: str) -> list[list[str]]:
+    """The commands of the block in README that begins so, without their comments."""
+    text = (ROOT / "README.md").read_text()
+    block = text[text.index(first) :].split("```", 1)[0]
+    lines = [shlex.split(line, comments=True) for line in block.splitlines()]
+    return [
+        list(words)
+        for line in lines
+        for is_and, words in itertools.groupby(line, key=lambda word: word == "&&")
+        if not is_and
+    ]
+
+
+async def test_the_rules_of_readme_are_about_what_the_samples_hold(hub: HubInProcess) -> None:
+    for kind, (name, _) in SAMPLES.items():
+        assert (await roaming(kind, "import", str(ROOT / "deploy" / "samples" / name))).exit_code == 0
+    await hub.connect("acme", "DE-ACM", "EMSP")
+    commands = readme_lines("roaming agreement add FR-CPO DE-ACM")
+    assert len([words for words in commands if words[1:3] == ["rule", "add"]]) > 3
+    for program, *words in commands:
+        done = await roaming(*words)
+        assert (program, done.exit_code) == ("roaming", 0), (words, done.output)
+    offered = json.loads((await roaming("why", "acme", "SITE-1/CS-001-2", "--json")).stdout)[1]
+    assert (offered["question"], offered["answer"]) == ("is offered there", "FLEET")
 
 
 def test_every_sample_has_a_test_and_is_named_for_newcomers() -> None:
