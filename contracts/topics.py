@@ -65,7 +65,7 @@ METER = Topic(
     messages=(MeterValuesTaken,),
     writer="adapters",
     readers=("sessions",),
-    retention=timedelta(days=2),
+    retention=EVENTS.retention,
 )
 COMMANDS = Topic(
     name="charging.commands",

@@ -47,7 +47,7 @@ class SpoolLimits:
     remembered_in_memory: int = 100_000
     """Of those the latest, see ``known_ids.py``."""
     remember: timedelta = timedelta(days=30)
-    remember_meter_values: timedelta = METER.retention or timedelta(days=2)
+    remember_meter_values: timedelta = timedelta(days=2)
     sweep: timedelta = timedelta(hours=1)
     """Time in which all ids are looked through once."""
 

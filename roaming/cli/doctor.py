@@ -11,7 +11,7 @@ from roaming.app import open_services
 from roaming.cli.places import find_unplaced, options_for
 from roaming.model.location import Location
 from roaming.modules.cdrs.reconciling import LOOK_BACK, find_missing
-from roaming.modules.sessions.late import count_unbilled
+from roaming.modules.sessions.late import count_unbilled, count_without_readings
 from roaming.modules.sessions.repository import HeldCharges, find_held
 from roaming.settings import Settings
 from roaming.store.errors import StoreUnavailable
@@ -138,6 +138,12 @@ def _set_aside(rows: Sequence[Any]) -> Finding:
     return _finding(name, "warn", f"{len(rows)}: {module} of {owner} to {partner}: {error}", fix)
 
 
+def _without_readings(number: int) -> Finding:
+    fix = "roaming session late; their energy was spread evenly: right in sum, not where prices follow time or power"
+    name = "charges priced without all their readings"
+    return _finding(name, "warn" if number else "ok", str(number), fix if number else "")
+
+
 async def _hub(settings: Settings) -> list[Finding]:
     url = settings.effective_database_url
     if _is_absent(url):
@@ -158,6 +164,7 @@ async def _hub(settings: Settings) -> list[Finding]:
             now = services.clock.now()
             held = await find_held(services.database.reader, now=now)
             told_late = await count_unbilled(services.database.reader, now=now)
+            without_readings = await count_without_readings(services.database.reader, now=now)
             until = now - timedelta(seconds=services.cdr_grace)
             unbilled = await find_missing(services.database, after=now - LOOK_BACK, until=until)
         except StoreUnavailable as error:
@@ -178,4 +185,4 @@ async def _hub(settings: Settings) -> list[Finding]:
         number = int(rows[0][0])
         found.append(_finding(name, "warn" if number else "ok", str(number), fix if number else ""))
     found.append(_set_aside(aside))
-    return [*found, *_held(held), _told_late(told_late)]
+    return [*found, *_held(held), _told_late(told_late), _without_readings(without_readings)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,6 +18,7 @@ from contracts.vocabulary import ConnectorStatus
 from roaming.modules.sessions import course as courses
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.course import Course, MeterReading
+from roaming.modules.sessions.lagging import ReadingLag
 from roaming.modules.sessions.late import MAX_LATE, LateFact, late_fact
 from roaming.modules.sessions.model import CLOSED_FOR_GOOD, UNFINISHED, TransactionState
 from roaming.modules.sessions.repository import Transaction, TransactionKey
@@ -31,10 +32,20 @@ CHARGING_STATES = (ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, Conne
 class Applied:
     """The transactions of one batch."""
 
-    def __init__(self, connection: AsyncConnection, *, closing_at: datetime, settling_at: datetime) -> None:
-        """``closing_at``: until when late values of one that ends now may come. ``settling_at``: until when a station
-        may still say itself when one ended that is taken for over now."""
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        *,
+        now: datetime,
+        closing_at: datetime,
+        settling_at: datetime,
+        lag: ReadingLag,
+    ) -> None:
+        """``closing_at``: until when late values of one that ends now may come, longer by what ``lag`` says.
+        ``settling_at``: until when a station may still say itself when one ended that is taken for over now."""
         self._connection = connection
+        self._now = now
+        self._lag = lag
         self._closing_at = closing_at
         self._settling_at = settling_at
         self._entries: dict[TransactionKey, Transaction] = {}
@@ -73,14 +84,16 @@ class Applied:
             case TransactionStarted():
                 entry = self._get((message.network, message.station_id, message.transaction_id))
                 told, recorded_at = received.envelope.correlation_id, received.envelope.recorded_at
-                self._put(entry, courses.started(entry.course, message, told, recorded_at=recorded_at))
+                begun = courses.started(entry.course, message, told, recorded_at=recorded_at)
+                self._put(entry, begun, wait=self._lag.wait(received, now=self._now))
                 self._outlive(entry.key)
             case TransactionEnded():
                 entry = self._ended(message)
                 if entry.state in CLOSED_FOR_GOOD:
                     self._keep_late(entry, received)
                 else:
-                    self._put(entry, courses.ended(entry.course, message))
+                    wait = self._lag.wait(received, now=self._now)
+                    self._put(entry, courses.ended(entry.course, message), wait=wait)
             case MeterValuesTaken():
                 metered = self._metered(message)
                 if metered is not None and metered.state in UNFINISHED:
@@ -95,9 +108,9 @@ class Applied:
                     self._put(entry, courses.in_state(entry.course, message.at, message.state))
             case ConnectorStatusChanged() if message.status in CHARGING_STATES:
                 at = received.envelope.occurred_at
-                begun = self._begun(message, by=at)
-                if begun is not None:
-                    self._put(begun, courses.in_state(begun.course, at, message.status))
+                running = self._begun(message, by=at)
+                if running is not None:
+                    self._put(running, courses.in_state(running.course, at, message.status))
             case _:
                 pass
 
@@ -123,7 +136,7 @@ class Applied:
             key=key, state=TransactionState.NEW, session_key="", close_at=None, pushed_at=None, course=Course()
         )
 
-    def _put(self, entry: Transaction, course: Course) -> None:
+    def _put(self, entry: Transaction, course: Course, *, wait: timedelta = timedelta(0)) -> None:
         if course is entry.course:
             return
         state, close_at = entry.state, entry.close_at
@@ -133,7 +146,7 @@ class Applied:
             state = TransactionState.OPEN
         elif state in UNFINISHED and (state != TransactionState.ENDING or course.end != entry.course.end):
             state = TransactionState.ENDING
-            close_at = self._settling_at if course.end.is_assumed else self._closing_at
+            close_at = self._settling_at if course.end.is_assumed else self._closing_at + wait
         self._entries[entry.key] = replace(entry, course=course, state=state, close_at=close_at)
 
     def _outlive(self, key: TransactionKey) -> None:

@@ -29,6 +29,14 @@ MAX_LATE = 1_000
 UNBILLED_WH = Decimal(100)
 """What a meter counts above the end of its charge and is not worth a new invoice."""
 SHOWN_FOR = timedelta(days=30)
+_UNBILLED = (
+    "SELECT COUNT(*) FROM (SELECT DISTINCT network, station_id, transaction_id FROM late_facts"
+    " WHERE is_unbilled AND received_at > $1) AS told"
+)
+_WITHOUT_READINGS = (
+    "SELECT COUNT(*) FROM (SELECT DISTINCT network, station_id, transaction_id FROM late_facts"
+    " WHERE is_within AND received_at > $1) AS told"
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -41,6 +49,7 @@ class LateFact:
     key: TransactionKey
     kind: str
     is_unbilled: bool
+    is_within: bool
     register_wh: Decimal | None
     document: str
 
@@ -48,6 +57,8 @@ class LateFact:
 def late_fact(entry: Transaction, received: Received) -> LateFact | None:
     """What is kept of a fact about a closed charge; ``None`` when it says what is known."""
     message = received.message
+    is_within = False
+    is_billed = entry.state == TransactionState.CLOSED and bool(entry.session_key)
     match message:
         case TransactionEnded():
             if not _says_more(entry.course, message):
@@ -55,8 +66,10 @@ def late_fact(entry: Transaction, received: Received) -> LateFact | None:
             register: Decimal | None = message.register_wh
             is_unbilled = True
         case MeterValuesTaken():
-            register = max((wh for _, wh, _ in courses.readings_of(message)), default=None)
-            end = entry.course.end
+            readings = courses.readings_of(message)
+            register = max((wh for _, wh, _ in readings), default=None)
+            start, end = entry.course.start, entry.course.end
+            is_within = start is not None and end is not None and any(start.at < at < end.at for at, _, _ in readings)
             is_unbilled = register is not None and end is not None and register >= end.register_wh + UNBILLED_WH
         case _:
             return None
@@ -64,7 +77,8 @@ def late_fact(entry: Transaction, received: Received) -> LateFact | None:
         message_id=received.envelope.id,
         key=entry.key,
         kind=received.envelope.type,
-        is_unbilled=is_unbilled and entry.state == TransactionState.CLOSED and bool(entry.session_key),
+        is_unbilled=is_unbilled and is_billed,
+        is_within=is_within and is_billed,
         register_wh=register,
         document=storable_text(msgspec.json.encode(message).decode()),
     )
@@ -87,6 +101,7 @@ async def keep(connection: AsyncConnection, facts: Sequence[LateFact], *, now: d
             "received_at": now,
             "kind": fact.kind,
             "is_unbilled": fact.is_unbilled,
+            "is_within": fact.is_within,
             "register_wh": None if fact.register_wh is None else str(fact.register_wh),
             "document": fact.document,
         }
@@ -98,11 +113,13 @@ async def keep(connection: AsyncConnection, facts: Sequence[LateFact], *, now: d
 
 async def count_unbilled(reader: Reader, *, now: datetime) -> int:
     """Charges of which more was told after they were closed than their CDR says, in the last ``SHOWN_FOR``."""
-    rows = await reader.fetch(
-        "SELECT COUNT(*) FROM (SELECT DISTINCT network, station_id, transaction_id FROM late_facts"
-        " WHERE is_unbilled AND received_at > $1) AS unbilled",
-        now - SHOWN_FOR,
-    )
+    rows = await reader.fetch(_UNBILLED, now - SHOWN_FOR)
+    return int(rows[0][0])
+
+
+async def count_without_readings(reader: Reader, *, now: datetime) -> int:
+    """Charges that were priced without some readings, which came after the close, in the last ``SHOWN_FOR``."""
+    rows = await reader.fetch(_WITHOUT_READINGS, now - SHOWN_FOR)
     return int(rows[0][0])
 
 

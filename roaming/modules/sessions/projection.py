@@ -25,6 +25,7 @@ from contracts.topics import EVENTS, METER
 from roaming.model.session import Session
 from roaming.modules.sessions import late, repository
 from roaming.modules.sessions.applying import Applied
+from roaming.modules.sessions.lagging import ReadingLag
 from roaming.modules.sessions.model import UNFINISHED, UNPLACED, TransactionState, is_same_trouble, next_try, trouble_of
 from roaming.modules.sessions.opening import (
     Setting,
@@ -69,12 +70,16 @@ class Sessions:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._lag = ReadingLag()
 
     async def handle(self, work: Work, batch: Sequence[Received]) -> None:
         """Applies a batch: every transaction is read once, changed in memory, written once."""
         services = self._services
+        self._lag.observe(batch, now=work.now)
         applied = Applied(
             work.connection,
+            now=work.now,
+            lag=self._lag,
             closing_at=work.now + timedelta(seconds=services.closing_grace),
             settling_at=work.now + timedelta(seconds=services.settling_grace),
         )

@@ -86,6 +86,8 @@ class LateFactRow(SQLModel, table=True):
     """The message's type."""
     is_unbilled: bool
     """It says that more was charged than the CDR says, or something else."""
+    is_within: bool
+    """It has a reading of before the end, without which the energy was priced."""
     register_wh: str | None = None
     """The highest it names."""
     document: str = Field(sa_column=Column(Text, nullable=False))
