@@ -1,5 +1,6 @@
 """Agreements, rules and groups: who may see and use what, changed and shown by commands."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -138,7 +139,28 @@ async def add_rule(
                 fail(complaint)
         async with services.database.work() as work, changing(work):
             number = await put_rule(work, rule)
-    return {"rule": number, "says": str(rule).split(": ", 1)[1], "next": TOLD}
+            kept = (await rulebook_within(work.connection)).rules
+    return {"rule": number, "says": str(rule).split(": ", 1)[1], **_charging(rule, kept), "next": TOLD}
+
+
+def _charging(rule: Rule, kept: Sequence[Rule]) -> dict[str, str]:
+    """Of a rule that hides a place: that it is not closed by that, and the line that closes it."""
+    if rule.kind != Kind.LOCATIONS or rule.effect != Effect.DENY:
+        return {}
+    about = (str(rule.subject), fold(str(rule.object)))
+    if any(
+        (str(each.subject), fold(str(each.object))) == about
+        for each in kept
+        if each.kind == Kind.TOKENS and each.effect == Effect.DENY
+    ):
+        return {}
+    where = rule.object
+    words = ["roaming", "rule", "add", "deny", "tokens", f"group:{where.group}" if where.group else str(where.owner)]
+    options = {"--location": where.object_id, "--evse": where.evse_uid}
+    words += [word for option, value in options.items() if value for word in (option, value)]
+    if rule.subject.kind != SubjectKind.EVERYBODY:
+        words += ["--who", str(rule.subject)]
+    return {"charging": f"is still allowed there, hidden or not; this ends it: {shlex.join(words)}"}
 
 
 def _check(effect: str, kind: str, location: str, evse: str, tariff: str, command: str, tariffs: Sequence[str]) -> None:

@@ -72,7 +72,9 @@ def rule_list(as_json: Json = False, as_csv: Csv = False) -> None:
 
 def rule_add(
     effect: Annotated[str, typer.Argument(help="allow, deny, or price: connectors are offered with other tariffs.")],
-    kind: Annotated[str, typer.Argument(help="locations, tariffs, tokens (who may charge there) or commands.")],
+    kind: Annotated[
+        str, typer.Argument(help="locations (who sees them), tariffs, tokens (who may charge there) or commands.")
+    ],
     of: Annotated[str, typer.Argument(help="Whose: NL-HUB, or group:NAME of locations.")],
     who: Annotated[
         str, typer.Option(help="everybody, partner:ID, party:DE-EMS, or group:NAME of parties.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -176,3 +177,28 @@ async def test_a_price_rule_of_a_group_needs_a_tariff_of_each_owner(hub: HubInPr
     await hub.call("cpo", "PUT", f"{RECEIVER}/tariffs/FR/CPO/T1", body=ocpi_bodies.tariff("FR-CPO", id="T1"))
     assert "nobody in the group has a tariff T9" in (await roaming(*words, "--with", "T1", "--with", "T9")).output
     await said(*words, "--with", "T1")
+
+
+async def charging(what: str) -> Any:
+    return (await reason("aaa", what, question="its drivers"))["answer"]
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        (("NL-HUB",), "L1"),
+        (("NL-HUB", "--location", "L1", "--who", "partner:aaa"), "L1"),
+        (("NL-HUB", "--location", "L1", "--evse", "A", "--who", "party:DE-AAA"), "L1/A"),
+        (("group:closed yards",), "L1"),
+    ],
+)
+async def test_who_hides_a_place_is_told_how_to_close_it(hub: HubInProcess, words: tuple[str, ...], where: str) -> None:
+    await said("group", "add", "locations", "closed yards", "NL-HUB/L1")
+    hidden = await said("rule", "add", "deny", "locations", *words)
+    assert ((await reason("aaa", where))["answer"], await charging(where)) == ("no", "yes")
+    assert "still allowed" in hidden["charging"]
+    program, *line = shlex.split(hidden["charging"].partition("this ends it: ")[2])
+    closed = await said(*line)
+    assert (program, await charging(where), "charging" in closed) == ("roaming", "no", False)
+    again = await said("rule", "add", "deny", "locations", *words)
+    assert "charging" not in again, "it is closed"

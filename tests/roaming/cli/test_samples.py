@@ -5,14 +5,20 @@ import itertools
 import json
 import shlex
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from contracts.messages import AuthorizationRequested
+from contracts.vocabulary import AuthorizationStatus
 from roaming.cli.commands import app
-from tests.kit.hub_in_process import HubInProcess, hub_in_process
+from roaming.modules.tokens.asking import decide
+from tests.kit import ocpi_bodies
+from tests.kit.hub_in_process import RECEIVER, HubInProcess, hub_in_process
+from tests.kit.speaking import envelope_of
 
 ROOT = Path(__file__).parents[3]
 SAMPLES = {
@@ -86,6 +92,22 @@ async def test_the_rules_of_readme_are_about_what_the_samples_hold(hub: HubInPro
         assert (program, done.exit_code) == ("roaming", 0), (words, done.output)
     offered = json.loads((await roaming("why", "acme", "SITE-1/CS-001-2", "--json")).stdout)[1]
     assert (offered["question"], offered["answer"]) == ("is offered there", "FLEET")
+    assert [await is_let_in(hub, connector) for connector in (1, 2)] == [False, True]
+
+
+async def is_let_in(hub: HubInProcess, connector_id: int) -> bool:
+    """Whether a card of acme charges at station CS-001."""
+    card = ocpi_bodies.token("DE-ACM", uid="CARD", whitelist="ALWAYS")
+    assert (await hub.call("acme", "PUT", f"{RECEIVER}/tokens/DE/ACM/CARD", body=card)).code == 1000
+    question = AuthorizationRequested(
+        request_id=f"asked-{connector_id}",
+        network="main",
+        station_id="CS-001",
+        connector_id=connector_id,
+        token_uid="CARD",
+        deadline=hub.services.clock.now() + timedelta(seconds=5),
+    )
+    return (await decide(hub.services, envelope_of(question), question)).status is AuthorizationStatus.ACCEPTED
 
 
 def test_every_sample_has_a_test_and_is_named_for_newcomers() -> None:
