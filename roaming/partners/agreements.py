@@ -165,6 +165,20 @@ _Place = tuple[Kind, Scope, str, str]
 
 
 @dataclass(frozen=True)
+class Named:
+    """What rules name of one owner. Ids are folded."""
+
+    evses: dict[str, set[str]] = field(default_factory=dict)
+    """Locations that have rules of their own, each with the EVSEs that have."""
+    together: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
+    """Other locations, by the groups that they are in: rules say the same of all that are in the same ones."""
+    tariffs: set[str] = field(default_factory=set)
+
+
+NOTHING_NAMED = Named()
+
+
+@dataclass(frozen=True)
 class Rulebook:
     """All rules and groups at one revision."""
 
@@ -206,6 +220,16 @@ class Rulebook:
     def offered(self, viewer: Viewer, owner: PartyId) -> tuple[frozenset[str], bool]:
         """Folded ids of the tariffs that price rules offer to ``viewer`` somewhere, and whether they leave any
         connector with its own."""
+        found = self._offered.get((viewer, owner))
+        if found is None:
+            found = self._offered[viewer, owner] = self._find_offered(viewer, owner)
+        return found
+
+    @cached_property
+    def _offered(self) -> dict[tuple[Viewer, PartyId], tuple[frozenset[str], bool]]:
+        return {}
+
+    def _find_offered(self, viewer: Viewer, owner: PartyId) -> tuple[frozenset[str], bool]:
         places: dict[_Place, Rule] = {}
         for rule in self._prices:
             if rule.object.owner in (None, owner) and self._is_about(rule.subject, viewer):
@@ -234,6 +258,34 @@ class Rulebook:
     def special_tariffs(self) -> frozenset[str]:
         """Folded ids of tariffs that price rules offer to somebody: nobody else sees them."""
         return self._special
+
+    @property
+    def has_prices(self) -> bool:
+        """Whether any rule offers other tariffs."""
+        return bool(self._prices)
+
+    def named(self, owner: PartyId) -> Named:
+        """Objects of ``owner`` that rules about locations and tariffs name, themselves or by group."""
+        return self._named.get(owner, NOTHING_NAMED)
+
+    @cached_property
+    def _named(self) -> Mapping[PartyId, Named]:
+        found: dict[PartyId, Named] = {}
+        groups: set[str] = set()
+        for rule in self.rules:
+            where = rule.object
+            if where.owner is None:
+                groups |= {where.group} if rule.kind == Kind.LOCATIONS else set()
+            elif where.object_id and rule.kind == Kind.TARIFFS:
+                found.setdefault(where.owner, Named()).tariffs.add(fold(where.object_id))
+            elif where.object_id and rule.kind == Kind.LOCATIONS:
+                uids = found.setdefault(where.owner, Named()).evses.setdefault(fold(where.object_id), set())
+                uids |= {fold(where.evse_uid)} if where.evse_uid else set()
+        for owner, id in {member for group in groups for member in self.locations_in.get(group, ())}:
+            named = found.setdefault(owner, Named())
+            if id not in named.evses:
+                named.together.setdefault(self._groups_of[owner, id], []).append(id)
+        return found
 
     @cached_property
     def _at(self) -> Mapping[_Place, tuple[Rule, ...]]:

@@ -4,12 +4,12 @@ Pure. Lists choose rows by it, objects are shown through it, and the difference 
 told after a rule has changed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from roaming.model.identifiers import PartyId, fold
-from roaming.partners.agreements import Effect, Kind, Rulebook, Scope, Thing, Viewer
+from roaming.partners.agreements import Kind, Named, Rulebook, Thing, Viewer
 
 TariffIds = tuple[str, ...]
 
@@ -101,15 +101,19 @@ def view_of(rulebook: Rulebook, partner_id: str, owner: PartyId, *, takers: Sequ
         return any(rulebook.decide(viewer, thing, has_agreement=True).is_allowed for viewer in viewers)
 
     is_open, are_tariffs_open = sees(Kind.LOCATIONS), sees(Kind.TARIFFS, _UNNAMED)
-    places = _places(rulebook, owner)
-    locations = {id: seen for id in places if (seen := sees(Kind.LOCATIONS, id)) != is_open}
+    named = rulebook.named(owner)
+    locations = {id: seen for id in named.evses if (seen := sees(Kind.LOCATIONS, id)) != is_open}
+    for ids in named.together.values():
+        if (seen := sees(Kind.LOCATIONS, ids[0])) != is_open:
+            locations |= dict.fromkeys(ids, seen)
     evses: dict[str, dict[str, bool]] = {}
-    for id, uids in places.items():
+    for id, uids in named.evses.items():
         whole = locations.get(id, is_open)
-        named = {uid: seen for uid in sorted(uids) if (seen := sees(Kind.LOCATIONS, id, uid)) != whole}
-        if named:
-            evses[id] = named
-    tariffs = {id: seen for id in _tariffs(rulebook, owner) if (seen := sees(Kind.TARIFFS, id)) != are_tariffs_open}
+        apart = {uid: seen for uid in sorted(uids) if (seen := sees(Kind.LOCATIONS, id, uid)) != whole}
+        if apart:
+            evses[id] = apart
+    offers = named.tariffs | rulebook.special_tariffs()
+    tariffs = {id: seen for id in offers if (seen := sees(Kind.TARIFFS, id)) != are_tariffs_open}
     prices = _Prices(rulebook, viewers, owner)
     everywhere = prices.at()
     return View(
@@ -118,7 +122,7 @@ def view_of(rulebook: Rulebook, partner_id: str, owner: PartyId, *, takers: Sequ
         locations=locations,
         evses=evses,
         tariff_ids=everywhere,
-        tariff_ids_at=prices.named(places, everywhere),
+        tariff_ids_at=prices.named(named, everywhere),
         are_tariffs_open=are_tariffs_open,
         tariffs=tariffs,
         are_tokens_open=tokens,
@@ -132,32 +136,6 @@ _UNNAMED = "\0"
 def _sees_anything(rulebook: Rulebook, viewer: Viewer, owner: PartyId) -> bool:
     thing = Thing(kind=Kind.LOCATIONS, owner=owner)
     return rulebook.decide(viewer, thing, has_agreement=True).is_allowed
-
-
-def _places(rulebook: Rulebook, owner: PartyId) -> Mapping[str, set[str]]:
-    """Locations of ``owner`` that rules name, themselves or by group, each with the EVSEs that they name."""
-    found: dict[str, set[str]] = {}
-    for rule in rulebook.rules:
-        if rule.kind != Kind.LOCATIONS:
-            continue
-        if rule.object.scope == Scope.GROUP:
-            for party, id in rulebook.locations_in.get(rule.object.group, ()):
-                if party == owner:
-                    found.setdefault(id, set())
-        elif rule.object.scope != Scope.OWNER and rule.object.owner == owner:
-            uids = found.setdefault(fold(rule.object.object_id), set())
-            if rule.object.evse_uid:
-                uids.add(fold(rule.object.evse_uid))
-    return found
-
-
-def _tariffs(rulebook: Rulebook, owner: PartyId) -> set[str]:
-    named = {
-        fold(rule.object.object_id)
-        for rule in rulebook.rules
-        if rule.kind == Kind.TARIFFS and rule.object.owner == owner and rule.object.object_id
-    }
-    return named | rulebook.special_tariffs()
 
 
 class _Prices:
@@ -174,14 +152,12 @@ class _Prices:
                 return rule.tariff_ids
         return None
 
-    def named(
-        self, places: Mapping[str, Iterable[str]], everywhere: TariffIds | None
-    ) -> dict[str, dict[str, TariffIds]]:
+    def named(self, named: Named, everywhere: TariffIds | None) -> dict[str, dict[str, TariffIds]]:
         """What holds at named places, where that differs from what holds around them."""
         found: dict[str, dict[str, TariffIds]] = {}
-        if not any(rule.effect == Effect.PRICE for rule in self._rulebook.rules):
+        if not self._rulebook.has_prices:
             return found
-        for id, uids in places.items():
+        for id, uids in named.evses.items():
             here = self.at(id)
             if here is not None and here != everywhere:
                 found.setdefault(id, {})[""] = here
@@ -189,6 +165,10 @@ class _Prices:
                 there = self.at(id, uid)
                 if there is not None and there != here:
                     found.setdefault(id, {})[uid] = there
+        for ids in named.together.values():
+            here = self.at(ids[0])
+            if here is not None and here != everywhere:
+                found |= {id: {"": here} for id in ids}
         return found
 
 

@@ -202,3 +202,30 @@ def test_tariffs_are_seen_by_those_they_apply_to() -> None:
 @pytest.mark.parametrize(("id", "text"), [("a/b", "NL-TNM/a%2Fb"), ("a%2Fb", "NL-TNM/a%252Fb")])
 def test_ids_with_slashes_can_be_written(id: str, text: str) -> None:
     assert str(Object(owner=CPO, object_id=id)) == text
+
+
+def test_a_group_is_decided_once_not_for_each_of_its_locations() -> None:
+    asked: list[Thing] = []
+
+    class Counting(Rulebook):
+        def fitting(self, viewer: Viewer, thing: Thing) -> list[Rule]:
+            asked.append(thing)
+            return super().fitting(viewer, thing)
+
+    many = frozenset((CPO, f"m{number}") for number in range(1000))
+    subject = Subject(kind=SubjectKind.EVERYBODY)
+    kept = {"subject": subject, "kind": Kind.LOCATIONS}
+    rules = (
+        Rule(id=1, effect=Effect.DENY, object=Object(group="many"), **kept),
+        Rule(id=2, effect=Effect.ALLOW, object=Object(owner=CPO, object_id="M7"), **kept),
+        Rule(id=3, effect=Effect.PRICE, object=Object(group="many"), tariff_ids=("T1",), **kept),
+        *(
+            Rule(id=n, effect=Effect.DENY, object=Object(owner=OTHER_CPO, object_id=f"O{n}"), **kept)
+            for n in range(500)
+        ),
+    )
+    rulebook = Counting(rules=rules, locations_in={"many": many})
+    view = view_of(rulebook, "aaa", CPO, takers=[PARTIES[0]], is_told=False)
+    assert [view.sees_location(id) for id in ("M6", "M7", "elsewhere")] == [False, True, True]
+    assert view.tariffs_at("m6", "") == view.tariffs_at("m7", "") == ("T1",)
+    assert len(asked) < 20
