@@ -133,7 +133,7 @@ class Settings(BaseSettings):
         default=400,
         ge=1,
         le=36500,
-        description="Days that each meter reading of a charge stays when it is over; its session and CDR stay.",
+        description="Days that meter readings stay of a charge that is over or never began; its session and CDR stay.",
     )
     pool_size: int = Field(default=10, description="Connections to PostgreSQL, for reading and for writing each.")
     network: str = Field(default="main", description="Name of the set of stations that the built-in adapter serves.")

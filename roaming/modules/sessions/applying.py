@@ -143,7 +143,7 @@ class Applied:
         if course.start is None:
             state = TransactionState.ORPHAN if course.end is not None else state
         elif course.end is None:
-            state = TransactionState.OPEN
+            state, close_at = TransactionState.OPEN, None
         elif state in UNFINISHED and (state != TransactionState.ENDING or course.end != entry.course.end):
             state = TransactionState.ENDING
             close_at = self._settling_at if course.end.is_assumed else self._closing_at + wait

@@ -88,7 +88,7 @@ class Sessions:
             applied.apply(received)
         await repository.add_readings(work.connection, applied.readings())
         await late.keep(work.connection, applied.late(), now=work.now)
-        touched = [_judged(entry) for entry in applied.touched()]
+        touched = [_noticed(_judged(entry), work.now) for entry in applied.touched()]
         due = [entry for entry in touched if self._is_due(work, entry)]
         filled = await repository.with_readings(work.connection, due)
         projected = await self._update(work, [entry for entry in filled if entry.session_key])
@@ -282,6 +282,12 @@ def _judged(entry: Transaction) -> Transaction:
     if course.start is None or course.end is None or is_billable(course):
         return entry
     return replace(entry, state=TransactionState.REFUSED)
+
+
+def _noticed(entry: Transaction, now: datetime) -> Transaction:
+    """One without a start, with when it was first heard of: it is kept so long for its start to come."""
+    is_unstarted = entry.state in (TransactionState.NEW, TransactionState.ORPHAN)
+    return replace(entry, close_at=now) if is_unstarted and entry.close_at is None else entry
 
 
 def _priced(

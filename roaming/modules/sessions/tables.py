@@ -46,7 +46,8 @@ class TransactionRow(SQLModel, table=True):
     """``model.TransactionState``."""
     session_key: str = Field(default="", index=True)
     close_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
-    """When its grace is over, or was; empty again once its readings are removed (``trimming``)."""
+    """When its grace is over, or was; of one without a start, when it was first heard of. Empty again once its readings
+    are removed (``trimming``)."""
     pushed_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
     trouble: str = Field(default="", sa_column=Column(Text, nullable=False))
     """Why it is not further, for people to read (``model.trouble_of``); empty: nothing is in its way."""
