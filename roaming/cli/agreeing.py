@@ -15,12 +15,11 @@ from roaming.hub.why import why as find_reasons
 from roaming.model.command import CommandType
 from roaming.model.identifiers import PartyId, fold
 from roaming.ocpi.credentials_token import new_token
-from roaming.ocpi.module import Services
 from roaming.partners import operators, registry
 from roaming.partners.agreements import CHARGING_PROFILE, Effect, Kind, Object, Rule, Subject, SubjectKind
 from roaming.partners.directory import Directory
 from roaming.partners.registry import AGREEMENTS
-from roaming.partners.retelling import changing
+from roaming.partners.retelling import changed
 from roaming.partners.rules import (
     LOCATIONS,
     MEMBERS,
@@ -71,8 +70,10 @@ async def change_agreement(cpo: str, emsp: str, *, is_active: bool) -> dict[str,
         directory = await services.directory.current()
         if not is_active and not directory.may_exchange(cpo=operator, emsp=provider):
             fail(f"there is no agreement in force between {operator} and {provider}: see `roaming agreement list`")
-        async with services.database.work() as work, changing(work):
-            await registry.agree(work, cpo=operator, emsp=provider, is_active=is_active)
+        await changed(
+            services.database,
+            lambda work: registry.agree(work, cpo=operator, emsp=provider, is_active=is_active),
+        )
         after = (await services.directory.current()).may_exchange(cpo=operator, emsp=provider)
     if is_active and not after:
         fail(
@@ -137,9 +138,9 @@ async def add_rule(
                 complaint = await missing_of_rule(connection, directory, rule)
             if complaint:
                 fail(complaint)
-        async with services.database.work() as work, changing(work):
-            number = await put_rule(work, rule)
-            kept = (await rulebook_within(work.connection)).rules
+        number = await changed(services.database, lambda work: put_rule(work, rule))
+        async with services.database.reading() as connection:
+            kept = (await rulebook_within(connection)).rules
     return {"rule": number, "says": str(rule).split(": ", 1)[1], **_charging(rule, kept), "next": TOLD}
 
 
@@ -205,8 +206,8 @@ async def _subject(directory: Directory, who: str) -> Subject:
 
 async def remove_rule(number: int) -> dict[str, Any]:
     """Removes a rule."""
-    async with services_of_now() as services, services.database.work() as work, changing(work):
-        is_gone = await drop_rule(work, number)
+    async with services_of_now() as services:
+        is_gone = await changed(services.database, lambda work: drop_rule(work, number))
     if not is_gone:
         fail(f"no rule {number}: see `roaming rule list`")
     return {"rule": number, "state": "removed", "next": TOLD}
@@ -240,15 +241,11 @@ async def change_group(
                 complaint = await missing_of_group(connection, directory, kind, parsed)
             if complaint:
                 fail(complaint)
-        changed = await _regroup(services, kind, name, parsed, is_adding=is_adding)
-    return {"group": name, "of": kind, "added" if is_adding else "removed": changed, "next": TOLD}
-
-
-async def _regroup(services: Services, kind: str, name: str, members: Sequence[Member], *, is_adding: bool) -> int:
-    async with services.database.work() as work, changing(work):
         if is_adding:
-            return await add_members(work, kind, name, members)
-        return await drop_members(work, kind, name, members or None)
+            count = await changed(services.database, lambda work: add_members(work, kind, name, parsed))
+        else:
+            count = await changed(services.database, lambda work: drop_members(work, kind, name, parsed or None))
+    return {"group": name, "of": kind, "added" if is_adding else "removed": count, "next": TOLD}
 
 
 def _member(kind: str, text: str) -> Member:

@@ -313,8 +313,12 @@ def _is_dealt_with(partner: Partner, party: PartyId) -> bool:
 async def agreements_of(connection: AsyncConnection, cpos: Collection[PartyId]) -> list[OperatorAgreementsChanged]:
     """Whose drivers may charge with each of ``cpos`` at all its stations, as adapters are told. They ask about
     drivers of others, so about those that a rule keeps from some."""
+    return agreements_in(await directory_within(connection), cpos)
+
+
+def agreements_in(directory: Directory, cpos: Collection[PartyId]) -> list[OperatorAgreementsChanged]:
+    """The same of one picture."""
     emsps: dict[str, list[str]] = {str(cpo): [] for cpo in cpos}
-    directory = await directory_within(connection)
     for cpo, emsp in directory.agreements:
         if str(cpo) in emsps and not directory.is_charging_ruled(cpo=cpo, emsp=emsp):
             emsps[str(cpo)].append(str(emsp))
@@ -330,7 +334,12 @@ async def retell(database: Database) -> None:
 
 async def tell_adapters(work: Work, cpos: Collection[PartyId]) -> None:
     """After ``touch``: then what is told last was read last."""
-    for told in await agreements_of(work.connection, cpos):
+    put_agreements(work, await agreements_of(work.connection, cpos))
+
+
+def put_agreements(work: Work, changed: Iterable[OperatorAgreementsChanged]) -> None:
+    """The same of what was found before, from a picture that still holds."""
+    for told in changed:
         work.outbox.add(told, subject=f"agreements/{told.operator}", cause=f"agreed-{work.now.isoformat()}")
 
 

@@ -1,36 +1,91 @@
 """What a change of agreements, rules or groups means for partners, written down in the transaction of the change: which
 objects of whom may look different to whom. ``hub.retelling`` works it off."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import insert, select
 
+from contracts.messages import OperatorAgreementsChanged
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
+from roaming.partners.affected import affected
 from roaming.partners.directory import Directory, directory_within
-from roaming.partners.registry import tell_adapters, touch
+from roaming.partners.registry import agreements_in, put_agreements, touch
 from roaming.partners.tables import DirectoryStateRow, RetellingRow
 from roaming.partners.views import View, changed_locations, changed_tariffs
-from roaming.store.database import Work
+from roaming.store.database import Database, Work
+from roaming.store.errors import StoreUnavailable
 from roaming.store.trimming import old_rows
 
 RETELLINGS = RetellingRow.__table__  # type: ignore[attr-defined]
 STATE = DirectoryStateRow.__table__  # type: ignore[attr-defined]
 CHANNEL = "retellings"
+ATTEMPTS = 5
+Found = TypeVar("Found")
 TRIMMINGS = (old_rows("delivery", RETELLINGS, "finished_at"),)
 
 
-@asynccontextmanager
-async def changing(work: Work) -> AsyncIterator[None]:
-    """Around any change of agreements, rules and groups that connected partners are to be told of. From its begin to
-    the commit nobody else changes the directory."""
-    await touch(work)
-    before = await directory_within(work.connection)
-    yield
-    after = await directory_within(work.connection)
+class _RolledBackError(Exception):
+    """Ends a transaction of which nothing is to be kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tried:
+    """What a change would make of the directory, which is then at ``revision``."""
+
+    revision: int
+    before: Directory
+    after: Directory
+
+
+async def changed(database: Database, change: Callable[[Work], Awaitable[Found]]) -> Found:
+    """Makes a change of agreements, rules or groups that connected partners are to be told of, and returns what
+    ``change`` does. It is called once or more to see what would come of it, which is taken back, and once to keep it;
+    what it means for partners is found between the two, when nothing is locked. Raises ``StoreUnavailable``, also when
+    others change the directory each time meanwhile."""
+    for _ in range(ATTEMPTS):
+        tried = await _try(database, change)
+        rows, told = await asyncio.to_thread(_meaning, tried)
+        try:
+            async with database.work() as work:
+                await touch(work)
+                if await _revision(work) != tried.revision:
+                    raise _RolledBackError
+                found = await change(work)
+                if rows:
+                    await work.connection.execute(insert(RETELLINGS), [row | {"created_at": work.now} for row in rows])
+                    work.wake(CHANNEL)
+                put_agreements(work, told)
+            return found
+        except _RolledBackError:
+            continue
+    raise StoreUnavailable("others changed partners, agreements or rules meanwhile: try again")
+
+
+async def _try(database: Database, change: Callable[[Work], Awaitable[object]]) -> _Tried:
+    try:
+        async with database.work() as work:
+            await touch(work)  # nobody else changes anything between the two pictures
+            revision = await _revision(work)
+            before = await directory_within(work.connection)
+            await change(work)
+            after = await directory_within(work.connection)
+            raise _RolledBackError
+    except _RolledBackError:
+        return _Tried(revision=revision, before=before, after=after)
+
+
+async def _revision(work: Work) -> int:
+    return int((await work.connection.execute(select(STATE.c.revision).where(STATE.c.id == 1))).scalar_one())
+
+
+def _meaning(tried: _Tried) -> tuple[list[dict[str, Any]], list[OperatorAgreementsChanged]]:
+    """Rows of what partners are to be told, and what adapters are told."""
     rows = [
         {
             "partner_id": partner_id,
@@ -42,31 +97,19 @@ async def changing(work: Work) -> AsyncIterator[None]:
             "looked_at": 0,
             "told": 0,
             "is_done": False,
-            "created_at": work.now,
         }
-        for partner_id, owner, was, now in _differences(before, after)
+        for partner_id, owner, was, now in _differences(tried.before, tried.after)
         for module, ids in _modules(was, now)
     ]
-    if rows:
-        await work.connection.execute(insert(RETELLINGS), rows)
-        work.wake(CHANNEL)
-    await tell_adapters(work, after.hosted_parties(Role.CPO))
+    return rows, agreements_in(tried.after, tried.after.hosted_parties(Role.CPO))
 
 
 def _differences(before: Directory, after: Directory) -> Iterator[tuple[str, PartyId, View, View]]:
     """Partner, owner, and what the one saw of the other and sees now, where that differs."""
-    owners = {
-        *after.hosted_parties(Role.CPO, Role.EMSP),
-        *(party for partner in after.partners.values() for party in partner.parties(Role.CPO, Role.EMSP)),
-    }
-    for partner in after.partners.values():
-        known = before.partners.get(partner.id)
-        if not partner.is_connected or known is None:
-            continue
-        for owner in sorted(owners - {*partner.parties()}):
-            was, now = before.view(known, owner), after.view(partner, owner)
-            if was != now:
-                yield partner.id, owner, was, now
+    for partner, owner in affected(before, after):
+        was, now = before.view(before.partners[partner.id], owner), after.view(partner, owner)
+        if was != now:
+            yield partner.id, owner, was, now
 
 
 def _modules(was: View, now: View) -> Iterator[tuple[str, frozenset[str] | None]]:

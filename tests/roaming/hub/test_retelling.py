@@ -15,9 +15,11 @@ from roaming.hub.retelling import Reteller
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.partners import registry
+from roaming.partners import retelling as meaning
 from roaming.partners.agreements import Rule
-from roaming.partners.retelling import RETELLINGS, changing
+from roaming.partners.retelling import RETELLINGS, changed
 from roaming.partners.rules import drop_rule, put_rule
+from roaming.store.database import Work
 from roaming.store.locks import ProcessLocks
 from tests.kit import ocpi_bodies
 from tests.kit.answering_partner import AnsweringPartner, answering_partner, delivering
@@ -54,13 +56,16 @@ async def on_both(database_url: str, tmp_path: Path) -> AsyncIterator[HubInProce
 
 async def change(hub: HubInProcess, *rules: Rule, drop: int | None = None) -> int:
     """Puts rules, or drops one; returns the number of the last one."""
-    number = 0
-    async with hub.services.database.work() as work, changing(work):
+
+    async def do(work: Work) -> int:
+        number = 0
         if drop is not None:
             assert await drop_rule(work, drop)
         for entry in rules:
             number = await put_rule(work, entry)
-    return number
+        return number
+
+    return await changed(hub.services.database, do)
 
 
 async def retell(hub: HubInProcess) -> None:
@@ -143,15 +148,13 @@ async def test_other_tariffs_at_the_connectors(hub: HubInProcess, partner: Answe
 async def test_an_agreement_ends_and_is_made_again(on_both: HubInProcess) -> None:
     hub = on_both
     pair = {"cpo": PartyId.parse(HOSTED_CPO), "emsp": PartyId("DE", "AAA")}
-    async with hub.services.database.work() as work, changing(work):
-        await registry.agree(work, **pair, is_active=False)
+    await changed(hub.services.database, lambda work: registry.agree(work, **pair, is_active=False))
     await retell(hub)
     assert await waiting(hub) == [
         ("aaa", "locations", "NL/HUB/ours", "", 'gone["A", "B"]'),
         ("aaa", "tariffs", "NL/HUB/ours", "", "OURS"),
     ]
-    async with hub.services.database.work() as work, changing(work):
-        await registry.agree(work, **pair)
+    await changed(hub.services.database, lambda work: registry.agree(work, **pair))
     await retell(hub)
     assert [row[4] for row in await waiting(hub)] == ["", ""], "taken back before it was told"
 
@@ -225,3 +228,28 @@ async def test_one_that_cannot_be_told_is_set_aside_until_a_worker_starts_again(
     finally:
         reteller.cancel()
         await asyncio.gather(reteller, return_exceptions=True)
+
+
+async def test_others_change_the_directory_while_what_a_rule_means_is_found(
+    on_both: HubInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is locked by then; and what was found of an older picture is not kept."""
+    database, loop, find, found = on_both.services.database, asyncio.get_running_loop(), meaning._meaning, []
+
+    async def end_agreement() -> None:
+        async with database.work() as work:
+            await registry.touch(work)
+            await registry.agree(work, cpo=PartyId.parse(HOSTED_CPO), emsp=PartyId("DE", "BBB"), is_active=False)
+
+    def finds(tried: Any) -> Any:
+        found.append(find(tried))
+        if len(found) == 1:
+            asyncio.run_coroutine_threadsafe(end_agreement(), loop).result(timeout=10)
+        return found[-1]
+
+    monkeypatch.setattr(meaning, "_meaning", finds)
+    await change(on_both, a_rule("deny", "locations", object_id="OURS"))
+    assert [[row["partner_id"] for row in rows] for rows, _ in found] == [["aaa", "bbb"], ["aaa"]]
+    kept = await database.reader.fetch("SELECT partner_id FROM retellings")
+    assert [row[0] for row in kept] == ["aaa"]
+    assert len(await database.reader.fetch("SELECT id FROM rules")) == 1

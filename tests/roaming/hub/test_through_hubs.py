@@ -1,6 +1,7 @@
 """Parties behind a partner that is a hub, as its client info tells of them: reached through it while they are there."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from roaming.model.party import InterfaceRole
 from roaming.modules.hubclientinfo.asking import HubAsker
 from roaming.partners import registry
 from roaming.partners.directory import HUB, Endpoint, Partner, PartyRole
-from roaming.partners.retelling import changing
+from roaming.partners.retelling import changed
 from roaming.partners.rules import put_rule
 from roaming.store.locks import ProcessLocks
 from tests.kit.answering_partner import delivering
@@ -149,9 +150,9 @@ async def test_pushes_and_what_rules_change_name_the_hub_not_one_behind_it(passi
         await until(lambda: len(named()) == 2)
         assert named() == both
         its_hub.asked.clear()
-        async with hub.services.database.work() as work, changing(work):
-            for kind in ("locations", "tariffs"):
-                await put_rule(work, a_rule("deny", kind, object_id="OURS", partner="ms2"))
+        for kind in ("locations", "tariffs"):
+            denied = a_rule("deny", kind, object_id="OURS", partner="ms2")
+            await changed(hub.services.database, partial(put_rule, rule=denied))
         reteller = Reteller(hub.services, hub.services.modules, ProcessLocks())
         while await reteller.tell_once():
             pass
