@@ -1,24 +1,25 @@
 """A hosted eMSP and a partner's CPO: its booking locations and bookings are fetched, and places asked for."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
 
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
 from roaming.modules.bookings import service
 from roaming.modules.bookings.model import Booking, BookingRequest
-from roaming.modules.bookings.repository import BOOKINGS, SHELVES, Shelf
+from roaming.modules.bookings.repository import BOOKINGS, SHELVES
 from roaming.ocpi.client import Outcome
 from roaming.ocpi.codec import DecodeError, dump_json
 from roaming.ocpi.errors import OcpiError
-from roaming.ocpi.fetching import FetchLimits, get_all_pages
+from roaming.ocpi.first_reading import Fetched, fetch_list
 from roaming.ocpi.headers import RoutingHeaders
 from roaming.ocpi.module import Services, dialect_of
-from roaming.ocpi.partner_call import ask_partner, call_to, note_call, parties_of
+from roaming.ocpi.partner_call import ask_partner, call_to, parties_of
 from roaming.partners.directory import Partner
 from roaming.store.documents import Origin
+from roaming.store.shelves import Shelf
 
-LIMITS = FetchLimits(pages=1_000, total_bytes=64 * 1024 * 1024, seconds=600)
 TIMEOUT_SECONDS = 10.0
 
 
@@ -32,15 +33,6 @@ class Pair:
 
     emsp: PartyId
     cpo: PartyId
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fetched:
-    """What came of a list."""
-
-    stored: int
-    refused: tuple[str, ...]
-    is_whole: bool
 
 
 async def request(services: Services, partner: Partner, pair: Pair, wish: BookingRequest) -> Booking:
@@ -88,35 +80,16 @@ async def fetch(services: Services, partner: Partner) -> dict[str, Fetched]:
     ]
     for shelf in SHELVES.values():
         parts = [await _fetch(services, partner, endpoint, shelf, pair) for pair in pairs]
-        found[shelf.path] = Fetched(
-            stored=sum(part.stored for part in parts),
-            refused=tuple(reason for part in parts for reason in part.refused),
-            is_whole=all(part.is_whole for part in parts),
-        )
+        found[shelf.path] = sum(parts, start=Fetched())
     return found
 
 
 async def _fetch(services: Services, partner: Partner, endpoint: str, shelf: Shelf, pair: Pair) -> Fetched:
-    routing, at = RoutingHeaders(pair.emsp, pair.cpo), services.clock.now()
-    url = dialect_of(partner).address(endpoint, *([shelf.path] if shelf.path else []))
-    call = call_to(services, partner, "GET", url, routing=routing)
     codec = service.CODECS[shelf.path][Version.V2_3_0]
-    stored, refused, is_whole = 0, list[str](), True
-    async for page in get_all_pages(services.client, call, LIMITS):
-        note_call(
-            services,
-            replace(call, url=page.url),
-            page.answer,
-            at=at,
-            module=service.MODULE,
-            parties=parties_of(routing),
-            notes=[*page.findings, f"{len(page.items)} objects"],
-        )
-        for item in page.items:
-            try:
-                await _take(services, partner, pair, shelf, codec.decode(item).value)
-                stored += 1
-            except (DecodeError, OcpiError) as error:
-                refused.append(str(error)[:200])
-        is_whole = page.stopped is None
-    return Fetched(stored=stored, refused=tuple(refused), is_whole=is_whole)
+
+    async def take(item: object, at: datetime) -> None:
+        await _take(services, partner, pair, shelf, codec.decode(item).value)
+
+    url = dialect_of(partner).address(endpoint, *([shelf.path] if shelf.path else []))
+    routing = RoutingHeaders(pair.emsp, pair.cpo)
+    return await fetch_list(services, partner, url, module=service.MODULE, routing=routing, take=take)

@@ -9,7 +9,7 @@ from roaming.model.identifiers import PartyId, fold
 from roaming.model.party import InterfaceRole, Role
 from roaming.modules.bookings import service
 from roaming.modules.bookings.model import BookingLocation, BookingRequest, Calendar
-from roaming.modules.bookings.repository import BOOKINGS, LOCATIONS, Shelf
+from roaming.modules.bookings.repository import BOOKINGS, LOCATIONS
 from roaming.ocpi.authorization import check_id, check_ids, check_owner
 from roaming.ocpi.codec import parse_json
 from roaming.ocpi.content import Content
@@ -17,6 +17,7 @@ from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.listing import addressed, answer_list, answer_own
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 from roaming.store.documents import Origin, object_key
+from roaming.store.shelves import Shelf
 
 
 async def list_locations(request: OcpiRequest) -> OcpiResponse:

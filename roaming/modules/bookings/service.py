@@ -28,14 +28,16 @@ from roaming.modules.bookings.model import (
     ReservationStatus,
     Timeslot,
 )
-from roaming.modules.bookings.repository import BOOKINGS, LOCATIONS, Kept, Shelf
+from roaming.modules.bookings.repository import BOOKINGS, LOCATIONS, SHELVES
 from roaming.ocpi.codec import Codec, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
 from roaming.partners.directory import Directory
+from roaming.store import shelves
 from roaming.store.database import Work
 from roaming.store.documents import HERE, Origin, Stored, insert_or_hold, object_key
+from roaming.store.shelves import Kept, Shelf
 
 MODULE = "bookings"
 CODECS: Mapping[str, Mapping[Version, Codec[Any]]] = {
@@ -61,24 +63,25 @@ async def publish(work: Work, location: BookingLocation) -> None:
 
 
 async def _store_ours(work: Work, shelf: Shelf, value: Any, *, scope: str) -> None:
-    key = object_key(PartyId.of(value.country_code, value.party_id), value.id)
-    save = partial(repository.save, work.connection, shelf, source="", scope=scope, now=work.now)
+    owner = PartyId.of(value.country_code, value.party_id)
+    key = object_key(owner, value.id)
+    save = partial(shelves.save, work.connection, shelf, owner=owner, source="", scope=scope, now=work.now)
     kept = await insert_or_hold(
-        partial(repository.load, work.connection, shelf, key), partial(save, None, value, origin=HERE)
+        partial(shelves.load, work.connection, shelf, key), partial(save, None, value, origin=HERE)
     )
     if kept is not None:
         await save(kept, value)
-    owner = PartyId.of(value.country_code, value.party_id)
-    await tell(work, [Outgoing(module=MODULE, object_key=repository.outgoing_key(shelf, key), owner=owner)])
+    await tell(work, [Outgoing(module=MODULE, object_key=shelves.outgoing_key(shelf, key), owner=owner)])
 
 
 async def take(work: Work, shelf: Shelf, value: Any, *, source: str, scope: str, origin: Origin) -> bool:
     """Stores what a partner's CPO tells; True when new. An older one changes nothing. Raises ``InvalidParameters`` for
     an object that somebody else gave us."""
-    key = object_key(PartyId.of(value.country_code, value.party_id), value.id)
-    save = partial(repository.save, work.connection, shelf, source=source, scope=scope, now=work.now)
+    owner = PartyId.of(value.country_code, value.party_id)
+    key = object_key(owner, value.id)
+    save = partial(shelves.save, work.connection, shelf, owner=owner, source=source, scope=scope, now=work.now)
     kept = await insert_or_hold(
-        partial(repository.load, work.connection, shelf, key), partial(save, None, value, origin=origin)
+        partial(shelves.load, work.connection, shelf, key), partial(save, None, value, origin=origin)
     )
     if kept is None:
         return True
@@ -91,7 +94,7 @@ async def take(work: Work, shelf: Shelf, value: Any, *, source: str, scope: str,
 
 async def told(work: Work, shelf: Shelf, owner: PartyId, id: str, *, source: str) -> Kept:
     """What a partner told, held. Raises ``NotFound``, the same for somebody else's."""
-    kept = await repository.load(work.connection, shelf, object_key(owner, id))
+    kept = await shelves.load(work.connection, shelf, object_key(owner, id))
     if kept is None or kept.stored.source != source:
         raise NotFound("you told of no such object: PUT it first")
     return kept
@@ -119,7 +122,7 @@ async def request(work: Work, wish: BookingRequest, *, emsp: PartyId, cpos: Sequ
     if wish.period.end_date_time <= wish.period.start_date_time:
         raise InvalidParameters("period.end_date_time: later than start_date_time")
     for cpo in cpos:
-        place = await repository.load(work.connection, LOCATIONS, object_key(cpo, wish.booking_location_id))
+        place = await shelves.load(work.connection, LOCATIONS, object_key(cpo, wish.booking_location_id))
         if place is None or place.stored.source:
             continue
         if fold(place.value.location_id) != fold(wish.location_id):
@@ -194,7 +197,7 @@ def _asked(wish: BookingRequest, status: str, work: Work) -> BookingRequestStatu
 async def decide(work: Work, cpo: PartyId, booking_id: str, *, is_accepted: bool) -> Booking:
     """A hosted CPO answers the requests that wait: accepts the last one, or declines it. Raises ``NotFound``, also when
     nothing waits."""
-    kept = await repository.load(work.connection, BOOKINGS, object_key(cpo, booking_id))
+    kept = await shelves.load(work.connection, BOOKINGS, object_key(cpo, booking_id))
     waiting = [] if kept is None or kept.stored.source else _waiting(kept.value)
     if kept is None or not waiting:
         raise NotFound("there is no request of such a booking that waits")
@@ -247,7 +250,7 @@ def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> S
 
 def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest | None:
     """PUT of the object as it is now."""
-    shelf, _ = repository.shelf_of(job.object_key)
+    shelf, _ = SHELVES.shelf_of(job.object_key)
     if kept is None or not endpoint or job.partner.version != Version.V2_3_0:
         return None
     encoded = CODECS[shelf.path][Version.V2_3_0].encode(from_document(shelf.of, kept.document))

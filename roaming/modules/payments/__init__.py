@@ -19,7 +19,7 @@ MODULE = OcpiModule(
     delivery=DeliveryRules(
         kind=DeliveryKind.RECORD,
         interface=InterfaceRole.RECEIVER,
-        read=repository.read_outgoing,
+        read=repository.SHELVES.read_outgoing,
         audience=service.audience,
         build=service.build,
         give_up_after=timedelta(hours=72),

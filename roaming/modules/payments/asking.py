@@ -1,7 +1,8 @@
 """A hosted CPO and a partner's PTP: its terminals and confirmations are fetched, and its terminals changed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from roaming.model.identifiers import PartyId
@@ -11,18 +12,17 @@ from roaming.model.version import Version
 from roaming.modules.payments import service
 from roaming.modules.payments.codec import v230
 from roaming.modules.payments.model import Terminal
-from roaming.modules.payments.repository import SHELVES, TERMINALS, Shelf
+from roaming.modules.payments.repository import SHELVES, TERMINALS
 from roaming.ocpi.client import Outcome
-from roaming.ocpi.codec import DecodeContext, DecodeError, dump_json
-from roaming.ocpi.errors import OcpiError
-from roaming.ocpi.fetching import FetchLimits, get_all_pages
+from roaming.ocpi.codec import DecodeContext, dump_json
+from roaming.ocpi.first_reading import Fetched, fetch_list
 from roaming.ocpi.headers import RoutingHeaders
 from roaming.ocpi.module import Services, dialect_of
-from roaming.ocpi.partner_call import ask_partner, call_to, note_call, parties_of
+from roaming.ocpi.partner_call import ask_partner, call_to, parties_of
 from roaming.partners.directory import Partner
 from roaming.store.documents import Origin
+from roaming.store.shelves import Shelf
 
-LIMITS = FetchLimits(pages=1_000, total_bytes=64 * 1024 * 1024, seconds=600)
 TIMEOUT_SECONDS = 10.0
 
 
@@ -36,15 +36,6 @@ class Pair:
 
     cpo: PartyId
     provider: PartyId
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fetched:
-    """What came of a list."""
-
-    stored: int
-    refused: tuple[str, ...]
-    is_whole: bool
 
 
 async def activate(services: Services, partner: Partner, pair: Pair, terminal: Terminal) -> None:
@@ -123,45 +114,26 @@ async def fetch(services: Services, partner: Partner) -> dict[str, Fetched]:
     ]
     for shelf in SHELVES.values():
         parts = [await _fetch(services, partner, endpoint, shelf, pair) for pair in pairs]
-        found[shelf.path] = Fetched(
-            stored=sum(part.stored for part in parts),
-            refused=tuple(reason for part in parts for reason in part.refused),
-            is_whole=all(part.is_whole for part in parts),
-        )
+        found[shelf.path] = sum(parts, start=Fetched())
     return found
 
 
 async def _fetch(services: Services, partner: Partner, endpoint: str, shelf: Shelf, pair: Pair) -> Fetched:
-    routing, at = RoutingHeaders(pair.cpo, pair.provider), services.clock.now()
-    url = dialect_of(partner).address(endpoint, shelf.path)
-    call = call_to(services, partner, "GET", url, routing=routing)
     codec = service.CODECS[shelf.path][Version.V2_3_0]
-    stored, refused, is_whole = 0, list[str](), True
-    async for page in get_all_pages(services.client, call, LIMITS):
-        note_call(
-            services,
-            replace(call, url=page.url),
-            page.answer,
-            at=at,
-            module=service.MODULE,
-            parties=parties_of(routing),
-            notes=[*page.findings, f"{len(page.items)} objects"],
-        )
-        for item in page.items:
-            try:
-                value = codec.decode(item, context=DecodeContext(received_at=at)).value
-                async with services.database.work() as work:
-                    await service.take(
-                        work,
-                        shelf,
-                        value,
-                        owner=pair.provider,
-                        source=partner.id,
-                        cpo=pair.cpo,
-                        origin=Origin(Version.V2_3_0),
-                    )
-                stored += 1
-            except (DecodeError, OcpiError) as error:
-                refused.append(str(error)[:200])
-        is_whole = page.stopped is None
-    return Fetched(stored=stored, refused=tuple(refused), is_whole=is_whole)
+
+    async def take(item: object, at: datetime) -> None:
+        value = codec.decode(item, context=DecodeContext(received_at=at)).value
+        async with services.database.work() as work:
+            await service.take(
+                work,
+                shelf,
+                value,
+                owner=pair.provider,
+                source=partner.id,
+                cpo=pair.cpo,
+                origin=Origin(Version.V2_3_0),
+            )
+
+    url = dialect_of(partner).address(endpoint, shelf.path)
+    routing = RoutingHeaders(pair.cpo, pair.provider)
+    return await fetch_list(services, partner, url, module=service.MODULE, routing=routing, take=take)

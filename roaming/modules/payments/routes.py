@@ -11,7 +11,7 @@ from roaming.model.version import Version
 from roaming.modules.payments import service
 from roaming.modules.payments.codec import v230
 from roaming.modules.payments.model import FinancialAdviceConfirmation, Terminal
-from roaming.modules.payments.repository import CONFIRMATIONS, TERMINALS, Shelf
+from roaming.modules.payments.repository import CONFIRMATIONS, TERMINALS
 from roaming.ocpi.addresses import join
 from roaming.ocpi.codec import Codec, DecodeContext, parse_json
 from roaming.ocpi.content import Content
@@ -20,6 +20,7 @@ from roaming.ocpi.listing import addressed, answer_list
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
 from roaming.ocpi.wire import finding_note
 from roaming.store.documents import Origin, object_key
+from roaming.store.shelves import Shelf
 
 
 def _read(request: OcpiRequest, codec: Codec[Any]) -> Any:

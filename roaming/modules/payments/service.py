@@ -17,10 +17,9 @@ from roaming.model.identifiers import PartyId, fold
 from roaming.model.party import Role
 from roaming.model.time import next_update
 from roaming.model.version import Version
-from roaming.modules.payments import repository
 from roaming.modules.payments.codec import v230
 from roaming.modules.payments.model import Terminal
-from roaming.modules.payments.repository import CONFIRMATIONS, TERMINALS, Kept, Shelf
+from roaming.modules.payments.repository import CONFIRMATIONS, SHELVES, TERMINALS
 from roaming.ocpi.client import Outcome
 from roaming.ocpi.codec import Codec, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
@@ -28,8 +27,10 @@ from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest,
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.partner_call import call_to
 from roaming.partners.directory import Directory, Partner
+from roaming.store import shelves
 from roaming.store.database import Work
 from roaming.store.documents import HERE, Origin, Stored, insert_or_hold, object_key
+from roaming.store.shelves import Kept, Shelf
 
 MODULE = "payments"
 CODECS: Mapping[str, Mapping[Version, Codec[Any]]] = {
@@ -92,9 +93,9 @@ async def take(
     """Stores what a partner's PTP tells; True when new. The same again, or an older one, changes nothing. Raises
     ``InvalidParameters`` for an object that somebody else gave us."""
     key = object_key(owner, shelf.id_of(value))
-    save = partial(repository.save, work.connection, shelf, owner=owner, source=source, scope=str(cpo), now=work.now)
+    save = partial(shelves.save, work.connection, shelf, owner=owner, source=source, scope=str(cpo), now=work.now)
     kept = await insert_or_hold(
-        partial(repository.load, work.connection, shelf, key), partial(save, None, value, origin=origin)
+        partial(shelves.load, work.connection, shelf, key), partial(save, None, value, origin=origin)
     )
     if kept is None:
         return True
@@ -109,9 +110,9 @@ async def publish(work: Work, shelf: Shelf, value: Any, *, provider: PartyId, cp
     """Stores an object of a hosted PTP, new or in place of the one of its id, and tells the CPO. Raises
     ``InvalidParameters`` when its id is another CPO's."""
     key = object_key(provider, shelf.id_of(value))
-    save = partial(repository.save, work.connection, shelf, owner=provider, source="", scope=str(cpo), now=work.now)
+    save = partial(shelves.save, work.connection, shelf, owner=provider, source="", scope=str(cpo), now=work.now)
     kept = await insert_or_hold(
-        partial(repository.load, work.connection, shelf, key), partial(save, None, value, origin=HERE)
+        partial(shelves.load, work.connection, shelf, key), partial(save, None, value, origin=HERE)
     )
     if kept is not None:
         if kept.stored.source or kept.stored.scope != str(cpo):
@@ -136,7 +137,7 @@ async def activate(work: Work, terminal: Terminal, *, provider: PartyId, cpo: Pa
 async def hosted_terminal(work: Work, directory: Directory, terminal_id: str, cpos: Sequence[PartyId]) -> Kept:
     """A terminal of a hosted PTP for one of ``cpos``, held. Raises ``NotFound``, the same for another CPO's."""
     for provider in directory.hosted_parties(*PROVIDERS):
-        kept = await repository.load(work.connection, TERMINALS, object_key(provider, terminal_id))
+        kept = await shelves.load(work.connection, TERMINALS, object_key(provider, terminal_id))
         if kept is not None and not kept.stored.source and kept.stored.scope in {str(cpo) for cpo in cpos}:
             return kept
     raise NotFound("there is no such terminal for you")
@@ -153,7 +154,7 @@ async def change(work: Work, kept: Kept, terminal: Terminal, *, is_listed: bool 
         last_updated=next_update(kept.value.last_updated, work.now),
     )
     stored = kept.stored
-    await repository.save(
+    await shelves.save(
         work.connection,
         TERMINALS,
         kept,
@@ -167,7 +168,7 @@ async def change(work: Work, kept: Kept, terminal: Terminal, *, is_listed: bool 
 
 
 async def _tell(work: Work, shelf: Shelf, key: str, provider: PartyId) -> None:
-    await tell(work, [Outgoing(module=MODULE, object_key=repository.outgoing_key(shelf, key), owner=provider)])
+    await tell(work, [Outgoing(module=MODULE, object_key=shelves.outgoing_key(shelf, key), owner=provider)])
 
 
 def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
@@ -184,7 +185,7 @@ def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> S
 
 def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest | None:
     """POST of the object as it is now."""
-    shelf, _ = repository.shelf_of(job.object_key)
+    shelf, _ = SHELVES.shelf_of(job.object_key)
     if kept is None or not endpoint or job.partner.version != Version.V2_3_0:
         return None
     encoded = CODECS[shelf.path][Version.V2_3_0].encode(from_document(shelf.of, kept.document))
@@ -195,7 +196,7 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
 async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str | None:
     """Asks the CPO what it holds, after an answer was lost: its address there when it is what we have now. Raises
     ``CopyUnknown``."""
-    shelf, key = repository.shelf_of(job.object_key)
+    shelf, key = SHELVES.shelf_of(job.object_key)
     ours = (await shelf.documents.read_many(services.database.reader, [key])).get(key)
     if ours is None:
         return endpoint

@@ -11,8 +11,8 @@ from roaming.model.identifiers import PartyId
 from roaming.model.version import Version
 from roaming.modules.bookings import asking, service
 from roaming.modules.bookings.asking import NotDone, Pair
-from roaming.modules.bookings.projection import Fetcher
 from roaming.ocpi.errors import NotFound
+from roaming.ocpi.first_reading import FirstReading
 from roaming.partners import registry
 from tests.kit.answering_partner import answering_partner, delivering
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
@@ -200,7 +200,7 @@ async def test_a_hosted_emsp_asks_a_cpo_and_reads_its_lists(hub: HubInProcess) -
     )
     async with ScriptedPartner(listing) as listening:
         await listen_at(hub, "cpo", listening.url, ("bookings",), version="2.3.0")
-        await Fetcher(hub.services).look()
+        await FirstReading(hub.services, service.MODULE, asking.fetch).look()
     rows = await hub.services.database.reader.fetch("SELECT object_id FROM booking_locations")
     assert sorted(row[0] for row in rows) == ["A", "B", "C"]
     rows = await hub.services.database.reader.fetch("SELECT object_id, scope FROM bookings")

@@ -10,8 +10,8 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.modules.payments import asking, service
 from roaming.modules.payments.asking import NotDone, Pair
-from roaming.modules.payments.projection import Fetcher
 from roaming.modules.payments.repository import CONFIRMATIONS, SHELVES, TERMINALS
+from roaming.ocpi.first_reading import FirstReading
 from roaming.partners import registry
 from tests.kit.answering_partner import AnsweringPartner, answering_partner, delivering
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
@@ -199,7 +199,7 @@ async def test_a_ptps_lists_are_fetched(hub: HubInProcess) -> None:
     )
     async with ScriptedPartner(listing) as listening:
         await listen_at(hub, "pay", listening.url, ("payments",), version="2.3.0")
-        fetcher = Fetcher(hub.services)
+        fetcher = FirstReading(hub.services, service.MODULE, asking.fetch)
         await fetcher.look()
         before = len(listing.asked)
         await fetcher.look()
