@@ -188,7 +188,8 @@ async def _command(name: CommandType, whom: Whom, make: Make, *, tell: Tell) -> 
         }
         tell(f"{ends.partner.id} answered: {asked.response}")
         if asked.response == CommandResponseType.ACCEPTED and whom.wait:
-            told["result"] = await _result(services, asked.id, whom.wait, tell=tell)
+            kept = await result_of(services, asked.id, whom.wait, tell=tell)
+            told["result"] = kept.result if kept is not None else ""
             if not told["result"]:
                 told["next"] = (
                     f"no result after {whom.wait:g} s; it comes to {services.public_url}, where the hub must be"
@@ -225,15 +226,18 @@ async def _token(ends: Ends, uid: str, token_type: str) -> Token:
     return token
 
 
-async def _result(services: Services, id: str, seconds: float, *, tell: Tell) -> str:
-    """The station's word, or nothing: it comes to the running hub, another process than this."""
+async def result_of(services: Services, id: str, seconds: float, *, tell: Tell = lambda _: None) -> sent.Sent | None:
+    """What was sent, with the station's word, or nothing within ``seconds``: it comes to the running hub, another
+    process than this."""
     began = told_at = time.monotonic()
     while True:
         async with services.database.reading() as connection:
             found = await sent.find(connection, id)
         now = time.monotonic()
-        if (found is not None and found.result) or now - began >= seconds:
-            return found.result if found is not None else ""
+        if found is not None and found.result:
+            return found
+        if now - began >= seconds:
+            return None
         if now - told_at >= TELL_SECONDS:
             tell(f"waiting for the station, {now - began:.0f} of {seconds:g} s")
             told_at = now

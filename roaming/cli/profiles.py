@@ -1,11 +1,11 @@
 """Charging profiles from the command line: a wish of a hosted driver's eMSP about a charge at a partner's."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from roaming.cli.asking import result_of
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
 from roaming.cli.registering import party_of
@@ -23,12 +23,10 @@ from roaming.model.time import format_timestamp, parse_timestamp
 from roaming.modules.chargingprofiles.model import ProfileRequest
 from roaming.modules.chargingprofiles.schedules import Unfit, to_schedule
 from roaming.modules.chargingprofiles.sending import send
-from roaming.ocpi import sent
 from roaming.ocpi.callbacks import NotSent
 from roaming.ocpi.module import Services
 from roaming.partners.directory import Partner
 
-LOOK_SECONDS = 0.25
 Told = tuple[dict[str, Any], bool]
 """What is shown, and whether the wish was met."""
 
@@ -113,7 +111,7 @@ async def _ask(
         except NotSent as error:
             fail(str(error))
         is_accepted = asked.response == ChargingProfileResponseType.ACCEPTED
-        kept = await _result(services, asked.id, wait) if is_accepted else None
+        kept = await result_of(services, asked.id, wait) if is_accepted else None
     values = {
         "session": charge.session_id,
         "CPO": str(charge.cpo),
@@ -127,20 +125,6 @@ async def _ask(
     if kept is not None and kept.document:
         values |= _lines(from_document(ActiveChargingProfileResult, kept.document))
     return values, is_accepted and kept is not None and kept.result == ChargingProfileResultType.ACCEPTED
-
-
-async def _result(services: Services, id: str, wait: float) -> sent.Sent | None:
-    """What the running hub took at the ``response_url`` meanwhile."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + wait
-    while True:
-        async with services.database.reading() as connection:
-            kept = await sent.find(connection, id)
-        if kept is not None and kept.result:
-            return kept
-        if loop.time() >= end:
-            return None
-        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _find(services: Services, session_id: str, party: str) -> Charge:

@@ -9,7 +9,7 @@ A partner's habits are stored beside it by switch (``roaming.ocpi.switches``), e
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from roaming.model.command import CommandType
@@ -18,6 +18,7 @@ from roaming.ocpi.addresses import join
 from roaming.ocpi.credentials_token import TokenEncoding, header_value
 from roaming.ocpi.headers import RoutingHeaders
 from roaming.ocpi.switches import BY_NAME, TABLE, UnknownSwitch
+from roaming.partners.dialects import entry_of
 
 _WORDS = frozenset(command.value for command in CommandType)
 """What stands in addresses and is no id."""
@@ -156,11 +157,7 @@ def departures(stored: Mapping[str, Any]) -> list[str]:
 
 
 def _entry(stored: Mapping[str, Any], name: str, source: str) -> Mapping[str, Any]:
-    entry = stored.get(name)
-    if not isinstance(entry, dict):
-        # As it was stored before it was known by whom
-        return {"value": str(entry)} if source == "hand" and entry is not None else {}
-    return cast(Mapping[str, Any], entry.get(source) or {})
+    return entry_of(stored, name).get(source) or {}
 
 
 def _lower(party: PartyId | None) -> PartyId | None:

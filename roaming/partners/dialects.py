@@ -16,10 +16,19 @@ from roaming.store.database import Work
 MAX_REASON = 300
 
 
+def entry_of(stored: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """What is stored of a switch: under ``hand`` what a person set, under ``seen`` what traffic showed."""
+    entry = stored.get(name)
+    if isinstance(entry, dict):
+        return entry
+    # As it was stored before it was known by whom
+    return {"hand": {"value": str(entry)}} if entry is not None else {}
+
+
 async def set_switch(work: Work, partner_id: str, name: str, value: str) -> None:
     """A person sets a switch: traffic does not change it from then on."""
     entry = {"value": value, "at": format_timestamp(work.now)}
-    await _change(work, partner_id, lambda stored: {**stored, name: {**_entry(stored, name), "hand": entry}})
+    await _change(work, partner_id, lambda stored: {**stored, name: {**entry_of(stored, name), "hand": entry}})
 
 
 async def forget_switch(work: Work, partner_id: str, name: str) -> None:
@@ -33,7 +42,7 @@ async def note_seen(work: Work, partner_id: str, seen: Mapping[str, tuple[str, s
 
     def changed(stored: Mapping[str, Any]) -> dict[str, Any]:
         entries = {
-            name: {**_entry(stored, name), "seen": {"value": value, "at": at, "why": why[:MAX_REASON]}}
+            name: {**entry_of(stored, name), "seen": {"value": value, "at": at, "why": why[:MAX_REASON]}}
             for name, (value, why) in seen.items()
         }
         return {**stored, **entries}
@@ -49,10 +58,3 @@ async def _change(work: Work, partner_id: str, change: Callable[[Mapping[str, An
         return
     text = json.dumps(change(json.loads(stored)))
     await work.connection.execute(update(PARTNERS).where(PARTNERS.c.id == partner_id).values(dialect=text))
-
-
-def _entry(stored: Mapping[str, Any], name: str) -> dict[str, Any]:
-    entry = stored.get(name)
-    if isinstance(entry, dict):
-        return dict(entry)
-    return {"hand": {"value": str(entry)}} if entry is not None else {}
