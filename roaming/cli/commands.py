@@ -14,6 +14,7 @@ from roaming.cli import (
     invoice_commands,
     partner_commands,
     profile_commands,
+    rating_commands,
     station_commands,
     sync_commands,
 )
@@ -57,6 +58,7 @@ agreement_commands.add_to(app)
 station_commands.add_to(station_app, location_app)
 invoice_commands.add_to(app)
 profile_commands.add_to(app)
+rating_commands.add_to(app)
 
 Limit = Annotated[int, typer.Option(help="At most so many rows.", min=1)]
 PartnerId = Annotated[str, typer.Argument(help="Its short name: see `roaming partner list`.")]

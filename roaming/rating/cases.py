@@ -6,62 +6,50 @@ case is in; what a case asks for is in its ``kind``: price_cdr, price_session, p
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
-from decimal import Decimal, localcontext
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
-from roaming.model.cdr import CDR
-from roaming.model.money import Price, TaxIncluded
-from roaming.model.session import ChargingPeriod
-from roaming.model.tariff import Tariff
+from roaming.model.money import Price
 from roaming.rating.checking import check_totals
+from roaming.rating.constant_power import story_of
 from roaming.rating.cutting import PricedSession, price_session
+from roaming.rating.documents import COSTS, cdr_of, charge_of, tariff_of
 from roaming.rating.engine import rate
-from roaming.rating.exact import EXACT, ZERO
+from roaming.rating.exact import ZERO
 from roaming.rating.price_list import TIME
 from roaming.rating.rated import Rated
 from roaming.rating.readings import Readings
-from roaming.rating.timeline import ChargingState, Reading, StateChange, Timeline
 
 _TOLERANCE: Final = Decimal("0.0005")
 """The amounts in cases carry four decimals."""
 _DECODER: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
-_COSTS: Final = {
-    "total_cost": "total",
-    "total_energy_cost": "energy",
-    "total_fixed_cost": "fixed",
-    "total_time_cost": "time",
-    "total_parking_cost": "parking",
-    "total_reservation_cost": "reservation",
-}
 
 
 def answer(case: Mapping[str, Any]) -> dict[str, Any]:
     """What the engine makes of one case. Raises ``RatingError``, ``KeyError`` and ``msgspec.ValidationError``."""
     kind = case["kind"]
     readings = Readings.of_version(case.get("ocpi_version", "2.2.1"))
-    tariff = _tariff(case["tariff"])
+    tariff = tariff_of(case["tariff"])
     zone = case["time_zone"]
     if kind == "verify_cdr":
-        found = check_totals(_cdr(case["cdr"]), tariff, zone, readings, tolerance=_TOLERANCE)
+        found = check_totals(cdr_of(case["cdr"]), tariff, zone, readings, tolerance=_TOLERANCE)
         return {"id": case["id"], "mismatches": [mismatch.field for mismatch in found]}
     if kind == "price_cdr":
-        cdr = case["cdr"]
+        charge = charge_of(case["cdr"])
         rated = rate(
             tariff,
-            msgspec.convert(cdr["charging_periods"], tuple[ChargingPeriod, ...], strict=False),
-            start=msgspec.convert(cdr["start_date_time"], datetime),
-            end=msgspec.convert(_end(cdr), datetime),
+            charge.periods,
+            start=charge.start,
+            end=charge.end,
             time_zone=zone,
             readings=readings,
             is_reservation_expired=bool(case.get("reservation_expired")),
         )
-        return {"id": case["id"], **_amounts(rated, -1 if cdr.get("credit") else 1)}
-    with localcontext(EXACT):
-        timeline = _phases(case["session"]) if kind == "price_phases" else _charge(case["session"])
-    session = price_session(timeline, tariff, zone, readings)
+        return {"id": case["id"], **_amounts(rated, -1 if charge.is_credit else 1)}
+    session = price_session(story_of(case["session"]), tariff, zone, readings)
     return {"id": case["id"], **_of_session(session)}
 
 
@@ -95,7 +83,7 @@ def _of_session(session: PricedSession) -> dict[str, Any]:
 def _amounts(rated: Rated, sign: int) -> dict[str, Any]:
     found: dict[str, Any] = {
         field: _cost(getattr(rated, part), sign if part == "total" else 1, rated.is_net_known)
-        for field, part in _COSTS.items()
+        for field, part in COSTS.items()
     }
     found["billed_energy"] = str(rated.billed_energy)
     found["billed_charging_seconds"] = str(rated.billed_charging_seconds)
@@ -112,89 +100,6 @@ def _cost(price: Price, sign: int, is_net_known: bool) -> dict[str, str | None]:
     if not is_net_known:
         net, gross = None, net
     return {"excl_vat": None if net is None else str(net), "incl_vat": None if gross is None else str(gross)}
-
-
-def _tariff(body: Mapping[str, Any]) -> Tariff:
-    """A tariff of any version in the canonical shape."""
-    known = {"country_code": "", "party_id": "", "tax_included": TaxIncluded.NO.value, **body}
-    known.setdefault("last_updated", "1970-01-01T00:00:00Z")
-    for field in ("min_price", "max_price"):
-        limit = known.get(field)
-        if isinstance(limit, Mapping) and "excl_vat" in limit:
-            known[field] = {"before_taxes": limit["excl_vat"], "after_taxes": limit.get("incl_vat")}
-    return msgspec.convert(known, Tariff, strict=False)
-
-
-def _end(body: Mapping[str, Any]) -> Any:
-    """OCPI 2.1.1 calls it ``stop_date_time``."""
-    return body["end_date_time"] if "end_date_time" in body else body["stop_date_time"]
-
-
-def _cdr(body: Mapping[str, Any]) -> CDR:
-    """A CDR of any version in the canonical shape."""
-    known = {**body, "end_date_time": _end(body)}
-    for field in _COSTS:
-        cost = known.get(field)
-        if isinstance(cost, Mapping) and "excl_vat" in cost:
-            known[field] = _price(cost)
-        elif isinstance(cost, Decimal | int):
-            known[field] = {"before_taxes": cost}
-    known.setdefault("last_updated", known["end_date_time"])
-    return msgspec.convert(known, CDR, strict=False)
-
-
-def _price(cost: Mapping[str, Any]) -> dict[str, Any]:
-    before = Decimal(str(cost["excl_vat"]))
-    if cost.get("incl_vat") is None:
-        return {"before_taxes": before}
-    tax = Decimal(str(cost["incl_vat"])) - before
-    return {"before_taxes": before, "taxes": [{"name": "VAT", "amount": tax}]}
-
-
-def _charge(session: Mapping[str, Any]) -> Timeline:
-    """Constant power until the energy asked for is in, then parked until the end."""
-    start = msgspec.convert(session["start_date_time"], datetime)
-    end = msgspec.convert(session["end_date_time"], datetime)
-    power = Decimal(str(session["power_kw"]))
-    asked = Decimal(str(session["requested_kwh"]))
-    length = (end - start) // timedelta(microseconds=1)
-    needed = int(asked * 3_600_000_000 // power) if power else 0
-    charged = min(needed, length)
-    energy = asked if needed <= length else _energy(power, Decimal(length).scaleb(-6))
-    if not power:
-        energy = ZERO
-    return _timeline(start, end, [(charged, power, energy), (length - charged, ZERO, ZERO)], session.get("current_a"))
-
-
-def _phases(session: Mapping[str, Any]) -> Timeline:
-    """Phases of constant power; 0 is connected and not charging."""
-    start = msgspec.convert(session["start_date_time"], datetime)
-    phases = []
-    for phase in session["phases"]:
-        power, seconds = Decimal(str(phase["power_kw"])), Decimal(str(phase["seconds"]))
-        phases.append((int(seconds * 1_000_000), power, _energy(power, seconds)))
-    end = start + timedelta(microseconds=sum(length for length, _, _ in phases))
-    return _timeline(start, end, phases, session.get("current_a"))
-
-
-def _energy(power: Decimal, seconds: Decimal) -> Decimal:
-    """kWh to a millionth."""
-    return (power * seconds * 1_000_000 // 3600).scaleb(-6)
-
-
-def _timeline(start: datetime, end: datetime, phases: list[tuple[int, Decimal, Decimal]], current: object) -> Timeline:
-    ampere = None if current is None else Decimal(str(current))
-    readings, states, at, register = [], [], start, ZERO
-    for length, power, energy in phases:
-        if not length:
-            continue
-        flowing = ampere if power else ampere and ZERO
-        readings.append(Reading(at, register, power.scaleb(3), flowing))
-        states.append(StateChange(at, ChargingState.CHARGING if power else ChargingState.SUSPENDED_EV))
-        at += timedelta(microseconds=length)
-        register += energy.scaleb(3)
-    readings.append(Reading(at, register))
-    return Timeline(start=start, end=end, readings=tuple(readings), states=tuple(states))
 
 
 def main() -> int:

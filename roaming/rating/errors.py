@@ -4,6 +4,9 @@ RatingError
 ├── MalformedTariff     the tariff cannot be read as a price list
 ├── MalformedPeriods    the charging periods contradict themselves
 ├── MalformedTimeline   the meter's story cannot be cut into periods
+├── MalformedDocument   a tariff, Session or CDR is not what OCPI writes
+├── CurrencyMismatch    tariff and charge name different currencies
+├── UnknownReading      no reading has this name or value
 └── UnsupportedNumber   a number with more digits than can be kept exact
 """
 
@@ -22,6 +25,18 @@ class MalformedPeriods(RatingError):
 
 class MalformedTimeline(RatingError):
     """The timeline cannot be cut into charging periods."""
+
+
+class MalformedDocument(RatingError):
+    """A field of a tariff, Session or CDR is missing or no value of its kind."""
+
+
+class CurrencyMismatch(RatingError):
+    """Tariff and charge name different currencies."""
+
+
+class UnknownReading(RatingError):
+    """No reading has this name, or the reading not this value."""
 
 
 class UnsupportedNumber(RatingError):

@@ -5,10 +5,16 @@ from our price is explained by the reading that makes the difference vanish. The
 ``contracts/decisions/0020-readings-of-tariffs.md``.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+
+from roaming.rating.errors import UnknownReading
+
+MOST_DECIMALS: Final = 12
+"""More mean nothing to any currency."""
 
 
 class ElementChoice(StrEnum):
@@ -125,6 +131,35 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
         if version.startswith(("2.0", "2.1")):
             return cls(element_choice=ElementChoice.FIRST_ELEMENT, absent_vat=AbsentVat.UNKNOWN)
         return cls()
+
+    def choosing(self, chosen: Mapping[str, object]) -> "Readings":
+        """These readings but for those in ``chosen``, by name. Raises ``UnknownReading`` naming what there is."""
+        values: dict[str, Any] = {}
+        for name, value in chosen.items():
+            if name not in self.__struct_fields__:
+                raise UnknownReading(
+                    f"{name}: no reading has this name; give one of {', '.join(self.__struct_fields__)}"
+                )
+            values[name] = _value(name, type(getattr(self, name)), value)
+        return msgspec.structs.replace(self, **values)
+
+    def chosen(self) -> dict[str, Any]:
+        """What differs from the defaults, as ``choosing`` takes it."""
+        return {
+            name: getattr(self, name)
+            for name in self.__struct_fields__
+            if getattr(self, name) != getattr(DEFAULT_READINGS, name)
+        }
+
+
+def _value(name: str, kind: type[Any], value: object) -> Any:
+    if issubclass(kind, StrEnum):
+        if str(value) not in tuple(kind):
+            raise UnknownReading(f"{name}: {value} is none of {', '.join(kind)}")
+        return kind(str(value))
+    if not str(value).isdecimal() or int(str(value)) > MOST_DECIMALS:
+        raise UnknownReading(f"{name}: {value} is no number of decimals; give 0 to {MOST_DECIMALS}")
+    return int(str(value))
 
 
 DEFAULT_READINGS: Final = Readings()

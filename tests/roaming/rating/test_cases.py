@@ -99,7 +99,7 @@ def test_a_credit_is_negative_in_its_total_alone() -> None:
     [
         ("{", "DecodeError"),
         ('{"id": 4, "kind": "price_cdr"}', "KeyError"),
-        ('{"id": 4, "kind": "price_cdr", "time_zone": "UTC", "tariff": {"id": 1}}', "ValidationError"),
+        ('{"id": 4, "kind": "price_cdr", "time_zone": "UTC", "tariff": {"id": 1}}', "MalformedDocument"),
     ],
 )
 def test_a_case_that_cannot_be_read_answers_with_an_error(line: str, error: str) -> None:

@@ -1,0 +1,54 @@
+"""Commands that price without a running hub; ``commands`` takes them into its groups."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from roaming.cli.output import Csv, Json, fail
+
+TariffFile = Annotated[Path, typer.Argument(help="A tariff: a JSON file of any OCPI version.")]
+ChosenReadings = Annotated[
+    list[str] | None,
+    typer.Option("--reading", help="NAME=VALUE where the texts leave a choice, such as step_time=LAST_ACTIVE."),
+]
+OfVersion = Annotated[str, typer.Option("--version", help="OCPI version of the files; without it they tell.")]
+ZoneOption = Annotated[str, typer.Option("--time-zone", help="Of the location, such as Europe/Amsterdam.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the commands."""
+    app.command("rate")(rate)
+
+
+def rate(
+    tariff: Annotated[Path | None, typer.Argument(help="A tariff: a JSON file of any OCPI version.")] = None,
+    charge: Annotated[
+        Path | None, typer.Argument(help="A CDR or Session with charging periods: JSON; - is standard input.")
+    ] = None,
+    time_zone: ZoneOption = "",
+    version: OfVersion = "",
+    reading: ChosenReadings = None,
+    reservation_expired: Annotated[bool, typer.Option(help="The reservation was not used.")] = False,
+    cases: Annotated[bool, typer.Option("--cases", help="Answer pricing cases, JSON lines, instead.")] = False,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Price a CDR or Session by a tariff, and say how each line comes about."""
+    if cases:
+        from roaming.rating.cases import main
+
+        raise typer.Exit(main())
+    if tariff is None or charge is None:
+        fail("give a tariff and a CDR or Session, or --cases: see `roaming rate --help`")
+    from roaming.cli.rating import rate_files, show_rated
+
+    rated = rate_files(
+        tariff,
+        charge,
+        time_zone=time_zone,
+        version=version,
+        readings=reading or [],
+        is_reservation_expired=reservation_expired,
+    )
+    show_rated(rated, as_json=as_json, as_csv=as_csv)
