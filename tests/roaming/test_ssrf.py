@@ -11,10 +11,16 @@ from urllib.parse import quote
 
 import pytest
 
+from roaming.hub.judging import remote_address
+from roaming.model.identifiers import PartyId
+from roaming.modules.cdrs.service import find_copy
 from roaming.ocpi.addresses import AddressPolicy
 from roaming.ocpi.client import Call, OcpiClient, Timeouts
 from roaming.ocpi.fetching import FetchLimits, get_all_pages
 from roaming.ocpi.headers import RequestIds
+from roaming.ocpi.module import DeliveryJob, Recipient
+from roaming.ocpi.outgoing import DELIVERIES
+from roaming.partners import registry
 from tests.kit import ocpi_bodies as bodies
 from tests.kit.hub_in_process import RECEIVER, HubInProcess, hub_in_process
 from tests.kit.scripted_partner import Received, enveloped, http_answer
@@ -81,6 +87,8 @@ async def place(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Place]:
             await stack.enter_async_context(await asyncio.start_server(caught("::1"), "::1", found.port))
         await hub.host_objects()
         await hub.connect("own", "DE-OWN", "EMSP", url=found.url, more_modules=("chargingprofiles",))
+        async with hub.services.database.work() as work:
+            await registry.agree(work, cpo=PartyId.parse("FR-CPO"), emsp=PartyId.parse("DE-OWN"))
         yield found
 
 
@@ -166,6 +174,62 @@ async def next_page(place: Place, url: str) -> bool:
     return "/l?offset=1" in followed  # others are places of the partner's own, however oddly they are written
 
 
+async def cdr_location_of_a_delivery(place: Place, url: str) -> bool:
+    """Where a partner says that it keeps a CDR is how the next one is looked up whose answer was lost."""
+    location = url.encode("ascii", "replace").decode().translate({10: None, 13: None, 0: None})
+    services, sent = place.hub.services, f"{place.url}/2.2.1/receiver/cdrs"
+    place.says = lambda _request: http_answer(enveloped(None), Location=f"{location}MORE1")
+    call = Call(partner_key="own", method="POST", url=sent, token_header=None, ids=RequestIds.fresh(), body=b"{}")
+    told = remote_address(await services.client.request(call))
+    async with services.database.work() as work:
+        await work.connection.execute(DELIVERIES.delete())
+        done = {"id": 1, "partner_id": "own", "module": "cdrs", "object_key": "NL/HUB/more1", "part": "", "detail": ""}
+        done |= {"state": "DELIVERED", "remote_url": told, "owner": "NL-HUB", "order_key": "1", "coalesce_key": "1"}
+        done |= {
+            "to_party": "",
+            "from_party": "",
+            "correlation_id": "",
+            "last_error": "",
+            "created_at": work.now,
+            "due_at": work.now,
+        }
+        done |= {"revision": 1, "attempts": 1, "is_in_doubt": False, "is_full": False}
+        await work.connection.execute(DELIVERIES.insert().values(**done))
+    directory = await services.directory.current()
+    recipient = Recipient(partner_id="own", to_party=PartyId.parse("DE-OWN"), from_party=PartyId.parse("NL-HUB"))
+    job = DeliveryJob(
+        id=2,
+        module="cdrs",
+        object_key="NL/HUB/ours-aaa",
+        owner=PartyId.parse("NL-HUB"),
+        part="",
+        detail="",
+        partner=directory.partners["own"],
+        recipient=recipient,
+        attempts=0,
+        is_full=True,
+    )
+    place.asked.clear()
+    place.says = lambda _request: http_answer(enveloped(None, status_code=2000), status="404 Not Found")
+    await find_copy(services, job, sent)
+    return "/kept/OURS-AAA" in place.asked  # others are places of the partner's own, however oddly they are written
+
+
+async def cdr_location_of_what_was_passed_on(place: Place, url: str) -> bool:
+    """Whoever sent the CDR through the hub may read it where it is kept, through the hub."""
+    location = url.encode("ascii", "replace").decode().translate({10: None, 13: None, 0: None})
+    place.says = lambda _request: http_answer(enveloped(None), status="201 Created", Location=location)
+    headers = {"OCPI-from-country-code": "FR", "OCPI-from-party-id": "CPO"}
+    headers |= {"OCPI-to-country-code": "DE", "OCPI-to-party-id": "OWN"}
+    cdr = bodies.cdr(emsp="DE-OWN")
+    posted = await place.hub.call("cpo", "POST", f"{RECEIVER}/cdrs", body=cdr, headers=headers)
+    assert posted.outcome == (201, 1000), posted.text
+    place.asked.clear()
+    if "location" in posted.headers:
+        await place.hub.call("cpo", "GET", posted.headers["location"], headers=headers)
+    return "/kept/C1" in place.asked
+
+
 async def images_and_terms(place: Place, url: str) -> bool:
     """Never fetched, whatever they say; kept as they are."""
     image = {"url": url, "thumbnail": url, "category": "CHARGER", "type": "jpeg"}
@@ -188,6 +252,8 @@ DOORS: list[Door] = [
     response_url_in_the_query,
     response_url_written_plainly,
     next_page,
+    cdr_location_of_a_delivery,
+    cdr_location_of_what_was_passed_on,
     images_and_terms,
 ]
 
@@ -206,6 +272,8 @@ async def test_the_doors_work_with_an_honest_address(place: Place) -> None:
     assert await response_url(place, f"{place.url}/r")
     assert await next_page(place, f"{place.url}/l?offset=1")
     assert "/versions" in place.asked
+    assert await cdr_location_of_a_delivery(place, f"{place.url}/kept/")
+    assert await cdr_location_of_what_was_passed_on(place, f"{place.url}/kept/C1")
     reader, writer = await asyncio.open_connection(INSIDE, place.port)
     assert await reader.read() == b""
     assert place.canary == [INSIDE]

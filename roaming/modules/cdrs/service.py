@@ -24,7 +24,7 @@ from roaming.modules.cdrs.codec import v211, v221, v230
 from roaming.modules.cdrs.issuing import issue
 from roaming.ocpi.client import Outcome
 from roaming.ocpi.codec import DecodeContext, EncodeContext, dump_json
-from roaming.ocpi.errors import InvalidParameters
+from roaming.ocpi.errors import AddressRefused, InvalidParameters
 from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services, routing_to
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.paging import is_same_origin, mend_next_url
@@ -280,7 +280,11 @@ async def _known_shape(services: Services, job: DeliveryJob, cdr: CDR, endpoint:
     for remote_url, earlier_key in rows:
         earlier = earlier_key.rsplit("/", 1)[-1]
         if earlier and fold(remote_url).endswith(earlier):
-            address, findings = mend_next_url(str(remote_url)[: -len(earlier)] + cdr.id, endpoint)
+            try:
+                address, findings = mend_next_url(str(remote_url)[: -len(earlier)] + cdr.id, endpoint)
+                services.client.check(address)
+            except (ValueError, AddressRefused):
+                return None  # it wrote something else than an address, and must not hold up its CDRs by that
             # Where a partner says that its copy lies is not where our token may go
             is_there = is_same_origin(address, endpoint) and "link_path" not in findings
             return address if is_there else None

@@ -263,9 +263,13 @@ async def _look_up(
     if chosen is None:
         raise UnsupportedVersion(f"{versions_url} offers {', '.join(offered) or 'nothing'}, not {', '.join(wanted)}")
     answer = await _call(services, partner, "GET", offered[chosen.value], token, version=chosen)
-    endpoints = _endpoints(answer.data, chosen, versions_url) if answer.outcome == Outcome.DELIVERED else ()
     if answer.outcome != Outcome.DELIVERED:
         raise UnusableApi(f"GET {offered[chosen.value]}: {_words(answer)}")
+    endpoints = _endpoints(answer.data, chosen, versions_url)
+    try:
+        endpoints = _callable(services, endpoints)
+    except AddressRefused as error:
+        raise UnusableApi(f"GET {offered[chosen.value]}: {error.message}") from None
     offer = Offer(version=chosen, details_url=offered[chosen.value], endpoints=endpoints)
     if offer.credentials_url() is None:
         raise NoMatchingEndpoints(f"{offer.details_url} lists no credentials endpoint")
@@ -286,7 +290,10 @@ async def _take_2_2(services: Services, partner: Partner, offered: dict[str, str
 def _endpoints(data: Any, version: Version, versions_url: str) -> tuple[Endpoint, ...]:
     """Modules and sides, over the scheme that answered at ``versions_url``. In 2.1.1 both sides have one address."""
     found: list[Endpoint] = []
-    for entry in data.get("endpoints") or [] if isinstance(data, dict) else []:
+    listed = data.get("endpoints") if isinstance(data, dict) else None
+    for entry in listed if isinstance(listed, list) else []:
+        if not isinstance(entry, dict):
+            continue
         identifier, url = entry.get("identifier"), entry.get("url")
         named = str(entry.get("role") or "SENDER").upper()
         sides = tuple(InterfaceRole) if version == Version.V2_1_1 else (named,)
@@ -296,6 +303,23 @@ def _endpoints(data: Any, version: Version, versions_url: str) -> tuple[Endpoint
                 for side in sides
                 if side in InterfaceRole.__members__
             ]
+    return tuple(found)
+
+
+def _callable(services: Services, endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
+    """The endpoints that may be called. Raises ``AddressRefused``, naming module and side, for a forbidden one of a
+    module that is spoken here: told now, its partner can mend it; one of another module is nothing to us."""
+    spoken = {module.id for module in services.modules}
+    found: list[Endpoint] = []
+    for endpoint in endpoints:
+        try:
+            services.client.check(endpoint.url)
+        except AddressRefused as error:
+            if endpoint.module in spoken:
+                where = f"endpoints: {endpoint.module} ({endpoint.role})"
+                raise AddressRefused(f"{where}: url: {error.message}") from None
+        else:
+            found.append(endpoint)
     return tuple(found)
 
 

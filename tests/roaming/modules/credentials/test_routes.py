@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from roaming.modules.credentials import service
+from roaming.modules.credentials.service import RegistrationFailed
 from roaming.ocpi.module import dialect_of
 from roaming.partners.dialects import forget_switch, set_switch
 from tests.kit.hub_in_process import RECEIVER, SENDER, HubInProcess
@@ -20,15 +22,19 @@ THEIR_TOKEN = credentials()["token"]
 
 @asynccontextmanager
 async def platform(
-    *, versions: Sequence[str] = ("2.2.1",), modules: Sequence[str] = ("credentials",), status: str = "200 OK"
+    *,
+    versions: Sequence[str] = ("2.2.1",),
+    modules: Sequence[str] = ("credentials",),
+    status: str = "200 OK",
+    more: Sequence[object] = (),
 ) -> AsyncIterator[ScriptedPartner]:
-    """A partner that serves discovery."""
+    """A partner that serves discovery; ``more`` endpoints, as they stand in its details."""
 
     async def script(request: Received, writer: object) -> None:
         data: object = [{"version": version, "url": f"{partner.url}/{version}"} for version in versions]
         if request.target != "/versions":
             endpoints = [{"identifier": m, "role": "SENDER", "url": f"{partner.url}/{m}"} for m in modules]
-            data = {"version": request.target[1:], "endpoints": endpoints}
+            data = {"version": request.target[1:], "endpoints": [*endpoints, *more]}
         writer.write(http_answer(enveloped(data), status=status))  # type: ignore[attr-defined]
 
     partner = ScriptedPartner(script)
@@ -164,6 +170,38 @@ async def test_a_url_that_we_would_not_call_is_refused(hub: HubInProcess, url: s
     answer = await hub.call(None, "POST", CREDENTIALS, token=token_a, body=credentials("DE-NEW", url))
     assert answer.outcome == (200, 2001)
     assert answer.message.startswith("url")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.1/cdrs", "https://169.254.169.254/", "file:///etc/passwd", "http://a:b@127.0.0.1/", "/cdrs"]
+)
+async def test_an_endpoint_that_we_would_not_call_is_refused(hub: HubInProcess, url: str) -> None:
+    token_a = await hub.add_planned("new", "DE-NEW")
+    forbidden = {"identifier": "cdrs", "role": "RECEIVER", "url": url}
+    async with platform(more=[forbidden]) as partner:
+        body = credentials("DE-NEW", f"{partner.url}/versions")
+        answer = await hub.call(None, "POST", CREDENTIALS, token=token_a, body=body)
+        assert answer.outcome == (200, 3001)
+        assert "endpoints: cdrs (RECEIVER): url: the URL " in answer.message
+        with pytest.raises(RegistrationFailed, match=r"endpoints: cdrs \(RECEIVER\): url: the URL "):
+            await service.register(hub.services, "new", versions_url=f"{partner.url}/versions", token_a="theirs")
+    known = (await hub.services.directory.current()).partners["new"]
+    assert (known.is_connected, known.endpoints) == (False, ())
+
+
+async def test_endpoints_that_are_nothing_to_us_are_left_out(hub: HubInProcess) -> None:
+    token_a = await hub.add_planned("new", "DE-NEW")
+    more = [
+        {"identifier": "nltnm-tokens", "role": "SENDER", "url": "http://10.0.0.1/"},
+        {"identifier": "cdrs", "role": "NEITHER", "url": "http://10.0.0.1/"},
+        {"identifier": "cdrs", "role": "SENDER", "url": 3},
+        "http://10.0.0.1/",
+        None,
+    ]
+    async with platform(more=more) as partner:
+        await register(hub, partner, token_a)
+    known = (await hub.services.directory.current()).partners["new"]
+    assert [endpoint.module for endpoint in known.endpoints] == ["credentials"]
 
 
 async def test_a_partner_that_takes_the_token_raw_is_spoken_to_so(hub: HubInProcess) -> None:
