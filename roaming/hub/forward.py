@@ -17,6 +17,7 @@ from roaming.hub.callbacks import Kind
 from roaming.hub.checking import check_body, check_session, is_session_push, owner_of
 from roaming.hub.passage import Passage
 from roaming.hub.reach import Reach
+from roaming.hub.ruling import showing
 from roaming.hub.translating import NotInTheirVersion, Side, translate
 from roaming.ocpi.answers import Answer
 from roaming.ocpi.callbacks import check_response_url
@@ -121,17 +122,19 @@ class Forwarder:
             await check_session(passage)
         elif route.clue is Clue.TOKEN_OWNER and isinstance(body, dict) and isinstance(body.get("id"), str):
             content.record = body["id"]
-        if body is not None and route.takes is not None and not passage.is_same_version:
+        show = showing(request, route, owner=passage.owner, emsp=passage.to_party)
+        if body is not None and route.takes is not None and (show is not None or not passage.is_same_version):
             source = Side(
                 version=request.version,
                 partner_id=request.partner.id,
                 owner=passage.owner,
                 readers=(passage.to_party,),
             )
-            body = await translate(
-                passage, route.takes, body, source=source, target=passage.their_version, notes=content.notes
+            said = await translate(
+                passage, route.takes, body, source=source, target=passage.their_version, notes=content.notes, show=show
             )
-            content.body = dump_json(body)
+            if said is not body:
+                body, content.body = said, dump_json(said)
         if route.result is not None:
             await self._redirect_result(passage, content, body)
         await self._remember(passage, body)

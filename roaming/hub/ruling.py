@@ -1,7 +1,8 @@
 """What rules say to one request that would be passed on between two partners under agreement."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from roaming.model.identifiers import PartyId
@@ -25,7 +26,7 @@ def permits(request: OcpiRequest, module: OcpiModule, route: Route, *, cpo: Part
     directory, named = request.directory, _named(request)
     match module.id:
         case "locations" | "tariffs":
-            return _shows_all(request, module, named, cpo=cpo, emsp=emsp)
+            return _shows(request, module, route, named, cpo=cpo, emsp=emsp)
         case "tokens" if route.clue is Clue.DRIVER:
             return directory.may_charge(cpo=cpo, emsp=emsp, location_id=named.location_id, evse_uids=named.evse_uids)
         case "tokens":
@@ -56,18 +57,32 @@ def _may_begin(request: OcpiRequest, command: str, named: _Named, uid: str, *, c
     return not begins or directory.may_charge(cpo=cpo, emsp=emsp, location_id=named.location_id, evse_uids=[uid])
 
 
-def _shows_all(request: OcpiRequest, module: OcpiModule, named: _Named, *, cpo: PartyId, emsp: PartyId) -> bool:
-    """Bodies are passed on as they are: only what the eMSP's platform sees unchanged may pass. Of the rest it has the
-    hub's own list."""
+def _shows(
+    request: OcpiRequest, module: OcpiModule, route: Route, named: _Named, *, cpo: PartyId, emsp: PartyId
+) -> bool:
+    """What the eMSP sees passes: answers only where they need no change, since it has the hub's own list else; what
+    its owner pushes changed for it (``showing``)."""
     partner = request.directory.partner_of(emsp)
     if partner is None:
         return True
-    view = request.directory.view(partner, cpo)
+    view = request.directory.view(partner, cpo, emsp)
     if module.id == "tariffs":
         return view.sees_tariff(named.tariff_id) if named.tariff_id else view.sees_all_tariffs
     if not named.location_id:
         return view.is_plain
-    return view.sees_location(named.location_id) and not view.alters_location(named.location_id)
+    if route.interface == InterfaceRole.SENDER:
+        return view.sees_location(named.location_id) and not view.alters_location(named.location_id)
+    uid = named.evse_uids[0]
+    return view.sees_evse(named.location_id, uid) if uid else view.sees_location(named.location_id)
+
+
+def showing(request: OcpiRequest, route: Route, *, owner: PartyId, emsp: PartyId) -> Callable[[Any], Any] | None:
+    """How the object that ``owner`` pushes looks to ``emsp``; ``None``: as it is."""
+    partner = request.directory.partner_of(emsp)
+    if route.shown is None or partner is None or not request.directory.rulebook.rules:
+        return None
+    view = request.directory.view(partner, owner, emsp)
+    return partial(route.shown, view, request.path) if view.alters else None
 
 
 def _named(request: OcpiRequest) -> _Named:

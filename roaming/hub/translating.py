@@ -4,6 +4,7 @@ Between equal versions nothing is touched. Otherwise the module's codecs say it,
 cannot say is an error, never passed on as it was. (OCPI 2.2.1, transport_and_format 4.3)
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,10 +44,18 @@ class Side:
 
 
 async def translate(
-    passage: Passage, payload: Content, body: Any, *, source: Side, target: Version, notes: list[Note]
+    passage: Passage,
+    payload: Content,
+    body: Any,
+    *,
+    source: Side,
+    target: Version,
+    notes: list[Note],
+    show: Callable[[Any], Any] | None = None,
 ) -> Any:
     """``body``, parsed JSON, as ``target`` says it. Of a list, what cannot be read or said is left out and noted, so
-    that it does not hide the rest.
+    that it does not hide the rest. ``show``: how the object, or the change of it, looks to whom it is for; where that
+    is no different, and neither is the version, ``body`` itself is returned.
 
     Raises ``NotInTheirVersion``, ``DecodeError``, ``EncodeError``, ``OcpiError``.
     """
@@ -54,7 +63,7 @@ async def translate(
     reading, writing = payload.codec(source.version, path), payload.codec(target, path)
     if reading is None or writing is None:
         raise NotInTheirVersion
-    one = _One(passage, reading, writing, source, notes)
+    one = _One(passage, reading, writing, source, notes, show)
     if payload.is_partial:
         return await one.change(body)
     if not payload.is_list:
@@ -69,12 +78,22 @@ async def translate(
     return said
 
 
+_AS_IT_CAME = object()
+
+
 class _One:
     """Bodies of one kind, from one side to the other."""
 
     def __init__(
-        self, passage: Passage, reading: Codec[Any], writing: Codec[Any], source: Side, notes: list[Note]
+        self,
+        passage: Passage,
+        reading: Codec[Any],
+        writing: Codec[Any],
+        source: Side,
+        notes: list[Note],
+        show: Callable[[Any], Any] | None,
     ) -> None:
+        self._show = show
         self._passage = passage
         self._services = passage.request.services
         self._reading = reading
@@ -91,8 +110,11 @@ class _One:
             {self._source.version: self._reading}, body, context=await self._context_to_read(body)
         )
         await self._learn(value)
-        context = await self._context_to_write(value)
-        encoded = self._writing.encode(value, extra=self._is_extra, context=context)
+        shown = self._shown(value)
+        if shown is _AS_IT_CAME:
+            return body
+        context = await self._context_to_write(shown)
+        encoded = self._writing.encode(shown, extra=self._is_extra, context=context)
         self._notes.extend(encoded.losses)
         return encoded.body
 
@@ -103,9 +125,18 @@ class _One:
         if patch.last_updated is None and self._writing.version != Version.V2_1_1:
             patch = replace(patch, changes={**patch.changes, "last_updated": self._wire.received_at})
             self._notes.append("tolerated last_updated: MISSING")
-        encoded = self._writing.encode_patch(patch, extra=self._is_extra)
+        shown = self._shown(patch)
+        if shown is _AS_IT_CAME:
+            return body
+        encoded = self._writing.encode_patch(shown, extra=self._is_extra)
         self._notes.extend(encoded.losses)
         return encoded.body
+
+    def _shown(self, value: Any) -> Any:
+        """The object, or the change, as it is for whom it goes to; ``_AS_IT_CAME``: its body may stay as it is."""
+        shown = self._show(value) if self._show is not None else value
+        is_same_version = self._source.version == self._writing.version
+        return _AS_IT_CAME if is_same_version and shown == value else shown
 
     async def _context_to_read(self, body: Any) -> DecodeContext:
         if self._source.version != Version.V2_1_1 or not isinstance(body, dict):

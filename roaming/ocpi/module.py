@@ -168,6 +168,9 @@ class Route:
     """What follows at the ``response_url`` of the request."""
     clue: Clue | None = None
     """How the hub finds the party where none is named; ``None``: it does not look for one."""
+    shown: Callable[[View, Mapping[str, str], Any], Any] | None = None
+    """Where rules decide how an object looks: what of a pushed object, or ``Patch``, at this address a partner with
+    this view is shown. Asked only for what the view sees."""
     if_unknown: Callable[[], Any] | None = None
     """The answer's data where the receiver's version does not have this; raises an ``OcpiError`` instead."""
 

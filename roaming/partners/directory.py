@@ -261,13 +261,16 @@ class Directory:
                 found.append((partner, partner.hub_party or cpo))
         return tuple(found)
 
-    def view(self, partner: Partner, owner: PartyId) -> View:
-        """What ``partner`` sees of ``owner``: the one place that lists, GETs and pushes of all modules ask."""
-        found = self._views.get((partner.id, owner))
+    def view(self, partner: Partner, owner: PartyId, party: PartyId | None = None) -> View:
+        """What ``partner`` sees of ``owner``: the one place that lists, GETs and pushes of all modules ask. ``party``:
+        what that one of its parties sees, if it is one that takes locations and tariffs."""
+        receivers = partner.parties(*RECEIVING_ROLES)
+        asking = party if party in receivers else None
+        found = self._views.get((partner.id, owner, asking))
         if found is None:
-            takers = [p for p in partner.parties(*RECEIVING_ROLES) if self.may_exchange(cpo=owner, emsp=p)]
+            takers = [p for p in receivers if asking in (None, p) and self.may_exchange(cpo=owner, emsp=p)]
             is_told = any(self._is_told_of_tokens(partner.id, cpo, owner) for cpo in partner.parties(Role.CPO))
-            found = self._views[partner.id, owner] = view_of(
+            found = self._views[partner.id, owner, asking] = view_of(
                 self.rulebook, partner.id, owner, takers=takers, is_told=is_told
             )
         return found
@@ -278,7 +281,7 @@ class Directory:
         return self.rulebook.decide(viewer, thing, has_agreement=has_agreement).is_allowed
 
     @cached_property
-    def _views(self) -> dict[tuple[str, PartyId], View]:
+    def _views(self) -> dict[tuple[str, PartyId, PartyId | None], View]:
         return {}
 
     def decide(self, partner: Partner, thing: Thing) -> Decision:

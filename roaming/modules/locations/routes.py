@@ -7,7 +7,7 @@ from roaming.model.identifiers import PartyId
 from roaming.model.location import Location
 from roaming.model.party import InterfaceRole, Role
 from roaming.modules.locations import repository, service
-from roaming.modules.locations.showing import shown_to
+from roaming.modules.locations.showing import shown_part, shown_to
 from roaming.ocpi.authorization import check_owner
 from roaming.ocpi.codec import parse_json
 from roaming.ocpi.content import Content
@@ -125,6 +125,7 @@ def _at_levels(method: str, prefix: str, interface: InterfaceRole, handle: objec
             takes=None if method == "GET" else content.partial if method == "PATCH" else content,
             gives=content if method == "GET" else None,
             successes=(200, 201) if method == "PUT" else (200,),
+            shown=None if method == "GET" else shown_part,
         )
         for path, name, content in zip(paths, names, _CONTENTS, strict=True)
     ]

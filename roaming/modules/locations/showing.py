@@ -2,13 +2,17 @@
 that it is offered. Pure."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import msgspec
 
-from roaming.model.location import EVSE, Location
+from roaming.model.location import EVSE, Connector, Location
+from roaming.ocpi.codec import Patch
 from roaming.ocpi.module import GONE
-from roaming.partners.views import View
+from roaming.partners.views import TariffIds, View
 
 
 def shown_to(view: View, location: Location) -> Location:
@@ -16,16 +20,53 @@ def shown_to(view: View, location: Location) -> Location:
     owner's: a hub does not change it (OCPI 2.2.1, transport_and_format 4.3.2)."""
     if not view.alters_location(location.id):
         return location
-    evses = tuple(_offered(view, location.id, evse) for evse in location.evses if view.sees_evse(location.id, evse.uid))
-    return msgspec.structs.replace(location, evses=evses)
+    return msgspec.structs.replace(location, evses=_seen(view, location.id, location.evses))
 
 
-def _offered(view: View, location_id: str, evse: EVSE) -> EVSE:
-    tariff_ids = view.tariffs_at(location_id, evse.uid)
+def shown_part(view: View, path: Mapping[str, str], value: Any) -> Any:
+    """``Route.shown``: a Location, EVSE or Connector at its address, or a change of it, as it is passed on."""
+    location_id = path["location_id"]
+    if not view.alters_location(location_id):
+        return value
+    if "connector_id" in path:
+        return _at_price(view.tariffs_at(location_id, path["evse_uid"]), value)
+    if "evse_uid" in path:
+        return _offered(view, location_id, path["evse_uid"], value)
+    if not isinstance(value, Patch):
+        return shown_to(view, value)
+    evses = _seen(view, location_id, value.changes.get("evses", ()))
+    # An empty list of EVSEs would say that there are none
+    kept = {name: each for name, each in value.changes.items() if name != "evses"}
+    return replace(value, changes=kept | ({"evses": evses} if evses else {}))
+
+
+def _seen(view: View, location_id: str, evses: Sequence[EVSE | Patch[EVSE]]) -> tuple[Any, ...]:
+    uids = [evse.changes["uid"] if isinstance(evse, Patch) else evse.uid for evse in evses]
+    return tuple(
+        _offered(view, location_id, uid, evse)
+        for uid, evse in zip(uids, evses, strict=True)
+        if view.sees_evse(location_id, uid)
+    )
+
+
+def _offered(view: View, location_id: str, uid: str, evse: Any) -> Any:
+    offer = partial(_at_price, view.tariffs_at(location_id, uid))
+    if not isinstance(evse, Patch):
+        return msgspec.structs.replace(evse, connectors=tuple(map(offer, evse.connectors)))
+    changes = dict(evse.changes)
+    if "connectors" in changes:
+        changes["connectors"] = tuple(map(offer, changes["connectors"]))
+    return replace(evse, changes=changes)
+
+
+def _at_price(tariff_ids: TariffIds | None, connector: Connector | Patch[Connector]) -> Any:
     if tariff_ids is None:
-        return evse
-    connectors = tuple(msgspec.structs.replace(connector, tariff_ids=tariff_ids) for connector in evse.connectors)
-    return msgspec.structs.replace(evse, connectors=connectors)
+        return connector
+    if not isinstance(connector, Patch):
+        return msgspec.structs.replace(connector, tariff_ids=tariff_ids)
+    if "tariff_ids" not in connector.changes:
+        return connector
+    return replace(connector, changes={**connector.changes, "tariff_ids": tariff_ids})
 
 
 def retold(location: Location, before: View, now: View) -> Sequence[tuple[str, str]]:
