@@ -260,7 +260,7 @@ def timeline_of(course: Course) -> Timeline:
         for at, register, power in course.readings
         if start.at < at < end or (at == end and course.end is None and at > start.at)
     ]
-    if course.end is not None and end > start.at:
+    if course.end is not None:
         readings.append(Reading(at=end, register_wh=course.end.register_wh))
     states = [
         StateChange(at=at, state=state)

@@ -18,6 +18,7 @@ from roaming.modules.sessions.course import (
     Course,
     ended,
     in_state,
+    priced,
     readings_of,
     signed_by,
     started,
@@ -161,3 +162,11 @@ def test_an_end_dated_before_the_start_is_the_last_reading() -> None:
 def test_an_end_dated_before_the_start_without_a_reading_waits_for_people() -> None:
     with pytest.raises(MalformedTimeline, match="dated before the start"):
         timeline_of(course_of([START, end(-1, 9000)]))
+
+
+def test_energy_of_a_charge_that_ended_in_the_second_of_its_start_is_billed() -> None:
+    """Stations write whole seconds, and a clock may stand still."""
+    outcome = priced(course_of([START, end(0, 1002)]), None, "UTC")
+    assert outcome.total_energy == Decimal("0.002")
+    first = outcome.periods[0].dimensions[0]
+    assert (first.type, first.volume) == ("ENERGY", Decimal("0.002"))
