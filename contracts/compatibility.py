@@ -62,6 +62,10 @@ def _changes_of_fields(name: str, old: Schema, new: Schema) -> Iterator[str]:
             yield f"{name}.{field} is new and required; give it a default"
     for field in sorted(was.keys() & now.keys()):
         before, after = _meaning(was[field]), _meaning(now[field])
+        kinds = _kinds(was[field])
+        if kinds and kinds.items() <= _kinds(now[field]).items():
+            # A union told apart by a word may gain words, as an enum may; readers of before leave those out
+            before = after
         if before != after:
             yield f"{name}.{field} changed its type from {before} to {after}"
         elif field in is_required - was_required:
@@ -70,6 +74,14 @@ def _changes_of_fields(name: str, old: Schema, new: Schema) -> Iterator[str]:
             yield f"{name}.{field} became optional; readers of the release before count on it"
         elif was[field].get("default") != now[field].get("default"):
             yield f"{name}.{field} has another default; messages without it would mean something else"
+
+
+def _kinds(part: Any) -> dict[str, str]:
+    """The words of a union of structs that are told apart by a word, and which struct each tells."""
+    found: dict[str, str] = {}
+    for inner in (part, *part.get("anyOf", ())) if isinstance(part, dict) else ():
+        found |= inner.get("discriminator", {}).get("mapping", {})
+    return found
 
 
 def _meaning(part: Any) -> Any:

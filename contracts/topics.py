@@ -7,12 +7,18 @@ from contracts.messages import (
     AuthorizationDecided,
     AuthorizationRequested,
     CdrIssued,
+    CertificateRequested,
     CommandAnswered,
     CommandRequested,
     ConnectorStatusChanged,
+    FirmwareStatusReported,
+    LogStatusReported,
     Message,
     MeterValuesTaken,
+    OperationAnswered,
+    OperationRequested,
     OperatorAgreementsChanged,
+    SecurityEventReported,
     SessionEnded,
     SessionOpened,
     StationAccountChanged,
@@ -25,6 +31,7 @@ from contracts.messages import (
     TransactionEnded,
     TransactionStarted,
     TransactionUpdated,
+    VendorDataReceived,
 )
 
 
@@ -55,9 +62,15 @@ EVENTS = Topic(
         TransactionUpdated,
         TransactionEnded,
         CommandAnswered,
+        OperationAnswered,
+        FirmwareStatusReported,
+        LogStatusReported,
+        SecurityEventReported,
+        VendorDataReceived,
+        CertificateRequested,
     ),
     writer="adapters",
-    readers=("stations", "locations", "sessions", "commands"),
+    readers=("stations", "locations", "sessions", "commands", "operations"),
     retention=timedelta(days=7),
 )
 METER = Topic(
@@ -69,7 +82,7 @@ METER = Topic(
 )
 COMMANDS = Topic(
     name="charging.commands",
-    messages=(CommandRequested,),
+    messages=(CommandRequested, OperationRequested),
     writer="service",
     readers=("the addressed adapter instance",),
     retention=timedelta(hours=1),

@@ -146,3 +146,108 @@ class CommandOutcome(StrEnum):
     OFFLINE = "OFFLINE"
     """The station is not connected to the addressed instance (any more)."""
     TIMEOUT = "TIMEOUT"
+
+
+class OperationOutcome(StrEnum):
+    """What came of an operator's request. ``ACCEPTED`` means that the station took it, no more."""
+
+    ACCEPTED = "ACCEPTED"
+    SCHEDULED = "SCHEDULED"
+    """It will, when the charge that runs has ended."""
+    REBOOT_REQUIRED = "REBOOT_REQUIRED"
+    """Taken, and in force after the next restart."""
+    REJECTED = "REJECTED"
+    UNKNOWN = "UNKNOWN"
+    """The station has no such setting, profile, vendor or message."""
+    VERSION_MISMATCH = "VERSION_MISMATCH"
+    """Its list of tokens is of another version than the change was made for."""
+    NOT_SUPPORTED = "NOT_SUPPORTED"
+    FAILED = "FAILED"
+    OFFLINE = "OFFLINE"
+    """The station is not connected to the addressed instance (any more)."""
+    TIMEOUT = "TIMEOUT"
+
+
+class TriggeredMessage(StrEnum):
+    """What a station can be made to say."""
+
+    BOOT = "BOOT"
+    STATUS = "STATUS"
+    HEARTBEAT = "HEARTBEAT"
+    METER_VALUES = "METER_VALUES"
+    TRANSACTION = "TRANSACTION"
+    """How the charge goes that runs; OCPP 1.6 has meter values only."""
+    FIRMWARE_STATUS = "FIRMWARE_STATUS"
+    LOG_STATUS = "LOG_STATUS"
+    CERTIFICATE_REQUEST = "CERTIFICATE_REQUEST"
+
+
+class TokenChoice(StrEnum):
+    """What a station does with a token on its local list."""
+
+    ACCEPTED = "ACCEPTED"
+    BLOCKED = "BLOCKED"
+    EXPIRED = "EXPIRED"
+    INVALID = "INVALID"
+    REMOVE = "REMOVE"
+    """Not on the list any more."""
+
+
+class ProfilePurpose(StrEnum):
+    """What a charging profile limits (OCPP 1.6 section 7.10; 2.0.1 ChargingProfilePurposeEnumType)."""
+
+    STATION_MAX = "STATION_MAX"
+    """The station as a whole."""
+    TRANSACTION_DEFAULT = "TRANSACTION_DEFAULT"
+    """Charges that have no profile of their own."""
+    TRANSACTION = "TRANSACTION"
+
+
+class Recurrence(StrEnum):
+    """How often a schedule begins again."""
+
+    DAILY = "DAILY"
+    WEEKLY = "WEEKLY"
+
+
+class LogKind(StrEnum):
+    """Which log is uploaded."""
+
+    DIAGNOSTICS = "DIAGNOSTICS"
+    SECURITY = "SECURITY"
+
+
+class FirmwareStatus(StrEnum):
+    """How an update goes (the words of OCPP 2.0.1 FirmwareStatusEnumType, which has those of 1.6)."""
+
+    IDLE = "IDLE"
+    DOWNLOAD_SCHEDULED = "DOWNLOAD_SCHEDULED"
+    DOWNLOADING = "DOWNLOADING"
+    DOWNLOAD_PAUSED = "DOWNLOAD_PAUSED"
+    DOWNLOADED = "DOWNLOADED"
+    DOWNLOAD_FAILED = "DOWNLOAD_FAILED"
+    SIGNATURE_VERIFIED = "SIGNATURE_VERIFIED"
+    INVALID_SIGNATURE = "INVALID_SIGNATURE"
+    INSTALL_SCHEDULED = "INSTALL_SCHEDULED"
+    INSTALLING = "INSTALLING"
+    INSTALL_REBOOTING = "INSTALL_REBOOTING"
+    INSTALLED = "INSTALLED"
+    INSTALL_FAILED = "INSTALL_FAILED"
+    INSTALL_VERIFICATION_FAILED = "INSTALL_VERIFICATION_FAILED"
+    INVALID_CERTIFICATE = "INVALID_CERTIFICATE"
+    REVOKED_CERTIFICATE = "REVOKED_CERTIFICATE"
+    OTHER = "OTHER"
+
+
+class LogStatus(StrEnum):
+    """How an upload goes (OCPP 2.0.1 UploadLogStatusEnumType, which has the words of 1.6)."""
+
+    IDLE = "IDLE"
+    UPLOADING = "UPLOADING"
+    UPLOADED = "UPLOADED"
+    UPLOAD_FAILED = "UPLOAD_FAILED"
+    BAD_MESSAGE = "BAD_MESSAGE"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    NOT_SUPPORTED = "NOT_SUPPORTED"
+    CANCELED = "CANCELED"
+    OTHER = "OTHER"

@@ -1,11 +1,11 @@
-"""Commands from the service to stations of this instance: each carried out once at most and answered once.
+"""Commands and operators' requests to stations of this instance: each carried out once at most and answered once.
 
-Knows claims, deadlines and turns; what a command means at a station is the adapter's handler's affair.
+Knows claims, deadlines and turns; what they mean at a station is the adapter's handlers' affair.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from weakref import WeakValueDictionary
@@ -15,12 +15,21 @@ import structlog
 from adapters.kit.authorization import Expectation, TokenAuthorizer
 from adapters.kit.database import Database
 from adapters.kit.incoming import read
-from adapters.kit.manifest import CommandHandler, CommandResult, Fact, Facts, SpoolFull
+from adapters.kit.manifest import (
+    CommandHandler,
+    CommandResult,
+    Fact,
+    Facts,
+    OperationHandler,
+    OperationResult,
+    SpoolFull,
+)
 from contracts.bus.port import BusUnavailable, Subscription
 from contracts.envelope import Envelope, decode, encode, message_id
-from contracts.messages import CommandAnswered, CommandRequested
+from contracts.messages import CommandAnswered, CommandRequested, Message, OperationAnswered, OperationRequested
+from contracts.messages.operation import Operation
 from contracts.topics import COMMANDS
-from contracts.vocabulary import CommandName, CommandOutcome
+from contracts.vocabulary import CommandName, CommandOutcome, OperationOutcome
 
 _TABLE = """CREATE TABLE IF NOT EXISTS commands (
     command_id TEXT PRIMARY KEY, claimed_at INTEGER NOT NULL, state TEXT NOT NULL, envelope BLOB NOT NULL
@@ -31,6 +40,9 @@ _EXPECTED = timedelta(days=1)
 """Longer than any deadline and the time in which a station may still start."""
 _START_WINDOW = timedelta(seconds=120)
 _MAY_STILL_START = (CommandOutcome.ACCEPTED, CommandOutcome.TIMEOUT, CommandOutcome.FAILED)
+
+Order = CommandRequested | OperationRequested
+Result = CommandResult | OperationResult
 
 logger = structlog.get_logger(__name__)
 
@@ -52,6 +64,7 @@ class CommandDesk:
         network: str,
         instance: str,
         supported: Sequence[CommandName],
+        operations: Sequence[type[Operation]] = (),
         now: Callable[[], datetime],
         start_window: timedelta = _START_WINDOW,
     ) -> None:
@@ -62,9 +75,11 @@ class CommandDesk:
         self._network = network
         self._instance = instance
         self._supported = frozenset(supported)
+        self._operations = frozenset(operations)
         self._now = now
         self._start_window = start_window
         self._handler: CommandHandler | None = None
+        self._operation_handler: OperationHandler | None = None
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
@@ -73,6 +88,10 @@ class CommandDesk:
         """See ``Commands.serve``."""
         self._handler = handler
 
+    def serve_operations(self, handler: OperationHandler) -> None:
+        """See ``Commands.serve_operations``."""
+        self._operation_handler = handler
+
     async def start(self) -> None:
         """Answers what an earlier run left unanswered, and expects the starts that may still come."""
         await self._database.write(_prepare)
@@ -80,13 +99,12 @@ class CommandDesk:
         statement = "SELECT state, envelope FROM commands WHERE state = ? OR claimed_at > ?"
         for state, data in self._database.fetch(statement, (_RUNNING, recently)):
             envelope = decode(data)
-            for _, command in read([envelope], CommandRequested):
+            for order in _orders(envelope):
                 if state == _RUNNING or state in _MAY_STILL_START:
-                    self._expect(command)
+                    self._expect(order)
                 if state == _RUNNING:
                     detail = "the adapter restarted while the command was running"
-                    result = CommandResult(outcome=CommandOutcome.FAILED, detail=detail)
-                    self._spawn(self._answer(envelope, command, result))
+                    self._spawn(self._answer(envelope, order, _ended(order, CommandOutcome.FAILED, detail)))
 
     def subscription(self) -> Subscription:
         """Every instance sees every command and picks its own."""
@@ -108,83 +126,92 @@ class CommandDesk:
         if self._is_stopping:
             raise BusUnavailable("the adapter is stopping: offer the commands again")
         ours = [
-            (envelope, command, _RUNNING if command.deadline > self._now() else _EXPIRED)
-            for envelope, command in read(envelopes, CommandRequested)
-            if command.instance == self._instance and command.network == self._network
+            (envelope, order, _RUNNING if order.deadline > self._now() else _EXPIRED)
+            for envelope in envelopes
+            for order in _orders(envelope)
+            if order.instance == self._instance and order.network == self._network
         ]
         if not ours:
             return
         claimed_at = int(self._now().timestamp())
-        rows = [(command.command_id, claimed_at, state, encode(envelope)) for envelope, command, state in ours]
+        rows = [(_id(order), claimed_at, state, encode(envelope)) for envelope, order, state in ours]
         fresh = await self._database.write(partial(_claim, rows))
-        for (envelope, command, state), is_fresh in zip(ours, fresh, strict=True):
+        for (envelope, order, state), is_fresh in zip(ours, fresh, strict=True):
             if not is_fresh:
-                logger.info("repeated command left out", command_id=command.command_id)
+                logger.info("repeated command left out", command_id=_id(order))
             elif state == _EXPIRED:
-                logger.warning("expired command left out", command_id=command.command_id)
+                logger.warning("expired command left out", command_id=_id(order))
             else:
-                self._spawn(self._carry_out(envelope, command))
+                self._spawn(self._carry_out(envelope, order))
 
     def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carry_out(self, envelope: Envelope, command: CommandRequested) -> None:
-        if self._handler is None or command.name not in self._supported:
-            result = CommandResult(outcome=CommandOutcome.NOT_SUPPORTED)
+    async def _carry_out(self, envelope: Envelope, order: Order) -> None:
+        handling = self._handling(order)
+        if handling is None:
+            result = _ended(order, CommandOutcome.NOT_SUPPORTED)
         else:
-            result = await self._in_turn(self._handler, command)
-        await self._answer(envelope, command, result)
+            result = await self._in_turn(handling, order)
+        await self._answer(envelope, order, result)
 
-    async def _in_turn(self, handler: CommandHandler, command: CommandRequested) -> CommandResult:
+    def _handling(self, order: Order) -> Callable[[], Awaitable[Result]] | None:
+        """What carries it out; ``None`` for what this adapter cannot."""
+        if isinstance(order, CommandRequested):
+            if self._handler is None or order.name not in self._supported:
+                return None
+            return partial(self._handler, order)
+        if self._operation_handler is None or type(order.operation) not in self._operations:
+            return None
+        return partial(self._operation_handler, order)
+
+    async def _in_turn(self, handling: Callable[[], Awaitable[Result]], order: Order) -> Result:
         """Waits for its turn at the station, then runs the handler; both within the deadline."""
-        turn = self._turns.setdefault(command.station_id, asyncio.Lock())
-        remaining = (command.deadline - self._now()).total_seconds()
-        self._expect(command)
+        turn = self._turns.setdefault(order.station_id, asyncio.Lock())
+        remaining = (order.deadline - self._now()).total_seconds()
+        self._expect(order)
+        result: Result
         try:
             async with asyncio.timeout(remaining), turn:
-                if command.deadline <= self._now():
+                if order.deadline <= self._now():
                     raise TimeoutError
-                result = await handler(command)
+                result = await handling()
         except TimeoutError:
-            result = CommandResult(outcome=CommandOutcome.TIMEOUT, detail="the station did not answer in time")
+            result = _ended(order, CommandOutcome.TIMEOUT, "the station did not answer in time")
         except Exception as error:
-            logger.exception("command failed", command_id=command.command_id, error=type(error).__name__)
-            result = CommandResult(outcome=CommandOutcome.FAILED, detail=type(error).__name__)
-        if command.name is CommandName.START_CHARGING and result.outcome not in _MAY_STILL_START:
-            self._authorizer.withdraw(command.station_id, command.command_id)
+            logger.exception("command failed", command_id=_id(order), error=type(error).__name__)
+            result = _ended(order, CommandOutcome.FAILED, type(error).__name__)
+        is_start = isinstance(order, CommandRequested) and order.name is CommandName.START_CHARGING
+        if is_start and result.outcome not in _MAY_STILL_START:
+            self._authorizer.withdraw(order.station_id, _id(order))
         return result
 
-    def _expect(self, command: CommandRequested) -> None:
-        if command.name is not CommandName.START_CHARGING or command.token_uid is None:
+    def _expect(self, order: Order) -> None:
+        if not isinstance(order, CommandRequested):
+            return
+        if order.name is not CommandName.START_CHARGING or order.token_uid is None:
             return
         self._authorizer.expect(
             Expectation(
-                command_id=command.command_id,
-                station_id=command.station_id,
-                token_uid=command.token_uid,
-                until=command.deadline + self._start_window,
-                connector_id=command.connector_id,
-                reference=command.authorization_reference,
-                group_id=command.group_id,
-                owner=command.token_owner,
+                command_id=order.command_id,
+                station_id=order.station_id,
+                token_uid=order.token_uid,
+                until=order.deadline + self._start_window,
+                connector_id=order.connector_id,
+                reference=order.authorization_reference,
+                group_id=order.group_id,
+                owner=order.token_owner,
             )
         )
 
-    async def _answer(self, envelope: Envelope, command: CommandRequested, result: CommandResult) -> None:
+    async def _answer(self, envelope: Envelope, order: Order, result: Result) -> None:
+        kind = "command-answered" if isinstance(order, CommandRequested) else "operation-answered"
         fact = Fact(
-            id=message_id("command-answered", command.command_id),
-            message=CommandAnswered(
-                command_id=command.command_id,
-                network=self._network,
-                station_id=command.station_id,
-                name=command.name,
-                outcome=result.outcome,
-                detail=result.detail,
-                schedule=result.schedule,
-            ),
-            station_id=command.station_id,
+            id=message_id(kind, _id(order)),
+            message=_answered(order, result),
+            station_id=order.station_id,
             occurred_at=self._now(),
             correlation_id=envelope.correlation_id,
             cause=envelope.id,
@@ -197,7 +224,49 @@ class CommandDesk:
             except SpoolFull:
                 await asyncio.sleep(pause)
                 pause = min(5.0, pause * 2)
-        self._database.write_later(partial(_set_state, command.command_id, result.outcome.value))
+        self._database.write_later(partial(_set_state, _id(order), result.outcome.value))
+
+
+def _orders(envelope: Envelope) -> Iterator[Order]:
+    """The order in an envelope, if there is one that can be read."""
+    for _, command in read([envelope], CommandRequested):
+        yield command
+    for _, operation in read([envelope], OperationRequested):
+        yield operation
+
+
+def _id(order: Order) -> str:
+    return order.command_id if isinstance(order, CommandRequested) else order.operation_id
+
+
+def _ended(order: Order, outcome: CommandOutcome, detail: str | None = None) -> Result:
+    """A result of ours, without a word of the station: OFFLINE, TIMEOUT, FAILED and the like, which both have."""
+    if isinstance(order, CommandRequested):
+        return CommandResult(outcome=outcome, detail=detail)
+    return OperationResult(outcome=OperationOutcome(outcome.value), detail=detail)
+
+
+def _answered(order: Order, result: Result) -> Message:
+    if isinstance(order, CommandRequested):
+        assert isinstance(result, CommandResult)
+        return CommandAnswered(
+            command_id=order.command_id,
+            network=order.network,
+            station_id=order.station_id,
+            name=order.name,
+            outcome=result.outcome,
+            detail=result.detail,
+            schedule=result.schedule,
+        )
+    assert isinstance(result, OperationResult)
+    return OperationAnswered(
+        operation_id=order.operation_id,
+        network=order.network,
+        station_id=order.station_id,
+        outcome=result.outcome,
+        detail=result.detail,
+        told=result.told,
+    )
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -7,12 +7,14 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from contracts.messages import ChargingSchedule, CommandRequested, Message, TokenOwner
+from contracts.messages import ChargingSchedule, CommandRequested, Message, OperationRequested, TokenOwner
+from contracts.messages.operation import AnyTold, Operation
 from contracts.vocabulary import (
     AuthorizationBasis,
     AuthorizationStatus,
     CommandName,
     CommandOutcome,
+    OperationOutcome,
 )
 
 
@@ -99,12 +101,28 @@ one command per station at a time, cancels it at the deadline (answered TIMEOUT)
 A station that is not connected here is ``CommandResult(outcome=OFFLINE)``; an exception is answered FAILED."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class OperationResult:
+    """What came of an operator's request, in the contract's words and the station's own."""
+
+    outcome: OperationOutcome
+    detail: str | None = None
+    told: AnyTold | None = None
+
+
+OperationHandler = Callable[[OperationRequested], Awaitable[OperationResult]]
+"""Carries out one operation, under the same promises as a ``CommandHandler``; both take turns at a station."""
+
+
 class Commands(Protocol):
-    """Takes commands addressed to this instance."""
+    """Takes commands and operations addressed to this instance."""
 
     def serve(self, handler: CommandHandler) -> None:
         """Registers the one handler of this adapter. Call it within ``Adapter.start``; commands come after it
         returned."""
+
+    def serve_operations(self, handler: OperationHandler) -> None:
+        """The same for what the hub's own operator asks; without it all of it is answered NOT_SUPPORTED."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +196,8 @@ class Adapter:
     """The facts it can tell."""
     requires: tuple[CommandName, ...]
     """The commands it can carry out; others are answered NOT_SUPPORTED by the kit."""
+    operations: tuple[type[Operation], ...] = ()
+    """The operators' requests it can carry out; likewise."""
     start: Callable[[Ports, Any], Awaitable[RunningAdapter]]
     """Called with the ports and an instance of ``settings``; returns when stations can connect."""
     notes: dict[str, str] = field(default_factory=dict)

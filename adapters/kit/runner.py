@@ -173,7 +173,14 @@ async def _ports(
         tokens, bus, network=network, instance=instance, now=now, operator_of=accounts.operator_of
     )
     commands = CommandDesk(
-        database, spool, authorizer, network=network, instance=instance, supported=adapter.requires, now=now
+        database,
+        spool,
+        authorizer,
+        network=network,
+        instance=instance,
+        supported=adapter.requires,
+        operations=adapter.operations,
+        now=now,
     )
     for part in (tokens, accounts, connections, commands):
         await part.start()

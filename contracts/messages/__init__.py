@@ -17,6 +17,7 @@ from contracts.messages.command import CommandAnswered, CommandRequested
 from contracts.messages.connector import ConnectorStatusChanged
 from contracts.messages.message import Message
 from contracts.messages.metering import MeterSample, MeterValue, MeterValuesTaken, SignedReading
+from contracts.messages.operation import OperationAnswered, OperationRequested
 from contracts.messages.roaming import CdrIssued, SessionEnded, SessionOpened
 from contracts.messages.station import (
     StationAccountChanged,
@@ -27,6 +28,13 @@ from contracts.messages.station import (
     StationMessageRejected,
 )
 from contracts.messages.transaction import TransactionEnded, TransactionStarted, TransactionUpdated
+from contracts.messages.upkeep import (
+    CertificateRequested,
+    FirmwareStatusReported,
+    LogStatusReported,
+    SecurityEventReported,
+    VendorDataReceived,
+)
 
 MESSAGES: tuple[type[Message], ...] = (
     StationConnected,
@@ -46,6 +54,13 @@ MESSAGES: tuple[type[Message], ...] = (
     OperatorAgreementsChanged,
     CommandRequested,
     CommandAnswered,
+    OperationRequested,
+    OperationAnswered,
+    FirmwareStatusReported,
+    LogStatusReported,
+    SecurityEventReported,
+    VendorDataReceived,
+    CertificateRequested,
     SessionOpened,
     SessionEnded,
     CdrIssued,
@@ -56,16 +71,22 @@ __all__ = [
     "AuthorizationDecided",
     "AuthorizationRequested",
     "CdrIssued",
+    "CertificateRequested",
     "ChargingLimit",
     "ChargingSchedule",
     "CommandAnswered",
     "CommandRequested",
     "ConnectorStatusChanged",
+    "FirmwareStatusReported",
+    "LogStatusReported",
     "Message",
     "MeterSample",
     "MeterValue",
     "MeterValuesTaken",
+    "OperationAnswered",
+    "OperationRequested",
     "OperatorAgreementsChanged",
+    "SecurityEventReported",
     "SessionEnded",
     "SessionOpened",
     "SignedReading",
@@ -80,5 +101,6 @@ __all__ = [
     "TransactionEnded",
     "TransactionStarted",
     "TransactionUpdated",
+    "VendorDataReceived",
     "token_subject",
 ]

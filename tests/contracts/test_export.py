@@ -186,6 +186,27 @@ def test_a_change_that_readers_bear_is_allowed(files: Files, capsys: pytest.Capt
     assert complaints(files, capsys) == []
 
 
+def without_word(message: str, field: str, word: str) -> dict[str, Any]:
+    """The schemas of today, as if a union had not had a word yet."""
+    before: dict[str, Any] = json.loads(json.dumps(all_schemas()))
+    part = before[f"{message}.v1"]["$defs"][message]["properties"][field]
+    for inner in (part, *part["anyOf"]):
+        if "discriminator" in inner:
+            struct = inner["discriminator"]["mapping"].pop(word)
+            inner["anyOf"].remove({"$ref": struct})
+    return before
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "word"),
+    [("OperationRequested", "operation", "RESET"), ("OperationAnswered", "told", "RAW_TOLD")],
+)
+def test_a_union_may_gain_words_and_lose_none(message: str, field: str, word: str) -> None:
+    before = without_word(message, field, word)
+    assert breaking_changes(before, all_schemas()) == []
+    assert any(f"{message}.{field} changed its type" in said for said in breaking_changes(all_schemas(), before))
+
+
 def test_it_is_the_code_that_is_compared(
     files: Files, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

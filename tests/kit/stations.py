@@ -11,10 +11,12 @@ from adapters.kit.manifest import (
     CommandHandler,
     CommandResult,
     Fact,
+    OperationHandler,
+    OperationResult,
     Ports,
     SpoolFull,
 )
-from contracts.messages import CommandRequested, Message
+from contracts.messages import CommandRequested, Message, OperationRequested
 from contracts.station_keys import digest_station_key
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
 
@@ -71,13 +73,22 @@ class FakeAuthorizer:
 
 
 class FakeCommands:
-    """Implements ``Commands``: a test calls ``send``."""
+    """Implements ``Commands``: a test calls ``send`` or ``ask``."""
 
     def __init__(self) -> None:
         self.handler: CommandHandler | None = None
+        self.operation_handler: OperationHandler | None = None
 
     def serve(self, handler: CommandHandler) -> None:
         self.handler = handler
+
+    def serve_operations(self, handler: OperationHandler) -> None:
+        self.operation_handler = handler
+
+    async def ask(self, operation: OperationRequested) -> OperationResult:
+        """What the adapter made of it."""
+        assert self.operation_handler is not None, "the adapter has not called serve_operations"
+        return await self.operation_handler(operation)
 
     async def send(self, command: CommandRequested) -> CommandResult:
         """What the adapter made of it."""

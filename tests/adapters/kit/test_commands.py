@@ -10,13 +10,14 @@ import pytest
 from adapters.kit.authorization import TokenAuthorizer
 from adapters.kit.commands import CommandDesk
 from adapters.kit.database import Database
-from adapters.kit.manifest import CommandResult
+from adapters.kit.manifest import CommandResult, OperationResult
 from adapters.kit.tokens import TokenCache
 from contracts.bus.memory import MemoryBus
 from contracts.bus.port import BusUnavailable
-from contracts.messages import CommandAnswered, CommandRequested
+from contracts.messages import CommandAnswered, CommandRequested, OperationAnswered, OperationRequested
+from contracts.messages.operation import AnyOperation, ClearCache, LocalListVersionTold, Reset
 from contracts.topics import COMMANDS
-from contracts.vocabulary import AuthorizationBasis, CommandName, CommandOutcome
+from contracts.vocabulary import AuthorizationBasis, CommandName, CommandOutcome, OperationOutcome
 from tests.kit.clock import HeldClock
 from tests.kit.speaking import envelope_of
 from tests.kit.stations import RecordingFacts
@@ -32,6 +33,8 @@ class World:
         self.clock = clock
         self.facts = facts
         self.handled: list[str] = []
+        self.operating = asyncio.Event()
+        self.operating.set()
         self.handle: Callable[[CommandRequested], Awaitable[CommandResult]] = self._accept
         self.bus = MemoryBus()
         self.database = Database(directory / "kit.sqlite")
@@ -46,11 +49,13 @@ class World:
             network="demo",
             instance="one",
             supported=(CommandName.START_CHARGING, CommandName.STOP_CHARGING),
+            operations=(Reset,),
             now=clock,
         )
 
     async def start(self) -> None:
         self.desk.serve(self._record)
+        self.desk.serve_operations(self._record_operation)
         await self.desk.start()
         self.bus.subscribe(self.desk.subscription())
         await self.bus.start()
@@ -90,6 +95,27 @@ class World:
     async def _record(self, command: CommandRequested) -> CommandResult:
         self.handled.append(command.command_id)
         return await self.handle(command)
+
+    async def ask(self, operation_id: str, operation: AnyOperation) -> OperationRequested:
+        request = OperationRequested(
+            operation_id=operation_id,
+            instance="one",
+            epoch=1,
+            network="demo",
+            station_id="CS-1",
+            deadline=self.clock.at + timedelta(seconds=5),
+            operation=operation,
+        )
+        await self.bus.publish(COMMANDS, [envelope_of(request, id=operation_id)])
+        return request
+
+    def told(self, operation_id: str) -> list[OperationAnswered]:
+        return [answer for answer in self.facts.of(OperationAnswered) if answer.operation_id == operation_id]
+
+    async def _record_operation(self, request: OperationRequested) -> OperationResult:
+        self.handled.append(request.operation_id)
+        await self.operating.wait()
+        return OperationResult(outcome=OperationOutcome.SCHEDULED, told=LocalListVersionTold(version=3))
 
     async def _accept(self, command: CommandRequested) -> CommandResult:
         return ACCEPTED
@@ -329,4 +355,48 @@ async def test_an_interrupted_remote_start_may_still_come(world: World, tmp_path
     again = await restart(world, tmp_path)
     assert await again.outcome("C-1") is CommandOutcome.FAILED
     assert await basis(again) is AuthorizationBasis.COMMAND
+    await again.stop()
+
+
+async def test_an_operation_is_carried_out_and_answered_once(world: World, tmp_path: Path) -> None:
+    request = await world.ask("O-1", Reset(is_immediate=True))
+    await world.bus.publish(COMMANDS, [envelope_of(request, id="O-1")])
+    await until(lambda: world.told("O-1"))
+    again = await restart(world, tmp_path)
+    await again.bus.publish(COMMANDS, [envelope_of(request, id="O-1")])
+    await again.ask("O-2", Reset())
+    await until(lambda: again.told("O-2"))
+    assert (world.handled, again.handled) == (["O-1"], ["O-2"])
+    (answer,) = again.told("O-1")
+    assert answer.outcome is OperationOutcome.SCHEDULED
+    assert answer.told == LocalListVersionTold(version=3)
+    await again.stop()
+
+
+async def test_an_operation_that_the_adapter_does_not_declare_is_not_supported(world: World) -> None:
+    await world.ask("O-1", ClearCache())
+    await until(lambda: world.told("O-1"))
+    assert world.told("O-1")[0].outcome is OperationOutcome.NOT_SUPPORTED
+    assert not world.handled
+
+
+async def test_commands_and_operations_take_turns_at_a_station(world: World) -> None:
+    world.operating.clear()
+    await world.ask("O-1", Reset())
+    await until(lambda: world.handled)
+    await world.send(world.command("C-1"), world.command("D-1", station_id="CS-2"))
+    await world.outcome("D-1")
+    assert world.handled == ["O-1", "D-1"]
+    world.operating.set()
+    await world.outcome("C-1")
+
+
+async def test_an_operation_of_a_killed_process_is_answered_failed(world: World, tmp_path: Path) -> None:
+    world.operating.clear()
+    await world.ask("O-1", Reset())
+    await until(lambda: world.handled)
+    again = await restart(world, tmp_path)
+    await until(lambda: again.told("O-1"))
+    assert again.told("O-1")[0].outcome is OperationOutcome.FAILED
+    assert not again.handled
     await again.stop()

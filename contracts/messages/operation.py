@@ -1,0 +1,295 @@
+"""What the hub's own operator asks of a station, whatever its protocol, and what the station said.
+
+One pair of messages carries all verbs: ``OperationRequested.operation`` is one of the structs below, told apart by
+``kind``. Starting, stopping, unlocking and reserving are commands (``command.py``): partners may ask for those as well.
+"""
+
+import re
+from datetime import datetime
+
+import msgspec
+
+from contracts.messages.charging_profile import ChargingSchedule
+from contracts.messages.message import Message
+from contracts.vocabulary import (
+    ChargingRateUnit,
+    LogKind,
+    OperationOutcome,
+    ProfilePurpose,
+    Recurrence,
+    TokenChoice,
+    TriggeredMessage,
+)
+
+
+def _kind(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=_kind):
+    """Parent of what can be asked: ``Reset`` is told by ``"kind": "RESET"``. Connectors are numbered as the station's
+    statuses number them; without one the whole station is meant."""
+
+
+class Reset(Operation, frozen=True, kw_only=True):
+    """Starts the station anew."""
+
+    is_immediate: bool = False
+    """False: charges are ended in good order first (OCPP 1.6 Soft, 2.x OnIdle); true: at once (Hard, Immediate)."""
+
+
+class ChangeAvailability(Operation, frozen=True, kw_only=True):
+    """Takes a connector or the station out of use, or back."""
+
+    is_operative: bool
+    connector_id: int | None = None
+
+
+class Trigger(Operation, frozen=True, kw_only=True):
+    """Makes the station say something now."""
+
+    what: TriggeredMessage
+    connector_id: int | None = None
+
+
+class ClearCache(Operation, frozen=True, kw_only=True):
+    """Makes the station forget which tokens were good."""
+
+
+class GetConfiguration(Operation, frozen=True, kw_only=True):
+    """Asks for settings of the station."""
+
+    keys: tuple[str, ...] = ()
+    """In OCPP 1.6 a key, in 2.x ``Component.Variable``; none: all. See ``contracts.configuration``."""
+
+
+class ConfigurationEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting as it shall be."""
+
+    key: str
+    value: str
+
+
+class SetConfiguration(Operation, frozen=True, kw_only=True):
+    """Changes settings of the station, in this order."""
+
+    entries: tuple[ConfigurationEntry, ...]
+
+
+class GetLocalListVersion(Operation, frozen=True, kw_only=True):
+    """Asks which list of tokens the station decides by while it is offline."""
+
+
+class LocalListEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A token on that list."""
+
+    token_uid: str
+    choice: TokenChoice
+    group_id: str | None = None
+    expires_at: datetime | None = None
+
+
+class SendLocalList(Operation, frozen=True, kw_only=True):
+    """Replaces that list, or changes it."""
+
+    version: int
+    """Of the list as it is afterwards; from 1."""
+    is_full: bool
+    """False: ``entries`` are changes against the version before; REMOVE makes sense only then."""
+    entries: tuple[LocalListEntry, ...]
+
+
+class SetChargingProfile(Operation, frozen=True, kw_only=True):
+    """Limits a station, its charges to come, or one charge. The same id again replaces."""
+
+    profile_id: int
+    purpose: ProfilePurpose
+    schedule: ChargingSchedule
+    stack_level: int = 0
+    """Of several of one purpose the highest counts."""
+    connector_id: int | None = None
+    transaction_id: str | None = None
+    """With purpose TRANSACTION."""
+    recurrence: Recurrence | None = None
+    """With a schedule that has ``starts_at``."""
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+
+
+class ClearChargingProfiles(Operation, frozen=True, kw_only=True):
+    """Takes profiles away: those that fit all that is said."""
+
+    profile_id: int | None = None
+    connector_id: int | None = None
+    purpose: ProfilePurpose | None = None
+    stack_level: int | None = None
+
+
+class GetCompositeSchedule(Operation, frozen=True, kw_only=True):
+    """Asks which limits hold, all told."""
+
+    duration: int
+    """Seconds from now."""
+    connector_id: int | None = None
+    unit: ChargingRateUnit | None = None
+
+
+class UpdateFirmware(Operation, frozen=True, kw_only=True):
+    """Makes the station fetch firmware and install it. How it goes follows as ``FirmwareStatusReported``."""
+
+    request_id: int
+    url: str
+    """Holds a secret: never to be logged."""
+    retrieve_at: datetime
+    install_at: datetime | None = None
+    retries: int | None = None
+    retry_interval: int | None = None
+    """Seconds."""
+    signing_certificate: str | None = None
+    """PEM. With ``signature``: the station checks before it installs."""
+    signature: str | None = None
+    """Base64, of the file."""
+
+
+class UploadLog(Operation, frozen=True, kw_only=True):
+    """Makes the station upload a log. How it goes follows as ``LogStatusReported``."""
+
+    request_id: int
+    log: LogKind
+    url: str
+    """Holds a secret: never to be logged."""
+    retries: int | None = None
+    retry_interval: int | None = None
+    """Seconds."""
+    oldest: datetime | None = None
+    latest: datetime | None = None
+
+
+class TransferData(Operation, frozen=True, kw_only=True):
+    """Says something that only this make of station understands."""
+
+    vendor_id: str
+    message_id: str | None = None
+    data: str | None = None
+
+
+class CallRaw(Operation, frozen=True, kw_only=True):
+    """Sends a request as it stands, if its schema allows it: for what no other verb can say."""
+
+    action: str
+    payload: str
+    """JSON."""
+
+
+AnyOperation = (
+    Reset
+    | ChangeAvailability
+    | Trigger
+    | ClearCache
+    | GetConfiguration
+    | SetConfiguration
+    | GetLocalListVersion
+    | SendLocalList
+    | SetChargingProfile
+    | ClearChargingProfiles
+    | GetCompositeSchedule
+    | UpdateFirmware
+    | UploadLog
+    | TransferData
+    | CallRaw
+)
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=_kind):
+    """Parent of what a station tells beside the outcome."""
+
+
+class ConfigurationValue(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting as it is."""
+
+    key: str
+    value: str | None = None
+    """Absent: the station keeps it to itself."""
+    is_readonly: bool = False
+
+
+class ConfigurationTold(Told, frozen=True, kw_only=True):
+    """Of GET_CONFIGURATION."""
+
+    values: tuple[ConfigurationValue, ...] = ()
+    unknown_keys: tuple[str, ...] = ()
+
+
+class ConfigurationResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one entry."""
+
+    key: str
+    outcome: OperationOutcome
+    detail: str | None = None
+
+
+class ConfigurationChanged(Told, frozen=True, kw_only=True):
+    """Of SET_CONFIGURATION, in its order; entries after one that could not be sent are missing."""
+
+    results: tuple[ConfigurationResult, ...]
+
+
+class LocalListVersionTold(Told, frozen=True, kw_only=True):
+    """Of GET_LOCAL_LIST_VERSION, and of SEND_LOCAL_LIST where its version did not fit."""
+
+    version: int
+    """0: the list is empty; -1: the station has none."""
+
+
+class ScheduleTold(Told, frozen=True, kw_only=True):
+    """Of GET_COMPOSITE_SCHEDULE."""
+
+    schedule: ChargingSchedule
+
+
+class LogTold(Told, frozen=True, kw_only=True):
+    """Of UPLOAD_LOG."""
+
+    file_name: str | None = None
+    """Absent: there is nothing to upload."""
+
+
+class DataTold(Told, frozen=True, kw_only=True):
+    """Of TRANSFER_DATA."""
+
+    data: str | None = None
+
+
+class RawTold(Told, frozen=True, kw_only=True):
+    """Of CALL_RAW."""
+
+    payload: str
+    """JSON, cut to 65,536 characters."""
+
+
+AnyTold = ConfigurationTold | ConfigurationChanged | LocalListVersionTold | ScheduleTold | LogTold | DataTold | RawTold
+
+
+class OperationRequested(Message, frozen=True, kw_only=True):
+    """The operator wants something of a station. Carried out once per ``operation_id``, never after ``deadline``."""
+
+    operation_id: str
+    instance: str
+    """The adapter instance that owned the station's connection when this was written."""
+    epoch: int
+    network: str
+    station_id: str
+    deadline: datetime
+    operation: AnyOperation
+
+
+class OperationAnswered(Message, frozen=True, kw_only=True):
+    """What came of it. Subject: ``network/station_id``, in order with the station's other facts."""
+
+    operation_id: str
+    network: str
+    station_id: str
+    outcome: OperationOutcome
+    detail: str | None = None
+    """The station's own word, or what went wrong."""
+    told: AnyTold | None = None
