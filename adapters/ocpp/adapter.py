@@ -1,4 +1,4 @@
-"""OCPP 1.6 over WebSocket, as the central system: the declaration of this adapter, its settings, its life."""
+"""OCPP over WebSocket, as the central system: the declaration of this adapter, its settings, its life."""
 
 import asyncio
 import sqlite3
@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from adapters.kit.manifest import Adapter, Ports, RunningAdapter
 from adapters.ocpp import trimming
+from adapters.ocpp.asking import Dispatch
 from adapters.ocpp.gateway import Gateway, Watch
 from adapters.ocpp.presence import Presence
+from adapters.ocpp.recording import Answering, Desk
 from adapters.ocpp.rejected import RejectedFrames
 from adapters.ocpp.security import Doorkeeper, Networks, Rules
 from adapters.ocpp.state import open_state
@@ -24,7 +26,8 @@ from adapters.ocpp.transport import Limits, Listener, Server
 from adapters.ocpp.v16.calls import Calls
 from adapters.ocpp.v16.greeting import Greeting
 from adapters.ocpp.v16.handlers import Handlers
-from adapters.ocpp.v16.recording import Answering, Desk
+from adapters.ocpp.v16.schemas import SCHEMAS as SCHEMAS_16
+from adapters.ocpp.version import OLDEST, Version
 from adapters.ocpp.websocket import listen
 from contracts.messages import (
     ConnectorStatusChanged,
@@ -39,6 +42,8 @@ from contracts.messages import (
     TransactionUpdated,
 )
 from contracts.vocabulary import CommandName
+
+Subprotocol = Literal["ocpp1.6"]
 
 logger = structlog.get_logger(__name__)
 
@@ -66,6 +71,11 @@ class OcppSettings(BaseModel):
     )
     strangers: Literal["hold", "refuse"] = Field(
         "hold", description="An unknown station is held until somebody binds it, or refused with 401."
+    )
+    versions: tuple[Subprotocol, ...] = Field(
+        ("ocpp1.6",),
+        min_length=1,
+        description="Subprotocols that stations may choose from.",
     )
     is_1_6_assumed: bool = Field(False, description="Accept stations that offer no subprotocol as OCPP 1.6.")
     passwordless_from: tuple[str, ...] = Field(
@@ -178,28 +188,41 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
     rules = Rules(
         path=settings.path,
         strangers=settings.strangers,
+        subprotocols=settings.versions,
         is_1_6_assumed=settings.is_1_6_assumed,
         passwordless_from=settings.passwordless_from,
         clear_text_from=settings.clear_text_from,
     )
+    versions = _versions(desk)
     gateway = Gateway(
         ports=ports,
         doorkeeper=Doorkeeper(rules, ports.accounts),
-        answer=Handlers(desk),
+        versions=versions,
         presence=Presence(state),
         pace=_pace(settings),
         watch=_watch(settings),
         forget_station=transactions.forget_station,
-        greeter=Greeting(),
     )
-    calls = Calls(find_station=gateway.find, transactions=transactions, tokens=tokens, now=ports.now)
-    ports.commands.serve(calls.carry_out)
+    by_version = {name: version.carry_out for name, version in versions.items()}
+    ports.commands.serve(Dispatch(find_station=gateway.find, versions=by_version).carry_out)
     server = await listen(_listener(settings), gateway.welcome, gateway.handle)
     gateway.start()
     scheme = "wss" if settings.tls_certificate else "ws"
     kept = timedelta(days=settings.kept_days)
     trimmed = asyncio.create_task(trimming.run(state, now=ports.now, kept=kept))
     return RunningOcpp(server, gateway, state, trimmed, scheme=scheme, path=settings.path)
+
+
+def _versions(desk: Desk) -> dict[str, Version]:
+    calls = Calls(transactions=desk.transactions, tokens=desk.tokens, now=desk.ports.now)
+    oldest = Version(
+        subprotocol=OLDEST,
+        answer=Handlers(desk),
+        greeter=Greeting(),
+        carry_out=calls.carry_out,
+        broken_frame=SCHEMAS_16.words.frame,
+    )
+    return {version.subprotocol: version for version in (oldest,)}
 
 
 def _pace(settings: OcppSettings) -> Pace:

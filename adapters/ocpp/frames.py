@@ -1,8 +1,9 @@
 """The RPC frames of OCPP-J: text in, frame out, and back. Knows no action, no payload and no socket.
 
 OCPP 1.6 JSON, section 4: ``[2, id, action, payload]``, ``[3, id, payload]``,
-``[4, id, code, description, details]``. What is broken stays a value (``Unreadable``): nothing here raises for
-anything a station can send.
+``[4, id, code, description, details]``; OCPP 2.1 part 4 adds ``[6, id, action, payload]``, which is not answered, and
+``[5, id, code, description, details]``, a refusal of our answer. What is broken stays a value (``Unreadable``):
+nothing here raises for anything a station can send.
 """
 
 import json
@@ -15,6 +16,8 @@ import orjson
 CALL: Final = 2
 CALL_RESULT: Final = 3
 CALL_ERROR: Final = 4
+CALL_RESULT_ERROR: Final = 5
+SEND: Final = 6
 
 UNKNOWN_ID: Final = "-1"
 """What a CALLERROR carries when the frame's own id cannot be read."""
@@ -22,7 +25,7 @@ MAX_DEPTH: Final = 64
 """No OCPP payload is deeper than a dozen levels."""
 
 LARGEST_NUMBER_AS_ID: Final = 2**53
-_TYPE_WORDS: Final = {"2": CALL, "3": CALL_RESULT, "4": CALL_ERROR}
+_TYPE_WORDS: Final = {"2": CALL, "3": CALL_RESULT, "4": CALL_ERROR, "6": SEND}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Call:
     payload: Any
     deviations: tuple[str, ...] = ()
     """Where the frame itself strayed from the specification and was read all the same."""
+    wants_answer: bool = True
+    """False: a SEND of OCPP 2.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,7 @@ def id_by_pattern(raw: bytes) -> str | int:
 
 
 def _is_answer(raw: bytes) -> bool:
-    return re.match(rb'^[^\[{]{0,16}\[\s*"?[34]"?\s*,', raw[:64]) is not None
+    return re.match(rb'^[^\[{]{0,16}\[\s*"?[3456]"?\s*,', raw[:64]) is not None
 
 
 def _shape(value: Any, deviations: tuple[str, ...]) -> Frame:
@@ -168,10 +173,10 @@ def _shape(value: Any, deviations: tuple[str, ...]) -> Frame:
         deviations += ("type",)
     frame_id = value[1]
     is_id = isinstance(frame_id, str) or (type(frame_id) is int and abs(frame_id) <= LARGEST_NUMBER_AS_ID)
-    if kind == CALL and not isinstance(kind, bool):
+    if kind in (CALL, SEND) and not isinstance(kind, bool):
         if not is_id:
             return Unreadable(UNKNOWN_ID, "the message id is no string", is_answerable=True)
-        return _call(value, frame_id, deviations)
+        return _call(value, frame_id, deviations, wants_answer=kind == CALL)
     if kind in (CALL_RESULT, CALL_ERROR) and is_id:
         if kind == CALL_RESULT:
             return CallResult(frame_id, value[2] if len(value) > 2 else {})
@@ -185,17 +190,17 @@ def _shape(value: Any, deviations: tuple[str, ...]) -> Frame:
     return Unreadable(frame_id if is_id else UNKNOWN_ID, f"message type {kind!r:.40}", is_answerable=False)
 
 
-def _call(value: list[Any], frame_id: str | int, deviations: tuple[str, ...]) -> Frame:
+def _call(value: list[Any], frame_id: str | int, deviations: tuple[str, ...], *, wants_answer: bool) -> Frame:
     if not isinstance(frame_id, str):
         deviations += ("id",)
     if len(value) < 3 or not isinstance(value[2], str):
-        return Unreadable(frame_id, "the action is no string", is_answerable=True)
+        return Unreadable(frame_id, "the action is no string", is_answerable=wants_answer)
     if len(value) != 4:
         deviations += ("elements",)
     payload = value[3] if len(value) > 3 else {}
     if payload is None:
         payload, deviations = {}, (*deviations, "payload")
-    return Call(frame_id, value[2], payload, deviations)
+    return Call(frame_id, value[2], payload, deviations, wants_answer)
 
 
 def call(frame_id: str, action: str, payload: dict[str, Any]) -> bytes:

@@ -3,9 +3,9 @@ that fell silent, and empties the room at the end. Knows no OCPP message."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 
@@ -13,8 +13,9 @@ from adapters.kit.manifest import Account, Fact, Ports
 from adapters.ocpp.limits import Bucket
 from adapters.ocpp.presence import Presence
 from adapters.ocpp.security import Doorkeeper, Takeovers
-from adapters.ocpp.station import RECONNECT, TRY_LATER, Answerer, Pace, Station
+from adapters.ocpp.station import RECONNECT, TRY_LATER, Pace, Station
 from adapters.ocpp.transport import Admission, Handshake, Refusal, Socket, SocketClosed
+from adapters.ocpp.version import OLDEST, Version
 from contracts.envelope import message_id
 from contracts.messages import Message, StationConnected, StationDisconnected
 
@@ -46,29 +47,19 @@ class Watch:
     drain_seconds: float = 15
 
 
-class Greeter(Protocol):
-    """What the protocol version does when a held station has been admitted."""
-
-    async def admitted(self, station: Station) -> None:
-        """Makes it introduce itself again. Never raises."""
-
-    async def ask_status(self, station: Station) -> None:
-        """Makes it tell how its connectors are: not all do when they come back. Never raises."""
-
-
 @dataclass(kw_only=True)
 class Gateway:
     """All connections of this instance."""
 
     ports: Ports
     doorkeeper: Doorkeeper
-    answer: Answerer
+    versions: Mapping[str, Version]
+    """By subprotocol."""
     presence: Presence
     pace: Pace = field(default_factory=Pace)
     watch: Watch = field(default_factory=Watch)
     forget_station: Callable[[str], None] = lambda _: None
     """Called when the last connection of a station has ended."""
-    greeter: Greeter | None = None
     refusals: Counter[int] = field(default_factory=Counter)
     """Refused handshakes by HTTP status."""
     _stations: dict[str, Station] = field(default_factory=dict)
@@ -183,15 +174,19 @@ class Gateway:
         except Exception as error:
             logger.error("no epoch for a connection", station_id=admission.station_id, error=type(error).__name__)
             return None
+        version = self.versions[admission.subprotocol or OLDEST]
         station = Station(
             id=admission.station_id,
             epoch=epoch,
             socket=socket,
             admission=admission,
-            answer=self.answer,
+            answer=version.answer,
             now=self.ports.now,
             pace=self.pace,
             is_admitted=is_admitted,
+            protocol=version.subprotocol,
+            broken_frame=version.broken_frame,
+            knows_send=version.knows_send,
         )
         current = self._stations.get(station.id)
         if current is not None and current.is_admitted and not station.is_admitted:
@@ -249,7 +244,7 @@ class Gateway:
             station_id=station.id,
             instance=self.ports.instance,
             epoch=station.epoch,
-            protocol="ocpp1.6",
+            protocol=station.protocol,
             security_profile=station.admission.security_profile,
             remote_address=station.admission.remote_address,
             is_admitted=station.is_admitted,
@@ -290,8 +285,7 @@ class Gateway:
         self.presence.went(station.id, earlier)
         self.presence.came(station.id, epoch)
         logger.info("station admitted", station_id=station.id, epoch=epoch)
-        if self.greeter is not None:
-            await self.greeter.admitted(station)
+        await self.versions[station.protocol].greeter.admitted(station)
 
     async def _tell_lost(self, left_over: list[tuple[str, int]]) -> None:
         await asyncio.sleep(self.watch.lost_after_seconds)
@@ -324,14 +318,13 @@ class Gateway:
             return
         if self._owes_status(station, now):
             station.is_status_asked = True
-            assert self.greeter is not None
-            self._spawn(self.greeter.ask_status(station))
+            self._spawn(self.versions[station.protocol].greeter.ask_status(station))
         is_due = watch.ping_seconds and silence > min(watch.ping_seconds, watch.first_frame_seconds / 3)
         if is_due and now - live.pinged > watch.ping_seconds / 2 and live.sending_since is None:
             self._spawn(self._ping(station))
 
     def _owes_status(self, station: Station, now: float) -> bool:
-        if station.statuses or station.is_status_asked or not station.is_admitted or self.greeter is None:
+        if station.statuses or station.is_status_asked or not station.is_admitted:
             return False
         longest = self.watch.status_seconds
         return bool(longest) and now - station.live.opened > longest and station.live.has_spoken

@@ -25,7 +25,6 @@ from contracts.station_keys import is_same_digest
 
 LONGEST_IDENTITY: Final = 48
 """OCPP 2.0.1, section 4.1.1 of part 4; 1.6 names no limit."""
-SUBPROTOCOL: Final = "ocpp1.6"
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\ud800-\udfff\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _UNAUTHORIZED: Final = Refusal(
     status=401, reason="unknown station or wrong password", headers=(("WWW-Authenticate", 'Basic realm="ocpp"'),)
@@ -41,6 +40,8 @@ class Rules:
 
     path: str = "/"
     strangers: Literal["hold", "refuse"] = "hold"
+    subprotocols: tuple[str, ...] = ("ocpp1.6",)
+    """Those that are spoken."""
     is_1_6_assumed: bool = False
     passwordless_from: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     clear_text_from: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
@@ -172,12 +173,12 @@ class Doorkeeper:
             return Refusal(status=404, reason="no station identity in the path")
         if handshake.origin is not None:
             return Refusal(status=403, reason="stations do not send an Origin header")
-        if SUBPROTOCOL in handshake.subprotocols:
-            subprotocol: str | None = SUBPROTOCOL
-        elif not handshake.subprotocols and self._rules.is_1_6_assumed:
-            subprotocol = None
-        else:
-            return Refusal(status=400, reason=f"offer the subprotocol {SUBPROTOCOL}")
+        spoken = self._rules.subprotocols
+        # RFC 6455, section 4.1: in the client's order of preference
+        subprotocol = next((name for name in handshake.subprotocols if name in spoken), None)
+        is_assumed = not handshake.subprotocols and self._rules.is_1_6_assumed
+        if subprotocol is None and not is_assumed:
+            return Refusal(status=400, reason=f"offer the subprotocol {' or '.join(spoken)}")
         address = handshake.remote_address or ""
         wait = self._guesses.wait(station_id, address)
         if wait:

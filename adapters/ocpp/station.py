@@ -101,6 +101,11 @@ class Station:
     now: Callable[[], datetime]
     pace: Pace
     is_admitted: bool
+    protocol: str = "ocpp1.6"
+    """The subprotocol that is spoken."""
+    broken_frame: str = "FormationViolation"
+    """See ``version.Version``."""
+    knows_send: bool = False
     statuses: dict[int, ConnectorStatus] = field(default_factory=dict)
     """The last word of each connector on this connection."""
     is_status_asked: bool = False
@@ -289,17 +294,22 @@ class Station:
                 logger.warning("unreadable frame", station_id=self.id, reason=frame.reason)
             if not frame.is_answerable:
                 return None
-            return frames.call_error(frame.id, "FormationViolation", frame.reason)
+            return frames.call_error(frame.id, self.broken_frame, frame.reason)
         for deviation in frame.deviations:
             self.deviations[f"frame: {deviation}"] += 1
+        if not frame.wants_answer and not self.knows_send:
+            self.deviations["message type of another version"] += 1
+            return None
         # Of this process only, salted by Python: a station cannot make two frames look the same.
         digest = hash(raw)
         earlier = self._answered.get(frame.id)
         if earlier is not None and earlier[0] == digest and frame.action != "Heartbeat":
             self.deviations["repeated request"] += 1
-            return earlier[1]
+            return earlier[1] if frame.wants_answer else None
         self._requests += 1
         outcome = await self.answer(self, Request(frame, raw, received_at, self._requests))
+        if not frame.wants_answer:
+            return None
         if isinstance(outcome, Refused):
             return frames.call_error(frame.id, outcome.code, outcome.description)
         answer = frames.call_result(frame.id, outcome)

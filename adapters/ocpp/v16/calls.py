@@ -5,17 +5,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import structlog
-
 from adapters.kit.manifest import CommandResult
-from adapters.ocpp.frames import CallError
-from adapters.ocpp.station import CallTimeout, Station
+from adapters.ocpp.asking import ask, incomplete
+from adapters.ocpp.moments import from_time
+from adapters.ocpp.recording import memory_of
+from adapters.ocpp.station import Station
 from adapters.ocpp.tokens import RemoteStart, Tokens
 from adapters.ocpp.transactions import LARGEST_ID, Transaction, Transactions, TransactionState
-from adapters.ocpp.transport import SocketClosed
-from adapters.ocpp.v16 import charging_profiles, schemas, translate
-from adapters.ocpp.v16.recording import memory_of
-from adapters.ocpp.v16.repair import repair
+from adapters.ocpp.v16 import charging_profiles, translate
+from adapters.ocpp.v16.schemas import SCHEMAS
 from contracts.messages import CommandRequested
 from contracts.vocabulary import CommandName, CommandOutcome, ConnectorStatus
 
@@ -25,21 +23,17 @@ CONNECTION_TIMEOUT: Final = timedelta(seconds=120)
 _BUSY: Final = (ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE)
 _BROKEN: Final = (ConnectorStatus.FAULTED, ConnectorStatus.UNAVAILABLE)
 
-logger = structlog.get_logger(__name__)
-
 
 class Calls:
-    """Carries out commands; ``carry_out`` is the ``CommandHandler`` of this adapter."""
+    """Carries out commands; ``carry_out`` is a ``CarryOut``."""
 
     def __init__(
         self,
         *,
-        find_station: Callable[[str], Station | None],
         transactions: Transactions,
         tokens: Tokens,
         now: Callable[[], datetime],
     ) -> None:
-        self._find_station = find_station
         self._transactions = transactions
         self._tokens = tokens
         self._now = now
@@ -54,15 +48,8 @@ class Calls:
             CommandName.GET_COMPOSITE_SCHEDULE: self._ask_schedule,
         }
 
-    async def carry_out(self, command: CommandRequested) -> CommandResult:
-        """Sends the command to the station if it is connected here, whatever the epoch of its connection: what
-        counts is that it is ours now."""
-        station = self._find_station(command.station_id)
-        if station is None:
-            return CommandResult(outcome=CommandOutcome.OFFLINE)
-        if not station.is_admitted:
-            return CommandResult(outcome=CommandOutcome.REJECTED, detail="the station is not admitted yet")
-        await station.wait_until_ready()
+    async def carry_out(self, station: Station, command: CommandRequested) -> CommandResult:
+        """See ``asking.CarryOut``."""
         request = self._makers[command.name](command)
         if isinstance(request, CommandResult):
             return request
@@ -82,25 +69,9 @@ class Calls:
     async def _send(
         self, station: Station, command: CommandRequested, action: str, payload: dict[str, Any]
     ) -> CommandResult:
-        if not schemas.request(action).is_strict(payload):
-            logger.error("command does not fit the schema", action=action, command_id=command.command_id)
-            return CommandResult(outcome=CommandOutcome.FAILED, detail=f"{action} cannot say this")
-        remaining = (command.deadline - self._now()).total_seconds()
-        try:
-            answer = await station.call(action, payload, seconds=max(0.1, remaining))
-        except CallTimeout:
-            return CommandResult(outcome=CommandOutcome.TIMEOUT, detail="the station did not answer")
-        except SocketClosed:
-            return CommandResult(outcome=CommandOutcome.OFFLINE, detail="the connection broke off")
-        if isinstance(answer, CallError):
-            return _refused(answer)
-        schema = schemas.response(action)
-        body = answer.payload
-        if not schema.is_strict(body):
-            station.deviations["not strict"] += 1
-            body, _ = repair("", body, schema.definition)
-        if not schema.is_usable(body):
-            return CommandResult(outcome=CommandOutcome.FAILED, detail="the station's answer made no sense")
+        body = await ask(station, action, payload, schemas=SCHEMAS, deadline=command.deadline, now=self._now)
+        if isinstance(body, CommandResult):
+            return body
         result = translate.to_command_result(command.name, body["status"])
         if command.name is CommandName.STOP_CHARGING and result.outcome is CommandOutcome.REJECTED:
             return self._rejected_stop(command, result)
@@ -149,7 +120,7 @@ class Calls:
 
     def _remote_start(self, command: CommandRequested) -> tuple[str, dict[str, Any]] | CommandResult:
         if not command.token_uid:
-            return _incomplete("token_uid")
+            return incomplete("token_uid")
         payload: dict[str, Any] = {"idTag": self._tokens.to_id_tag(command.token_uid)}
         if command.connector_id:
             payload["connectorId"] = command.connector_id
@@ -163,15 +134,15 @@ class Calls:
 
     def _unlock(self, command: CommandRequested) -> tuple[str, dict[str, Any]] | CommandResult:
         if not command.connector_id:
-            return _incomplete("connector_id")
+            return incomplete("connector_id")
         return "UnlockConnector", {"connectorId": command.connector_id}
 
     def _reserve(self, command: CommandRequested) -> tuple[str, dict[str, Any]] | CommandResult:
         if not command.token_uid or not command.reservation_id or command.reservation_expires_at is None:
-            return _incomplete("token_uid, reservation_id and reservation_expires_at")
+            return incomplete("token_uid, reservation_id and reservation_expires_at")
         payload: dict[str, Any] = {
             "connectorId": command.connector_id or 0,
-            "expiryDate": translate.from_time(command.reservation_expires_at),
+            "expiryDate": from_time(command.reservation_expires_at),
             "idTag": self._tokens.to_id_tag(command.token_uid),
             "reservationId": self._tokens.to_reservation_number(command.station_id, command.reservation_id),
         }
@@ -182,13 +153,13 @@ class Calls:
 
     def _cancel_reservation(self, command: CommandRequested) -> tuple[str, dict[str, Any]] | CommandResult:
         if not command.reservation_id:
-            return _incomplete("reservation_id")
+            return incomplete("reservation_id")
         number = self._tokens.to_reservation_number(command.station_id, command.reservation_id)
         return "CancelReservation", {"reservationId": number}
 
     def _set_profile(self, command: CommandRequested) -> tuple[str, dict[str, Any]] | CommandResult:
         if command.schedule is None or not command.schedule.limits:
-            return _incomplete("a schedule with limits")
+            return incomplete("a schedule with limits")
         transaction = self._running(command)
         if isinstance(transaction, CommandResult):
             return transaction
@@ -205,7 +176,7 @@ class Calls:
 
     def _ask_schedule(self, command: CommandRequested) -> tuple[str, dict[str, Any]] | CommandResult:
         if command.schedule_duration is None:
-            return _incomplete("schedule_duration")
+            return incomplete("schedule_duration")
         transaction = self._running(command)
         if isinstance(transaction, CommandResult):
             return transaction
@@ -222,13 +193,3 @@ class Calls:
         if found is None or found.state is not TransactionState.OPEN:
             return CommandResult(outcome=CommandOutcome.UNKNOWN_TRANSACTION)
         return found
-
-
-def _incomplete(fields: str) -> CommandResult:
-    return CommandResult(outcome=CommandOutcome.FAILED, detail=f"the command needs {fields}")
-
-
-def _refused(error: CallError) -> CommandResult:
-    is_unsupported = error.code in ("NotImplemented", "NotSupported")
-    outcome = CommandOutcome.NOT_SUPPORTED if is_unsupported else CommandOutcome.FAILED
-    return CommandResult(outcome=outcome, detail=f"{error.code}: {error.description}"[: translate.MAX_TEXT])

@@ -13,13 +13,13 @@ import orjson
 import structlog
 
 from adapters.kit.manifest import Authorization, Fact
-from adapters.ocpp import transactions
+from adapters.ocpp import moments, transactions
+from adapters.ocpp.recording import Desk, Unusable, connector_of, memory_of
 from adapters.ocpp.security import short_hash
 from adapters.ocpp.station import Request, Station
 from adapters.ocpp.tokens import clean, fold
 from adapters.ocpp.transactions import Transaction, TransactionState
-from adapters.ocpp.v16 import meter_values, moments, translate
-from adapters.ocpp.v16.recording import Desk, Unusable, connector_of, memory_of
+from adapters.ocpp.v16 import meter_values, translate
 from contracts.envelope import message_id
 from contracts.messages import MeterSample, MeterValuesTaken, TransactionEnded, TransactionStarted
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any, Final
 
-from adapters.ocpp.v16 import moments
-from adapters.ocpp.v16.translate import from_time
+from adapters.ocpp import moments
+from adapters.ocpp.moments import from_time
 from contracts.messages import ChargingLimit, ChargingSchedule
 from contracts.vocabulary import ChargingRateUnit
 

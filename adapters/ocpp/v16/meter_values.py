@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from adapters.ocpp.v16 import moments
+from adapters.ocpp import moments
 from contracts.messages import MeterSample, MeterValue, SignedReading
 from contracts.vocabulary import Measurand, ReadingContext
 

@@ -2,10 +2,10 @@
 times and ids are handed in."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from adapters.kit.manifest import CommandResult
+from adapters.ocpp.text import MAX_TEXT
 from contracts.messages import ConnectorStatusChanged, StationBooted, StationFaultReported
 from contracts.vocabulary import (
     AuthorizationStatus,
@@ -15,8 +15,6 @@ from contracts.vocabulary import (
     StopReason,
 )
 
-MAX_TEXT: Final = 2000
-"""Texts are kept whole over the limits of the protocol, but not without end."""
 MAX_REGISTER_WH: Final = 10**12
 
 _STATUS: Final = {
@@ -176,11 +174,6 @@ def from_authorization(status: AuthorizationStatus, *, parent_id_tag: str | None
     if parent_id_tag:
         answer["parentIdTag"] = parent_id_tag
     return answer
-
-
-def from_time(at: datetime) -> str:
-    """UTC with ``Z`` and milliseconds: what stations of all makes can read."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def to_command_result(name: CommandName, status: str) -> CommandResult:

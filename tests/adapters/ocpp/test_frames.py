@@ -31,7 +31,6 @@ def test_the_three_kinds() -> None:
         (b'[2,true,"Heartbeat",{}]', "-1", True),
         (b'[2,{"a":1},"Heartbeat",{}]', "-1", True),
         (b'[true,"7","Heartbeat",{}]', "7", False),
-        (b'[6,"7","NotifyPeriodicEventStream",{}]', "7", False),
         (b'[9,"7","Heartbeat",{}]', "7", False),
         (b'[2,"7","StopTransaction",{"transactionId":,}]', "7", True),
         (b'[ 2 , "a\\"b" , "MeterValues", {"meterValue":[,{}]}]', 'a"b', True),
@@ -97,3 +96,9 @@ def test_written_frames_are_read() -> None:
     assert frames.parse(frames.call_error("1", "InternalError", "é" * 300)) == CallError(
         "1", "InternalError", "é" * 255
     )
+
+
+def test_a_send_is_a_request_without_answer() -> None:
+    frame = frames.parse(b'[6,"7","NotifyPeriodicEventStream",{"id":1}]')
+    assert frame == Call("7", "NotifyPeriodicEventStream", {"id": 1}, wants_answer=False)
+    assert frames.parse(b'[6,"7",{}]') == Unreadable("7", "the action is no string", is_answerable=False)

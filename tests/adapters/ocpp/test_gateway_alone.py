@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
+from adapters.kit.manifest import CommandResult
 from adapters.ocpp.gateway import Gateway, Watch
 from adapters.ocpp.presence import Presence
 from adapters.ocpp.security import Doorkeeper, Rules
 from adapters.ocpp.state import open_state
 from adapters.ocpp.station import Pace, Refused, Request, Station
 from adapters.ocpp.transport import Admission
-from contracts.messages import StationConnected, StationDisconnected
-from contracts.vocabulary import ConnectorStatus
+from adapters.ocpp.version import OLDEST, Version
+from contracts.messages import CommandRequested, StationConnected, StationDisconnected
+from contracts.vocabulary import CommandOutcome, ConnectorStatus
 from tests.adapters.ocpp.fake_socket import FakeSocket
 from tests.kit.stations import FakePorts
 from tests.kit.wait import until
@@ -24,6 +26,10 @@ HEARTBEAT = b'[2,"1","Heartbeat",{}]'
 
 async def answer(station: Station, request: Request) -> dict[str, Any] | Refused:
     return {}
+
+
+async def carry_out(station: Station, command: CommandRequested) -> CommandResult:
+    return CommandResult(outcome=CommandOutcome.ACCEPTED)
 
 
 class Greeter:
@@ -85,11 +91,19 @@ class Room:
         return Gateway(
             ports=ports,
             doorkeeper=Doorkeeper(Rules(), ports.accounts),
-            answer=answer,
+            versions={OLDEST: self._version()},
             presence=Presence(self.state),
             pace=Pace(settle_seconds=0, drain_seconds=0.5),
             watch=watch,
+        )
+
+    def _version(self) -> Version:
+        return Version(
+            subprotocol=OLDEST,
+            answer=answer,
             greeter=self.greeter,
+            carry_out=carry_out,
+            broken_frame="FormationViolation",
         )
 
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.kit.manifest import Fact
+from adapters.ocpp.recording import Answering, Desk
 from adapters.ocpp.rejected import RejectedFrames
 from adapters.ocpp.state import open_state
 from adapters.ocpp.station import Pace, Station
@@ -17,7 +18,6 @@ from adapters.ocpp.tokens import Tokens
 from adapters.ocpp.transactions import Transactions
 from adapters.ocpp.transport import Admission
 from adapters.ocpp.v16.handlers import Handlers
-from adapters.ocpp.v16.recording import Answering, Desk
 from contracts.envelope import decode, encode, wrap
 from tests.adapters.ocpp.fake_socket import FakeSocket
 from tests.kit.stations import FakePorts

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from adapters.ocpp.answering import LONGEST_RAW
 from adapters.ocpp.station import LOGGED
-from adapters.ocpp.v16.handlers import LONGEST_RAW
 from contracts.messages import (
     MeterValuesTaken,
     StationFaultReported,

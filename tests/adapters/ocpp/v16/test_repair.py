@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from adapters.ocpp.repair import repair
 from adapters.ocpp.v16 import schemas
-from adapters.ocpp.v16.repair import repair
 
 
 def _stop(**fields: Any) -> dict[str, Any]:
@@ -31,7 +31,8 @@ def _stop(**fields: Any) -> dict[str, Any]:
     ],
 )
 def test_repairs(action: str, payload: Any, mended: Any, done: set[str]) -> None:
-    result, names = repair(action, payload, schemas.request(action).definition)
+    schema = schemas.request(action)
+    result, names = repair(payload, schema.definition, schema.defaults)
     assert result == mended
     assert set(names) == done
 
@@ -39,5 +40,5 @@ def test_repairs(action: str, payload: Any, mended: Any, done: set[str]) -> None
 @pytest.mark.parametrize("payload", [None, 5, "text", [], [1, 2], True])
 def test_what_is_no_object_is_not_usable(payload: Any) -> None:
     schema = schemas.request("StartTransaction")
-    mended, _ = repair("StartTransaction", payload, schema.definition)
+    mended, _ = repair(payload, schema.definition, schema.defaults)
     assert not isinstance(mended, dict) or not schema.is_usable(mended)

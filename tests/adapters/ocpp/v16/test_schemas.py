@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator, Draft6Validator
 
+from adapters.ocpp.repair import repair
 from adapters.ocpp.v16 import schemas
-from adapters.ocpp.v16.repair import repair
 
 ANYTHING = st.recursive(
     st.none()
@@ -71,7 +71,7 @@ def test_the_verdicts_agree(name: str, schema: schemas.Schema, data: st.DataObje
     if schema.is_strict(payload):
         assert schema.is_usable(payload)
     before = copy.deepcopy(payload)
-    mended, _ = repair(name, payload, schema.definition)
+    mended, _ = repair(payload, schema.definition, schema.defaults)
     assert payload == before, "the original is left alone"
     if schema.is_strict(payload):
         assert schema.is_usable(mended), "mending what is right breaks nothing"

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from adapters.ocpp import moments
 from adapters.ocpp.v16 import schemas, translate
 from contracts.vocabulary import AuthorizationStatus, CommandName, CommandOutcome, ConnectorStatus, StopReason
 
@@ -54,8 +55,8 @@ def test_every_answer_to_a_command_has_an_outcome(name: CommandName) -> None:
 
 def test_times_are_utc_with_milliseconds() -> None:
     at = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=timezone(timedelta(hours=2)))
-    assert translate.from_time(at) == "2026-11-23T10:00:00.123Z"
-    assert translate.from_time(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01T00:00:00.000Z"
+    assert moments.from_time(at) == "2026-11-23T10:00:00.123Z"
+    assert moments.from_time(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01T00:00:00.000Z"
 
 
 def test_an_unknown_status_keeps_its_word() -> None:

@@ -54,6 +54,11 @@ def moment(text: str | None, *, received_at: datetime, offset: timedelta = timed
     return Moment(min(found - offset, received_at))
 
 
+def from_time(at: datetime) -> str:
+    """UTC with ``Z`` and milliseconds: what stations of all makes can read."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
 class StationClock:
     """Finds a clock that shows local time and calls it UTC: a constant offset of whole quarter hours on messages
     that come as things happen. Never corrects less than that, and nothing on a first sight."""

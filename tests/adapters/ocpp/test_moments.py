@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.ocpp.v16.moments import StationClock, moment, parse
+from adapters.ocpp.moments import StationClock, moment, parse
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

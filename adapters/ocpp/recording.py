@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Final
 
 from adapters.kit.manifest import Fact, Ports, SpoolFull
+from adapters.ocpp.moments import StationClock
 from adapters.ocpp.rejected import RejectedFrames
 from adapters.ocpp.station import NotDurable, Station
 from adapters.ocpp.tokens import Tokens
 from adapters.ocpp.transactions import Transactions
-from adapters.ocpp.v16.moments import StationClock
 
 LARGEST_CONNECTOR: Final = 9999
 

@@ -1,0 +1,87 @@
+"""Requests of ours to stations, whatever their version: checked before they go, answers mended if need be."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from adapters.kit.manifest import CommandResult
+from adapters.ocpp.frames import CallError
+from adapters.ocpp.repair import repair
+from adapters.ocpp.schemas import Schemas
+from adapters.ocpp.station import CallTimeout, Station
+from adapters.ocpp.text import MAX_TEXT
+from adapters.ocpp.transport import SocketClosed
+from contracts.messages import CommandRequested
+from contracts.vocabulary import CommandOutcome
+
+CarryOut = Callable[[Station, CommandRequested], Awaitable[CommandResult]]
+"""Carries out a command at a station that is connected here and ready. One per version."""
+
+logger = structlog.get_logger(__name__)
+
+
+class Dispatch:
+    """Finds the station of a command and hands it to its version; ``carry_out`` is the ``CommandHandler`` of this
+    adapter."""
+
+    def __init__(self, *, find_station: Callable[[str], Station | None], versions: Mapping[str, CarryOut]) -> None:
+        """``versions``: by subprotocol."""
+        self._find_station = find_station
+        self._versions = versions
+
+    async def carry_out(self, command: CommandRequested) -> CommandResult:
+        """Sends the command to the station if it is connected here, whatever the epoch of its connection: what
+        counts is that it is ours now."""
+        station = self._find_station(command.station_id)
+        if station is None:
+            return CommandResult(outcome=CommandOutcome.OFFLINE)
+        if not station.is_admitted:
+            return CommandResult(outcome=CommandOutcome.REJECTED, detail="the station is not admitted yet")
+        await station.wait_until_ready()
+        return await self._versions[station.protocol](station, command)
+
+
+async def ask(
+    station: Station,
+    action: str,
+    payload: dict[str, Any],
+    *,
+    schemas: Schemas,
+    deadline: datetime,
+    now: Callable[[], datetime],
+) -> dict[str, Any] | CommandResult:
+    """The station's answer, fit for use, or why there is none."""
+    if not schemas.request(action).is_strict(payload):
+        logger.error("a request of ours does not fit the schema", action=action, station_id=station.id)
+        return CommandResult(outcome=CommandOutcome.FAILED, detail=f"{action} cannot say this")
+    remaining = (deadline - now()).total_seconds()
+    try:
+        answer = await station.call(action, payload, seconds=max(0.1, remaining))
+    except CallTimeout:
+        return CommandResult(outcome=CommandOutcome.TIMEOUT, detail="the station did not answer")
+    except SocketClosed:
+        return CommandResult(outcome=CommandOutcome.OFFLINE, detail="the connection broke off")
+    if isinstance(answer, CallError):
+        return _refused(answer)
+    schema = schemas.response(action)
+    body = answer.payload
+    if not schema.is_strict(body):
+        station.deviations["not strict"] += 1
+        body, _ = repair(body, schema.definition)
+    if not schema.is_usable(body):
+        return CommandResult(outcome=CommandOutcome.FAILED, detail="the station's answer made no sense")
+    usable: dict[str, Any] = body
+    return usable
+
+
+def incomplete(fields: str) -> CommandResult:
+    """A command that lacks what it needs."""
+    return CommandResult(outcome=CommandOutcome.FAILED, detail=f"the command needs {fields}")
+
+
+def _refused(error: CallError) -> CommandResult:
+    is_unsupported = error.code in ("NotImplemented", "NotSupported")
+    outcome = CommandOutcome.NOT_SUPPORTED if is_unsupported else CommandOutcome.FAILED
+    return CommandResult(outcome=outcome, detail=f"{error.code}: {error.description}"[:MAX_TEXT])

@@ -1,0 +1,34 @@
+"""What the gateway must know of a version of OCPP to serve its stations."""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from adapters.ocpp.asking import CarryOut
+from adapters.ocpp.station import Answerer, Station
+
+OLDEST: Final = "ocpp1.6"
+"""The subprotocol that a station speaks which offers none, where that is allowed."""
+
+
+class Greeter(Protocol):
+    """What is asked of a station without anybody's command."""
+
+    async def admitted(self, station: Station) -> None:
+        """Makes a held station introduce itself again once it has been admitted. Never raises."""
+
+    async def ask_status(self, station: Station) -> None:
+        """Makes it tell how its connectors are: not all do when they come back. Never raises."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One version of OCPP."""
+
+    subprotocol: str
+    answer: Answerer
+    greeter: Greeter
+    carry_out: CarryOut
+    broken_frame: str
+    """The code of the CALLERROR for what is no frame."""
+    knows_send: bool = False
+    """Whether a request may come that wants no answer (OCPP 2.1 part 4, SEND)."""
