@@ -19,6 +19,7 @@ from roaming.ocpi.client import Answer, Call, Outcome
 from roaming.ocpi.codec import DecodeContext, DecodeError, dump_json
 from roaming.ocpi.credentials_token import TokenEncoding, header_value, new_token
 from roaming.ocpi.dialect import is_by_hand
+from roaming.ocpi.discovery import read_endpoints, read_versions
 from roaming.ocpi.errors import (
     AddressRefused,
     InvalidParameters,
@@ -250,13 +251,10 @@ async def _look_up(
 ) -> Offer:
     """A platform's endpoints in ``version``, or in the best version both know."""
     answer = await _call(services, partner, "GET", versions_url, token, version=version)
-    if answer.outcome != Outcome.DELIVERED or not isinstance(answer.data, list):
+    found = read_versions(answer.data) if answer.outcome == Outcome.DELIVERED else None
+    if found is None:
         raise UnusableApi(f"GET {versions_url}: {_words(answer)}")
-    offered = {
-        str(entry.get("version")): on_answering_scheme(str(entry.get("url")), versions_url)
-        for entry in answer.data
-        if isinstance(entry, dict) and entry.get("url")
-    }
+    offered = {name: on_answering_scheme(url, versions_url) for name, url in found.items()}
     wanted = [version] if version is not None else sorted(services.versions, reverse=True)
     await _take_2_2(services, partner, offered, wanted)
     chosen = next((entry for entry in wanted if entry.value in offered), None)
@@ -288,22 +286,11 @@ async def _take_2_2(services: Services, partner: Partner, offered: dict[str, str
 
 
 def _endpoints(data: Any, version: Version, versions_url: str) -> tuple[Endpoint, ...]:
-    """Modules and sides, over the scheme that answered at ``versions_url``. In 2.1.1 both sides have one address."""
-    found: list[Endpoint] = []
-    listed = data.get("endpoints") if isinstance(data, dict) else None
-    for entry in listed if isinstance(listed, list) else []:
-        if not isinstance(entry, dict):
-            continue
-        identifier, url = entry.get("identifier"), entry.get("url")
-        named = str(entry.get("role") or "SENDER").upper()
-        sides = tuple(InterfaceRole) if version == Version.V2_1_1 else (named,)
-        if isinstance(identifier, str) and isinstance(url, str):
-            found += [
-                Endpoint(module=identifier, role=InterfaceRole(side), url=on_answering_scheme(url, versions_url))
-                for side in sides
-                if side in InterfaceRole.__members__
-            ]
-    return tuple(found)
+    """Modules and sides, over the scheme that answered at ``versions_url``."""
+    return tuple(
+        replace(endpoint, url=on_answering_scheme(endpoint.url, versions_url))
+        for endpoint in read_endpoints(data, version)
+    )
 
 
 def _callable(services: Services, endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:

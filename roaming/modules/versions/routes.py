@@ -1,13 +1,13 @@
 """Endpoints of versions (OCPI 2.2.1, version_information_endpoint). They differ per version in one word: 2.1.1 has no
 interface roles."""
 
-from typing import Any
-
 from roaming.model.party import InterfaceRole
 from roaming.model.version import Version
 from roaming.ocpi.codec import dump_json
 from roaming.ocpi.content import Content
+from roaming.ocpi.discovery import write_details, write_versions
 from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route, Services, dialect_of, module_path
+from roaming.partners.directory import Endpoint
 
 _OLD_2_2, _AS = "2.2", "as"
 """For partners that know no 2.2.1 by name: the same endpoints under the name of its predecessor."""
@@ -15,35 +15,28 @@ _OLD_2_2, _AS = "2.2", "as"
 
 async def list_versions(request: OcpiRequest) -> OcpiResponse:
     services = request.services
-    data = [{"version": version.value, "url": f"{services.public_url}/{version}"} for version in services.versions]
+    offered = {version.value: f"{services.public_url}/{version}" for version in services.versions}
     if Version.V2_2_1 in services.versions and dialect_of(request.partner).version_2_2 == "offered":
-        data.append({"version": _OLD_2_2, "url": f"{services.public_url}/{Version.V2_2_1}?{_AS}={_OLD_2_2}"})
-    return OcpiResponse(data=dump_json(data))
+        offered[_OLD_2_2] = f"{services.public_url}/{Version.V2_2_1}?{_AS}={_OLD_2_2}"
+    return OcpiResponse(data=dump_json(write_versions(offered)))
 
 
 async def version_details(request: OcpiRequest) -> OcpiResponse:
     endpoints = endpoints_of(request.services, request.version)
     is_old = request.version == Version.V2_2_1 and request.query.get(_AS) == _OLD_2_2
-    version = _OLD_2_2 if is_old else request.version.value
-    return OcpiResponse(data=dump_json({"version": version, "endpoints": endpoints}))
+    name = _OLD_2_2 if is_old else request.version.value
+    return OcpiResponse(data=dump_json(write_details(name, request.version, endpoints)))
 
 
-def endpoints_of(services: Services, version: Version) -> list[dict[str, Any]]:
+def endpoints_of(services: Services, version: Version) -> list[Endpoint]:
     """One entry per module and side; credentials once, as SENDER: its role is ignored on receipt (OCPI 2.2.1,
-    version_information_endpoint, Endpoint). In 2.1.1 every module once, without a role."""
-    endpoints: list[dict[str, Any]] = []
-    for module in services.modules:
-        if version not in module.versions or module.id == "versions":
-            continue
-        has_one_address = module.id == "credentials" or version == Version.V2_1_1
-        interfaces = (InterfaceRole.SENDER,) if has_one_address else module.interfaces
-        for interface in interfaces:
-            entry: dict[str, Any] = {"identifier": module.id}
-            if version != Version.V2_1_1:
-                entry["role"] = interface.value
-            entry["url"] = services.public_url + module_path(version, module, interface)
-            endpoints.append(entry)
-    return endpoints
+    version_information_endpoint, Endpoint)."""
+    return [
+        Endpoint(module=module.id, role=interface, url=services.public_url + module_path(version, module, interface))
+        for module in services.modules
+        if version in module.versions and module.id != "versions"
+        for interface in ((InterfaceRole.SENDER,) if module.id == "credentials" else module.interfaces)
+    ]
 
 
 _ADDRESS = {"type": "string", "format": "uri"}
