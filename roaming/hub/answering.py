@@ -142,7 +142,12 @@ class Answering:
         except ValueError:
             return {}
         route = next(
-            (r for r in passage.module.routes if r.method == "GET" and r.interface == passage.route.interface), None
+            (
+                r
+                for r in passage.module.routes
+                if (r.method, r.interface) == ("GET", passage.route.interface) and r.path.startswith(passage.route.path)
+            ),
+            None,
         )
         if route is None or not is_same_origin(url, self._url):
             self._notes.append("Location leads to another host: left out")

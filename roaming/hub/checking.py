@@ -44,7 +44,8 @@ def check_body(passage: Passage, body: Any) -> None:
         if owner is not None:
             *_, (name, there) = passage.request.path.items()
             said = body.get(_FIELD_OF.get(name, "id"))
-            if isinstance(said, str):
+            is_asked = name == "booking_id" and body.get("request_id") == there
+            if isinstance(said, str) and not is_asked:
                 check_id(_FIELD_OF.get(name, "id"), said, there)
     quoted = owner_of(body.get("cdr_token"))
     if quoted is not None and quoted != passage.to_party:

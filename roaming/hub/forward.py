@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import structlog
 
-from roaming.hub import callbacks, whereabouts
+from roaming.hub import callbacks, dealings, whereabouts
 from roaming.hub.answering import Answering, trouble_of
 from roaming.hub.callbacks import Kind
 from roaming.hub.checking import check_body, check_session, is_session_push, owner_of
@@ -57,9 +57,13 @@ class Forwarder:
         url = dialect_of(passage.partner).address(endpoint, *passage.parts)
         url = _with(url, content.query)
         response = await self.exchange(passage, url, content.body, notes=content.notes, timeout=timeout)
-        if content.record is not None and response.ocpi_status < 2000:
-            database = self._services.database
-            await whereabouts.remember(database, whereabouts.RECORD, passage.owner, content.record, passage.to_party)
+        if response.ocpi_status < 2000:
+            if content.record is not None:
+                await whereabouts.remember(
+                    self._services.database, whereabouts.RECORD, passage.owner, content.record, passage.to_party
+                )
+            if passage.route.clue is Clue.COUNTERPART:
+                await dealings.remember(self._services.database, passage, response)
         return response
 
     async def exchange(
@@ -118,6 +122,8 @@ class Forwarder:
             return content
         body = parse_json(request.body) if request.body.strip() else None
         check_body(passage, body)
+        if route.clue is Clue.COUNTERPART:
+            await dealings.check(passage)
         if is_session_push(route):
             await check_session(passage)
         elif route.clue is Clue.TOKEN_OWNER and isinstance(body, dict) and isinstance(body.get("id"), str):

@@ -5,7 +5,7 @@ route answers as if it were alone. (OCPI 2.2.1, transport_and_format 4.3.2.3)
 from collections.abc import Sequence
 from typing import Any
 
-from roaming.hub import whereabouts
+from roaming.hub import dealings, whereabouts
 from roaming.hub.authorizing import Authorizing
 from roaming.hub.checking import check_owner_in_path, owner_of
 from roaming.hub.forward import Forwarder
@@ -43,6 +43,8 @@ class OpenRouting:
         body = parse_json(request.body) if request.body.strip() else None
         if route.clue is Clue.TOKEN_OWNER:
             receiver = await self._owner_of_token(request, acting, body, known)
+        elif route.clue is Clue.COUNTERPART:
+            receiver = await dealings.counterpart(request, module, route, acting, body, known)
         else:
             receiver = await self._target(request, sender, body, known)
         if receiver is None or request.directory.is_hosted(receiver):

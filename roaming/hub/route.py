@@ -4,6 +4,7 @@ whoever its content leads to. (OCPI 2.2.1, transport_and_format 4.3.2)
 
 from dataclasses import replace
 
+from roaming.hub import ruling
 from roaming.hub.checking import check_owner_in_path
 from roaming.hub.forward import Forwarder
 from roaming.hub.open_routing import OpenRouting
@@ -42,6 +43,10 @@ class Router:
             raise InvalidParameters(
                 f"OCPI-to: {module.id} are for the eMSP of the driver and no other: name it, or leave OCPI-to out"
             )
+        if route.clue is Clue.COUNTERPART and route.interface == InterfaceRole.RECEIVER:
+            raise InvalidParameters(
+                f"OCPI-to: these {module.id} are for one party and no other: name it, or leave OCPI-to out"
+            )
         unnamed = replace(request, routing=RoutingHeaders(request.routing.from_party, None))
         return await self._open.answer(unnamed, module, route) or await route.handle(unnamed)
 
@@ -60,7 +65,7 @@ class Router:
     def _is_answered_here(self, request: OcpiRequest, module: OcpiModule, route: Route, receiver: PartyId) -> bool:
         """Lists and objects of an owner whom the caller sees in part, or differently, come from the hub's store: what
         passed through would show the rest."""
-        if route.interface != InterfaceRole.SENDER or module.id not in ("locations", "tariffs"):
+        if route.interface != InterfaceRole.SENDER or not ruling.is_of_places(module, route):
             return False
         asking = sender_of(request)
         return may_deal(request.directory, module, route, asking=asking, asked=receiver) and not may_pass(

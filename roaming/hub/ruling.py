@@ -27,6 +27,10 @@ def permits(request: OcpiRequest, module: OcpiModule, route: Route, *, cpo: Part
     match module.id:
         case "locations" | "tariffs":
             return _shows(request, module, route, named, cpo=cpo, emsp=emsp)
+        case "bookings" if is_of_places(module, route):
+            return _shows(request, module, route, named, cpo=cpo, emsp=emsp)
+        case "bookings" if route.method == "POST":
+            return _may_begin(request, "RESERVE_NOW", named, named.evse_uids[0], cpo=cpo, emsp=emsp)
         case "tokens" if route.clue is Clue.DRIVER:
             return directory.may_charge(cpo=cpo, emsp=emsp, location_id=named.location_id, evse_uids=named.evse_uids)
         case "tokens":
@@ -43,6 +47,11 @@ def permits(request: OcpiRequest, module: OcpiModule, route: Route, *, cpo: Part
             )
         case _:
             return True
+
+
+def is_of_places(module: OcpiModule, route: Route) -> bool:
+    """Whether it is about what an owner shows to all under agreement, as far as rules let them see it."""
+    return module.id in ("locations", "tariffs") or (module.id == "bookings" and "/booking_locations" in route.path)
 
 
 def _may_begin(request: OcpiRequest, command: str, named: _Named, uid: str, *, cpo: PartyId, emsp: PartyId) -> bool:
@@ -94,9 +103,9 @@ def _named(request: OcpiRequest) -> _Named:
     body: Any = parse_json(request.body) if request.body.strip() else None
     if not isinstance(body, dict) or not isinstance(body.get("location_id"), str):
         return _Named()
-    uids = body.get("evse_uids")
+    uids, option = body.get("evse_uids"), body.get("booking_option")
     if not isinstance(uids, list):
-        uids = [body.get("evse_uid")]
+        uids = [(option if isinstance(option, dict) else body).get("evse_uid")]
     return _Named(
         location_id=body["location_id"], evse_uids=[uid for uid in uids if isinstance(uid, str) and uid] or ("",)
     )

@@ -32,15 +32,15 @@ class CallbackRow(SQLModel, table=True):
 
 
 class WhereaboutsRow(SQLModel, table=True):
-    """Whose a session is that we passed on, and with whom a reservation was made."""
+    """Whose a session is that we passed on, with whom a reservation was made, and between whom other objects went."""
 
     __tablename__ = "hub_whereabouts"
 
     kind: str = Field(primary_key=True)
-    """``SESSION`` of a CPO, or ``RESERVATION`` of an eMSP."""
+    """``SESSION`` of a CPO, ``RESERVATION`` of an eMSP, or the module of another object."""
     owner: str = Field(primary_key=True)
     object_id: str = Field(primary_key=True)
     """Folded."""
     other: str = Field(primary_key=True)
-    """The session's eMSP, or the reservation's CPO."""
+    """The session's eMSP, the reservation's CPO, the other side of another object."""
     expires_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))

@@ -1,5 +1,6 @@
-"""Whose the sessions are that are passed on, and with whom reservations were made: what later requests about them,
-which name nobody, are routed by. And which CDRs were passed on, so that none is told twice.
+"""Whose the sessions are that are passed on, with whom reservations were made, and between whom other objects went:
+what later requests about them, which name nobody, are routed by. And which CDRs were passed on, so that none is told
+twice.
 """
 
 from collections.abc import Sequence
@@ -46,10 +47,16 @@ async def cpos_of_session(
 
 async def cpos_of_reservation(reader: Reader, emsp: PartyId, reservation_id: str) -> list[PartyId]:
     """With whom ``emsp`` made a reservation of this id. Raises ``StoreUnavailable``."""
+    return await others_in(reader, RESERVATION, emsp, reservation_id)
+
+
+async def others_in(reader: Reader, kind: str, owner: PartyId, object_id: str) -> list[PartyId]:
+    """Whom ``owner`` had to do with about this object. Raises ``StoreUnavailable``."""
     rows = await reader.fetch(
-        "SELECT other FROM hub_whereabouts WHERE kind = 'RESERVATION' AND owner = $1 AND object_id = $2 ORDER BY other",
-        str(emsp),
-        fold(reservation_id),
+        "SELECT other FROM hub_whereabouts WHERE kind = $1 AND owner = $2 AND object_id = $3 ORDER BY other",
+        kind,
+        str(owner),
+        fold(object_id),
     )
     return [PartyId.parse(row[0]) for row in rows]
 

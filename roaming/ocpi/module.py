@@ -138,6 +138,9 @@ class Clue(StrEnum):
     """The token quoted in the object."""
     TARGET = "TARGET"
     """The location, session or reservation that is named."""
+    COUNTERPART = "COUNTERPART"
+    """The object is between two parties and its address says at most one of them: the other one is whoever it passed
+    between before, or whom the object names, or the only one under agreement."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,6 +322,8 @@ class OcpiModule:
     """Requests may be for a party of another partner. Nothing of a configuration module is."""
     sender_role: Role = Role.CPO
     """Who is on the sender's side; the other one of CPO and eMSP is on the receiver's."""
+    sender_words: tuple[str, ...] = ()
+    """In which roles parties are there, where that is not ``sender_role``: they stand where it stands in agreements."""
     versions: tuple[Version, ...]
     interfaces: tuple[InterfaceRole, ...]
     routes: tuple[Route, ...]

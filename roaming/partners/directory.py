@@ -118,6 +118,21 @@ class Directory:
         """Our parties in any of ``roles``, or all of them."""
         return tuple(dict.fromkeys(e.party for e in self.hosted if not roles or e.role in roles))
 
+    def cpos_with(self, emsp: PartyId) -> tuple[PartyId, ...]:
+        """CPOs, hosted or behind a connected platform, that ``emsp`` has an agreement with."""
+        return tuple(cpo for cpo, other in sorted(self.agreements) if other == emsp and self._is_here(cpo))
+
+    def emsps_with(self, cpo: PartyId) -> tuple[PartyId, ...]:
+        """The same of eMSPs, and of those who stand in their place."""
+        return tuple(emsp for other, emsp in sorted(self.agreements) if other == cpo and self._is_here(emsp))
+
+    def _is_here(self, party: PartyId) -> bool:
+        return self.is_hosted(party) or self.partner_of(party) is not None
+
+    def has_role(self, party: PartyId, *roles: str) -> bool:
+        """Whether ``party`` is in one of ``roles``, hosted or behind a connected platform."""
+        return any(self.is_hosted(party, role) or self.partner_of(party, role) is not None for role in roles)
+
     def is_hosted(self, party: PartyId, role: str | None = None) -> bool:
         """Whether ``party`` (in ``role``) is one of ours."""
         return (party, role) in self._hosted_in_roles

@@ -15,8 +15,10 @@ from tests.kit.hub_in_process import Answer, HubInProcess, hub_in_process
 from tests.kit.ocpi_speech import Speech
 from tests.kit.scripted_partner import Received, ScriptedPartner, enveloped, http_answer
 
-PARTIES = {"ope": "ES-OPE", "op2": "ES-OP2", "msp": "IT-MSP", "ms2": "IT-MS2"}
-"""``ope`` and ``op2`` run stations, ``msp`` and ``ms2`` have drivers."""
+PARTIES = {"ope": "ES-OPE", "op2": "ES-OP2", "msp": "IT-MSP", "ms2": "IT-MS2", "ptp": "AT-PTP", "pt2": "AT-PT2"}
+"""``ope`` and ``op2`` run stations, ``msp`` and ``ms2`` have drivers, ``ptp`` and ``pt2`` payment terminals."""
+ROLES = {"o": Role.CPO, "m": Role.EMSP, "p": Role.OTHER}
+_FURTHER = {Role.CPO: ("payments", "bookings"), Role.EMSP: ("bookings",), Role.OTHER: ("payments",)}
 
 
 class Neighbour:
@@ -120,10 +122,10 @@ async def passing_hub(
         of = {name: Neighbour(hub, name, version) for name, version in versions.items()}
         for name, each in of.items():
             await stack.enter_async_context(each.door)
-            role = Role.CPO if name.startswith("op") else Role.EMSP
-            more = ("chargingprofiles",)
+            role = ROLES[name[0]]
+            more = ("chargingprofiles", *_FURTHER[role])
             await hub.connect(name, each.party, role, url=each.door.url, version=each.speech.version, more_modules=more)
-        everybody = tuple((cpo, emsp) for cpo in of for emsp in of if cpo[0] == "o" and emsp[0] == "m")
+        everybody = tuple((cpo, emsp) for cpo in of for emsp in of if cpo[0] == "o" and emsp[0] != "o")
         async with hub.services.database.work() as work:
             for cpo, emsp in everybody if agreed is None else agreed:
                 await registry.agree(work, cpo=PartyId.parse(PARTIES[cpo]), emsp=PartyId.parse(PARTIES[emsp]))

@@ -11,7 +11,6 @@ from roaming.ocpi.module import DeliveryKind, DeliveryRules, OcpiModule
 
 MODULE = OcpiModule(
     id="bookings",
-    is_routed=False,
     versions=(Version.V2_3_0,),
     interfaces=(InterfaceRole.SENDER, InterfaceRole.RECEIVER),
     routes=ROUTES,

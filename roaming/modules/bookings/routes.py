@@ -15,7 +15,7 @@ from roaming.ocpi.codec import parse_json
 from roaming.ocpi.content import Content
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.listing import addressed, answer_list, answer_own
-from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+from roaming.ocpi.module import Clue, OcpiRequest, OcpiResponse, Route
 from roaming.store.documents import Origin, object_key
 from roaming.store.shelves import Shelf
 
@@ -40,7 +40,7 @@ async def list_bookings(request: OcpiRequest) -> OcpiResponse:
 
 async def get_offered(request: OcpiRequest) -> OcpiResponse:
     cpos = request.directory.hosted_cpos_for(request.partner)
-    keys = [object_key(cpo, request.path["id"]) for cpo in cpos]
+    keys = [object_key(cpo, request.path["booking_location_id"]) for cpo in cpos]
     found = await LOCATIONS.documents.read_many(request.services.database.reader, keys)
     for stored in found.values():
         if not stored.source:
@@ -79,9 +79,13 @@ def _owner(request: OcpiRequest) -> PartyId:
     return check_owner(request.partner, request.path["country_code"], request.path["party_id"], Role.CPO)
 
 
+def _id(request: OcpiRequest) -> str:
+    return request.path.get("booking_location_id") or request.path["booking_id"]
+
+
 async def get_told_location(request: OcpiRequest) -> OcpiResponse:
     async with request.services.database.reading() as connection:
-        key = object_key(_owner(request), request.path["id"])
+        key = object_key(_owner(request), request.path["booking_location_id"])
         stored = await LOCATIONS.documents.find(connection, key)
     if stored is None or stored.source != request.partner.id:
         raise NotFound("you told of no such booking location")
@@ -89,7 +93,7 @@ async def get_told_location(request: OcpiRequest) -> OcpiResponse:
 
 
 async def get_told_booking(request: OcpiRequest) -> OcpiResponse:
-    key, codecs = object_key(_owner(request), request.path["id"]), service.CODECS[BOOKINGS.path]
+    key, codecs = object_key(_owner(request), request.path["booking_id"]), service.CODECS[BOOKINGS.path]
     return await answer_own(request, BOOKINGS.documents, codecs, BOOKINGS.of, key=key)
 
 
@@ -104,7 +108,7 @@ async def put_booking(request: OcpiRequest) -> OcpiResponse:
 async def _put(request: OcpiRequest, shelf: Shelf) -> OcpiResponse:
     owner = _owner(request)
     value: Any = request.wire(owner).decode(service.CODECS[shelf.path], parse_json(request.body))
-    check_ids(value, owner, id=request.path["id"])
+    check_ids(value, owner, id=_id(request))
     scope = ""
     if shelf is BOOKINGS:
         scope = str(service.emsp_for(request.directory, owner, request.routing.to_party, value))
@@ -127,9 +131,9 @@ async def _patch(request: OcpiRequest, shelf: Shelf) -> OcpiResponse:
     owner, wire = _owner(request), request.wire()
     change: Any = wire.decode_patch(service.CODECS[shelf.path], parse_json(request.body))
     async with request.services.database.work() as work:
-        kept = await service.told(work, shelf, owner, request.path["id"], source=request.partner.id)
+        kept = await service.told(work, shelf, owner, _id(request), source=request.partner.id)
         value = wire.apply(change, kept.value, last_updated=kept.value.last_updated)
-        check_ids(value, owner, id=request.path["id"])
+        check_ids(value, owner, id=_id(request))
         await _keep(request, work, shelf, value, kept.stored.scope)
     return OcpiResponse()
 
@@ -139,7 +143,9 @@ async def put_calendar(request: OcpiRequest) -> OcpiResponse:
     calendar: Calendar = request.wire(owner).decode(service.CALENDAR_CODECS, parse_json(request.body))
     check_id("id", calendar.id, id)
     async with request.services.database.work() as work:
-        kept = await service.told(work, LOCATIONS, owner, request.path["id"], source=request.partner.id)
+        kept = await service.told(
+            work, LOCATIONS, owner, request.path["booking_location_id"], source=request.partner.id
+        )
         is_new = all(fold(each.id) != fold(id) for each in kept.value.calendars)
         await _keep(request, work, LOCATIONS, _with_calendar(kept.value, calendar), kept.stored.scope)
     return OcpiResponse(http_status=201 if is_new else 200)
@@ -149,7 +155,9 @@ async def patch_calendar(request: OcpiRequest) -> OcpiResponse:
     owner, id, wire = _owner(request), request.path["calendar_id"], request.wire()
     change = wire.decode_patch(service.CALENDAR_CODECS, parse_json(request.body))
     async with request.services.database.work() as work:
-        kept = await service.told(work, LOCATIONS, owner, request.path["id"], source=request.partner.id)
+        kept = await service.told(
+            work, LOCATIONS, owner, request.path["booking_location_id"], source=request.partner.id
+        )
         before = next((each for each in kept.value.calendars if fold(each.id) == fold(id)), None)
         if before is None:
             raise NotFound("the booking location has no such calendar: PUT it first")
@@ -176,9 +184,14 @@ _SENDER, _RECEIVER = InterfaceRole.SENDER, InterfaceRole.RECEIVER
 _LOCATION, _BOOKING = Content.of(service.CODECS[LOCATIONS.path]), Content.of(service.CODECS[BOOKINGS.path])
 _CALENDAR = Content.of(service.CALENDAR_CODECS)
 _TOLD = "/{country_code}/{party_id}"
-_TOLD_LOCATION = f"{_TOLD}/booking_locations/{{id}}"
+_TOLD_BOOKING = f"{_TOLD}/{{booking_id}}"
+_TOLD_LOCATION = f"{_TOLD}/booking_locations/{{booking_location_id}}"
 _TOLD_CALENDAR = f"{_TOLD_LOCATION}/{{calendar_id}}"
-_NEW = {"successes": (200, 201)}
+_OFFERED = "/booking_locations"
+_OFFERED_LOCATION = f"{_OFFERED}/{{booking_location_id}}"
+_OFFERED_CALENDAR = f"{_OFFERED_LOCATION}/{{calendar_id}}"
+_NEW: dict[str, Any] = {"successes": (200, 201)}
+_BETWEEN: dict[str, Any] = {"clue": Clue.COUNTERPART}
 
 
 def _route(method: str, path: str, interface: InterfaceRole, handle: Any, summary: str, **more: Any) -> Route:
@@ -186,9 +199,9 @@ def _route(method: str, path: str, interface: InterfaceRole, handle: Any, summar
 
 
 ROUTES: tuple[Route, ...] = (
-    _route("GET", "/booking_locations", _SENDER, list_locations, "List BookingLocations", gives=_LOCATION.listed),
-    _route("GET", "/booking_locations/{id}", _SENDER, get_offered, "A BookingLocation", gives=_LOCATION),
-    _route("GET", "/booking_locations/{id}/{calendar_id}", _SENDER, get_offered, "A Calendar", gives=_CALENDAR),
+    _route("GET", _OFFERED, _SENDER, list_locations, "List BookingLocations", gives=_LOCATION.listed),
+    _route("GET", _OFFERED_LOCATION, _SENDER, get_offered, "A BookingLocation", gives=_LOCATION),
+    _route("GET", _OFFERED_CALENDAR, _SENDER, get_offered, "A Calendar", gives=_CALENDAR),
     _route("GET", "", _SENDER, list_bookings, "List Bookings of your eMSPs", gives=_BOOKING.listed),
     _route(
         "POST",
@@ -198,6 +211,7 @@ ROUTES: tuple[Route, ...] = (
         "Ask for a booking, a change or a cancellation",
         takes=Content.of(service.REQUEST_CODECS),
         gives=_BOOKING,
+        clue=Clue.COUNTERPART,
     ),
     _route("GET", _TOLD_LOCATION, _RECEIVER, get_told_location, "A BookingLocation as stored", gives=_LOCATION),
     _route("PUT", _TOLD_LOCATION, _RECEIVER, put_location, "Tell of a BookingLocation", takes=_LOCATION, **_NEW),
@@ -205,7 +219,7 @@ ROUTES: tuple[Route, ...] = (
     _route("GET", _TOLD_CALENDAR, _RECEIVER, get_told_location, "A Calendar as stored", gives=_CALENDAR),
     _route("PUT", _TOLD_CALENDAR, _RECEIVER, put_calendar, "Tell of a Calendar", takes=_CALENDAR, **_NEW),
     _route("PATCH", _TOLD_CALENDAR, _RECEIVER, patch_calendar, "Change a Calendar", takes=_CALENDAR.partial),
-    _route("GET", f"{_TOLD}/{{id}}", _RECEIVER, get_told_booking, "A Booking as stored", gives=_BOOKING),
-    _route("PUT", f"{_TOLD}/{{id}}", _RECEIVER, put_booking, "Tell of a Booking", takes=_BOOKING, **_NEW),
-    _route("PATCH", f"{_TOLD}/{{id}}", _RECEIVER, patch_booking, "Change a Booking", takes=_BOOKING.partial),
+    _route("GET", _TOLD_BOOKING, _RECEIVER, get_told_booking, "A Booking as stored", gives=_BOOKING, **_BETWEEN),
+    _route("PUT", _TOLD_BOOKING, _RECEIVER, put_booking, "Tell of a Booking", takes=_BOOKING, **_NEW, **_BETWEEN),
+    _route("PATCH", _TOLD_BOOKING, _RECEIVER, patch_booking, "Change a Booking", takes=_BOOKING.partial, **_BETWEEN),
 )

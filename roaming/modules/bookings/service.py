@@ -103,16 +103,16 @@ async def told(work: Work, shelf: Shelf, owner: PartyId, id: str, *, source: str
 def emsp_for(directory: Directory, cpo: PartyId, named: PartyId | None, booking: Booking) -> PartyId:
     """For which hosted eMSP a partner's booking is: the one it is addressed to, the one of its tokens, or the only one
     under agreement. Raises ``InvalidParameters``."""
-    agreed = [emsp for emsp in directory.hosted_parties(Role.EMSP) if directory.may_exchange(cpo=cpo, emsp=emsp)]
+    agreed = [emsp for emsp in directory.emsps_with(cpo) if directory.has_role(emsp, Role.EMSP)]
     if named is not None:
         agreed = [emsp for emsp in agreed if emsp == named]
     if len(agreed) > 1:
         owners = {PartyId.of(token.country_code, token.party_id) for token in booking.booking_tokens}
         agreed = [emsp for emsp in agreed if emsp in owners] or agreed
-    if not agreed:
-        raise InvalidParameters(f"{cpo} has no agreement here with the eMSP of this booking")
     if len(agreed) > 1:
         raise InvalidParameters("OCPI-to-country-code, OCPI-to-party-id: say whose booking this is")
+    if not agreed or not directory.is_hosted(agreed[0], Role.EMSP):
+        raise InvalidParameters(f"{cpo} has no agreement here with the eMSP of this booking")
     return agreed[0]
 
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from roaming.model.party import InterfaceRole
+from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
 from roaming.modules.payments import repository, service
 from roaming.modules.payments.projection import tasks
@@ -11,7 +11,8 @@ from roaming.ocpi.module import DeliveryKind, DeliveryRules, OcpiModule
 
 MODULE = OcpiModule(
     id="payments",
-    is_routed=False,
+    sender_role=Role.EMSP,
+    sender_words=service.PROVIDERS,
     versions=(Version.V2_3_0,),
     interfaces=(InterfaceRole.SENDER, InterfaceRole.RECEIVER),
     routes=ROUTES,

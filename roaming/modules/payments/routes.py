@@ -17,7 +17,7 @@ from roaming.ocpi.codec import Codec, DecodeContext, parse_json
 from roaming.ocpi.content import Content
 from roaming.ocpi.errors import NotFound
 from roaming.ocpi.listing import addressed, answer_list
-from roaming.ocpi.module import OcpiRequest, OcpiResponse, Route
+from roaming.ocpi.module import Clue, OcpiRequest, OcpiResponse, Route
 from roaming.ocpi.wire import finding_note
 from roaming.store.documents import Origin, object_key
 from roaming.store.shelves import Shelf
@@ -167,7 +167,10 @@ _TERMINALS, _ADVICE = "/terminals", "/financial-advice-confirmations"
 
 
 def _route(method: str, path: str, interface: InterfaceRole, handle: Any, summary: str, **more: Any) -> Route:
-    return Route(method=method, path=path, interface=interface, handle=handle, summary=summary, **more)
+    """Lists are of the hub as a whole, where they name nobody; all else is between one PTP and one CPO."""
+    gives = more.get("gives")
+    clue = None if gives is not None and gives.is_list else Clue.COUNTERPART
+    return Route(method=method, path=path, interface=interface, handle=handle, summary=summary, clue=clue, **more)
 
 
 def _posted(path: str, handle: Any, summary: str, takes: Content) -> Route:

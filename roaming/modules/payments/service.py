@@ -61,29 +61,27 @@ def cpo_for(directory: Directory, provider: PartyId, named: PartyId | None, valu
     only one under agreement. Raises ``InvalidParameters``."""
     if named is None and isinstance(value, Terminal) and value.party_id and value.country_code:
         named = PartyId.of(value.country_code, value.party_id)
-    agreed = [
-        cpo
-        for cpo in directory.hosted_parties(Role.CPO)
-        if directory.may_exchange(cpo=cpo, emsp=provider) and named in (None, cpo)
-    ]
-    if not agreed:
-        raise InvalidParameters(f"{provider} has no agreement here with the CPO that this is for")
+    agreed = [cpo for cpo in directory.cpos_with(provider) if named in (None, cpo)]
     if len(agreed) > 1:
         raise InvalidParameters("OCPI-to-country-code, OCPI-to-party-id: say which CPO this is for")
+    if not agreed or not directory.is_hosted(agreed[0], Role.CPO):
+        raise InvalidParameters(f"{provider} has no agreement here with the CPO that this is for")
     return agreed[0]
 
 
 def hosted_provider(directory: Directory, cpos: Sequence[PartyId], named: PartyId | None) -> tuple[PartyId, PartyId]:
     """The hosted PTP that a partner's CPO asks, and which of its CPOs asks. Raises ``InvalidParameters``."""
+    hosted = directory.hosted_parties(*PROVIDERS)
     pairs = [
         (provider, cpo)
-        for provider in directory.hosted_parties(*PROVIDERS)
         for cpo in cpos
-        if named in (None, provider) and directory.may_exchange(cpo=cpo, emsp=provider)
+        for provider in directory.emsps_with(cpo)
+        if named in (None, provider) and directory.has_role(provider, *PROVIDERS)
     ]
-    if len(pairs) != 1:
-        reason = "name both parties: OCPI-from and OCPI-to" if pairs else "there is no agreement with a PTP here"
-        raise InvalidParameters(reason)
+    if len(pairs) > 1:
+        raise InvalidParameters("name both parties: OCPI-from and OCPI-to")
+    if not pairs or pairs[0][0] not in hosted:
+        raise InvalidParameters("there is no agreement with a PTP here")
     return pairs[0]
 
 
