@@ -67,6 +67,7 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             hub_party=PartyId.parse(settings.hub_party) if settings.hub_party else None,
             authorization_timeout=settings.authorization_timeout,
             command_timeout=settings.command_timeout,
+            is_late_start_stopped=settings.is_late_start_stopped,
             closing_grace=settings.closing_grace,
             settling_grace=settings.settling_grace,
             cdr_grace=settings.cdr_grace,

@@ -87,6 +87,10 @@ class Settings(BaseSettings):
     is_http_allowed: bool = Field(default=False, description="Let partners be reached without TLS.")
     authorization_timeout: float = Field(default=4.0, description="Seconds an eMSP has to answer an authorisation.")
     command_timeout: float = Field(default=30.0, description="Seconds a station has to answer a command.")
+    is_late_start_stopped: bool = Field(
+        default=False,
+        description="Stop a charge that begins after its eMSP was told TIMEOUT; else it goes on and is shown.",
+    )
     closing_grace: float = Field(default=1.0, description="Seconds for late meter values after a charge has ended.")
     settling_grace: float = Field(
         default=600.0,

@@ -26,6 +26,7 @@ class AskedRow(SQLModel, table=True):
     __table_args__ = (
         Index("commands_waiting", "state", "deadline"),
         Index("commands_of_session", "session_key", "created_at"),
+        Index("commands_following", "follows"),
     )
 
     id: str = Field(primary_key=True)
@@ -49,6 +50,7 @@ class AskedRow(SQLModel, table=True):
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     deadline: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     answered_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    follows: str | None = None
 
 
 ASKED = AskedRow.__table__  # type: ignore[attr-defined]
@@ -85,6 +87,8 @@ class Asked:
     answer: str = ""
     """What the station told beside the outcome, as JSON."""
     answered_at: datetime | None = None
+    follows: str | None = None
+    """Another request whose result is that of this one too."""
 
 
 _FIELDS = tuple(Asked.__dataclass_fields__)
@@ -96,9 +100,11 @@ async def insert_asked(connection: AsyncConnection, asked: Asked) -> None:
     await insert_new(connection, ASKED, [asdict(asked)], key=("id",))
 
 
-async def load(connection: AsyncConnection, id: str) -> Asked | None:
-    """The request of this id."""
-    row = (await connection.execute(select(ASKED).where(ASKED.c.id == id))).mappings().one_or_none()
+async def load(connection: AsyncConnection, id: str, *, is_held: bool = False) -> Asked | None:
+    """The request of this id. ``is_held``: nobody changes it until the transaction ends."""
+    statement = select(ASKED).where(ASKED.c.id == id)
+    found = await connection.execute(statement.with_for_update() if is_held else statement)
+    row = found.mappings().one_or_none()
     return Asked(**row) if row is not None else None
 
 
@@ -134,6 +140,18 @@ async def finish(
     return bool((await connection.execute(statement)).rowcount)
 
 
+async def finish_following(connection: AsyncConnection, first: Asked, *, now: datetime) -> list[Asked]:
+    """Gives the outcome of ``first`` to the requests that follow it and still wait; returns these."""
+    columns = ASKED.c
+    statement = (
+        update(ASKED)
+        .where(columns.follows == first.id, columns.state == "REQUESTED")
+        .values(state=first.state, outcome=first.outcome, detail=first.detail, answered_at=now)
+        .returning(ASKED)
+    )
+    return [Asked(**row) for row in (await connection.execute(statement)).mappings()]
+
+
 async def add_detail(connection: AsyncConnection, id: str, detail: str) -> None:
     """Notes what came too late to be told."""
     await connection.execute(update(ASKED).where(ASKED.c.id == id).values(detail=detail[:500]))
@@ -148,7 +166,7 @@ async def overdue(connection: AsyncConnection, module: str, now: datetime) -> li
     """Requests of ``module`` whose deadline has passed without an answer."""
     columns = ASKED.c
     waiting = (columns.state == "REQUESTED", columns.deadline < now, columns.module == module)
-    statement = select(ASKED).where(*waiting).limit(200)
+    statement = select(ASKED).where(*waiting).order_by(columns.deadline).limit(200)
     return [Asked(**row) for row in (await connection.execute(statement)).mappings()]
 
 

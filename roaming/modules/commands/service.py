@@ -36,6 +36,7 @@ from roaming.modules.commands import repository
 from roaming.modules.commands.codec import v211, v221, v230
 from roaming.modules.commands.permitting import check_station, is_seen, usable
 from roaming.modules.commands.reaching import Refused, reach
+from roaming.modules.commands.repeats import earlier_start, follow, forget, key_of
 from roaming.modules.commands.repository import Reservation
 from roaming.ocpi.asked import Asked, insert_asked
 from roaming.ocpi.callbacks import check_response_url
@@ -122,18 +123,25 @@ async def receive(request: OcpiRequest, name: CommandType, body: Any) -> bytes:
                 created_at=work.now,
                 deadline=target.request.deadline,
             )
-            await insert_asked(work.connection, row)
-            work.outbox.add(
-                target.request,
-                subject=target.presence.instance,
-                id=target.request.command_id,
-                correlation_id=request.ids.correlation_id,
-            )
+            await _ask(work, command, target, row)
         response = CommandResponse(result=CommandResponseType.ACCEPTED, timeout=timeout)
     except Refused as refusal:
         text = DisplayText(language="en", text=refusal.message)
         response = CommandResponse(result=refusal.result, timeout=timeout, message=(text,))
     return wire.encode(RESPONSE_CODECS, response)
+
+
+async def _ask(work: Work, command: Any, target: Target, row: Asked) -> None:
+    """Writes what goes to the station; nothing for a start that is on its way there already."""
+    if isinstance(command, StartSession):
+        first = await earlier_start(work, key_of(target.emsp, target.cpo, command), row)
+        if first is not None:
+            await follow(work, first, row)
+            return
+    elif isinstance(command, StopSession):
+        await forget(work.connection, target.network, target.station_id)
+    await insert_asked(work.connection, row)
+    work.outbox.add(target.request, subject=target.presence.instance, id=row.id, correlation_id=row.correlation_id)
 
 
 async def _target(work: Work, request: OcpiRequest, command: Any) -> Target:

@@ -1,8 +1,8 @@
-"""Rows of reservations. They never leave ``repository``."""
+"""Rows of reservations and recent starts. They never leave ``repository`` and ``repeats``."""
 
 from datetime import datetime
 
-from sqlalchemy import Column
+from sqlalchemy import Column, Index
 from sqlmodel import Field, SQLModel
 
 from roaming.store.columns import UtcDateTime
@@ -23,3 +23,18 @@ class ReservationRow(SQLModel, table=True):
     station_id: str
     connector_id: int
     expires_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+
+
+class RecentStartRow(SQLModel, table=True):
+    """The last START_SESSION of a driver at an EVSE."""
+
+    __tablename__ = "recent_starts"
+    __table_args__ = (Index("recent_starts_at", "network", "station_id"),)
+
+    key: str = Field(primary_key=True)
+    command_id: str
+    network: str
+    station_id: str
+    at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    until: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
+    """Another one until then is the same."""

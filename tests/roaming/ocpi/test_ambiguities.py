@@ -159,6 +159,15 @@ DECISIONS: dict[str, tuple[str, ...]] = {
         "test_json_without_an_envelope_is_handed_on",
     ),
     "all parking counts": ("test_charging_and_parking_fit_into_the_session",),
+    "duplicate START_SESSION: one command to the station within 60 s, one result for both": (
+        "test_the_second_start_gets_the_result_of_the_first",
+        "test_two_at_once_are_one_command",
+        "test_silence_of_the_station_is_no_leave_to_ask_it_twice",
+        "test_what_the_station_refused_may_be_tried_again",
+    ),
+    "TIMEOUT first, the session later: shown, or stopped where the operator says so": (
+        "test_a_charge_that_begins_after_timeout_is_shown_or_stopped",
+    ),
     "partners without routing headers": (
         "test_without_from_the_only_party_of_the_caller_speaks",
         "test_a_2_1_1_operator_is_understood_without_headers",
