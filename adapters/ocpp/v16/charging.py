@@ -10,23 +10,20 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-import structlog
 
-from adapters.kit.manifest import Authorization, Fact
+from adapters.kit.manifest import Fact
 from adapters.ocpp import moments, transactions
+from adapters.ocpp.authorizing import Authorizing
 from adapters.ocpp.recording import Desk, Unusable, connector_of, memory_of
-from adapters.ocpp.security import short_hash
 from adapters.ocpp.station import Request, Station
 from adapters.ocpp.tokens import clean, fold
 from adapters.ocpp.transactions import Transaction, TransactionState
 from adapters.ocpp.v16 import meter_values, translate
 from contracts.envelope import message_id
 from contracts.messages import MeterSample, MeterValuesTaken, TransactionEnded, TransactionStarted
-from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
+from contracts.vocabulary import AuthorizationStatus
 
 _REFUSED = translate.from_authorization(AuthorizationStatus.UNKNOWN_TOKEN)
-
-logger = structlog.get_logger(__name__)
 
 
 class Charging:
@@ -38,6 +35,10 @@ class Charging:
         self._network = desk.ports.network
         self._transactions = desk.transactions
         self._tokens = desk.tokens
+        self._authorizing = Authorizing(desk, has_led=self._has_led)
+
+    def _has_led(self, station_id: str, command_id: str) -> bool:
+        return self._transactions.led_by(station_id, command_id) is not None
 
     def correlation(self, station: Station, transaction_id: int | str) -> str:
         """Shared by all facts of one transaction."""
@@ -60,12 +61,7 @@ class Charging:
         tag = clean(payload["idTag"])
         if not station.is_admitted or not tag:
             return {"idTagInfo": dict(_REFUSED)}
-        decided = self._commanded(station, request, tag, connector_id=None) or await self._ask(
-            station, tag, connector_id=None
-        )
-        if decided.status is AuthorizationStatus.ACCEPTED:
-            until = request.received_at + self._desk.answering.authorization_kept
-            self._tokens.remember(station.id, tag, decided, until=until)
+        decided = await self._authorizing.before_start(station, request, tag)
         return {"idTagInfo": self._id_tag_info(decided.status, decided.group_id)}
 
     async def start(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +76,7 @@ class Charging:
             number = transactions.transaction_id(key, secret=self._ports.secret)
             return {"transactionId": number, "idTagInfo": dict(_REFUSED)}
         if known is None:
-            decided = await self._authorization(station, request, tag, connector_id=connector_id)
+            decided = await self._authorizing.for_start(station, request, tag, connector_id=connector_id)
             known = self._transactions.begin(
                 Transaction(
                     station_id=station.id,
@@ -104,7 +100,7 @@ class Charging:
         else:
             station.deviations["repeated start"] += 1
         await self._desk.record(station, [self._started(station, known)])
-        self._use_up(known)
+        self._authorizing.use_up(station.id, known.id_tag, known.command_id)
         return {
             "transactionId": known.transaction_id,
             "idTagInfo": self._id_tag_info(known.status, known.group_id),
@@ -211,61 +207,6 @@ class Charging:
             if known is None or known.state is not TransactionState.ENDED or (parsed and moment.is_clock_set):
                 return key, known
         raise Unusable("PropertyConstraintViolation", "timestamp: set the clock")
-
-    async def _authorization(self, station: Station, request: Request, tag: str, *, connector_id: int) -> Authorization:
-        """For a start: what was decided for this tag a moment ago, else a new decision."""
-        if not tag:
-            return Authorization(
-                status=AuthorizationStatus.UNKNOWN_TOKEN, basis=AuthorizationBasis.WHITELIST, token_uid=""
-            )
-        commanded = self._commanded(station, request, tag, connector_id=connector_id)
-        if commanded is not None:
-            return commanded
-        recent = self._tokens.remembered(station.id, tag, now=request.received_at)
-        if recent is not None and recent.command_id is None:
-            return recent
-        return await self._ask(station, tag, connector_id=connector_id)
-
-    async def _ask(self, station: Station, tag: str, *, connector_id: int | None) -> Authorization:
-        while True:
-            decided = await self._ports.authorizer.authorize(
-                station_id=station.id,
-                connector_id=connector_id,
-                token_uid=self._tokens.to_uid(tag),
-                timeout=self._desk.answering.authorize_seconds,
-            )
-            if not decided.command_id or not self._transactions.led_by(station.id, decided.command_id):
-                break
-            # The command has its transaction: this is the driver coming again
-            self._ports.authorizer.use_up(station.id, decided.command_id)
-        logger.info("authorisation", station_id=station.id, token=short_hash(fold(tag)), status=decided.status.value)
-        return decided
-
-    def _commanded(
-        self, station: Station, request: Request, tag: str, *, connector_id: int | None
-    ) -> Authorization | None:
-        """By a remote start that has not led to a transaction yet."""
-        while True:
-            expected = self._tokens.expected(station.id, connector_id=connector_id, id_tag=tag, now=request.received_at)
-            if expected is None:
-                return None
-            if self._transactions.led_by(station.id, expected.command_id) is None:
-                return Authorization(
-                    status=AuthorizationStatus.ACCEPTED,
-                    basis=AuthorizationBasis.COMMAND,
-                    token_uid=expected.token_uid,
-                    authorization_reference=expected.reference,
-                    group_id=expected.group_id,
-                    command_id=expected.command_id,
-                    owner=expected.owner,
-                )
-            self._tokens.withdraw(expected.command_id)
-
-    def _use_up(self, started: Transaction) -> None:
-        self._tokens.forget(started.station_id, started.id_tag)
-        if started.command_id:
-            self._tokens.withdraw(started.command_id)
-            self._ports.authorizer.use_up(started.station_id, started.command_id)
 
     def _started(self, station: Station, known: Transaction) -> Fact:
         started = TransactionStarted(

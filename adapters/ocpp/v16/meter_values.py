@@ -4,43 +4,24 @@ OCPP 1.6, section 7.33 (SampledValue): absent fields mean an import register in 
 phases together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any
 
 from adapters.ocpp import moments
-from contracts.messages import MeterSample, MeterValue, SignedReading
-from contracts.vocabulary import Measurand, ReadingContext
+from adapters.ocpp.measuring import (
+    MEASURAND,
+    Entry,
+    in_order,
+    last_register,
+    samples_at,
+    to_context,
+    to_number,
+    to_value,
+)
+from contracts.messages import MeterSample, SignedReading
 
-_MEASURAND: Final = {
-    "Energy.Active.Import.Register": Measurand.ENERGY_REGISTER,
-    "Energy.Active.Export.Register": Measurand.ENERGY_EXPORT_REGISTER,
-    "Energy.Active.Import.Interval": Measurand.ENERGY_INTERVAL,
-    "Power.Active.Import": Measurand.POWER,
-    "Power.Offered": Measurand.POWER_OFFERED,
-    "Current.Import": Measurand.CURRENT,
-    "Current.Offered": Measurand.CURRENT_OFFERED,
-    "Voltage": Measurand.VOLTAGE,
-    "SoC": Measurand.STATE_OF_CHARGE,
-    "Temperature": Measurand.TEMPERATURE,
-}
-"""The rest (reactive energy, frequency, revolutions …) has no word in the contract and is left out."""
-
-_CONTEXT: Final = {
-    "Transaction.Begin": ReadingContext.BEGIN,
-    "Transaction.End": ReadingContext.END,
-    "Sample.Periodic": ReadingContext.PERIODIC,
-    "Sample.Clock": ReadingContext.CLOCK,
-    "Interruption.Begin": ReadingContext.INTERRUPTION,
-    "Interruption.End": ReadingContext.INTERRUPTION,
-    "Trigger": ReadingContext.TRIGGER,
-}
-
-_PER_PHASE: Final = (Measurand.ENERGY_REGISTER, Measurand.ENERGY_EXPORT_REGISTER, Measurand.ENERGY_INTERVAL)
-_PLAIN_UNITS: Final = frozenset({"Wh", "W", "A", "V", "Percent"})
-_LARGEST: Final = Decimal(10) ** 12
-_KELVIN: Final = Decimal("273.15")
+__all__ = ["last_register", "to_samples"]
 
 
 def to_samples(
@@ -50,90 +31,26 @@ def to_samples(
     samples: list[MeterSample] = []
     for entry in meter_values:
         at = moments.moment(entry.get("timestamp"), received_at=received_at, offset=offset).at
-        by_context: dict[ReadingContext, tuple[list[MeterValue], list[SignedReading]]] = {}
-        for sampled in entry.get("sampledValue", ()):
-            word = sampled.get("context")
-            context = _CONTEXT.get(word, ReadingContext.OTHER) if word else ReadingContext.PERIODIC
-            group = by_context.get(context)
-            if group is None:
-                group = by_context[context] = ([], [])
-            if sampled.get("format") == "SignedData":
-                group[1].append(SignedReading(data=sampled["value"]))
-            elif (value := _value(sampled)) is not None:
-                group[0].append(value)
-        for context, (values, signed) in by_context.items():
-            if values or signed:
-                samples.append(MeterSample(at=at, context=context, values=_with_totals(values), signed=tuple(signed)))
-    if len(samples) > 1:
-        samples.sort(key=lambda sample: sample.at)
-    return tuple(samples)
+        samples += samples_at(at, _entries(entry.get("sampledValue", ())))
+    return in_order(samples)
 
 
-def last_register(samples: Sequence[MeterSample]) -> Decimal | None:
-    """The latest total import register, in Wh."""
-    for sample in reversed(samples):
-        for value in sample.values:
-            if value.measurand is Measurand.ENERGY_REGISTER and value.phase is None and value.location is None:
-                return value.value
-    return None
-
-
-def _value(sampled: Mapping[str, Any]) -> MeterValue | None:
-    measurand = _MEASURAND.get(sampled.get("measurand") or "Energy.Active.Import.Register")
-    if measurand is None:
-        return None
-    number = _number(sampled["value"])
-    if number is None:
-        return None
-    unit, phase, location = sampled.get("unit"), sampled.get("phase"), sampled.get("location")
-    return MeterValue(
-        measurand=measurand,
-        value=number if unit is None or unit in _PLAIN_UNITS else _in_fixed_unit(number, measurand, unit),
-        phase=phase.removesuffix("-N") if phase else None,  # L1-N is the same as L1; L1-L2 is not
-        location=location if location and location != "Outlet" else None,
-    )
-
-
-def _number(text: str) -> Decimal | None:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        try:
-            number = Decimal(text.strip().replace(",", "."))
-        except InvalidOperation:
-            return None
-    return number if number.is_finite() and abs(number) <= _LARGEST else None
-
-
-def _in_fixed_unit(number: Decimal, measurand: Measurand, unit: str) -> Decimal:
-    """Exact: a shift of the decimal point, or a difference."""
-    word = unit.lower()
-    if word.startswith("kw") or word == "kva":
-        return _plain(number.scaleb(3))
-    if measurand is Measurand.TEMPERATURE and word == "k":
-        return number - _KELVIN
-    if measurand is Measurand.TEMPERATURE and word == "fahrenheit":
-        return ((number - 32) * 5 / 9).quantize(Decimal("0.01"))
-    return number
-
-
-def _plain(number: Decimal) -> Decimal:
-    """Without a positive exponent: 1.2E+4 is 12000."""
-    exponent = number.as_tuple().exponent
-    return number.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else number
-
-
-def _with_totals(found: list[MeterValue]) -> tuple[MeterValue, ...]:
-    """Energy has a total: where a station gives only phases, the one is the total, three are its sum."""
-    if all(value.phase is None for value in found):
-        return tuple(found)
-    for measurand in _PER_PHASE:
-        phased = [value for value in found if value.measurand is measurand and value.location is None]
-        if not phased or any(value.phase is None for value in phased):
+def _entries(sampled_values: Sequence[Mapping[str, Any]]) -> Iterator[Entry]:
+    for sampled in sampled_values:
+        context = to_context(sampled.get("context"))
+        if sampled.get("format") == "SignedData":
+            yield context, SignedReading(data=sampled["value"])
             continue
-        if len(phased) == 1:
-            found[found.index(phased[0])] = MeterValue(measurand=measurand, value=phased[0].value)
-        elif len(phased) == 3 and {value.phase for value in phased} == {"L1", "L2", "L3"}:
-            total = sum((value.value for value in phased), Decimal(0))
-            found.append(MeterValue(measurand=measurand, value=total))
-    return tuple(found)
+        measurand = MEASURAND.get(sampled.get("measurand") or "Energy.Active.Import.Register")
+        number = to_number(sampled["value"]) if measurand is not None else None
+        if measurand is not None and number is not None:
+            yield (
+                context,
+                to_value(
+                    number,
+                    measurand,
+                    unit=sampled.get("unit"),
+                    phase=sampled.get("phase"),
+                    location=sampled.get("location"),
+                ),
+            )
