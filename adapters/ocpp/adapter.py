@@ -26,12 +26,17 @@ from adapters.ocpp.transport import Limits, Listener, Server
 from adapters.ocpp.v16.calls import Calls
 from adapters.ocpp.v16.greeting import Greeting
 from adapters.ocpp.v16.handlers import Handlers
+from adapters.ocpp.v16.operations import OPERATIONS, Operations
 from adapters.ocpp.v16.schemas import SCHEMAS as SCHEMAS_16
 from adapters.ocpp.version import OLDEST, Version
 from adapters.ocpp.websocket import listen
 from contracts.messages import (
+    CertificateRequested,
     ConnectorStatusChanged,
+    FirmwareStatusReported,
+    LogStatusReported,
     MeterValuesTaken,
+    SecurityEventReported,
     StationBooted,
     StationConnected,
     StationDisconnected,
@@ -40,6 +45,7 @@ from contracts.messages import (
     TransactionEnded,
     TransactionStarted,
     TransactionUpdated,
+    VendorDataReceived,
 )
 from contracts.vocabulary import CommandName
 
@@ -204,7 +210,10 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
         forget_station=transactions.forget_station,
     )
     by_version = {name: version.carry_out for name, version in versions.items()}
-    ports.commands.serve(Dispatch(find_station=gateway.find, versions=by_version).carry_out)
+    operations = {name: version.operate for name, version in versions.items() if version.operate is not None}
+    dispatch = Dispatch(find_station=gateway.find, versions=by_version, operations=operations)
+    ports.commands.serve(dispatch.carry_out)
+    ports.commands.serve_operations(dispatch.carry_out_operation)
     server = await listen(_listener(settings), gateway.welcome, gateway.handle)
     gateway.start()
     scheme = "wss" if settings.tls_certificate else "ws"
@@ -215,11 +224,13 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
 
 def _versions(desk: Desk) -> dict[str, Version]:
     calls = Calls(transactions=desk.transactions, tokens=desk.tokens, now=desk.ports.now)
+    operations = Operations(transactions=desk.transactions, tokens=desk.tokens, now=desk.ports.now)
     oldest = Version(
         subprotocol=OLDEST,
         answer=Handlers(desk),
         greeter=Greeting(),
         carry_out=calls.carry_out,
+        operate=operations.carry_out,
         broken_frame=SCHEMAS_16.words.frame,
     )
     return {version.subprotocol: version for version in (oldest,)}
@@ -279,6 +290,11 @@ ADAPTER = Adapter(
         TransactionUpdated,
         TransactionEnded,
         MeterValuesTaken,
+        FirmwareStatusReported,
+        LogStatusReported,
+        SecurityEventReported,
+        VendorDataReceived,
+        CertificateRequested,
     ),
     requires=(
         CommandName.START_CHARGING,
@@ -290,6 +306,7 @@ ADAPTER = Adapter(
         CommandName.CLEAR_CHARGING_PROFILE,
         CommandName.GET_COMPOSITE_SCHEDULE,
     ),
+    operations=OPERATIONS,
     start=start,
     notes={"versions": "OCPP 1.6J", "security profiles": "0, 1, 2"},
 )

@@ -6,30 +6,39 @@ from typing import Any
 
 import structlog
 
-from adapters.kit.manifest import CommandResult
+from adapters.kit.manifest import CommandResult, OperationResult
 from adapters.ocpp.frames import CallError
 from adapters.ocpp.repair import repair
 from adapters.ocpp.schemas import Schemas
 from adapters.ocpp.station import CallTimeout, Station
 from adapters.ocpp.text import MAX_TEXT
 from adapters.ocpp.transport import SocketClosed
-from contracts.messages import CommandRequested
-from contracts.vocabulary import CommandOutcome
+from contracts.messages import CommandRequested, OperationRequested
+from contracts.vocabulary import CommandOutcome, OperationOutcome
 
 CarryOut = Callable[[Station, CommandRequested], Awaitable[CommandResult]]
 """Carries out a command at a station that is connected here and ready. One per version."""
+CarryOutOperation = Callable[[Station, OperationRequested], Awaitable[OperationResult]]
+"""The same for what the hub's own operator asks."""
 
 logger = structlog.get_logger(__name__)
 
 
 class Dispatch:
     """Finds the station of a command and hands it to its version; ``carry_out`` is the ``CommandHandler`` of this
-    adapter."""
+    adapter, ``carry_out_operation`` its ``OperationHandler``."""
 
-    def __init__(self, *, find_station: Callable[[str], Station | None], versions: Mapping[str, CarryOut]) -> None:
-        """``versions``: by subprotocol."""
+    def __init__(
+        self,
+        *,
+        find_station: Callable[[str], Station | None],
+        versions: Mapping[str, CarryOut],
+        operations: Mapping[str, CarryOutOperation],
+    ) -> None:
+        """Both by subprotocol; a version without operations supports none."""
         self._find_station = find_station
         self._versions = versions
+        self._operations = operations
 
     async def carry_out(self, command: CommandRequested) -> CommandResult:
         """Sends the command to the station if it is connected here, whatever the epoch of its connection: what
@@ -41,6 +50,19 @@ class Dispatch:
             return CommandResult(outcome=CommandOutcome.REJECTED, detail="the station is not admitted yet")
         await station.wait_until_ready()
         return await self._versions[station.protocol](station, command)
+
+    async def carry_out_operation(self, request: OperationRequested) -> OperationResult:
+        """The same for an ``OperationHandler``."""
+        station = self._find_station(request.station_id)
+        if station is None:
+            return OperationResult(outcome=OperationOutcome.OFFLINE)
+        if not station.is_admitted:
+            return OperationResult(outcome=OperationOutcome.REJECTED, detail="the station is not admitted yet")
+        operate = self._operations.get(station.protocol)
+        if operate is None:
+            return OperationResult(outcome=OperationOutcome.NOT_SUPPORTED, detail=f"not at {station.protocol} yet")
+        await station.wait_until_ready()
+        return await operate(station, request)
 
 
 async def ask(

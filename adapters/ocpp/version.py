@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from adapters.ocpp.asking import CarryOut
+from adapters.ocpp.asking import CarryOut, CarryOutOperation
 from adapters.ocpp.station import Answerer, Station
 
 OLDEST: Final = "ocpp1.6"
@@ -28,6 +28,7 @@ class Version:
     answer: Answerer
     greeter: Greeter
     carry_out: CarryOut
+    operate: CarryOutOperation | None = None
     broken_frame: str
     """The code of the CALLERROR for what is no frame."""
     knows_send: bool = False

@@ -8,6 +8,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages import (
+    SecurityEventReported,
     StationBooted,
     StationConnected,
     StationDisconnected,
@@ -90,6 +91,8 @@ async def handle(work: Work, batch: Sequence[Received]) -> None:
             case StationFaultReported() as message:
                 text = f"connector {message.connector_id}: {message.error_code} {message.info or ''}".strip()
                 await _change(work, message, last_fault=text)
+            case SecurityEventReported() as message:
+                await _change(work, message, last_fault=f"security: {message.event} {message.info or ''}".strip())
             case StationMessageRejected() as message:
                 await _rejected(work, received, message)
             case _:
@@ -159,7 +162,9 @@ async def _rejected(work: Work, received: Received, message: StationMessageRejec
 
 
 async def _change(
-    work: Work, message: StationBooted | StationFaultReported | StationMessageRejected, **values: object
+    work: Work,
+    message: StationBooted | StationFaultReported | StationMessageRejected | SecurityEventReported,
+    **values: object,
 ) -> None:
     await work.connection.execute(
         update(STATIONS)
@@ -171,6 +176,13 @@ async def _change(
 PROJECTION = Projection(
     consumer="stations",
     topics=(EVENTS,),
-    messages=(StationConnected, StationDisconnected, StationBooted, StationFaultReported, StationMessageRejected),
+    messages=(
+        StationConnected,
+        StationDisconnected,
+        StationBooted,
+        StationFaultReported,
+        StationMessageRejected,
+        SecurityEventReported,
+    ),
     handle=handle,
 )

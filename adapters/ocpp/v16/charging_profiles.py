@@ -1,4 +1,4 @@
-"""Limits of one transaction as charging profiles of OCPP 1.6 (section 5.16, TxProfile), and back. Pure.
+"""Limits as charging profiles of OCPP 1.6 (section 5.16), and back. Pure.
 
 A partner gets one profile per transaction: one purpose, one stack level, and the transaction's own number as the id of
 the profile, so that setting again replaces and clearing needs no memory. The site's own limits are profiles of other
@@ -13,14 +13,55 @@ from typing import Any, Final
 from adapters.ocpp import moments
 from adapters.ocpp.moments import from_time
 from contracts.messages import ChargingLimit, ChargingSchedule
-from contracts.vocabulary import ChargingRateUnit
+from contracts.messages.operation import SetChargingProfile
+from contracts.vocabulary import ChargingRateUnit, ProfilePurpose
 
 STACK_LEVEL: Final = 1
+PURPOSES: Final = {
+    ProfilePurpose.STATION_MAX: "ChargePointMaxProfile",
+    ProfilePurpose.TRANSACTION_DEFAULT: "TxDefaultProfile",
+    ProfilePurpose.TRANSACTION: "TxProfile",
+}
 _STEP: Final = Decimal("0.1")
 
 
 def from_schedule(schedule: ChargingSchedule, *, connector_id: int, transaction_id: int) -> dict[str, Any]:
-    """A SetChargingProfile request. Limits have one decimal and are cut, never raised: they are upper limits."""
+    """A SetChargingProfile request for a partner."""
+    return {
+        "connectorId": connector_id,
+        "csChargingProfiles": {
+            "chargingProfileId": transaction_id,
+            "transactionId": transaction_id,
+            "stackLevel": STACK_LEVEL,
+            "chargingProfilePurpose": "TxProfile",
+            "chargingProfileKind": "Relative" if schedule.starts_at is None else "Absolute",
+            "chargingSchedule": from_limits(schedule),
+        },
+    }
+
+
+def from_profile(profile: SetChargingProfile, *, connector_id: int, transaction_id: int | None) -> dict[str, Any]:
+    """A SetChargingProfile request of the operator's."""
+    starts_at = profile.schedule.starts_at
+    said: dict[str, Any] = {
+        "chargingProfileId": profile.profile_id,
+        "stackLevel": profile.stack_level,
+        "chargingProfilePurpose": PURPOSES[profile.purpose],
+        "chargingProfileKind": "Relative" if starts_at is None else "Recurring" if profile.recurrence else "Absolute",
+        "chargingSchedule": from_limits(profile.schedule),
+    }
+    if profile.recurrence is not None:
+        said["recurrencyKind"] = profile.recurrence.value.capitalize()
+    if transaction_id is not None:
+        said["transactionId"] = transaction_id
+    for name, at in (("validFrom", profile.valid_from), ("validTo", profile.valid_to)):
+        if at is not None:
+            said[name] = from_time(at)
+    return {"connectorId": connector_id, "csChargingProfiles": said}
+
+
+def from_limits(schedule: ChargingSchedule) -> dict[str, Any]:
+    """A ChargingSchedule. Limits have one decimal and are cut, never raised: they are upper limits."""
     said: dict[str, Any] = {
         "chargingRateUnit": schedule.unit.value,
         "chargingSchedulePeriod": [
@@ -33,17 +74,7 @@ def from_schedule(schedule: ChargingSchedule, *, connector_id: int, transaction_
         said["startSchedule"] = from_time(schedule.starts_at)
     if schedule.min_rate is not None:
         said["minChargingRate"] = _tenths(schedule.min_rate)
-    return {
-        "connectorId": connector_id,
-        "csChargingProfiles": {
-            "chargingProfileId": transaction_id,
-            "transactionId": transaction_id,
-            "stackLevel": STACK_LEVEL,
-            "chargingProfilePurpose": "TxProfile",
-            "chargingProfileKind": "Relative" if schedule.starts_at is None else "Absolute",
-            "chargingSchedule": said,
-        },
-    }
+    return said
 
 
 def to_schedule(answer: Mapping[str, Any], *, received_at: datetime, offset: timedelta) -> ChargingSchedule | None:

@@ -8,12 +8,11 @@ from adapters.ocpp.answering import Handler, Reception, boot_interval, fact_of
 from adapters.ocpp.moments import from_time
 from adapters.ocpp.recording import Desk, connector_of, memory_of
 from adapters.ocpp.station import Request, Station
-from adapters.ocpp.text import MAX_TEXT
-from adapters.ocpp.v16 import translate
+from adapters.ocpp.v16 import translate, upkeep
 from adapters.ocpp.v16.charging import Charging
 from adapters.ocpp.v16.schemas import SCHEMAS
 from contracts.envelope import message_id
-from contracts.messages import Message, StationFaultReported, TransactionUpdated
+from contracts.messages import Message, TransactionUpdated
 from contracts.vocabulary import ConnectorStatus
 
 _RUNNING: Final = (ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE)
@@ -33,10 +32,10 @@ class Handlers(Reception):
             "StopTransaction": self._charging.stop,
             "MeterValues": self._charging.meter_values,
             "DataTransfer": self._data_transfer,
-            "FirmwareStatusNotification": self._acknowledge,
-            "DiagnosticsStatusNotification": self._acknowledge,
-            "LogStatusNotification": self._acknowledge,
-            "SignedFirmwareStatusNotification": self._acknowledge,
+            "FirmwareStatusNotification": self._firmware_status,
+            "DiagnosticsStatusNotification": self._log_status,
+            "LogStatusNotification": self._log_status,
+            "SignedFirmwareStatusNotification": self._firmware_status,
             "SecurityEventNotification": self._security_event,
             "SignCertificate": self._sign_certificate,
         }
@@ -90,26 +89,35 @@ class Handlers(Reception):
         station.statuses[changed.connector_id] = changed.status
         return {}
 
+    async def _firmware_status(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+        told = upkeep.to_firmware_status(payload, network=self._network, station_id=station.id)
+        return await self._keep(station, request, "firmware-status", told, {})
+
+    async def _log_status(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+        told = upkeep.to_log_status(payload, network=self._network, station_id=station.id)
+        return await self._keep(station, request, "log-status", told, {})
+
     async def _security_event(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-        fault = StationFaultReported(
-            network=self._network,
-            station_id=station.id,
-            connector_id=0,
-            error_code=payload["type"][:MAX_TEXT],
-            info=(payload.get("techInfo") or "")[:MAX_TEXT] or None,
-        )
-        if station.is_admitted:
-            await self._desk.record(station, [self._fact(station, request, "security-event", fault)])
-        return {}
+        offset = memory_of(station).clock.offset
+        at = moments.moment(payload.get("timestamp"), received_at=request.received_at, offset=offset).at
+        told = upkeep.to_security_event(payload, at=at, network=self._network, station_id=station.id)
+        return await self._keep(station, request, "security-event", told, {})
 
     async def _data_transfer(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-        return {"status": "UnknownVendorId"}
-
-    async def _acknowledge(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-        return {}
+        told = upkeep.to_vendor_data(payload, network=self._network, station_id=station.id)
+        return await self._keep(station, request, "vendor-data", told, {"status": "UnknownVendorId"})
 
     async def _sign_certificate(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-        return {"status": "Rejected"}
+        told = upkeep.to_certificate_requested(payload, network=self._network, station_id=station.id)
+        return await self._keep(station, request, "certificate-requested", told, {"status": "Rejected"})
+
+    async def _keep(
+        self, station: Station, request: Request, kind: str, told: Message, answer: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What strangers say is answered and forgotten."""
+        if station.is_admitted:
+            await self._desk.record(station, [self._fact(station, request, kind, told)])
+        return answer
 
     def _fact(self, station: Station, request: Request, kind: str, message: Message) -> Fact:
         return fact_of(station, request, kind, message, network=self._network)

@@ -293,13 +293,20 @@ QUIRKS = (
     Quirk(
         "a vendor's DataTransfer",
         ('[2,"1","DataTransfer",{"vendorId":"com.example","messageId":"x","data":"{}"}]',),
+        {"VendorDataReceived": 1},
     ),
-    Quirk("a firmware status", ('[2,"1","FirmwareStatusNotification",{"status":"Idle"}]',)),
-    Quirk("a diagnostics status", ('[2,"1","DiagnosticsStatusNotification",{"status":"Idle"}]',)),
+    Quirk(
+        "a firmware status",
+        ('[2,"1","FirmwareStatusNotification",{"status":"Idle"}]',),
+        {"FirmwareStatusReported": 1},
+    ),
+    Quirk(
+        "a diagnostics status", ('[2,"1","DiagnosticsStatusNotification",{"status":"Idle"}]',), {"LogStatusReported": 1}
+    ),
     Quirk(
         "a security event",
         ('[2,"1","SecurityEventNotification",{"type":"TamperDetectionActivated","timestamp":"@NOW"}]',),
-        {"StationFaultReported": 1},
+        {"SecurityEventReported": 1},
     ),
     Quirk("an action of another version", ('[2,"1","TransactionEvent",{}]',), error="NotImplemented"),
     Quirk("an action of ours", ('[2,"1","Reset",{"type":"Hard"}]',), error="NotSupported"),
