@@ -10,6 +10,7 @@ import typer
 from roaming.cli import (
     agreement_commands,
     asking_commands,
+    cdr_check_commands,
     connection_commands,
     invoice_commands,
     partner_commands,
@@ -59,6 +60,7 @@ station_commands.add_to(station_app, location_app)
 invoice_commands.add_to(app)
 profile_commands.add_to(app)
 rating_commands.add_to(app)
+cdr_check_commands.add_to(cdr_app)
 
 Limit = Annotated[int, typer.Option(help="At most so many rows.", min=1)]
 PartnerId = Annotated[str, typer.Argument(help="Its short name: see `roaming partner list`.")]

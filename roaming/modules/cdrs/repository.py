@@ -1,8 +1,9 @@
 """CDRs in the store: rows ⇄ canonical objects."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,8 +12,9 @@ from roaming.model.canonical import from_document, to_document
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs.tables import CdrRow
-from roaming.store.columns import searchable
+from roaming.store.columns import searchable, text_to_time
 from roaming.store.documents import HERE, Documents, Origin, Stored, object_key
+from roaming.store.reader import Reader, fetch_of
 
 DOCUMENTS = Documents(CdrRow)
 
@@ -83,3 +85,58 @@ async def insert(
             "digest": digest,
         },
     )
+
+
+class Ended(NamedTuple):
+    """A CDR with what is known of how it came."""
+
+    key: str
+    source: str
+    """Partner; empty for a hosted party's."""
+    received_at: datetime
+    origin_version: str
+    cdr: CDR
+
+
+async def ended_between(
+    reader: Reader,
+    since: datetime,
+    until: datetime,
+    *,
+    cpo: PartyId | None = None,
+    emsp: PartyId | None = None,
+    sources: Sequence[str] | None = None,
+    after: tuple[datetime, str] | None = None,
+    limit: int | None = None,
+) -> list[Ended]:
+    """CDRs of charges that ended from ``since`` on and before ``until``, in the order (end, key), behind ``after``.
+    Committed data only. Raises ``StoreUnavailable``."""
+    values: list[Any] = [since, until]
+    conditions = ["ended_at >= $1", "ended_at < $2"]
+
+    def where(text: str, *given: Any) -> None:
+        marks = [f"${len(values) + number}" for number in range(1, len(given) + 1)]
+        values.extend(given)
+        conditions.append(text.format(*marks))
+
+    if cpo is not None:
+        where("country_code = {} AND party_id = {}", *cpo)
+    if emsp is not None:
+        where("scope = {}", str(emsp))
+    if sources is not None:
+        where("source IN (" + ", ".join("{}" for _ in sources) + ")", *sources)
+    if after is not None:
+        where("(ended_at, key) > ({}, {})", *after)
+    rows = await reader.fetch(
+        "SELECT key, source, received_at, origin_version, document FROM cdrs"  # noqa: S608 - our names
+        f" WHERE {' AND '.join(conditions)} ORDER BY ended_at, key" + ("" if limit is None else f" LIMIT {int(limit)}"),
+        *values,
+    )
+    return [Ended(row[0], row[1], text_to_time(row[2]), row[3], from_document(CDR, row[4])) for row in rows]
+
+
+async def with_ids(reader: Reader, keys: Iterable[str]) -> dict[str, Ended]:
+    """The CDRs under ``keys``. Committed data only. Raises ``StoreUnavailable``."""
+    sql = "SELECT key, source, received_at, origin_version, document FROM cdrs WHERE key IN"
+    rows = await fetch_of(reader, sql, keys)
+    return {row[0]: Ended(row[0], row[1], text_to_time(row[2]), row[3], from_document(CDR, row[4])) for row in rows}

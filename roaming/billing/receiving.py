@@ -1,0 +1,219 @@
+"""Checks the CDRs that partners gave us, or that the hub passed on: gathers what is known beside them, and keeps the
+verdicts.
+
+Nothing is refused and nobody is told: what comes of a verdict is for people to decide.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from roaming.billing import repository
+from roaming.billing.checks import CheckRules, Known, Verdict, check
+from roaming.billing.checks.known import Sibling, TokenKnown
+from roaming.model.cdr import CDR
+from roaming.model.identifiers import PartyId, fold
+from roaming.model.location import Location
+from roaming.model.session import Session
+from roaming.model.tariff import Tariff
+from roaming.modules.cdrs.repository import Ended, ended_between, with_ids
+from roaming.ocpi.module import Services
+from roaming.rating import Readings
+from roaming.store.database import Database
+from roaming.store.documents import object_key, read_objects
+from roaming.store.reader import Reader, fetch_of
+
+PAGE = 500
+AROUND = timedelta(days=3)
+"""How far from a page of CDRs others are looked for that exclude them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """One CDR and what was found."""
+
+    entry: Ended
+    verdict: Verdict
+
+    @property
+    def cpo(self) -> PartyId:
+        return cpo_of(self.entry.cdr)
+
+    @property
+    def emsp(self) -> PartyId:
+        return emsp_of(self.entry.cdr)
+
+
+def cpo_of(cdr: CDR) -> PartyId:
+    """Who issued it, and is to be paid."""
+    return PartyId.of(cdr.country_code, cdr.party_id)
+
+
+def emsp_of(cdr: CDR) -> PartyId:
+    """Whose driver it was, and who is to pay."""
+    return PartyId.of(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
+
+
+async def check_received(
+    services: Services,
+    since: datetime,
+    until: datetime,
+    *,
+    partner_id: str = "",
+    cpo: PartyId | None = None,
+    rules: Callable[[str], CheckRules] | None = None,
+    is_kept: bool = True,
+) -> AsyncIterator[list[Checked]]:
+    """Checks all CDRs of partners of charges that ended in this window, a page at a time. ``rules``: by partner, in
+    place of the stored ones; ``is_kept``: the verdicts are stored. Raises ``StoreUnavailable``."""
+    reader = services.database.reader
+    stored = await repository.rules_of(reader)
+    chosen = rules or (lambda partner: repository.rules_for(stored, partner))
+    after: tuple[datetime, str] | None = None
+    while True:
+        sources = (partner_id,) if partner_id else None
+        page = await ended_between(reader, since, until, cpo=cpo, sources=sources, after=after, limit=PAGE)
+        if not page:
+            return
+        after = (page[-1].cdr.end_date_time, page[-1].key)
+        received = [entry for entry in page if entry.source]
+        if received:
+            yield await _check_page(services.database, received, chosen, is_kept=is_kept)
+
+
+async def check_keys(services: Services, keys: Sequence[str]) -> list[Checked]:
+    """Checks these CDRs and keeps the verdicts; those of hosted CPOs and unknown ones are passed over. Raises
+    ``StoreUnavailable``."""
+    reader = services.database.reader
+    stored = await repository.rules_of(reader)
+    entries = [entry for entry in (await with_ids(reader, keys)).values() if entry.source]
+    if not entries:
+        return []
+    return await _check_page(
+        services.database, entries, lambda partner: repository.rules_for(stored, partner), is_kept=True
+    )
+
+
+async def _check_page(
+    database: Database, entries: Sequence[Ended], rules: Callable[[str], CheckRules], *, is_kept: bool
+) -> list[Checked]:
+    known = await gather(database.reader, entries, now=database.clock.now())
+    checked = [
+        Checked(entry=entry, verdict=check(entry.cdr, known[entry.key], rules(entry.source))) for entry in entries
+    ]
+    if is_kept:
+        async with database.work() as work:
+            await repository.keep_verdicts(
+                work, [(each.entry.key, each.entry.source, each.cpo, each.emsp, each.verdict) for each in checked]
+            )
+    return checked
+
+
+async def gather(
+    reader: Reader, entries: Sequence[Ended], *, now: datetime, is_session_expected: bool = True
+) -> dict[str, Known]:
+    """What is known beside each of ``entries``, by key; a few statements for all. Raises ``StoreUnavailable``."""
+    locations = await read_objects(reader, "locations", {_place_key(each.cdr) for each in entries}, Location)
+    sessions = await read_objects(
+        reader, "sessions", {key for each in entries if (key := _session_key(each.cdr))}, Session
+    )
+    tariff_keys = {each.key: _tariff_key(each.cdr, locations.get(_place_key(each.cdr))) for each in entries}
+    tariffs = await read_objects(reader, "tariffs", {key for key in tariff_keys.values() if key}, Tariff)
+    tokens = await _tokens(reader, entries) if is_session_expected else {}
+    credited = await with_ids(reader, {key for each in entries if (key := _credited_key(each.cdr))})
+    siblings = await _siblings(reader, entries)
+    found: dict[str, Known] = {}
+    for each in entries:
+        original = credited.get(_credited_key(each.cdr))
+        found[each.key] = Known(
+            key=each.key,
+            received_at=each.received_at,
+            now=now,
+            session=sessions.get(_session_key(each.cdr)),
+            tariff=tariffs.get(tariff_keys[each.key]),
+            location=locations.get(_place_key(each.cdr)),
+            token=tokens.get(_token_key(each.cdr)),
+            siblings=siblings.get(each.key, ()),
+            readings=Readings.of_version(each.origin_version),
+            credited=original.cdr if original is not None else None,
+            is_session_expected=is_session_expected,
+        )
+    return found
+
+
+def _place_key(cdr: CDR) -> str:
+    return object_key(cpo_of(cdr), cdr.cdr_location.id)
+
+
+def _session_key(cdr: CDR) -> str:
+    return object_key(cpo_of(cdr), cdr.session_id) if cdr.session_id else ""
+
+
+def _credited_key(cdr: CDR) -> str:
+    return object_key(cpo_of(cdr), cdr.credit_reference_id) if cdr.credit and cdr.credit_reference_id else ""
+
+
+def _tariff_key(cdr: CDR, location: Location | None) -> str:
+    """Of the tariff that the periods name, that the CDR quotes, or that the connector offers."""
+    for period in cdr.charging_periods:
+        if period.tariff_id is not None:
+            return object_key(cpo_of(cdr), period.tariff_id)
+    if cdr.tariffs:
+        return object_key(cpo_of(cdr), cdr.tariffs[0].id)
+    place = cdr.cdr_location
+    for evse in location.evses if location is not None else ():
+        for connector in evse.connectors:
+            here = (fold(evse.uid), fold(connector.id)) == (fold(place.evse_uid), fold(place.connector_id))
+            if here and len(connector.tariff_ids) == 1:
+                return object_key(cpo_of(cdr), connector.tariff_ids[0])
+    return ""
+
+
+TokenKey = tuple[str, str, str, str]
+
+
+def _token_key(cdr: CDR) -> TokenKey:
+    token = cdr.cdr_token
+    return (fold(token.uid), *emsp_of(cdr), token.type)
+
+
+async def _tokens(reader: Reader, entries: Sequence[Ended]) -> dict[TokenKey, TokenKnown]:
+    rows = await fetch_of(
+        reader,
+        "SELECT uid_folded, country_code, party_id, type, contract_id, is_valid FROM driver_tokens WHERE uid_folded IN",
+        {fold(each.cdr.cdr_token.uid) for each in entries},
+    )
+    return {(row[0], row[1], row[2], row[3]): TokenKnown(row[4], bool(row[5])) for row in rows}
+
+
+Alike = tuple[str, str]
+"""What two CDRs that exclude each other share: its kind, and the folded id."""
+
+
+def _alike(cdr: CDR) -> set[Alike]:
+    """A sibling shares one of these at least."""
+    shared = {("token", fold(cdr.cdr_token.uid)), ("evse", fold(cdr.cdr_location.evse_uid))}
+    if cdr.session_id:
+        shared.add(("session", fold(cdr.session_id)))
+    if cdr.credit:
+        return {("credit of", fold(cdr.credit_reference_id or ""))}
+    return shared
+
+
+async def _siblings(reader: Reader, entries: Sequence[Ended]) -> dict[str, tuple[Sibling, ...]]:
+    since = min(each.cdr.start_date_time for each in entries) - AROUND
+    until = max(each.cdr.end_date_time for each in entries) + AROUND
+    found: dict[str, tuple[Sibling, ...]] = {}
+    for cpo in {cpo_of(each.cdr) for each in entries}:
+        around = await ended_between(reader, since, until, cpo=cpo)
+        taken_back = {fold(each.cdr.credit_reference_id or "") for each in around if each.cdr.credit}
+        by_share: dict[Alike, list[Sibling]] = {}
+        for each in around:
+            sibling = Sibling(each.key, each.cdr, fold(each.cdr.id) in taken_back)
+            for shared in _alike(each.cdr):
+                by_share.setdefault(shared, []).append(sibling)
+        for each in entries:
+            if cpo_of(each.cdr) == cpo:
+                alike = {other.key: other for shared in _alike(each.cdr) for other in by_share.get(shared, ())}
+                found[each.key] = tuple(alike.values())
+    return found

@@ -1,0 +1,146 @@
+"""Partners' CDRs checked from the command line: those for our drivers, and those that the hub passed on."""
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from roaming.cli.commands import app
+from roaming.store.journal import Exchange
+from tests.kit import ocpi_bodies
+from tests.kit.hub_in_process import RECEIVER, HubInProcess, hub_in_process
+
+MONTH = "2026-11"
+
+
+@pytest.fixture
+async def hub(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubInProcess]:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    for name, value in {"DATA_DIR": str(tmp_path), "SECRET": "5e" * 32}.items():
+        monkeypatch.setenv(f"ROAMING_{name}", value)
+    async with hub_in_process(database_url, tmp_path) as running:
+        await running.host_objects()
+        yield running
+
+
+async def roaming(*words: str) -> Result:
+    """Runs a command; in a thread, since it has a loop of its own."""
+    return await asyncio.to_thread(CliRunner().invoke, app, words)
+
+
+async def rows(*words: str) -> Any:
+    result = await roaming(*words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def body(**changes: Any) -> dict[str, Any]:
+    """For the token of the hosted eMSP, at its own minimum price."""
+    right = {"total_cost": {"excl_vat": 0.5, "incl_vat": 0.6}, "cdr_token": ocpi_bodies.cdr_token("DE-HME", "HOME1")}
+    return ocpi_bodies.cdr(**right | changes)
+
+
+async def give(hub: HubInProcess, **changes: Any) -> None:
+    answer = await hub.call("cpo", "POST", f"{RECEIVER}/cdrs", body=body(**changes))
+    assert answer.outcome == (201, 1000), answer.text
+
+
+async def give_surroundings(hub: HubInProcess) -> None:
+    over = {"status": "COMPLETED", "end_date_time": ocpi_bodies.NOW, "start_date_time": "2026-11-23T09:00:00Z"}
+    token = ocpi_bodies.cdr_token("DE-HME", "HOME1")
+    for module, value, path in (
+        ("locations", ocpi_bodies.location(last_updated="2026-11-01T00:00:00Z"), "L1"),
+        ("tariffs", ocpi_bodies.tariff(last_updated="2026-11-01T00:00:00Z"), "T1"),
+        ("sessions", ocpi_bodies.session(cdr_token=token, **over), "S1"),
+    ):
+        answer = await hub.call("cpo", "PUT", f"{RECEIVER}/{module}/FR/CPO/{path}", body=value)
+        assert answer.code == 1000, answer.text
+
+
+async def test_a_month_is_checked_and_rules_are_tried_before_they_hold(hub: HubInProcess) -> None:
+    await give_surroundings(hub)
+    await give(hub)
+    await give(hub, id="CHEAP", session_id="S1", total_cost={"excl_vat": 0.45, "incl_vat": 0.54})
+    checked = await rows("cdr", "check", "--month", MONTH, "--all")
+    assert {row["CDR"]: row["outcome"] for row in checked if row["kind"] != "FUTURE"} == {
+        "C1": "ACCEPT",
+        "CHEAP": "DISPUTE",
+    }
+    wrong = {row["kind"]: row for row in checked if row["CDR"] == "CHEAP"}
+    assert wrong["PRICE"]["reading"] == "min_price and max_price left out"
+    assert (wrong["PRICE"]["at stake"], wrong["PRICE"]["currency"]) == ("0.05", "EUR")
+    assert "CDR C1" in wrong["DUPLICATE"]["finding"]
+    assert len(await hub.services.database.reader.fetch("SELECT 1 FROM cdr_verdicts")) == 2
+
+    tried = await rows("cdr", "check", "--month", MONTH, "--try", "currencies=SEK", "--summary")
+    assert ("CURRENCY", 2) in {(row["kind"], row["findings"]) for row in tried}
+    verdicts = await hub.services.database.reader.fetch("SELECT outcome FROM cdr_verdicts ORDER BY outcome")
+    assert [row[0] for row in verdicts] == ["ACCEPT", "DISPUTE"], "what is tried is not stored"
+
+    await rows("cdr", "rules", "set", "cpo", "PRICE=accept", "DUPLICATE=accept")
+    assert await rows("cdr", "check", "--month", MONTH, "--partner", "cpo") == []
+    listed = {(row["partner"], row["rule"]): row for row in await rows("cdr", "rules", "list")}
+    assert (listed["cpo", "PRICE"]["value"], listed["cpo", "PRICE"]["default"]) == ("ACCEPT", False)
+    assert listed["all", "PRICE"]["value"] == "DISPUTE"
+    await rows("cdr", "rules", "reset", "cpo")
+    assert await rows("cdr", "check", "--month", MONTH, "--partner", "riv") == []
+
+    accepted = await rows("cdr", "accept", "CHEAP", "--note", "agreed by telephone")
+    assert (accepted["check"], accepted["decision"]) == ("DISPUTE", "ACCEPT")
+    (again, *_) = await rows("cdr", "check", "CHEAP")
+    assert again["outcome"] == "DISPUTE, accepted by hand"
+
+
+async def test_for_spreadsheets_and_for_people(hub: HubInProcess) -> None:
+    await give(hub)
+    result = await roaming("cdr", "check", "--month", MONTH, "--csv")
+    kinds = {row["kind"] for row in csv.DictReader(io.StringIO(result.stdout))}
+    assert {"SESSION_MISSING", "LOCATION"} <= kinds
+    assert "nothing is wrong" in (await roaming("cdr", "check", "--month", "2026-01")).stdout
+
+
+async def test_what_was_passed_on_is_read_back_from_the_journal(hub: HubInProcess) -> None:
+    passed = body(id="PASSED", cdr_token=ocpi_bodies.cdr_token("DE-AAA"), total_cost={"excl_vat": 7, "incl_vat": 8.4})
+    for text in (json.dumps(passed), json.dumps(passed)[:100]):
+        await hub.services.journal.keep(
+            Exchange(
+                at=hub.services.clock.now(),
+                direction="in",
+                method="POST",
+                url="/cdrs",
+                partner_id="cpo",
+                module="cdrs",
+                http_status=200,
+                request_body=text,
+            )
+        )
+    now = f"{hub.services.clock.now():%Y-%m}"
+    found = {row["kind"]: row for row in await rows("cdr", "check", "--passed", "--month", now)}
+    assert (found["PRICE"]["CDR"], found["PRICE"]["eMSP"], found["PRICE"]["at stake"]) == ("PASSED", "DE-AAA", "6.50")
+    assert not {"SESSION_MISSING", "TOKEN"} & found.keys()
+    assert await hub.services.database.reader.fetch("SELECT 1 FROM cdrs WHERE object_id = 'PASSED'") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("cdr", "check", "NONE"), "roaming cdr list"),
+        (("cdr", "check", "OURS-AAA"), "roaming cdr explain"),
+        (("cdr", "check", "--month", "November"), "2026-10"),
+        (("cdr", "check", "--partner", "nobody"), "roaming partner list"),
+        (("cdr", "check", "--try", "late=3"), "none of tolerance"),
+        (("cdr", "check", "C1", "--passed"), "leave the ids away"),
+        (("cdr", "rules", "set", "cpo", "LATE=soon"), "accept, hold, dispute"),
+        (("cdr", "rules", "reset", "cpo"), "no rules of its own"),
+    ],
+)
+async def test_what_cannot_be_done_is_said(hub: HubInProcess, words: tuple[str, ...], hint: str) -> None:
+    result = await roaming(*words)
+    assert result.exit_code == 1
+    assert hint in result.stderr
