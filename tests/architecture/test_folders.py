@@ -24,7 +24,7 @@ OWN_FILES = {
     "bookings": {"asking.py"},
     "cdrs": {"crediting.py", "issuing.py", "reconciling.py"},
     "chargingprofiles": {"schedules.py", "sending.py"},
-    "commands": {"permitting.py", "reaching.py", "sending.py"},
+    "commands": {"permitting.py", "reaching.py", "repeats.py", "sending.py"},
     "hubclientinfo": {"asking.py"},
     "invoicereconciliation": {"checking.py"},
     "locations": {"showing.py"},
