@@ -7,6 +7,7 @@ from functools import partial
 from contracts.messages import CommandAnswered, CommandRequested, SessionEnded, SessionOpened
 from contracts.topics import CHANGES, EVENTS
 from contracts.vocabulary import CommandName
+from roaming.model.command import CommandType
 from roaming.model.identifiers import PartyId
 from roaming.modules.commands.repeats import forget, tell_all
 from roaming.ocpi.answering import take_answer, watch_deadlines
@@ -58,7 +59,8 @@ async def stop_late_start(work: Work, command_id: str, running: RunningSession, 
     """Stops a charge whose eMSP was told TIMEOUT: its driver may have left. ``seconds``: the station's to do so."""
     asked = await load(work.connection, command_id)
     presence = await presence_of(work.connection, running.network, running.station_id)
-    if asked is None or asked.state != "TIMED_OUT" or presence is None:
+    is_late = asked is not None and asked.name == CommandType.START_SESSION and asked.state == "TIMED_OUT"
+    if asked is None or not is_late or presence is None:
         return
     stop = CommandRequested(
         command_id=f"stop-{command_id}",

@@ -1,8 +1,8 @@
 """A START_SESSION that comes twice, because its sender lost the first answer or its driver pressed twice: the station
 gets one command, and both are told what came of it. (ocpi/ocpi#95)
 
-What the station refused is no start: the next one goes there anew. So does one after the charge has ended. Knows nothing
-of how a start reaches its station, nor of sessions.
+What the station refused is no start: the next one goes there anew. So does one after the charge has ended. Knows
+nothing of how a start reaches its station, nor of sessions.
 """
 
 from dataclasses import replace
