@@ -46,7 +46,7 @@ class Authorizing:
         ways = [
             passage
             for party in issuers or known
-            if (passage := passage_to(request, module, route, sender=cpo, receiver=party)) is not None
+            if (passage := await passage_to(request, module, route, sender=cpo, receiver=party)) is not None
             and (issuers or _names_token(passage))
         ]
         timeout = self._services.authorization_timeout

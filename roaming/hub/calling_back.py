@@ -50,7 +50,7 @@ async def get(request: OcpiRequest) -> OcpiResponse:
     except NotFound:
         callback = await callbacks.find(services, id, Kind.RECORD, holder=request.partner.id)
     passage = _passage(request, callback)
-    if not may_pass(request, passage.module, passage.route, asking=passage.from_party, asked=passage.to_party):
+    if not await may_pass(request, passage.module, passage.route, asking=passage.from_party, asked=passage.to_party):
         raise NotFound("what you may see has changed since: GET the list anew")
     forwarder = Forwarder(services)
     await forwarder.reach.check(passage)

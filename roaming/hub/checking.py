@@ -7,7 +7,7 @@ from typing import Any
 from roaming.hub import whereabouts
 from roaming.hub.passage import Passage, owner_in_path
 from roaming.model.identifiers import PartyId
-from roaming.model.party import InterfaceRole
+from roaming.model.party import InterfaceRole, Role
 from roaming.model.token import Token
 from roaming.ocpi.authorization import check_id
 from roaming.ocpi.errors import InvalidParameters, NotFound
@@ -77,6 +77,21 @@ def owner_of(token: Any) -> PartyId | None:
 def is_session_push(route: Route) -> bool:
     """Whether the route takes a session at its own address."""
     return route.clue is Clue.TOKEN_OWNER and "{session_id}" in route.path
+
+
+async def check_target(passage: Passage, body: Any) -> None:
+    """What is asked about a session comes from the eMSP of its driver, or from a smart charging service provider: to
+    anybody else one that the hub knows is like none (OCPI 2.2.1, charging profiles, topologies 1 and 3).
+
+    Raises ``NotFound``.
+    """
+    request = passage.request
+    session_id = request.path.get("session_id") or (body.get("session_id") if isinstance(body, dict) else None)
+    if not isinstance(session_id, str) or passage.from_party in request.partner.parties(Role.SCSP):
+        return
+    emsp = await whereabouts.emsp_of_session(request.services.database.reader, passage.to_party, session_id)
+    if emsp is not None and emsp != passage.from_party:
+        raise NotFound("there is no such session of yours")
 
 
 async def check_session(passage: Passage) -> None:

@@ -14,7 +14,7 @@ import structlog
 from roaming.hub import callbacks, dealings, whereabouts
 from roaming.hub.answering import Answering, trouble_of
 from roaming.hub.callbacks import Kind
-from roaming.hub.checking import check_body, check_session, is_session_push, owner_of
+from roaming.hub.checking import check_body, check_session, check_target, is_session_push
 from roaming.hub.passage import Passage
 from roaming.hub.reach import Reach
 from roaming.hub.ruling import showing
@@ -126,6 +126,8 @@ class Forwarder:
             await dealings.check(passage)
         if is_session_push(route):
             await check_session(passage)
+        elif route.clue is Clue.TARGET:
+            await check_target(passage, body)
         elif route.clue is Clue.TOKEN_OWNER and isinstance(body, dict) and isinstance(body.get("id"), str):
             content.record = body["id"]
         show = showing(request, route, owner=passage.owner, emsp=passage.to_party)
@@ -175,13 +177,23 @@ class Forwarder:
         database = self._services.database
         if is_session_push(passage.route):
             await whereabouts.remember(
-                database, whereabouts.SESSION, passage.owner, path["session_id"], passage.to_party
+                database,
+                whereabouts.SESSION,
+                passage.owner,
+                path["session_id"],
+                passage.to_party,
+                whereabouts.place_in(body),
             )
-        elif passage.route.clue is Clue.TARGET and isinstance(body, dict) and owner_of(body.get("token")) is not None:
-            reservation_id = body.get("reservation_id")
-            if isinstance(reservation_id, str):
+        elif passage.route.clue is Clue.TARGET and isinstance(body, dict):
+            reservation_id, place = body.get("reservation_id"), whereabouts.place_in(body)
+            if isinstance(reservation_id, str | int) and place is not None:  # who cancels one does not say where it is
                 await whereabouts.remember(
-                    database, whereabouts.RESERVATION, passage.from_party, reservation_id, passage.to_party
+                    database,
+                    whereabouts.RESERVATION,
+                    passage.from_party,
+                    str(reservation_id),
+                    passage.to_party,
+                    place,
                 )
 
 

@@ -49,7 +49,7 @@ class OpenRouting:
             receiver = await self._target(request, sender, body, known)
         if receiver is None or request.directory.is_hosted(receiver):
             return None
-        passage = passage_to(request, module, route, sender=sender, receiver=receiver)
+        passage = await passage_to(request, module, route, sender=sender, receiver=receiver)
         return await self._forwarder.forward(passage) if passage is not None else None
 
     async def _owner_of_token(

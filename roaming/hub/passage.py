@@ -82,16 +82,16 @@ def may_deal(directory: Directory, module: OcpiModule, route: Route, *, asking: 
     return directory.may_exchange(cpo=cpo, emsp=emsp)
 
 
-def may_pass(request: OcpiRequest, module: OcpiModule, route: Route, *, asking: PartyId, asked: PartyId) -> bool:
+async def may_pass(request: OcpiRequest, module: OcpiModule, route: Route, *, asking: PartyId, asked: PartyId) -> bool:
     """Whether ``asking`` may send this request to ``asked``, by agreement and rules. The one place where the hub asks
-    for them. Raises ``OcpiError`` for a body that cannot be read."""
+    for them. Raises ``OcpiError`` for a body that cannot be read, and ``StoreUnavailable``."""
     if not may_deal(request.directory, module, route, asking=asking, asked=asked):
         return False
     if not request.directory.rulebook.rules:
         return True
     is_cpo_asked = receiver_role(module, route) == Role.CPO
     cpo, emsp = (asked, asking) if is_cpo_asked else (asking, asked)
-    return ruling.permits(request, module, route, cpo=cpo, emsp=emsp)
+    return await ruling.permits(request, module, route, cpo=cpo, emsp=emsp)
 
 
 def sender_of(request: OcpiRequest) -> PartyId:
@@ -106,7 +106,7 @@ def sender_of(request: OcpiRequest) -> PartyId:
     raise InvalidParameters("OCPI-from-country-code, OCPI-from-party-id: required, since you speak for several parties")
 
 
-def passage_to(
+async def passage_to(
     request: OcpiRequest, module: OcpiModule, route: Route, *, sender: PartyId, receiver: PartyId
 ) -> Passage | None:
     """The way to a connected party under agreement; ``None`` where there is none. Never back to where it came from."""
@@ -114,6 +114,6 @@ def passage_to(
     partner = directory.partner_of(receiver)
     if partner is None or partner.id == request.partner.id:
         return None
-    if not may_pass(request, module, route, asking=owner_in_path(request) or sender, asked=receiver):
+    if not await may_pass(request, module, route, asking=owner_in_path(request) or sender, asked=receiver):
         return None
     return Passage(request=request, module=module, route=route, partner=partner, from_party=sender, to_party=receiver)

@@ -29,9 +29,9 @@ class Router:
         """See ``Elsewhere``."""
         receiver = request.routing.to_party
         if receiver is not None and receiver != self._services.hub_party:
-            if self._is_answered_here(request, module, route, receiver):
+            if await self._is_answered_here(request, module, route, receiver):
                 return None
-            passage = addressed(request, module, route, receiver)
+            passage = await addressed(request, module, route, receiver)
             if passage is None:
                 raise await self._unreachable(request, module, route, receiver)
             return await self._forwarder.forward(passage)
@@ -62,22 +62,24 @@ class Router:
             return ConnectionProblem(f"OCPI-to: {receiver} is not connected")
         return UnknownReceiver(f"OCPI-to: {receiver} is nobody that {sender} has an agreement with here for this")
 
-    def _is_answered_here(self, request: OcpiRequest, module: OcpiModule, route: Route, receiver: PartyId) -> bool:
+    async def _is_answered_here(
+        self, request: OcpiRequest, module: OcpiModule, route: Route, receiver: PartyId
+    ) -> bool:
         """Lists and objects of an owner whom the caller sees in part, or differently, come from the hub's store: what
         passed through would show the rest."""
         if route.interface != InterfaceRole.SENDER or not ruling.is_of_places(module, route):
             return False
         asking = sender_of(request)
-        return may_deal(request.directory, module, route, asking=asking, asked=receiver) and not may_pass(
+        return may_deal(request.directory, module, route, asking=asking, asked=receiver) and not await may_pass(
             request, module, route, asking=asking, asked=receiver
         )
 
 
-def addressed(request: OcpiRequest, module: OcpiModule, route: Route, receiver: PartyId) -> Passage | None:
+async def addressed(request: OcpiRequest, module: OcpiModule, route: Route, receiver: PartyId) -> Passage | None:
     """The way to the party in OCPI-to, if there is one."""
     sender = sender_of(request)
     check_owner_in_path(request, sender)
-    return passage_to(request, module, route, sender=sender, receiver=receiver)
+    return await passage_to(request, module, route, sender=sender, receiver=receiver)
 
 
 def _is_expected(directory: Directory, party: PartyId) -> bool:

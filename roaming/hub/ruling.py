@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from roaming.hub.whereabouts import Place, place_of_reservation, place_of_session
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole
 from roaming.ocpi.codec import parse_json
@@ -19,10 +20,13 @@ class _Named:
     location_id: str = ""
     evse_uids: Sequence[str] = ("",)
     tariff_id: str = ""
+    session_id: str = ""
+    reservation_id: str = ""
 
 
-def permits(request: OcpiRequest, module: OcpiModule, route: Route, *, cpo: PartyId, emsp: PartyId) -> bool:
-    """Whether rules let it through. ``cpo`` and ``emsp``: the two sides of the agreement, whoever asks."""
+async def permits(request: OcpiRequest, module: OcpiModule, route: Route, *, cpo: PartyId, emsp: PartyId) -> bool:
+    """Whether rules let it through. ``cpo`` and ``emsp``: the two sides of the agreement, whoever asks. Raises
+    ``StoreUnavailable``."""
     directory, named = request.directory, _named(request)
     match module.id:
         case "locations" | "tariffs":
@@ -36,15 +40,7 @@ def permits(request: OcpiRequest, module: OcpiModule, route: Route, *, cpo: Part
         case "tokens":
             return directory.decide_for(cpo, Thing(kind=Kind.TOKENS, owner=emsp)).is_allowed
         case "commands" | "chargingprofiles" if route.interface == InterfaceRole.RECEIVER:
-            command = request.path.get("command", CHARGING_PROFILE)
-            return any(
-                directory.decide_for(
-                    emsp,
-                    Thing(kind=Kind.COMMANDS, owner=cpo, object_id=named.location_id, evse_uid=uid, command=command),
-                ).is_allowed
-                and _may_begin(request, command, named, uid, cpo=cpo, emsp=emsp)
-                for uid in named.evse_uids
-            )
+            return await _may_command(request, named, cpo=cpo, emsp=emsp)
         case _:
             return True
 
@@ -52,6 +48,30 @@ def permits(request: OcpiRequest, module: OcpiModule, route: Route, *, cpo: Part
 def is_of_places(module: OcpiModule, route: Route) -> bool:
     """Whether it is about what an owner shows to all under agreement, as far as rules let them see it."""
     return module.id in ("locations", "tariffs") or (module.id == "bookings" and "/booking_locations" in route.path)
+
+
+async def _may_command(request: OcpiRequest, named: _Named, *, cpo: PartyId, emsp: PartyId) -> bool:
+    """By the rules of the place that it names, or where its session or reservation is; where nobody has told the hub of
+    that, by those of the whole CPO."""
+    command = request.path.get("command", CHARGING_PROFILE)
+    place = None if named.location_id else await _place_of_target(request, named, cpo=cpo, emsp=emsp)
+    where = named if place is None else _Named(location_id=place.location_id, evse_uids=(place.evse_uid,))
+    return any(
+        request.directory.decide_for(
+            emsp, Thing(kind=Kind.COMMANDS, owner=cpo, object_id=where.location_id, evse_uid=uid, command=command)
+        ).is_allowed
+        and _may_begin(request, command, named, uid, cpo=cpo, emsp=emsp)
+        for uid in where.evse_uids
+    )
+
+
+async def _place_of_target(request: OcpiRequest, named: _Named, *, cpo: PartyId, emsp: PartyId) -> Place | None:
+    reader = request.services.database.reader
+    if named.session_id:
+        return await place_of_session(reader, cpo, named.session_id)
+    if named.reservation_id:
+        return await place_of_reservation(reader, emsp, cpo, named.reservation_id)
+    return None
 
 
 def _may_begin(request: OcpiRequest, command: str, named: _Named, uid: str, *, cpo: PartyId, emsp: PartyId) -> bool:
@@ -79,7 +99,7 @@ def _shows(
         return view.sees_tariff(named.tariff_id) if named.tariff_id else view.sees_all_tariffs
     if not named.location_id:
         return view.is_plain
-    if route.interface == InterfaceRole.SENDER:
+    if route.interface == InterfaceRole.SENDER or (route.takes is not None and route.shown is None):
         return view.sees_location(named.location_id) and not view.alters_location(named.location_id)
     uid = named.evse_uids[0]
     return view.sees_evse(named.location_id, uid) if uid else view.sees_location(named.location_id)
@@ -102,7 +122,13 @@ def _named(request: OcpiRequest) -> _Named:
         return _Named(tariff_id=path["tariff_id"])
     body: Any = parse_json(request.body) if request.body.strip() else None
     if not isinstance(body, dict) or not isinstance(body.get("location_id"), str):
-        return _Named()
+        body = body if isinstance(body, dict) else {}
+        session_id = path.get("session_id") or body.get("session_id")
+        reservation_id = body.get("reservation_id")
+        return _Named(
+            session_id=session_id if isinstance(session_id, str) else "",
+            reservation_id=str(reservation_id) if isinstance(reservation_id, str | int) else "",
+        )
     uids, option = body.get("evse_uids"), body.get("booking_option")
     if not isinstance(uids, list):
         uids = [(option if isinstance(option, dict) else body).get("evse_uid")]

@@ -43,4 +43,6 @@ class WhereaboutsRow(SQLModel, table=True):
     """Folded."""
     other: str = Field(primary_key=True)
     """The session's eMSP, the reservation's CPO, the other side of another object."""
+    place: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    """Where it is: a location's id and an EVSE's uid, which may be empty, as a JSON list; empty where nobody said."""
     expires_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))

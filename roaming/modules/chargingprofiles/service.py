@@ -20,6 +20,7 @@ from roaming.model.charging_profile import (
 )
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
+from roaming.model.session import Session
 from roaming.model.version import Version
 from roaming.modules.chargingprofiles.codec import v221, v230
 from roaming.modules.chargingprofiles.model import ProfileRequest
@@ -32,7 +33,7 @@ from roaming.partners.agreements import CHARGING_PROFILE, Kind, Thing
 from roaming.stations.presence import presence_of
 from roaming.stations.running import RunningSession, find_running
 from roaming.store.database import Work
-from roaming.store.documents import object_key
+from roaming.store.documents import object_key, read_object
 
 RESPONSE_CODECS = {Version.V2_2_1: v221.RESPONSE_CODEC, Version.V2_3_0: v230.RESPONSE_CODEC}
 SET_CODECS = {Version.V2_2_1: v221.SET_CHARGING_PROFILE_CODEC, Version.V2_3_0: v230.SET_CHARGING_PROFILE_CODEC}
@@ -140,7 +141,7 @@ async def _running(work: Work, request: OcpiRequest) -> tuple[PartyId, PartyId, 
     Raises ``Refused``."""
     for cpo in _cpos(request):
         running = await find_running(work.connection, object_key(cpo, request.path["session_id"]))
-        party = _who_may(request, cpo, running) if running is not None else None
+        party = await _who_may(work, request, cpo, running) if running is not None else None
         if running is not None and party is not None:
             return cpo, party, running
     raise Refused(ChargingProfileResponseType.UNKNOWN_SESSION)
@@ -152,10 +153,18 @@ def _cpos(request: OcpiRequest) -> tuple[PartyId, ...]:
     return hosted if wanted is None else tuple(cpo for cpo in hosted if cpo == wanted)
 
 
-def _who_may(request: OcpiRequest, cpo: PartyId, running: RunningSession) -> PartyId | None:
-    """The owner of the token, or a party in role SCSP, under agreement with the CPO (OCPI 2.2.1, charging profiles,
-    topologies 1 and 3)."""
-    thing = Thing(kind=Kind.COMMANDS, owner=cpo, command=CHARGING_PROFILE)
+async def _who_may(work: Work, request: OcpiRequest, cpo: PartyId, running: RunningSession) -> PartyId | None:
+    """The owner of the token, or a party in role SCSP, under agreement with the CPO, by the rules of the place where
+    the session is (OCPI 2.2.1, charging profiles, topologies 1 and 3)."""
+    has_rules = bool(request.directory.rulebook.rules)
+    session = await read_object(work.connection, "sessions", running.session_key, Session) if has_rules else None
+    thing = Thing(
+        kind=Kind.COMMANDS,
+        owner=cpo,
+        object_id=session.location_id if session is not None else "",
+        evse_uid=session.evse_uid if session is not None else "",
+        command=CHARGING_PROFILE,
+    )
     for party in request.from_parties:
         is_owner = str(party) == running.scope and party in request.partner.parties(Role.EMSP)
         is_provider = party in request.partner.parties(Role.SCSP)

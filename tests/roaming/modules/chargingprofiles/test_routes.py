@@ -27,6 +27,7 @@ from roaming.partners import registry
 from tests.kit import outbox
 from tests.kit.answering_partner import AnsweringPartner, answering_partner, delivering, hear
 from tests.kit.hub_in_process import Answer, HubInProcess, hub_in_process
+from tests.kit.ruling import a_rule, rule
 from tests.kit.wait import until
 
 VERSIONS = ("2.2.1", "2.3.0")
@@ -225,6 +226,12 @@ async def test_who_charges_smartly_for_others_needs_an_agreement(hub: HubInProce
     async with hub.services.database.work() as work:
         await registry.agree(work, cpo=PartyId("NL", "HUB"), emsp=PartyId("DE", "SCS"))
     assert (await put(hub, "smart")).data["result"] == "ACCEPTED"
+
+
+async def test_rules_of_the_place_where_the_session_is_decide(hub: HubInProcess) -> None:
+    for place, result in ((("OURS", "OURS-1"), "UNKNOWN_SESSION"), (("ELSEWHERE", ""), "ACCEPTED")):
+        await rule(hub.services.database, [a_rule("deny", "commands", "NL-HUB", *place)])
+        assert (await put(hub)).data["result"] == result
 
 
 async def test_too_often(hub: HubInProcess) -> None:
