@@ -48,7 +48,7 @@ def answer(case: Mapping[str, Any]) -> dict[str, Any]:
             readings=readings,
             is_reservation_expired=bool(case.get("reservation_expired")),
         )
-        return {"id": case["id"], **_amounts(rated, -1 if charge.is_credit else 1)}
+        return {"id": case["id"], **amounts(rated, -1 if charge.is_credit else 1)}
     session = price_session(story_of(case["session"]), tariff, zone, readings)
     return {"id": case["id"], **_of_session(session)}
 
@@ -73,14 +73,14 @@ def _of_session(session: PricedSession) -> dict[str, Any]:
     charging = sum((line.quantity for line in rated.lines if line.dimension == TIME), ZERO)
     whole = Decimal((session.end_date_time - session.start_date_time) // timedelta(milliseconds=1)).scaleb(-3)
     return {
-        **_amounts(rated, 1),
+        **amounts(rated, 1),
         "total_energy": str(session.total_energy),
         "charging_seconds": str(charging),
         "parking_seconds": str(whole - charging),
     }
 
 
-def _amounts(rated: Rated, sign: int) -> dict[str, Any]:
+def amounts(rated: Rated, sign: int = 1) -> dict[str, Any]:
     found: dict[str, Any] = {
         field: _cost(getattr(rated, part), sign if part == "total" else 1, rated.is_net_known)
         for field, part in COSTS.items()

@@ -17,7 +17,7 @@ from roaming.model.tariff import Tariff
 from roaming.rating.engine import rate
 from roaming.rating.exact import ZERO
 from roaming.rating.price_list import PriceList
-from roaming.rating.readings import DEFAULT_READINGS, Readings
+from roaming.rating.readings import DEFAULT_READINGS, Credit, Readings
 
 MINOR_UNIT: Final = Decimal("0.01")
 _VOLUME: Final = Decimal("0.001")
@@ -56,13 +56,15 @@ def check_totals(
         is_reservation_expired=is_reservation_expired,
     )
     sign = -1 if cdr.credit else 1
+    chosen = tariff.readings if isinstance(tariff, PriceList) else readings
+    of_parts = sign if chosen.credit is Credit.ALL_COSTS else 1
     amounts = (
         ("total_cost", cdr.total_cost, rated.total, sign),
-        ("total_fixed_cost", cdr.total_fixed_cost, rated.fixed, 1),
-        ("total_energy_cost", cdr.total_energy_cost, rated.energy, 1),
-        ("total_time_cost", cdr.total_time_cost, rated.time, 1),
-        ("total_parking_cost", cdr.total_parking_cost, rated.parking, 1),
-        ("total_reservation_cost", cdr.total_reservation_cost, rated.reservation, 1),
+        ("total_fixed_cost", cdr.total_fixed_cost, rated.fixed, of_parts),
+        ("total_energy_cost", cdr.total_energy_cost, rated.energy, of_parts),
+        ("total_time_cost", cdr.total_time_cost, rated.time, of_parts),
+        ("total_parking_cost", cdr.total_parking_cost, rated.parking, of_parts),
+        ("total_reservation_cost", cdr.total_reservation_cost, rated.reservation, of_parts),
     )
     found: list[Mismatch] = []
     for field, stated, expected, factor in amounts:

@@ -8,6 +8,7 @@ the period's length gets every length back exactly, which running rounding would
 the exact times.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal, Inexact, InvalidOperation, Overflow, localcontext
@@ -27,7 +28,7 @@ from roaming.rating.errors import MalformedTimeline, UnsupportedNumber
 from roaming.rating.exact import EXACT, ZERO, rounded
 from roaming.rating.price_list import ENERGY, FLAT, PARKING_TIME, TIME, PricedComponent, PriceList, price_list
 from roaming.rating.rated import Finding, Rated
-from roaming.rating.readings import DEFAULT_READINGS, Readings, Rounding, WithheldPower
+from roaming.rating.readings import DEFAULT_READINGS, Clock, Readings, Rounding, WithheldPower
 from roaming.rating.restrictions import NO_THRESHOLDS, Moment, local_day_and_minute
 from roaming.rating.timeline import ChargingState, Timeline
 
@@ -67,7 +68,8 @@ class _Stretch(NamedTuple):
     kwh_after: Decimal
     choice: tuple[tuple[int, int] | None, ...]
     """Which components price energy, the fee and the time: element and component index."""
-    is_current_unknown: bool = True
+    flow: tuple[int, int] = (0, -1)
+    """How many thresholds of power and current lie at or below what flows; -1: the current is not known."""
 
     @property
     def is_energy_flowing(self) -> bool:
@@ -145,7 +147,9 @@ class _Cut:
         self.timeline = timeline
         self.prices = price_list(tariff, readings) if isinstance(tariff, Tariff) else tariff
         self.readings = readings if self.prices is None else self.prices.readings
-        self.zone: ZoneInfo = zone_of(time_zone)
+        thresholds = self.prices.thresholds if self.prices else NO_THRESHOLDS
+        self.power_limits, self.current_limits = sorted(thresholds.power), sorted(thresholds.current)
+        self.zone: ZoneInfo = zone_of("UTC" if self.readings.clock is Clock.UTC else time_zone)
         self.start = _whole_milliseconds(timeline.start)
         self.end = _whole_milliseconds(timeline.end)
         self.length = (self.end - self.start) // MILLISECOND
@@ -252,18 +256,22 @@ class _Cut:
             _place(prices.choose(FLAT, moment)),
             None if dimension is None else _place(prices.choose(dimension, moment)),
         )
-        return _Stretch(start, end, dimension, before, after, choice, current is None)
+        flow = (
+            0 if power is None else bisect_right(self.power_limits, power),
+            -1 if current is None else bisect_right(self.current_limits, current),
+        )
+        return _Stretch(start, end, dimension, before, after, choice, flow)
 
     def _is_same_price(self, earlier: _Stretch, later: _Stretch) -> bool:
         """Whether one period can hold both: what prices its start then prices all of it."""
-        if earlier.time_dimension != later.time_dimension or earlier.is_current_unknown != later.is_current_unknown:
+        # Power and current that pass a threshold begin a period of their own: a reader who looks at either end of
+        # their range in a joined period would choose otherwise.
+        if earlier.time_dimension != later.time_dimension or earlier.flow != later.flow:
             return False
         if earlier.choice == later.choice:
             return True
-        # A price of energy matters only where energy flows; where power or current decide, it is kept apart,
-        # since their extremes over the joined period would decide otherwise.
-        is_by_flow = self.prices and (self.prices.thresholds.power or self.prices.thresholds.current)
-        return not is_by_flow and not later.is_energy_flowing and earlier.choice[1:] == later.choice[1:]
+        # A price of energy matters only where energy flows.
+        return not later.is_energy_flowing and earlier.choice[1:] == later.choice[1:]
 
     def _time_dimension(self, at: int) -> str | None:
         state = None

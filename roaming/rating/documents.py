@@ -17,7 +17,7 @@ from roaming.model.tariff import Tariff
 from roaming.rating.errors import CurrencyMismatch, MalformedDocument
 from roaming.rating.exact import EXACT, ZERO, rounded
 from roaming.rating.rated import Rated
-from roaming.rating.readings import Rounding
+from roaming.rating.readings import Credit, Rounding
 
 COSTS: Final = {
     "total_cost": "total",
@@ -140,7 +140,8 @@ def _priced(
         "total_parking_time": max(_hours(charge) - _sum(charge, CdrDimensionType.TIME), ZERO),
     }
     for field, part in COSTS.items():
-        sign = -1 if charge.is_credit and part == "total" else 1
+        is_negative = part == "total" or rated.price_list.readings.credit is Credit.ALL_COSTS
+        sign = -1 if charge.is_credit and is_negative else 1
         cost = _cost(getattr(rated, part), sign, rated.is_net_known, version)
         if field == "total_cost" or version != "2.1.1":
             result[field] = cost

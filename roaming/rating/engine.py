@@ -14,10 +14,19 @@ from roaming.model.identifiers import fold
 from roaming.model.session import CdrDimensionType, ChargingPeriod
 from roaming.model.tariff import ReservationRestrictionType, Tariff
 from roaming.rating.errors import MalformedPeriods, RatingError, UnsupportedNumber
-from roaming.rating.exact import EXACT, SECOND, ZERO, kilowatt
+from roaming.rating.exact import EXACT, SECOND, ZERO, kilowatt, rounded
 from roaming.rating.price_list import ENERGY, FLAT, PARKING_TIME, TIME, PriceList, price_list
 from roaming.rating.rated import Finding, FindingCode, Line, Part, Rated
-from roaming.rating.readings import DEFAULT_READINGS, HoursReading, Readings, UnknownPower
+from roaming.rating.readings import (
+    DEFAULT_READINGS,
+    Clock,
+    ExpiredStartFee,
+    FlatFee,
+    HoursReading,
+    Readings,
+    RoundedAt,
+    UnknownPower,
+)
 from roaming.rating.restrictions import Moment, local_day_and_minute
 from roaming.rating.steps import Draft, step_additions
 from roaming.rating.totals import NOTHING, Sum, limited, price_of, sum_of, whole
@@ -78,7 +87,7 @@ class _Session:
         self.prices = prices
         self.periods = periods
         self.end = end
-        self.zone = zone_of(time_zone)
+        self.zone = zone_of("UTC" if prices.readings.clock is Clock.UTC else time_zone)
         self.is_reservation_expired = is_reservation_expired
         self.volumes = [_volumes(period, index) for index, period in enumerate(periods)]
         self.reservation_start = start
@@ -130,10 +139,7 @@ class _Session:
         if _is_reservation(volumes):
             return
         moment = self._moment(index, begin, length)
-        fee = None if FLAT in self.charged_fees else self.prices.choose(FLAT, moment)
-        if fee is not None:
-            self.charged_fees.add(FLAT)
-            self.drafts.append(Draft(Part.FLAT, FLAT, index, Decimal(1), fee, moment))
+        self._draft_fee(index, moment)
         for dimension, part in _PARTS:
             quantity = self._quantity(dimension, volumes, length)
             if not quantity:
@@ -142,6 +148,18 @@ class _Session:
             self.drafts.append(Draft(part, dimension, index, quantity, component, moment))
         self.kwh += volumes.get(ENERGY, ZERO)
 
+    def _draft_fee(self, index: int, moment: Moment) -> None:
+        is_each = self.prices.readings.flat_fee is FlatFee.EACH_COMPONENT
+        if FLAT in self.charged_fees and not is_each:
+            return
+        fee = self.prices.choose(FLAT, moment)
+        if fee is None:
+            return
+        place = f"{fee.element}/{fee.component}"
+        if place not in self.charged_fees:
+            self.charged_fees.update((FLAT, place))
+            self.drafts.append(Draft(Part.FLAT, FLAT, index, Decimal(1), fee, moment))
+
     def _draft_reservation(self, index: int, begin: datetime, length: int) -> None:
         kinds = [ReservationRestrictionType.RESERVATION.value]
         if self.is_reservation_expired:
@@ -149,6 +167,8 @@ class _Session:
         elapsed = (begin - self.reservation_start) // _MICROSECOND
         day, minute = local_day_and_minute(begin, self.zone)
         moment = Moment(elapsed, ZERO, minute, day)
+        if self.is_reservation_expired and self.prices.readings.expired_start_fee is ExpiredStartFee.CHARGED:
+            self._draft_fee(index, moment)
         for kind in kinds:
             fee = None if kind in self.charged_fees else self.prices.choose(FLAT, moment, kind)
             if fee is not None:
@@ -203,6 +223,8 @@ class _Session:
             billed = draft.quantity + step_added
             net = None if component.before_taxes is None else component.before_taxes * billed
             gross = None if component.after_taxes is None else component.after_taxes * billed
+            if self.prices.readings.rounded_at is RoundedAt.LINE:
+                net, gross = self._rounded(net), self._rounded(gross)
         return Line(
             part=draft.part,
             dimension=draft.dimension,
@@ -215,6 +237,12 @@ class _Session:
             gross=gross,
             denominator=self.prices.denominator,
         )
+
+    def _rounded(self, numerator: Decimal | None) -> Decimal | None:
+        if numerator is None:
+            return None
+        denominator, readings = self.prices.denominator, self.prices.readings
+        return rounded(numerator, denominator, readings.decimals, readings.rounding) * denominator
 
     def _result(self, lines: list[Line]) -> Rated:
         prices = self.prices

@@ -4,7 +4,7 @@ Built once per tariff, used for any number of sessions. Knows no session. Amount
 ``PriceList.denominator`` (see ``roaming.rating.exact``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal, Inexact, InvalidOperation, localcontext
 from fractions import Fraction
 from math import lcm
@@ -94,6 +94,12 @@ class PriceList(msgspec.Struct, frozen=True, kw_only=True):
             else:
                 return candidate
         return None
+
+    def all_components(self) -> Iterator[PricedComponent]:
+        """Every component, those of reservations included."""
+        for of_kind in self.components.values():
+            for of_dimension in of_kind.values():
+                yield from of_dimension
 
     def candidates(self, dimension: str, reservation: str = _SESSION) -> tuple[PricedComponent, ...]:
         """All components of ``dimension`` in the order in which they are tried."""

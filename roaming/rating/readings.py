@@ -51,6 +51,32 @@ class StepTime(StrEnum):
     """The one that was priced last."""
 
 
+class StepScope(StrEnum):
+    """Over what ``step_size`` rounds up."""
+
+    SESSION = "SESSION"
+    """Once, over the whole session (OCPI 2.2.1 mod_cdrs, step_size)."""
+    PERIOD = "PERIOD"
+    """Every charging period by itself."""
+
+
+class FlatFee(StrEnum):
+    """How often a session pays FLAT."""
+
+    ONCE = "ONCE"
+    """The first component that holds (OCPI 2.2.1 mod_tariffs, TariffDimensionType: flat fee)."""
+    EACH_COMPONENT = "EACH_COMPONENT"
+    """Every FLAT component that holds at the start of a period, once each."""
+
+
+class ExpiredStartFee(StrEnum):
+    """Whether an expired reservation pays the start fee of the session that never was."""
+
+    NONE = "NONE"
+    """It has no session (OCPI 2.2.1 mod_tariffs, example of an expired reservation)."""
+    CHARGED = "CHARGED"
+
+
 class AbsentVat(StrEnum):
     """What a price component without ``vat`` means."""
 
@@ -68,12 +94,48 @@ class LimitTax(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+class Limits(StrEnum):
+    """What ``min_price`` and ``max_price`` bind."""
+
+    EACH_TOTAL = "EACH_TOTAL"
+    """The sums before and after taxes, each by itself (OCPI 2.2.1 mod_tariffs, notes on both)."""
+    SCALED_TAX = "SCALED_TAX"
+    """The sum before taxes; its taxes change in proportion, and are bound after that."""
+
+
+class FlowRange(StrEnum):
+    """Which end of a period's range of power and current a restriction looks at."""
+
+    THROUGHOUT = "THROUGHOUT"
+    """It holds where all of the range lies within it."""
+    SOMETIME = "SOMETIME"
+    """It holds where any of the range does."""
+
+
+class Clock(StrEnum):
+    """The clock of times, dates and weekdays in restrictions."""
+
+    LOCATION = "LOCATION"
+    """Of the location's ``time_zone`` (OCPI 2.2.1 mod_tariffs, TariffRestrictions)."""
+    UTC = "UTC"
+
+
+class Credit(StrEnum):
+    """Which totals of a credit CDR are negative."""
+
+    TOTAL_COST = "TOTAL_COST"
+    """``total_cost`` alone (OCPI 2.2.1 mod_cdrs, Credit CDRs)."""
+    ALL_COSTS = "ALL_COSTS"
+
+
 class UnknownPower(StrEnum):
     """What a power restriction compares with when a period states no power."""
 
     AVERAGE = "AVERAGE"
     """The energy of the period over its length."""
     NO_MATCH = "NO_MATCH"
+    MATCH = "MATCH"
+    """A restriction on what nobody stated keeps no price out."""
 
 
 class UnknownCurrent(StrEnum):
@@ -101,6 +163,15 @@ class WithheldPower(StrEnum):
     CHARGING = "CHARGING"
 
 
+class RoundedAt(StrEnum):
+    """Where amounts are rounded."""
+
+    END = "END"
+    """Each total once, from its exact sum."""
+    LINE = "LINE"
+    """Every line; totals are sums of what is shown."""
+
+
 class Rounding(StrEnum):
     """How an exact amount becomes one with few decimals."""
 
@@ -115,12 +186,20 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     hours: HoursReading = HoursReading.PERIOD_LENGTH
     step_volume: StepVolume = StepVolume.PRICED
     step_time: StepTime = StepTime.PARKING_FIRST
+    step_scope: StepScope = StepScope.SESSION
+    flat_fee: FlatFee = FlatFee.ONCE
+    expired_start_fee: ExpiredStartFee = ExpiredStartFee.NONE
     absent_vat: AbsentVat = AbsentVat.NONE_APPLIES
+    limits: Limits = Limits.EACH_TOTAL
     limit_tax: LimitTax = LimitTax.SINGLE_RATE
+    clock: Clock = Clock.LOCATION
+    credit: Credit = Credit.TOTAL_COST
+    flow_range: FlowRange = FlowRange.SOMETIME
     unknown_power: UnknownPower = UnknownPower.AVERAGE
     unknown_current: UnknownCurrent = UnknownCurrent.NO_MATCH
     power_between_readings: PowerBetweenReadings = PowerBetweenReadings.AVERAGE
     withheld_power: WithheldPower = WithheldPower.NEITHER
+    rounded_at: RoundedAt = RoundedAt.END
     rounding: Rounding = Rounding.HALF_UP
     decimals: int = 4
     """Decimals of every amount that leaves the engine; the currency's minor unit where an agreement says so."""

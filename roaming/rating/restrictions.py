@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from roaming.model.tariff import DayOfWeek, TariffRestrictions
 from roaming.rating.errors import MalformedTariff
 from roaming.rating.exact import SECOND
-from roaming.rating.readings import Readings, UnknownCurrent
+from roaming.rating.readings import FlowRange, Readings, UnknownCurrent, UnknownPower
 
 _TIME: Final = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])")
 _WEEKDAYS: Final = {day.value: index for index, day in enumerate(DayOfWeek)}
@@ -164,21 +164,30 @@ def _of_amounts(r: TariffRestrictions, readings: Readings) -> list[Condition]:
     if r.max_duration is not None:
         most = r.max_duration * SECOND
         add("max_duration", r.max_duration, lambda moment: moment.elapsed < most)
-    if (min_power := r.min_power) is not None:
-        add("min_power", min_power, lambda moment: moment.lowest_kw is not None and moment.lowest_kw >= min_power)
-    if (max_power := r.max_power) is not None:
-        add("max_power", max_power, lambda moment: moment.highest_kw is not None and moment.highest_kw < max_power)
-    unknown = readings.unknown_current is UnknownCurrent.MATCH
-    if (min_current := r.min_current) is not None:
-        add(
-            "min_current",
-            min_current,
-            lambda moment: unknown if moment.lowest_ampere is None else moment.lowest_ampere >= min_current,
-        )
-    if (max_current := r.max_current) is not None:
-        add(
-            "max_current",
-            max_current,
-            lambda moment: unknown if moment.highest_ampere is None else moment.highest_ampere < max_current,
-        )
+    _add_flow(add, readings, r)
     return found
+
+
+def _add_flow(
+    add: Callable[[str, object, Callable[[Moment], bool]], None], readings: Readings, r: TariffRestrictions
+) -> None:
+    """Restrictions on power and current, which see a range in a period."""
+    is_anywhere = readings.flow_range is FlowRange.SOMETIME
+    for what, unit, unknown in (
+        ("power", "kw", readings.unknown_power is UnknownPower.MATCH),
+        ("current", "ampere", readings.unknown_current is UnknownCurrent.MATCH),
+    ):
+        ends = ("highest", "lowest") if is_anywhere else ("lowest", "highest")
+        least, most = getattr(r, f"min_{what}"), getattr(r, f"max_{what}")
+        if least is not None:
+            add(f"min_{what}", least, _at_least(Moment._fields.index(f"{ends[0]}_{unit}"), least, unknown))
+        if most is not None:
+            add(f"max_{what}", most, _below(Moment._fields.index(f"{ends[1]}_{unit}"), most, unknown))
+
+
+def _at_least(place: int, least: Decimal, unknown: bool) -> Callable[[Moment], bool]:
+    return lambda moment: unknown if moment[place] is None else bool(moment[place] >= least)  # type: ignore[operator]
+
+
+def _below(place: int, most: Decimal, unknown: bool) -> Callable[[Moment], bool]:
+    return lambda moment: unknown if moment[place] is None else bool(moment[place] < most)  # type: ignore[operator]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from roaming.rating.exact import ZERO
 from roaming.rating.price_list import ENERGY, PARKING_TIME, TIME, PricedComponent
 from roaming.rating.rated import Part
-from roaming.rating.readings import Readings, StepTime, StepVolume
+from roaming.rating.readings import Readings, StepScope, StepTime, StepVolume
 from roaming.rating.restrictions import Moment
 
 
@@ -29,6 +29,8 @@ class Draft(NamedTuple):
 
 def step_additions(drafts: Sequence[Draft], readings: Readings) -> dict[int, Decimal]:
     """Index of a draft → what its billed volume gains. Drafts are in the order of time."""
+    if readings.step_scope is StepScope.PERIOD:
+        return _additions_by_period(drafts)
     last: dict[tuple[Part, str], int] = {}
     for index, draft in enumerate(drafts):
         if draft.component is not None and draft.quantity:
@@ -37,6 +39,16 @@ def step_additions(drafts: Sequence[Draft], readings: Readings) -> dict[int, Dec
     reserved = last.get((Part.RESERVATION, TIME))
     chosen = (energy, _time_to_round(last, readings), reserved)
     return _additions(drafts, (index for index in chosen if index is not None), readings)
+
+
+def _additions_by_period(drafts: Sequence[Draft]) -> dict[int, Decimal]:
+    additions = {}
+    for index, draft in enumerate(drafts):
+        step = draft.component.step if draft.component is not None else ZERO
+        rest = draft.quantity % step if step else ZERO
+        if rest and draft.quantity > 0:
+            additions[index] = step - rest
+    return additions
 
 
 def _time_to_round(last: dict[tuple[Part, str], int], readings: Readings) -> int | None:

@@ -12,8 +12,9 @@ from roaming.model.money import Price, PriceLimit, TaxAmount
 from roaming.rating.exact import ZERO, rounded
 from roaming.rating.price_list import PriceList
 from roaming.rating.rated import Line
-from roaming.rating.readings import LimitTax
+from roaming.rating.readings import Limits, LimitTax, Rounding
 
+_PROPORTION: Final = 20
 NOTHING: Final = Price(before_taxes=ZERO, taxes=())
 
 
@@ -62,10 +63,28 @@ def limited(total: Sum, lines: Iterable[Line], prices: PriceList) -> Sum:
     least, most = prices.tariff.min_price, prices.tariff.max_price
     if least is None and most is None:
         return total
+    if prices.readings.limits is Limits.SCALED_TAX:
+        return _scaled(total, prices)
     net, net_limit = _limited(total.net, _numerator(least, prices), _numerator(most, prices), least, most)
     gross, _ = _limited(total.gross, _after(least, prices), _after(most, prices), least, most)
     if net_limit is not None and net_limit.after_taxes is None:
         gross, _ = _limited(_with_tax_of(net, lines, prices), _after(least, prices), _after(most, prices), least, most)
+    return Sum(net, gross, {} if (net, gross) != total[:2] else total.taxes)
+
+
+def _scaled(total: Sum, prices: PriceList) -> Sum:
+    """``total`` with its sum before taxes limited and its taxes changed in proportion (reading ``Limits``)."""
+    least, most = prices.tariff.min_price, prices.tariff.max_price
+    net, moved = _limited(total.net, _numerator(least, prices), _numerator(most, prices), least, most)
+    gross = total.gross
+    if moved is not None and net is not None and total.net is not None and gross is not None:
+        if total.net:
+            # No Decimal holds every proportion: so many digits are beyond what any total shows.
+            gross = rounded(net * gross, total.net, _PROPORTION, Rounding.HALF_UP)
+        else:
+            rates = {each.vat for each in prices.all_components() if each.vat is not None}
+            gross = net + (net * rates.pop()).scaleb(-2) if len(rates) == 1 else net
+    gross, _ = _limited(gross, _after(least, prices), _after(most, prices), least, most)
     return Sum(net, gross, {} if (net, gross) != total[:2] else total.taxes)
 
 

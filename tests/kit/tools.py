@@ -33,6 +33,11 @@ def ocpi_cli() -> Path | None:
     return _program(TOOLS / "ocpi-kit" / "bin" / "ocpi")
 
 
+def judge(name: str) -> Path | None:
+    """The program of ``tests/judges/NAME`` (Rust, around a pricing crate), built by `.ci/run`, or None."""
+    return _program(TOOLS / "judges" / "bin" / f"judge-{name.replace('_', '-')}")
+
+
 def extrawest_python() -> Path | None:
     """The Python of an environment with the PyPI package extrawest-ocpi 2025.7.16, made by `.ci/run`, or None."""
     return _program(TOOLS / "extrawest-ocpi" / "bin" / "python")

@@ -10,7 +10,8 @@ from roaming.model.cdr import CDR, CdrLocation
 from roaming.model.money import Price, TaxAmount
 from roaming.model.place import GeoLocation
 from roaming.model.token import CdrToken
-from roaming.rating import ChargingState, check_totals, price_session
+from roaming.rating import ChargingState, Readings, check_totals, price_session
+from roaming.rating.readings import Credit
 from tests.roaming.rating.building import at, element, part, tariff, timeline
 
 PRICES = tariff(element(part("FLAT", "0.5", "20"), part("ENERGY", "0.25", "10"), part("PARKING_TIME", "2", "20", 900)))
@@ -111,3 +112,9 @@ def test_in_a_credit_cdr_the_total_alone_is_negative() -> None:
     credit = a_cdr(credit=True, credit_reference_id="C0", total_cost=price("-7", "-0.9"))
     assert check_totals(credit, PRICES, "UTC") == ()
     assert [found.field for found in check_totals(a_cdr(credit=True), PRICES, "UTC")] == ["total_cost"]
+    everything = Readings(credit=Credit.ALL_COSTS)
+    assert [found.field for found in check_totals(credit, PRICES, "UTC", everything)] == [
+        "total_fixed_cost",
+        "total_energy_cost",
+        "total_parking_cost",
+    ]

@@ -21,10 +21,17 @@ from roaming.rating import (
 )
 from roaming.rating.readings import (
     AbsentVat,
+    Clock,
     ElementChoice,
+    ExpiredStartFee,
+    FlatFee,
+    FlowRange,
     HoursReading,
+    Limits,
     LimitTax,
+    RoundedAt,
     Rounding,
+    StepScope,
     StepTime,
     StepVolume,
     UnknownCurrent,
@@ -106,7 +113,8 @@ def test_thresholds_are_inclusive_below_and_exclusive_above(restrictions: dict[s
     flow = {"MIN_POWER": "11", "MAX_POWER": "22", "MIN_CURRENT": "16", "MAX_CURRENT": "32"}
     periods = (period(at(9), TIME="1", ENERGY="10", **flow), period(at(10), TIME="1", ENERGY="1", **flow))
     prices = tariff(element(part("TIME", "1"), **restrictions))
-    rated = rate(prices, periods, start=at(9), end=at(11), time_zone="UTC")
+    readings = Readings(flow_range=FlowRange.THROUGHOUT)
+    rated = rate(prices, periods, start=at(9), end=at(11), time_zone="UTC", readings=readings)
     assert any(line.period == 1 and line.component is not None for line in rated.lines) is expected
 
 
@@ -356,3 +364,124 @@ def test_a_price_list_serves_many_sessions() -> None:
     prices = price_list(tariff(element(part("TIME", "1"))), Readings(decimals=2))
     rated = rate(prices, (period(at(9), TIME="1"),), start=at(9), end=at(10), time_zone="UTC")
     assert str(rated.total.before_taxes) == "1.00"
+
+
+def test_a_range_of_power_that_passes_a_threshold() -> None:
+    prices = tariff(element(part("ENERGY", "2"), min_power="20"), element(part("ENERGY", "1"), max_power="20"))
+    periods = (period(at(9), ENERGY="10", TIME="1", MIN_POWER="3", MAX_POWER="35"),)
+
+    def paid(readings: Readings) -> Decimal:
+        rated = rate(prices, periods, start=at(9), end=at(10), time_zone="UTC", readings=readings)
+        return rated.total.before_taxes
+
+    assert paid(Readings()) == 20
+    assert paid(Readings(flow_range=FlowRange.THROUGHOUT)) == 0
+
+
+def test_an_unknown_power_keeps_nothing_out_where_the_agreement_reads_it_so() -> None:
+    prices = tariff(element(part("ENERGY", "2"), min_power="20"), element(part("ENERGY", "1")))
+    periods = (period(at(9), ENERGY="10", TIME="1"),)
+    readings = Readings(unknown_power=UnknownPower.MATCH)
+    rated = rate(prices, periods, start=at(9), end=at(10), time_zone="UTC", readings=readings)
+    assert rated.total.before_taxes == 20
+    assert price_at(prices, at(9), ENERGY="10", TIME="1").total.before_taxes == 10
+
+
+def test_steps_of_each_period() -> None:
+    prices = tariff(element(part("ENERGY", "1", step=1000), part("TIME", "60", step=600)))
+    periods = (period(at(9), ENERGY="1.2", TIME="0.15"), period(at(9, 9), ENERGY="1.2", TIME="0.15"))
+
+    def paid(readings: Readings) -> Decimal:
+        rated = rate(prices, periods, start=at(9), end=at(9, 18), time_zone="UTC", readings=readings)
+        return rated.total.before_taxes
+
+    assert paid(Readings()) == 3 + 20
+    assert paid(Readings(step_scope=StepScope.PERIOD)) == 4 + 20
+    assert paid(Readings(step_scope=StepScope.PERIOD, step_volume=StepVolume.ALL)) == 24
+
+
+def test_every_flat_component_once() -> None:
+    prices = tariff(element(part("FLAT", "2"), end_time="10:00"), element(part("FLAT", "5")))
+    periods = tuple(period(at(hour), TIME="1") for hour in (8, 9, 10, 11))
+
+    def paid(readings: Readings) -> Decimal:
+        rated = rate(prices, periods, start=at(8), end=at(12), time_zone="UTC", readings=readings)
+        return rated.fixed.before_taxes
+
+    assert paid(Readings()) == 2
+    assert paid(Readings(flat_fee=FlatFee.EACH_COMPONENT)) == 7
+
+
+def test_the_start_fee_of_an_expired_reservation() -> None:
+    prices = tariff(
+        element(part("FLAT", "4"), reservation="RESERVATION_EXPIRES"), element(part("FLAT", "1"), part("TIME", "1"))
+    )
+    periods = (period(at(9), RESERVATION_TIME="0.5"),)
+
+    def paid(readings: Readings) -> tuple[Decimal, Decimal]:
+        rated = rate(
+            prices,
+            periods,
+            start=at(9),
+            end=at(9, 30),
+            time_zone="UTC",
+            readings=readings,
+            is_reservation_expired=True,
+        )
+        return rated.fixed.before_taxes, rated.reservation.before_taxes
+
+    assert paid(Readings()) == (0, 4)
+    assert paid(Readings(expired_start_fee=ExpiredStartFee.CHARGED)) == (1, 4)
+
+
+def test_taxes_that_change_with_a_limit() -> None:
+    prices = tariff(element(part("TIME", "10", "20"), part("ENERGY", "1", "0")), max_price=limit("5.5", "99"))
+    periods = (period(at(9), TIME="1", ENERGY="1"),)
+
+    def paid(readings: Readings, of: Tariff = prices) -> Decimal | None:
+        return gross(rate(of, periods, start=at(9), end=at(10), time_zone="UTC", readings=readings).total)
+
+    scaled = Readings(limits=Limits.SCALED_TAX)
+    assert paid(Readings()) == 13
+    assert paid(scaled) == Decimal("6.5")
+    free = tariff(element(part("TIME", "0", "20")), min_price=limit("5"))
+    assert paid(scaled, free) == 6
+    thirds = tariff(element(part("TIME", "7", "10"), part("ENERGY", "2", "0")), max_price=limit("3.1", "99"))
+    assert paid(scaled, thirds) == Decimal("3.3411")
+
+
+def test_the_clock_of_utc() -> None:
+    prices = tariff(element(part("TIME", "1"), start_time="10:00"))
+    periods = (period(at(9), TIME="1"),)
+
+    def paid(readings: Readings) -> Decimal:
+        rated = rate(prices, periods, start=at(9), end=at(10), time_zone="Europe/Berlin", readings=readings)
+        return rated.total.before_taxes
+
+    assert paid(Readings()) == 1
+    assert paid(Readings(clock=Clock.UTC)) == 0
+
+
+def test_rounding_of_every_line() -> None:
+    prices = tariff(element(part("TIME", "0.03", step=0)))
+    periods = tuple(period(at(9, minute), TIME="0.1667") for minute in (0, 10, 20))
+    readings = Readings(rounded_at=RoundedAt.LINE, decimals=2)
+    rated = rate(prices, periods, start=at(9), end=at(9, 30), time_zone="UTC", readings=readings)
+    assert rated.total.before_taxes == Decimal("0.03")
+    at_the_end = rate(prices, periods, start=at(9), end=at(9, 30), time_zone="UTC", readings=Readings(decimals=2))
+    assert at_the_end.total.before_taxes == Decimal("0.02")
+
+
+def test_readings_are_chosen_by_name() -> None:
+    chosen = Readings().choosing({"step_scope": "PERIOD", "decimals": "2"})
+    assert chosen == Readings(step_scope=StepScope.PERIOD, decimals=2)
+    assert chosen.chosen() == {"step_scope": "PERIOD", "decimals": 2}
+    assert Readings().choosing(chosen.chosen()) == chosen
+    for wrong, said in (
+        ({"steps": "PERIOD"}, "steps: no reading has this name"),
+        ({"step_scope": "WEEK"}, "step_scope: WEEK is none of SESSION, PERIOD"),
+        ({"decimals": "-1"}, "decimals: -1 is no number of decimals"),
+        ({"decimals": 99}, "decimals: 99 is no number of decimals"),
+    ):
+        with pytest.raises(RatingError, match=said):
+            Readings().choosing(wrong)
