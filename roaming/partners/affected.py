@@ -55,10 +55,10 @@ def _named(
         for partner in partners:
             if not moved.isdisjoint(partner.parties()):
                 found[partner.id] |= about
-    if before.rulebook.special_tariffs() != after.rulebook.special_tariffs():
-        # A tariff that a price rule offers to some is nobody else's, whoever has one of this id
-        for each in found.values():
-            each |= owners
+    # A tariff that a price rule offers to some is nobody else's
+    special = [{owner: book.special_tariffs(owner) for owner in owners} for book in books]
+    for each in found.values():
+        each |= {owner for owner in owners if special[0][owner] != special[1][owner]}
     return found
 
 
@@ -78,9 +78,7 @@ def _rules(before: Rulebook, after: Rulebook) -> Iterator[tuple[Rule, set[PartyI
 
 
 def _owners(rule: Rule, books: tuple[Rulebook, Rulebook]) -> set[PartyId]:
-    if rule.object.owner is not None:
-        return {rule.object.owner}
-    return {owner for book in books for owner, _ in book.locations_in.get(rule.object.group, ())}
+    return {owner for book in books for owner in book.owners(rule)}
 
 
 def _differing(before: Mapping[str, frozenset[Member]], after: Mapping[str, frozenset[Member]]) -> Iterator[str]:

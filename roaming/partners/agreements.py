@@ -232,7 +232,7 @@ class Rulebook:
     def _find_offered(self, viewer: Viewer, owner: PartyId) -> tuple[frozenset[str], bool]:
         places: dict[_Place, Rule] = {}
         for rule in self._prices:
-            if rule.object.owner in (None, owner) and self._is_about(rule.subject, viewer):
+            if owner in self.owners(rule) and self._is_about(rule.subject, viewer):
                 place = _place(rule)
                 if place not in places or rule.rank > places[place].rank:
                     places[place] = rule
@@ -244,7 +244,7 @@ class Rulebook:
         if thing.kind != Kind.TARIFFS or not thing.object_id or not self._prices:
             return True
         offered, has_own = self.offered(viewer, thing.owner)
-        is_special = fold(thing.object_id) in self._special
+        is_special = fold(thing.object_id) in self.special_tariffs(thing.owner)
         return fold(thing.object_id) in offered or (has_own and not is_special)
 
     @cached_property
@@ -252,12 +252,26 @@ class Rulebook:
         return tuple(rule for rule in self.rules if rule.effect == Effect.PRICE)
 
     @cached_property
-    def _special(self) -> frozenset[str]:
-        return frozenset(fold(id) for rule in self._prices for id in rule.tariff_ids)
+    def _special(self) -> Mapping[PartyId, frozenset[str]]:
+        found: dict[PartyId, set[str]] = {}
+        for rule in self._prices:
+            for owner in self.owners(rule):
+                found.setdefault(owner, set()).update(map(fold, rule.tariff_ids))
+        return {owner: frozenset(ids) for owner, ids in found.items()}
 
-    def special_tariffs(self) -> frozenset[str]:
-        """Folded ids of tariffs that price rules offer to somebody: nobody else sees them."""
-        return self._special
+    def special_tariffs(self, owner: PartyId) -> frozenset[str]:
+        """Folded ids of tariffs of ``owner`` that price rules offer to somebody: nobody else sees them. What another
+        owner has under the same id is not meant."""
+        return self._special.get(owner, frozenset())
+
+    def owners(self, rule: Rule) -> frozenset[PartyId]:
+        """Whose objects a rule is about; several where it is about a group of locations."""
+        where = rule.object
+        return frozenset((where.owner,)) if where.owner is not None else self._owners_in.get(where.group, frozenset())
+
+    @cached_property
+    def _owners_in(self) -> Mapping[str, frozenset[PartyId]]:
+        return {name: frozenset(owner for owner, _ in members) for name, members in self.locations_in.items()}
 
     @property
     def has_prices(self) -> bool:

@@ -112,7 +112,7 @@ def view_of(rulebook: Rulebook, partner_id: str, owner: PartyId, *, takers: Sequ
         apart = {uid: seen for uid in sorted(uids) if (seen := sees(Kind.LOCATIONS, id, uid)) != whole}
         if apart:
             evses[id] = apart
-    offers = named.tariffs | rulebook.special_tariffs()
+    offers = named.tariffs | rulebook.special_tariffs(owner)
     tariffs = {id: seen for id in offers if (seen := sees(Kind.TARIFFS, id)) != are_tariffs_open}
     prices = _Prices(rulebook, viewers, owner)
     everywhere = prices.at()

@@ -88,3 +88,18 @@ def test_only_what_a_rule_names_is(subject: Subject) -> None:
     after = picture(agreed, Rulebook(rules=(rule,), parties_in=PARTIES_IN))
     assert [(partner.id, owner) for partner, owner in affected(before, after)] == [("aaa", OTHER_CPO)]
     assert list(affected(after, after)) == []
+
+
+def test_a_price_of_one_owner_is_told_of_that_owner_alone() -> None:
+    agreed = frozenset(PAIRS)
+    before = picture(agreed, Rulebook())
+    price = Rule(
+        id=1,
+        effect=Effect.PRICE,
+        subject=Subject(kind=SubjectKind.PARTNER, name="aaa"),
+        kind=Kind.LOCATIONS,
+        object=Object(owner=CPO, object_id="L1"),
+        tariff_ids=("T1",),
+    )
+    named = [(partner.id, owner) for partner, owner in affected(before, picture(agreed, Rulebook(rules=(price,))))]
+    assert named == [("aaa", CPO), ("bbb", CPO), ("ccc", CPO)]

@@ -199,6 +199,31 @@ def test_tariffs_are_seen_by_those_they_apply_to() -> None:
     assert not everywhere.decide(VIEWERS[0], thing, has_agreement=True).is_allowed, "T1 is offered to it nowhere"
 
 
+@pytest.mark.parametrize("where", [Object(owner=CPO), Object(owner=CPO, object_id="L1"), Object(group="north")])
+def test_a_price_says_nothing_about_tariffs_of_others_with_the_same_id(where: Object) -> None:
+    third = PartyId("FR", "CPO")
+    rule = Rule(
+        id=1,
+        effect=Effect.PRICE,
+        subject=Subject(kind=SubjectKind.PARTNER, name="aaa"),
+        kind=Kind.LOCATIONS,
+        object=where,
+        tariff_ids=("T2",),
+    )
+    owners = (CPO, OTHER_CPO, third)
+    views = {
+        (viewer.partner_id, owner): view_of(
+            book([rule]), viewer.partner_id, owner, takers=[viewer.party], is_told=False
+        )
+        for viewer in VIEWERS
+        for owner in owners
+    }
+    priced = {CPO, OTHER_CPO} if where.group else {CPO}
+    assert {owner for owner in owners if not views["bbb", owner].sees_tariff("t2")} == priced
+    assert all(views["aaa", owner].sees_tariff("T2") for owner in owners)
+    assert all(views["bbb", owner].sees_tariff("T1") for owner in owners)
+
+
 @pytest.mark.parametrize(("id", "text"), [("a/b", "NL-TNM/a%2Fb"), ("a%2Fb", "NL-TNM/a%252Fb")])
 def test_ids_with_slashes_can_be_written(id: str, text: str) -> None:
     assert str(Object(owner=CPO, object_id=id)) == text
