@@ -6,7 +6,7 @@ from typing import Any
 
 from roaming.hub import whereabouts
 from roaming.hub.passage import Passage, owner_in_path
-from roaming.model.identifiers import PartyId
+from roaming.model.identifiers import PartyId, fold
 from roaming.model.party import InterfaceRole, Role
 from roaming.model.token import Token
 from roaming.ocpi.authorization import check_id
@@ -44,7 +44,7 @@ def check_body(passage: Passage, body: Any) -> None:
         if owner is not None:
             *_, (name, there) = passage.request.path.items()
             said = body.get(_FIELD_OF.get(name, "id"))
-            is_asked = name == "booking_id" and body.get("request_id") == there
+            is_asked = name == "booking_id" and fold(str(body.get("request_id"))) == fold(there)
             if isinstance(said, str) and not is_asked:
                 check_id(_FIELD_OF.get(name, "id"), said, there)
     quoted = owner_of(body.get("cdr_token"))

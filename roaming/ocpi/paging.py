@@ -74,7 +74,7 @@ def read_page(
 
     ``limit`` is lowered to ``max_limit``. Raises ``InvalidParameters`` naming the parameter.
     """
-    date_from = _time(query, "date_from")
+    date_from = time_in(query, "date_from")
     if date_from is None and is_date_from_required:
         raise InvalidParameters("date_from is required for this list: send the time of your last fetch")
     limit = _number(query, "limit")
@@ -83,7 +83,7 @@ def read_page(
     cursor = query.get("cursor")
     return Page(
         date_from=date_from,
-        date_to=_time(query, "date_to"),
+        date_to=time_in(query, "date_to"),
         offset=_number(query, "offset") or 0,
         limit=min(max_limit, limit or default_limit or max_limit),
         cursor=Cursor.parse(cursor) if cursor else None,
@@ -191,7 +191,8 @@ def read_count(value: str | None) -> int | None:
     return int(value) if value is not None and _WHOLE_NUMBER.fullmatch(value.strip()) else None
 
 
-def _time(query: Mapping[str, str], name: str) -> datetime | None:
+def time_in(query: Mapping[str, str], name: str) -> datetime | None:
+    """A time in a query; an empty one counts as absent. Raises ``InvalidParameters``."""
     text = query.get(name)
     if not text:
         return None

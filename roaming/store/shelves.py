@@ -1,7 +1,7 @@
 """Modules with several kinds of object, each on a shelf of its own: rows ⇄ objects, and how a delivery names one."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,12 @@ class Shelf:
     documents: Documents
     of: type[CanonicalObject]
     id_of: Callable[[Any], str] = _id
+    is_between: bool = True
+    """Each object is between its owner and the party in its scope, for good; else whom it is for may change."""
+    columns: Callable[[Any], Mapping[str, Any]] = field(default=lambda _value: {})
+    """What its rows have of an object besides the document, to be searched."""
+    beside: Callable[[AsyncConnection, str, Any], Awaitable[None]] | None = None
+    """Writes what is kept of an object in other rows, by its key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +68,12 @@ async def save(
         "last_updated": value.last_updated,
         "received_at": now,
         "is_listed": is_listed,
+        "scope": scope,
+        **shelf.columns(value),
     }
     if kept is not None:
         await shelf.documents.change(connection, kept.stored, changed)
+        await _keep_beside(connection, shelf, kept.stored.key, value)
         return False
     row = {
         "key": object_key(owner, shelf.id_of(value)),
@@ -72,12 +81,19 @@ async def save(
         "party_id": owner.party_id,
         "object_id": shelf.id_of(value),
         "source": source,
-        "scope": scope,
         "revision": 1,
         **origin.columns(),
         **changed,
     }
-    return await shelf.documents.insert(connection, row)
+    is_new = await shelf.documents.insert(connection, row)
+    if is_new:
+        await _keep_beside(connection, shelf, str(row["key"]), value)
+    return is_new
+
+
+async def _keep_beside(connection: AsyncConnection, shelf: Shelf, key: str, value: Any) -> None:
+    if shelf.beside is not None:
+        await shelf.beside(connection, key, value)
 
 
 def outgoing_key(shelf: Shelf, key: str) -> str:

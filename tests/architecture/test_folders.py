@@ -21,7 +21,7 @@ MODULE_FILES = {
     "model.py",
 }
 OWN_FILES = {
-    "bookings": {"asking.py"},
+    "bookings": {"asking.py", "showing.py"},
     "cdrs": {"crediting.py", "issuing.py", "reconciling.py"},
     "chargingprofiles": {"schedules.py", "sending.py"},
     "commands": {"permitting.py", "reaching.py", "repeats.py", "sending.py"},

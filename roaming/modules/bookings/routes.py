@@ -1,5 +1,6 @@
 """Endpoints of bookings: what hosted CPOs offer and are asked for (sender), and what partners' CPOs tell (receiver)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -7,23 +8,42 @@ import msgspec
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.party import InterfaceRole, Role
-from roaming.modules.bookings import service
+from roaming.modules.bookings import repository, service, showing
 from roaming.modules.bookings.model import BookingLocation, BookingRequest, Calendar
-from roaming.modules.bookings.repository import BOOKINGS, LOCATIONS
+from roaming.modules.bookings.repository import BOOKINGS, LOCATIONS, Place, Window
 from roaming.ocpi.authorization import check_id, check_ids, check_owner
 from roaming.ocpi.codec import parse_json
-from roaming.ocpi.content import Content
+from roaming.ocpi.content import Content, Parameter
 from roaming.ocpi.errors import InvalidParameters, NotFound
-from roaming.ocpi.listing import addressed, answer_list, answer_own
+from roaming.ocpi.kinds import TIMESTAMP
+from roaming.ocpi.listing import EVERYTHING, addressed, answer_list, private_to
 from roaming.ocpi.module import Clue, OcpiRequest, OcpiResponse, Route
+from roaming.ocpi.paging import time_in
+from roaming.ocpi.seeing import Views, views_of
 from roaming.store.documents import Origin, object_key
 from roaming.store.shelves import Shelf
 
 
 async def list_locations(request: OcpiRequest) -> OcpiResponse:
-    owners = dict.fromkeys(request.directory.hosted_cpos_for(request.partner), "")
-    codecs = service.CODECS[LOCATIONS.path]
-    return await answer_list(request, LOCATIONS.documents, codecs, BookingLocation, owners=addressed(request, owners))
+    reader = request.services.database.reader
+    owners = addressed(request, request.directory.cpos_for(request.partner))
+    views = views_of(request, owners)
+    window = Window(begin=time_in(request.query, "timeslot_from"), end=time_in(request.query, "timeslot_to"))
+    is_all = window != Window()
+    places = await (repository.available(reader, owners, window) if is_all else _named(request, views))
+    return await answer_list(
+        request,
+        LOCATIONS.documents,
+        service.CODECS[LOCATIONS.path],
+        BookingLocation,
+        owners=owners,
+        sight=showing.sight(owners, views, places, is_all=is_all) if views or is_all else EVERYTHING,
+        shown=showing.shown(views, places),
+    )
+
+
+async def _named(request: OcpiRequest, views: Views) -> Sequence[Place]:
+    return await repository.at_locations(request.services.database.reader, showing.named_places(views))
 
 
 async def list_bookings(request: OcpiRequest) -> OcpiResponse:
@@ -39,14 +59,22 @@ async def list_bookings(request: OcpiRequest) -> OcpiResponse:
 
 
 async def get_offered(request: OcpiRequest) -> OcpiResponse:
-    cpos = request.directory.hosted_cpos_for(request.partner)
-    keys = [object_key(cpo, request.path["booking_location_id"]) for cpo in cpos]
-    found = await LOCATIONS.documents.read_many(request.services.database.reader, keys)
-    for stored in found.values():
-        if not stored.source:
-            location = from_document(BookingLocation, stored.document)
-            return _location_or_calendar(request, location)
-    raise NotFound("there is no such booking location for you")
+    owners = addressed(request, request.directory.cpos_for(request.partner))
+    views = views_of(request, owners)
+    keys = {object_key(cpo, request.path["booking_location_id"]): source for cpo, source in owners.items()}
+    stored = await LOCATIONS.documents.read_many(request.services.database.reader, keys)
+    found = [
+        showing.shown_to(views[each.owner], location) if views else location
+        for each in stored.values()
+        for location in [from_document(BookingLocation, each.document)]
+        if each.source == keys[each.key] and each.is_listed and not each.scope
+        if not views or showing.is_shown(views[each.owner], location)
+    ]
+    if len(found) > 1:
+        raise InvalidParameters("several parties have a booking location of this id: name one in OCPI-to")
+    if not found:
+        raise NotFound("there is no such booking location for you")
+    return _location_or_calendar(request, found[0])
 
 
 def _location_or_calendar(request: OcpiRequest, location: BookingLocation) -> OcpiResponse:
@@ -71,8 +99,25 @@ async def post_request(request: OcpiRequest) -> OcpiResponse:
         if directory.may_exchange(cpo=cpo, emsp=emsps[0]) and wanted in (None, cpo)
     ]
     async with request.services.database.work() as work:
-        booking = await service.request(work, wish, emsp=emsps[0], cpos=cpos)
+        booking = await service.request(work, wish, emsp=emsps[0], cpos=cpos, sight=_sight(request, emsps[0]))
     return OcpiResponse(data=request.wire().encode(service.CODECS[BOOKINGS.path], booking))
+
+
+def _sight(request: OcpiRequest, emsp: PartyId) -> service.Sight:
+    """What rules let the eMSP see, if its drivers may charge there."""
+    directory = request.directory
+
+    def sight(location: BookingLocation) -> BookingLocation | None:
+        cpo = PartyId.of(location.country_code, location.party_id)
+        evse_uid = repository.evse_of(location)
+        if not directory.may_charge(cpo=cpo, emsp=emsp, location_id=location.location_id, evse_uids=[evse_uid]):
+            return None
+        if not directory.rulebook.rules:
+            return location
+        view = directory.view(request.partner, cpo, emsp)
+        return showing.shown_to(view, location) if showing.is_shown(view, location) else None
+
+    return sight
 
 
 def _owner(request: OcpiRequest) -> PartyId:
@@ -93,8 +138,9 @@ async def get_told_location(request: OcpiRequest) -> OcpiResponse:
 
 
 async def get_told_booking(request: OcpiRequest) -> OcpiResponse:
-    key, codecs = object_key(_owner(request), request.path["booking_id"]), service.CODECS[BOOKINGS.path]
-    return await answer_own(request, BOOKINGS.documents, codecs, BOOKINGS.of, key=key)
+    async with request.services.database.work() as work:
+        kept = await service.told(work, BOOKINGS, _owner(request), _id(request), source=request.partner.id)
+    return OcpiResponse(data=request.wire().encode(service.CODECS[BOOKINGS.path], kept.value))
 
 
 async def put_location(request: OcpiRequest) -> OcpiResponse:
@@ -108,8 +154,9 @@ async def put_booking(request: OcpiRequest) -> OcpiResponse:
 async def _put(request: OcpiRequest, shelf: Shelf) -> OcpiResponse:
     owner = _owner(request)
     value: Any = request.wire(owner).decode(service.CODECS[shelf.path], parse_json(request.body))
-    check_ids(value, owner, id=_id(request))
-    scope = ""
+    is_asked = shelf is BOOKINGS and fold(value.request_id) == fold(_id(request))
+    check_ids(value, owner, **({} if is_asked else {"id": _id(request)}))
+    scope = private_to(request)
     if shelf is BOOKINGS:
         scope = str(service.emsp_for(request.directory, owner, request.routing.to_party, value))
     async with request.services.database.work() as work:
@@ -133,7 +180,7 @@ async def _patch(request: OcpiRequest, shelf: Shelf) -> OcpiResponse:
     async with request.services.database.work() as work:
         kept = await service.told(work, shelf, owner, _id(request), source=request.partner.id)
         value = wire.apply(change, kept.value, last_updated=kept.value.last_updated)
-        check_ids(value, owner, id=_id(request))
+        check_ids(value, owner, id=kept.stored.object_id)
         await _keep(request, work, shelf, value, kept.stored.scope)
     return OcpiResponse()
 
@@ -190,7 +237,12 @@ _TOLD_CALENDAR = f"{_TOLD_LOCATION}/{{calendar_id}}"
 _OFFERED = "/booking_locations"
 _OFFERED_LOCATION = f"{_OFFERED}/{{booking_location_id}}"
 _OFFERED_CALENDAR = f"{_OFFERED_LOCATION}/{{calendar_id}}"
+_TIMESLOTS = (
+    Parameter(name="timeslot_from", kind=TIMESTAMP, description="Only what is available after this time."),
+    Parameter(name="timeslot_to", kind=TIMESTAMP, description="Only what is available before this time."),
+)
 _NEW: dict[str, Any] = {"successes": (200, 201)}
+_SHOWN: dict[str, Any] = {"shown": showing.shown_part}
 _BETWEEN: dict[str, Any] = {"clue": Clue.COUNTERPART}
 
 
@@ -199,7 +251,15 @@ def _route(method: str, path: str, interface: InterfaceRole, handle: Any, summar
 
 
 ROUTES: tuple[Route, ...] = (
-    _route("GET", _OFFERED, _SENDER, list_locations, "List BookingLocations", gives=_LOCATION.listed),
+    _route(
+        "GET",
+        _OFFERED,
+        _SENDER,
+        list_locations,
+        "List BookingLocations",
+        gives=_LOCATION.listed,
+        parameters=_TIMESLOTS,
+    ),
     _route("GET", _OFFERED_LOCATION, _SENDER, get_offered, "A BookingLocation", gives=_LOCATION),
     _route("GET", _OFFERED_CALENDAR, _SENDER, get_offered, "A Calendar", gives=_CALENDAR),
     _route("GET", "", _SENDER, list_bookings, "List Bookings of your eMSPs", gives=_BOOKING.listed),
@@ -214,8 +274,18 @@ ROUTES: tuple[Route, ...] = (
         clue=Clue.COUNTERPART,
     ),
     _route("GET", _TOLD_LOCATION, _RECEIVER, get_told_location, "A BookingLocation as stored", gives=_LOCATION),
-    _route("PUT", _TOLD_LOCATION, _RECEIVER, put_location, "Tell of a BookingLocation", takes=_LOCATION, **_NEW),
-    _route("PATCH", _TOLD_LOCATION, _RECEIVER, patch_location, "Change a BookingLocation", takes=_LOCATION.partial),
+    _route(
+        "PUT", _TOLD_LOCATION, _RECEIVER, put_location, "Tell of a BookingLocation", takes=_LOCATION, **_NEW, **_SHOWN
+    ),
+    _route(
+        "PATCH",
+        _TOLD_LOCATION,
+        _RECEIVER,
+        patch_location,
+        "Change a BookingLocation",
+        takes=_LOCATION.partial,
+        **_SHOWN,
+    ),
     _route("GET", _TOLD_CALENDAR, _RECEIVER, get_told_location, "A Calendar as stored", gives=_CALENDAR),
     _route("PUT", _TOLD_CALENDAR, _RECEIVER, put_calendar, "Tell of a Calendar", takes=_CALENDAR, **_NEW),
     _route("PATCH", _TOLD_CALENDAR, _RECEIVER, patch_calendar, "Change a Calendar", takes=_CALENDAR.partial),

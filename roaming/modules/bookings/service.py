@@ -5,7 +5,7 @@ nobody else. What is asked for waits (PENDING) until the CPO decides; a cancella
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -29,17 +29,21 @@ from roaming.modules.bookings.model import (
     Timeslot,
 )
 from roaming.modules.bookings.repository import BOOKINGS, LOCATIONS, SHELVES
+from roaming.modules.bookings.showing import is_shown, shown_to
+from roaming.ocpi import shelved
 from roaming.ocpi.codec import Codec, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
-from roaming.ocpi.outgoing import tell
 from roaming.partners.directory import Directory
 from roaming.store import shelves
 from roaming.store.database import Work
-from roaming.store.documents import HERE, Origin, Stored, insert_or_hold, object_key
+from roaming.store.documents import Origin, Stored, object_key
 from roaming.store.shelves import Kept, Shelf
 
 MODULE = "bookings"
+Sight = Callable[[BookingLocation], BookingLocation | None]
+"""What somebody is shown of a booking location; ``None``: nothing."""
+_REQUESTS = uuid.UUID("6d0a1c0e-51a1-4f0e-9d58-5e1d5f0c7b32")
 CODECS: Mapping[str, Mapping[Version, Codec[Any]]] = {
     LOCATIONS.path: {Version.V2_3_0: v230.BOOKING_LOCATION_CODEC},
     BOOKINGS.path: {Version.V2_3_0: v230.BOOKING_CODEC},
@@ -59,42 +63,23 @@ async def publish(work: Work, location: BookingLocation) -> None:
     ``InvalidParameters`` when it says neither an option nor terms that a booking could be made on."""
     if location.booking_option is None:
         raise InvalidParameters("booking_option: say at least which EVSE or kind of place can be booked")
-    await _store_ours(work, LOCATIONS, location, scope="")
-
-
-async def _store_ours(work: Work, shelf: Shelf, value: Any, *, scope: str) -> None:
-    owner = PartyId.of(value.country_code, value.party_id)
-    key = object_key(owner, value.id)
-    save = partial(shelves.save, work.connection, shelf, owner=owner, source="", scope=scope, now=work.now)
-    kept = await insert_or_hold(
-        partial(shelves.load, work.connection, shelf, key), partial(save, None, value, origin=HERE)
-    )
-    if kept is not None:
-        await save(kept, value)
-    await tell(work, [Outgoing(module=MODULE, object_key=shelves.outgoing_key(shelf, key), owner=owner)])
+    owner = PartyId.of(location.country_code, location.party_id)
+    await shelved.publish(work, MODULE, LOCATIONS, location, owner=owner, scope="")
 
 
 async def take(work: Work, shelf: Shelf, value: Any, *, source: str, scope: str, origin: Origin) -> bool:
-    """Stores what a partner's CPO tells; True when new. An older one changes nothing. Raises ``InvalidParameters`` for
-    an object that somebody else gave us."""
+    """Stores what a partner's CPO tells; True when new. Raises ``InvalidParameters`` for an object that somebody else
+    gave us."""
     owner = PartyId.of(value.country_code, value.party_id)
-    key = object_key(owner, value.id)
-    save = partial(shelves.save, work.connection, shelf, owner=owner, source=source, scope=scope, now=work.now)
-    kept = await insert_or_hold(
-        partial(shelves.load, work.connection, shelf, key), partial(save, None, value, origin=origin)
-    )
-    if kept is None:
-        return True
-    if kept.stored.source != source or kept.stored.scope != scope:
-        raise InvalidParameters(f"id: {value.id} is not yours to change; choose another id")
-    if value.last_updated >= kept.value.last_updated and value != kept.value:
-        await save(kept, value, origin=origin)
-    return False
+    return await shelved.take(work, MODULE, shelf, value, owner=owner, source=source, scope=scope, origin=origin)
 
 
 async def told(work: Work, shelf: Shelf, owner: PartyId, id: str, *, source: str) -> Kept:
-    """What a partner told, held. Raises ``NotFound``, the same for somebody else's."""
+    """What a partner told, held; a booking also by the id of its request. Raises ``NotFound``, the same for somebody
+    else's."""
     kept = await shelves.load(work.connection, shelf, object_key(owner, id))
+    if kept is None and shelf is BOOKINGS:
+        kept = await repository.booked(work.connection, owner, id, source=source)
     if kept is None or kept.stored.source != source:
         raise NotFound("you told of no such object: PUT it first")
     return kept
@@ -116,32 +101,53 @@ def emsp_for(directory: Directory, cpo: PartyId, named: PartyId | None, booking:
     return agreed[0]
 
 
-async def request(work: Work, wish: BookingRequest, *, emsp: PartyId, cpos: Sequence[PartyId]) -> Booking:
+async def request(work: Work, wish: BookingRequest, *, emsp: PartyId, cpos: Sequence[PartyId], sight: Sight) -> Booking:
     """A partner's eMSP asks a hosted CPO for a booking, a change or a cancellation; the booking as it is then. Raises
     ``InvalidParameters`` and ``NotFound``."""
     if wish.period.end_date_time <= wish.period.start_date_time:
         raise InvalidParameters("period.end_date_time: later than start_date_time")
     for cpo in cpos:
-        place = await shelves.load(work.connection, LOCATIONS, object_key(cpo, wish.booking_location_id))
-        if place is None or place.stored.source:
+        known = await repository.booked(work.connection, cpo, wish.request_id, source="", scope=str(emsp))
+        stored = await LOCATIONS.documents.find(work.connection, object_key(cpo, wish.booking_location_id))
+        place = None
+        if stored is not None and not stored.source and stored.is_listed:
+            place = sight(from_document(BookingLocation, stored.document))
+        if place is None and known is None:
             continue
-        if fold(place.value.location_id) != fold(wish.location_id):
+        if place is not None and fold(place.location_id) != fold(wish.location_id):
             raise InvalidParameters("location_id: not that of the booking location")
-        known = await repository.booked(work.connection, cpo, str(emsp), wish.request_id)
-        booking = _changed(known, wish, work) if known is not None else _new(place.value, wish, work)
-        await _store_ours(work, BOOKINGS, booking, scope=str(emsp))
-        return booking
+        return await _asked_for(work, cpo, emsp, wish, place, known)
     raise NotFound("booking_location_id: there is no such booking location for you")
 
 
-def _new(place: BookingLocation, wish: BookingRequest, work: Work) -> Booking:
+async def _asked_for(
+    work: Work, cpo: PartyId, emsp: PartyId, wish: BookingRequest, place: BookingLocation | None, known: Kept | None
+) -> Booking:
+    """The booking is made once, however often and from wherever it is asked for at the same time."""
+    save = partial(shelves.save, work.connection, BOOKINGS, owner=cpo, source="", scope=str(emsp), now=work.now)
+    if known is None and place is not None:
+        booking = _new(place, wish, work, id=_booking_id(cpo, emsp, wish.request_id))
+        if not await save(None, booking):
+            known = await shelves.load(work.connection, BOOKINGS, object_key(cpo, booking.id))
+    if known is not None:
+        booking = _changed(known, wish, work)
+        await save(known, booking)
+    await shelved.tell_of(work, MODULE, BOOKINGS, booking, cpo)
+    return booking
+
+
+def _booking_id(cpo: PartyId, emsp: PartyId, request_id: str) -> str:
+    return str(uuid.uuid5(_REQUESTS, f"{cpo}/{emsp}/{fold(request_id)}"))
+
+
+def _new(place: BookingLocation, wish: BookingRequest, work: Work, *, id: str) -> Booking:
     if place.booking_terms is None:
         raise InvalidParameters("booking_location_id: it has no booking terms, and cannot be booked")
     if wish.canceled is not None:
         raise InvalidParameters("request_id: nothing was asked for under it that could be cancelled")
     period = Timeslot(start_date_time=wish.period.start_date_time, end_date_time=wish.period.end_date_time)
     return Booking(
-        id=str(uuid.uuid4()),
+        id=id,
         country_code=place.country_code,
         party_id=place.party_id,
         request_id=wish.request_id,
@@ -223,7 +229,7 @@ async def decide(work: Work, cpo: PartyId, booking_id: str, *, is_accepted: bool
         booking_requests=requests,
         last_updated=next_update(booking.last_updated, work.now),
     )
-    await _store_ours(work, BOOKINGS, decided, scope=kept.stored.scope)
+    await shelved.publish(work, MODULE, BOOKINGS, decided, owner=cpo, scope=kept.stored.scope)
     return decided
 
 
@@ -232,28 +238,40 @@ def _waiting(booking: Booking) -> list[BookingRequestStatus]:
 
 
 def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
-    """A booking goes to the eMSP that asked, a booking location to every platform under agreement."""
-    if kept is None or kept.source:
+    """A booking of a hosted CPO goes to the eMSP that asked, a booking location to every platform under agreement that
+    sees its place; never back to who gave it to us, and nowhere when it was for one party alone."""
+    if kept is None:
         return ()
     cpo = outgoing.owner
-    pairs = directory.takers_of(cpo)
-    if kept.scope:
+    shelf, _ = SHELVES.shelf_of(outgoing.object_key)
+    if shelf is BOOKINGS:
         emsp = PartyId.parse(kept.scope)
-        partner = directory.partner_of(emsp)
-        pairs = ((partner, emsp),) if partner is not None and directory.may_exchange(cpo=cpo, emsp=emsp) else ()
+        partner = directory.partner_of(emsp) if directory.may_exchange(cpo=cpo, emsp=emsp) else None
+        if kept.source or partner is None or partner.version != Version.V2_3_0:
+            return ()
+        return (Recipient(partner_id=partner.id, to_party=emsp, from_party=cpo),)
+    if kept.scope or not kept.is_listed:
+        return ()
+    location = from_document(BookingLocation, kept.document)
+    teller = directory.teller_of(cpo, kept.source)
     return tuple(
-        Recipient(partner_id=partner.id, to_party=party, from_party=cpo)
-        for partner, party in pairs
-        if partner.version == Version.V2_3_0
+        Recipient(partner_id=partner.id, to_party=party, from_party=teller)
+        for partner, party, view in directory.viewers_of(cpo)
+        if partner.version == Version.V2_3_0 and partner.id != kept.source and is_shown(view, location)
     )
 
 
 def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest | None:
-    """PUT of the object as it is now."""
+    """PUT of the object as it is now, as the partner is shown it."""
     shelf, _ = SHELVES.shelf_of(job.object_key)
     if kept is None or not endpoint or job.partner.version != Version.V2_3_0:
         return None
-    encoded = CODECS[shelf.path][Version.V2_3_0].encode(from_document(shelf.of, kept.document))
+    value = from_document(shelf.of, kept.document)
+    if isinstance(value, BookingLocation):
+        if kept.scope or not kept.is_listed or not is_shown(job.view, value):
+            return None
+        value = shown_to(job.view, value)
+    encoded = CODECS[shelf.path][Version.V2_3_0].encode(value)
     path = [part for part in (shelf.path, kept.object_id) if part]
     url = job.address(endpoint, job.owner.country_code, job.owner.party_id, *path)
     return PushRequest(method="PUT", url=url, body=dump_json(encoded.body), losses=encoded.losses)

@@ -1,7 +1,12 @@
 """Tables of bookings."""
 
+from datetime import datetime
 from typing import ClassVar
 
+from sqlalchemy import Column, Index
+from sqlmodel import Field, SQLModel
+
+from roaming.store.columns import UtcDateTime
 from roaming.store.documents import DocumentRow
 
 
@@ -11,9 +16,30 @@ class BookingLocationRow(DocumentRow, table=True):
     __tablename__ = "booking_locations"
     MODULE: ClassVar[str] = "booking_locations"
 
+    place: str = Field(default="", index=True)
+    """Folded id of the Location that it is at."""
+    evse_uid: str = ""
+    """Folded; empty where no EVSE is named."""
+
+
+class BookingSlotRow(SQLModel, table=True):
+    """A timeslot in which something of a booking location is available."""
+
+    __tablename__ = "booking_slots"
+    __table_args__ = (Index("booking_slots_by_end", "end_at", "start_at"),)
+
+    key: str = Field(primary_key=True)
+    """Of the booking location."""
+    number: int = Field(primary_key=True)
+    start_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    end_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
 
 class BookingRow(DocumentRow, table=True):
     """A booking as one document. Its owner is the CPO; ``scope`` is the eMSP that asked."""
 
     __tablename__ = "bookings"
     MODULE: ClassVar[str] = "bookings"
+
+    request_id: str = Field(default="", index=True)
+    """Folded, of whoever asked."""

@@ -7,7 +7,6 @@ agreements.
 
 import uuid
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,16 +19,16 @@ from roaming.model.version import Version
 from roaming.modules.payments.codec import v230
 from roaming.modules.payments.model import Terminal
 from roaming.modules.payments.repository import CONFIRMATIONS, SHELVES, TERMINALS
+from roaming.ocpi import shelved
 from roaming.ocpi.client import Outcome
 from roaming.ocpi.codec import Codec, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services, routing_to
-from roaming.ocpi.outgoing import tell
 from roaming.ocpi.partner_call import call_to
 from roaming.partners.directory import Directory, Partner
 from roaming.store import shelves
 from roaming.store.database import Work
-from roaming.store.documents import HERE, Origin, Stored, insert_or_hold, object_key
+from roaming.store.documents import Origin, Stored, object_key
 from roaming.store.shelves import Kept, Shelf
 
 MODULE = "payments"
@@ -88,35 +87,16 @@ def hosted_provider(directory: Directory, cpos: Sequence[PartyId], named: PartyI
 async def take(
     work: Work, shelf: Shelf, value: Any, *, owner: PartyId, source: str, cpo: PartyId, origin: Origin
 ) -> bool:
-    """Stores what a partner's PTP tells; True when new. The same again, or an older one, changes nothing. Raises
-    ``InvalidParameters`` for an object that somebody else gave us."""
-    key = object_key(owner, shelf.id_of(value))
-    save = partial(shelves.save, work.connection, shelf, owner=owner, source=source, scope=str(cpo), now=work.now)
-    kept = await insert_or_hold(
-        partial(shelves.load, work.connection, shelf, key), partial(save, None, value, origin=origin)
-    )
-    if kept is None:
-        return True
-    if kept.stored.source != source or kept.stored.scope != str(cpo):
-        raise InvalidParameters(f"{shelf.path}: {shelf.id_of(value)} is not yours to change; choose another id")
-    if value.last_updated >= kept.value.last_updated and value != kept.value:
-        await save(kept, value, origin=origin)
-    return False
+    """Stores what a partner's PTP tells; True when new. Raises ``InvalidParameters`` for an object that somebody else
+    gave us."""
+    scope = str(cpo)
+    return await shelved.take(work, MODULE, shelf, value, owner=owner, source=source, scope=scope, origin=origin)
 
 
 async def publish(work: Work, shelf: Shelf, value: Any, *, provider: PartyId, cpo: PartyId) -> None:
     """Stores an object of a hosted PTP, new or in place of the one of its id, and tells the CPO. Raises
     ``InvalidParameters`` when its id is another CPO's."""
-    key = object_key(provider, shelf.id_of(value))
-    save = partial(shelves.save, work.connection, shelf, owner=provider, source="", scope=str(cpo), now=work.now)
-    kept = await insert_or_hold(
-        partial(shelves.load, work.connection, shelf, key), partial(save, None, value, origin=HERE)
-    )
-    if kept is not None:
-        if kept.stored.source or kept.stored.scope != str(cpo):
-            raise InvalidParameters(f"{shelf.path}: there is another {shelf.id_of(value)}; choose another id")
-        await save(kept, value)
-    await _tell(work, shelf, key, provider)
+    await shelved.publish(work, MODULE, shelf, value, owner=provider, scope=str(cpo))
 
 
 async def activate(work: Work, terminal: Terminal, *, provider: PartyId, cpo: PartyId) -> Terminal:
@@ -163,10 +143,6 @@ async def change(work: Work, kept: Kept, terminal: Terminal, *, is_listed: bool 
         now=work.now,
         is_listed=is_listed,
     )
-
-
-async def _tell(work: Work, shelf: Shelf, key: str, provider: PartyId) -> None:
-    await tell(work, [Outgoing(module=MODULE, object_key=shelves.outgoing_key(shelf, key), owner=provider)])
 
 
 def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:
