@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from roaming.cli.output import Csv, Json, fail
+from roaming.cli.output import Csv, Json, fail, show_rows
 
 TariffFile = Annotated[Path, typer.Argument(help="A tariff: a JSON file of any OCPI version.")]
 ChosenReadings = Annotated[
@@ -19,6 +19,7 @@ ZoneOption = Annotated[str, typer.Option("--time-zone", help="Of the location, s
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
     app.command("rate")(rate)
+    app.command("verify")(verify)
 
 
 def rate(
@@ -52,3 +53,21 @@ def rate(
         is_reservation_expired=reservation_expired,
     )
     show_rated(rated, as_json=as_json, as_csv=as_csv)
+
+
+def verify(
+    file: Annotated[Path, typer.Argument(help="A CDR, SignedData, an OCMF record, or a list of records with keys.")],
+    public_key: Annotated[
+        str, typer.Option(help="The meter's key (DER in hex or base64, or PEM), over the file's.")
+    ] = "",
+    kwh: Annotated[str, typer.Option(help="Billed energy, over the file's total_energy.")] = "",
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Verify signed meter data (OCMF), and compare the signed energy with what is billed."""
+    from roaming.cli.verifying import verify_file
+
+    rows, is_right = verify_file(file, public_key=public_key, kwh=kwh)
+    show_rows(rows, as_json=as_json, as_csv=as_csv, empty="")
+    if not is_right:
+        raise typer.Exit(1)
