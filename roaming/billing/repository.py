@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Table, delete, update
 
-from roaming.billing.checks import CheckRules, Finding, Verdict
+from roaming.billing.checks import CheckRules, Finding, Outcome, Verdict
 from roaming.billing.tables import CdrVerdictRow, CheckRulesRow
 from roaming.model.identifiers import PartyId
 from roaming.store.bulk import upsert
@@ -115,7 +115,7 @@ async def unchecked(reader: Reader, *, until: datetime, limit: int) -> Sequence[
 def _kept(row: Sequence[Any]) -> KeptVerdict:
     key, partner_id, cpo, emsp, outcome, at_stake, currency, findings, checked_at, decision, note = row
     verdict = Verdict(
-        outcome=outcome,
+        outcome=Outcome(outcome),
         findings=msgspec.json.decode(findings, type=tuple[Finding, ...]),
         at_stake=Decimal(at_stake),
         currency=currency,

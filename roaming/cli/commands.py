@@ -11,6 +11,7 @@ from roaming.cli import (
     agreement_commands,
     asking_commands,
     cdr_check_commands,
+    cdr_dispute_commands,
     connection_commands,
     invoice_commands,
     partner_commands,
@@ -61,6 +62,7 @@ invoice_commands.add_to(app)
 profile_commands.add_to(app)
 rating_commands.add_to(app)
 cdr_check_commands.add_to(cdr_app)
+cdr_dispute_commands.add_to(app, cdr_app)
 
 Limit = Annotated[int, typer.Option(help="At most so many rows.", min=1)]
 PartnerId = Annotated[str, typer.Argument(help="Its short name: see `roaming partner list`.")]
@@ -284,19 +286,6 @@ def cdr_explain(
     from roaming.cli.showing import explain_cdr
 
     show_rows(run(explain_cdr(cdr_id, party=party)), as_json=as_json, as_csv=as_csv, empty="nothing was charged")
-
-
-@cdr_app.command("credit")
-def cdr_credit(
-    cdr_id: Annotated[str, typer.Argument(help="One of ours, from `roaming cdr list`.")],
-    party: Annotated[str, typer.Option(help="The CPO that issued it, such as NL-HUB.")],
-    reason: Annotated[str, typer.Option(help="Why: the other side reads it.")],
-    as_json: Json = False,
-) -> None:
-    """Take a CDR back in full: issues a credit CDR and sends it to whoever got the original."""
-    from roaming.cli.showing import credit_cdr
-
-    show(run(credit_cdr(cdr_id, party=party, reason=reason)), as_json=as_json)
 
 
 @delivery_app.command("list")

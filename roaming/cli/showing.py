@@ -15,7 +15,6 @@ from roaming.model.location import Location
 from roaming.model.session import Session
 from roaming.model.tariff import Tariff
 from roaming.model.token import Token
-from roaming.modules.cdrs.crediting import NotCreditable, credit
 from roaming.modules.sessions.late import find_late
 from roaming.modules.sessions.repository import take_up_again
 from roaming.rating import explain, rate
@@ -194,18 +193,6 @@ async def explain_cdr(cdr_id: str, *, party: str) -> list[dict[str, Any]]:
         for row in explain(rated)
     ]
     return [*rows, _as_billed(cdr, rows)]
-
-
-async def credit_cdr(cdr_id: str, *, party: str, reason: str) -> dict[str, Any]:
-    """Issues the credit of one of our CDRs."""
-    owner = party_of(party)
-    async with services_of_now() as services:
-        try:
-            async with services.database.work() as work:
-                issued = await credit(work, owner, cdr_id, reason=reason)
-        except NotCreditable as error:
-            fail(str(error))
-    return {"id": issued.id, "credits": cdr_id, "before taxes": issued.total_cost.before_taxes}
 
 
 def _as_billed(cdr: CDR, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -79,5 +79,6 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     findings: tuple[Finding, ...]
     at_stake: Decimal
-    """The greatest amount of any finding, and never more than the CDR: findings are often views of one mistake."""
+    """The greatest amount of any finding that leads to the outcome, and never more than the CDR: findings are often
+    views of one mistake."""
     currency: str

@@ -19,10 +19,11 @@ def check(cdr: CDR, known: Known, rules: CheckRules) -> Verdict:
         else [*check_charge(cdr, known, rules), *check_prices(cdr, known, rules)]
     )
     findings = tuple(_judged(finding, rules) for finding in found)
-    counted = [finding for finding in findings if finding.outcome is not Outcome.ACCEPT]
+    outcome = max((finding.outcome for finding in findings), key=SEVERITY.__getitem__, default=Outcome.ACCEPT)
+    counted = [finding for finding in findings if finding.outcome is outcome is not Outcome.ACCEPT]
     whole = abs(cdr.total_cost.before_taxes)
     return Verdict(
-        outcome=max((finding.outcome for finding in findings), key=SEVERITY.__getitem__, default=Outcome.ACCEPT),
+        outcome=outcome,
         findings=tuple(sorted(findings, key=lambda each: (-SEVERITY[each.outcome], -each.at_stake))),
         at_stake=min(whole, max((finding.at_stake for finding in counted), default=ZERO)),
         currency=cdr.currency,

@@ -1,21 +1,27 @@
-"""Taking a CDR of ours back: a credit CDR for the whole amount, once, never for a part (OCPI 2.2.1, CDRs, credits).
+"""Taking a CDR of ours back: a credit CDR for the whole amount, once, never for a part, and a new CDR of its own in its
+place where there is one (OCPI 2.2.1, CDRs, credits).
 
-Knows nothing of what replaces it: a new CDR of its own is issued for that.
+What the new one says is for whoever asks: here it gets its id.
 """
 
+import re
 from decimal import Decimal
 
 import msgspec
 
+from contracts.envelope import message_id
 from roaming.model.cdr import CDR
-from roaming.model.identifiers import PartyId
+from roaming.model.identifiers import PartyId, fold
 from roaming.model.money import Price
+from roaming.model.time import next_update
 from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.service import outgoing_of
 from roaming.ocpi.outgoing import tell
 from roaming.store.database import Work
 
 MAX_REMARK = 255
+MAX_ID = 36
+_NUMBERED = re.compile(r"(.+)-([2-9]|[1-9]\d)\Z", re.ASCII)
 
 
 class NotCreditable(ValueError):
@@ -32,6 +38,45 @@ def credit_of(cdr: CDR, *, reason: str) -> CDR:
         total_cost=_negative(cdr.total_cost),
         remark=reason[:MAX_REMARK] or None,
     )
+
+
+def replacement_id(cdr_id: str) -> str:
+    """The id of the CDR that takes the place of this one, the same however often it is asked for.
+
+    >>> replacement_id("A17"), replacement_id("A17-2"), replacement_id("x" * 36)
+    ('A17-2', 'A17-3', '22ef9cc358e0de3e7d31ee55b89cfb7c')
+    """
+    stem, number = (found[1], int(found[2])) if (found := _NUMBERED.match(cdr_id)) else (cdr_id, 1)
+    following = f"{stem}-{number + 1}"
+    return following if len(following) <= MAX_ID else message_id("cdr-after", fold(cdr_id))
+
+
+async def reissue(work: Work, party: PartyId, cdr_id: str, replacement: CDR, *, correlation_id: str = "") -> CDR:
+    """Issues ``replacement`` in place of a CDR of a hosted party that was credited, under an id of its own and without
+    a credit's fields, and tells whoever was told of that one. Raises ``NotCreditable``."""
+    kept = await repository.load(work.connection, repository.key_of(party, cdr_id))
+    if kept is None or kept.stored.source:
+        raise NotCreditable(f"{party} has issued no CDR {cdr_id} here")
+    original = kept.cdr
+    new = msgspec.structs.replace(
+        replacement,
+        country_code=original.country_code,
+        party_id=original.party_id,
+        id=replacement_id(original.id),
+        session_id=original.session_id,
+        cdr_token=original.cdr_token,
+        credit=None,
+        credit_reference_id=None,
+        remark="; ".join(filter(None, (f"in place of CDR {original.id}", replacement.remark)))[:MAX_REMARK],
+        # Behind the credit, which goes out in the same moment
+        last_updated=next_update(next_update(None, work.now), work.now),
+    )
+    if not await repository.insert(work.connection, new, source="", now=work.now):
+        raise NotCreditable(f"there is a CDR {new.id} already: look whether it replaces {original.id}")
+    key = repository.key_of(party, new.id)
+    session_key = repository.key_of(party, new.session_id) if new.session_id else key
+    await tell(work, [outgoing_of(new, key, session_key, correlation_id)])
+    return new
 
 
 async def credit(work: Work, party: PartyId, cdr_id: str, *, reason: str, correlation_id: str = "") -> CDR:

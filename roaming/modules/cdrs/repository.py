@@ -82,6 +82,7 @@ async def insert(
             "total_cost": searchable(cdr.total_cost.before_taxes),
             "total_energy": searchable(cdr.total_energy),
             "ended_at": cdr.end_date_time,
+            "credited_key": key_of(party, cdr.credit_reference_id) if cdr.credit and cdr.credit_reference_id else None,
             "digest": digest,
         },
     )
@@ -140,3 +141,10 @@ async def with_ids(reader: Reader, keys: Iterable[str]) -> dict[str, Ended]:
     sql = "SELECT key, source, received_at, origin_version, document FROM cdrs WHERE key IN"
     rows = await fetch_of(reader, sql, keys)
     return {row[0]: Ended(row[0], row[1], text_to_time(row[2]), row[3], from_document(CDR, row[4])) for row in rows}
+
+
+async def credits_of(reader: Reader, keys: Iterable[str]) -> dict[str, str]:
+    """By the key of a CDR, that of the credit that takes it back, where there is one. Committed data only. Raises
+    ``StoreUnavailable``."""
+    rows = await fetch_of(reader, "SELECT credited_key, key FROM cdrs WHERE credited_key IN", keys)
+    return {row[0]: row[1] for row in sorted(rows, key=lambda row: str(row[1]), reverse=True)}

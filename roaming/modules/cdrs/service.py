@@ -243,6 +243,12 @@ async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str 
     endpoint, the id alone, and the shape of the last address this partner gave us. Raises ``CopyUnknown`` when the
     partner could not say: only "it is not there" lets a CDR go out again.
     """
+    found = await look_up_copy(services, job, endpoint)
+    return None if found is None else found[0]
+
+
+async def look_up_copy(services: Services, job: DeliveryJob, endpoint: str) -> tuple[str, dict[str, Any]] | None:
+    """The address of the partner's copy, and the copy; see ``find_copy``."""
     async with services.database.reading() as connection:
         kept = await repository.load(connection, job.object_key)
     if kept is None or not endpoint:
@@ -265,7 +271,7 @@ async def find_copy(services: Services, job: DeliveryJob, endpoint: str) -> str 
             data = data[0]  # extrawest-ocpi answers a list to a GET of one object
         is_copy = isinstance(data, dict) and fold(str(data.get("id", ""))) == fold(cdr.id)
         if answer.outcome == Outcome.DELIVERED and is_copy:
-            return address
+            return address, data
     return None
 
 

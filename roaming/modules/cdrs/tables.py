@@ -25,6 +25,8 @@ class CdrRow(DocumentRow, table=True):
     total_energy: Decimal = Field(sa_column=Column(Exact, nullable=False))
     """kWh."""
     ended_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    credited_key: str | None = Field(default=None, index=True)
+    """Of a credit: the CDR that it takes back."""
     digest: str = ""
     """Of the CDR as a partner sent it: tells a repeat from a second version."""
 

@@ -23,7 +23,7 @@ from roaming.modules.sessions.tables import (
     TransactionRow,
 )
 from roaming.store.bulk import insert_new, select_rows, upsert
-from roaming.store.columns import searchable
+from roaming.store.columns import searchable, text_to_time
 from roaming.store.documents import HERE, Documents, Origin, Stored, object_key, replaced_by
 from roaming.store.reader import Reader
 
@@ -255,6 +255,18 @@ async def with_readings(connection: AsyncConnection, transactions: Sequence[Tran
             readings = kept
         filled.append(replace(entry, readings=readings))
     return filled
+
+
+async def readings_of(reader: Reader, session_key: str) -> list[tuple[datetime, str, str | None]]:
+    """(time, register in Wh, power in W) of the charge that a session was made from, as far as they are kept; in the
+    order of time. Committed data only. Raises ``StoreUnavailable``."""
+    rows = await reader.fetch(
+        "SELECT r.at, r.register_wh, r.power_w FROM transaction_readings r JOIN transactions t"
+        " ON t.network = r.network AND t.station_id = r.station_id AND t.transaction_id = r.transaction_id"
+        " WHERE t.session_key = $1 ORDER BY r.at",
+        session_key,
+    )
+    return [(text_to_time(row[0]), row[1], row[2]) for row in rows]
 
 
 def _time_of(reading: MeterReading) -> datetime:

@@ -1,0 +1,97 @@
+"""A CDR of ours that was wrong: taken back and issued anew in one step, from what the session and its frozen tariff
+say, or from what a person wrote.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from roaming.billing.disputes import close_disputes
+from roaming.model.cdr import CDR
+from roaming.model.identifiers import PartyId
+from roaming.model.location import Location
+from roaming.model.session import Session
+from roaming.model.tariff import Tariff
+from roaming.modules.cdrs import repository
+from roaming.modules.cdrs.crediting import NotCreditable, credit, reissue, replacement_id
+from roaming.modules.cdrs.issuing import PlaceUnknown, issue
+from roaming.rating import RatingError, rate
+from roaming.store.database import Work
+from roaming.store.documents import object_key, read_object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corrected:
+    """What was issued."""
+
+    credit: CDR
+    replacement: CDR | None
+    is_new: bool
+    """False: it was done before."""
+
+
+async def correct(
+    work: Work, party: PartyId, cdr_id: str, *, reason: str, is_replaced: bool, replacement: CDR | None = None
+) -> Corrected:
+    """Takes back a CDR of a hosted party and, where ``is_replaced``, issues a new one: ``replacement``, or what the
+    session comes to. An open dispute about it is closed. Done before, it changes nothing. Raises ``NotCreditable``."""
+    key = repository.key_of(party, cdr_id)
+    kept = await repository.load(work.connection, key)
+    if kept is None:
+        raise NotCreditable(f"{party} has issued no CDR {cdr_id} here")
+    cdr = kept.cdr
+    earlier = await repository.load(work.connection, repository.key_of(party, f"{cdr.id}-C"))
+    if earlier is not None and not cdr.credit and not earlier.stored.source:
+        issued = earlier.cdr
+    else:
+        earlier, issued = None, await credit(work, party, cdr_id, reason=reason)
+    new = await repository.load(work.connection, repository.key_of(party, replacement_id(cdr.id)))
+    is_new = earlier is None
+    made = new.cdr if new is not None else None
+    if is_replaced and made is None:
+        wanted = replacement if replacement is not None else await _from_session(work, cdr)
+        made, is_new = await reissue(work, party, cdr_id, wanted), True
+    await close_disputes(work, key, f"taken back by CDR {issued.id}")
+    return Corrected(credit=issued, replacement=made, is_new=is_new)
+
+
+async def _from_session(work: Work, cdr: CDR) -> CDR:
+    """As the session would be billed now, with its tariff and place as they were at its start; a CDR without a session
+    here is priced anew from its own periods."""
+    owner = PartyId.of(cdr.country_code, cdr.party_id)
+    session_key = object_key(owner, cdr.session_id or "")
+    session = await read_object(work.connection, "sessions", session_key, Session)
+    tariff = await read_object(work.connection, "session_snapshots", f"{session_key}#tariff", Tariff)
+    place = await read_object(work.connection, "session_snapshots", f"{session_key}#location", Location)
+    if session is not None and tariff is not None and place is not None:
+        try:
+            return issue(session, place, tariff, now=work.now)
+        except (PlaceUnknown, RatingError) as error:
+            raise NotCreditable(
+                f"session {session.id} cannot be billed anew: {error}; give --replacement FILE"
+            ) from error
+    if not cdr.tariffs:
+        raise NotCreditable(f"neither session nor tariff of CDR {cdr.id} is here: give --replacement FILE")
+    location = await read_object(work.connection, "locations", object_key(owner, cdr.cdr_location.id), Location)
+    return repriced(cdr, cdr.tariffs[0], location.time_zone if location is not None else "UTC")
+
+
+def repriced(cdr: CDR, tariff: Tariff, time_zone: str) -> CDR:
+    """The same charge at what ``tariff`` makes of its periods. Raises ``NotCreditable``."""
+    try:
+        rated = rate(
+            tariff, cdr.charging_periods, start=cdr.start_date_time, end=cdr.end_date_time, time_zone=time_zone
+        )
+    except RatingError as error:
+        raise NotCreditable(f"CDR {cdr.id} cannot be priced anew: {error}; give --replacement FILE") from error
+    return msgspec.structs.replace(
+        cdr,
+        currency=tariff.currency,
+        tariffs=(tariff,),
+        total_cost=rated.total,
+        total_fixed_cost=rated.fixed,
+        total_energy_cost=rated.energy,
+        total_time_cost=rated.time,
+        total_parking_cost=rated.parking,
+        total_reservation_cost=rated.reservation if cdr.total_reservation_cost is not None else None,
+    )

@@ -1,0 +1,259 @@
+"""Disputes about CDRs: opened by whoever is to pay, told to the other side in a file, closed by a credit or by people.
+
+OCPI has no message for a dispute. Opening one twice, or importing a file twice, changes nothing.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Table, select, update
+
+from contracts.envelope import message_id
+from roaming.billing.evidence import FORMAT, is_sealed, parties_in
+from roaming.billing.receiving import cpo_of, emsp_of
+from roaming.billing.tables import DisputeRow
+from roaming.model.identifiers import PartyId
+from roaming.modules.cdrs.repository import Ended, credits_of
+from roaming.store.bulk import insert_new
+from roaming.store.columns import text_to_time
+from roaming.store.database import Database, Work
+from roaming.store.documents import object_key
+from roaming.store.reader import Reader
+
+DISPUTES: Table = DisputeRow.__table__  # type: ignore[attr-defined]
+_COLUMNS = (
+    "id, cdr_key, cpo, emsp, raised_by, state, reason, at_stake, currency, opened_at, due_at, closed_at, resolution"
+)
+
+
+class DisputeState(StrEnum):
+    """Where a dispute stands."""
+
+    OPEN = "OPEN"
+    CREDITED = "CREDITED"
+    """The CDR was taken back."""
+    WITHDRAWN = "WITHDRAWN"
+    """Whoever raised it pays after all."""
+    REFUSED = "REFUSED"
+    """The CPO stands by its CDR, and both left it at that."""
+
+
+CLOSED_BY_PEOPLE = (DisputeState.WITHDRAWN, DisputeState.REFUSED)
+
+
+class NotDisputable(ValueError):
+    """This cannot be disputed, or is no dispute. The text says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dispute:
+    """One dispute."""
+
+    id: str
+    cdr_key: str
+    cpo: str
+    emsp: str
+    raised_by: str
+    state: str
+    reason: str
+    at_stake: Decimal
+    currency: str
+    opened_at: datetime
+    due_at: datetime
+    closed_at: datetime | None
+    resolution: str
+
+
+async def open_dispute(
+    work: Work,
+    entry: Ended,
+    *,
+    reason: str,
+    at_stake: Decimal,
+    days: int,
+    evidence: Mapping[str, Any],
+    raised_by: PartyId | None = None,
+) -> tuple[str, bool]:
+    """Opens the dispute about a CDR, or finds the open one; its id, and whether it is new. ``raised_by``: its eMSP,
+    unless said otherwise. Raises ``NotDisputable``."""
+    cdr = entry.cdr
+    if cdr.credit:
+        raise NotDisputable(f"CDR {cdr.id} is a credit: dispute what it takes back, or the CDR that came for it")
+    if not reason.strip():
+        raise NotDisputable("a dispute needs a reason that the other side can read")
+    return await _insert(
+        work,
+        {
+            "cdr_key": entry.key,
+            "cpo": str(cpo_of(cdr)),
+            "emsp": str(emsp_of(cdr)),
+            "raised_by": str(raised_by or emsp_of(cdr)),
+            "reason": reason,
+            "at_stake": f"{at_stake:f}",
+            "currency": cdr.currency,
+            "opened_at": work.now,
+            "due_at": work.now + timedelta(days=days),
+            "evidence": json.dumps(evidence, separators=(",", ":")),
+        },
+    )
+
+
+async def _insert(work: Work, values: Mapping[str, Any]) -> tuple[str, bool]:
+    columns = DISPUTES.c
+    kept = await work.connection.execute(
+        select(columns.id, columns.state).where(columns.cdr_key == values["cdr_key"]).order_by(columns.id)
+    )
+    earlier = kept.all()
+    for known in earlier:
+        if known.state == DisputeState.OPEN:
+            return str(known.id), False
+    # The number keeps two that are opened at once from both being stored
+    dispute_id = message_id("dispute", str(values["cdr_key"]), str(len(earlier)))[:12]
+    row = {"id": dispute_id, **values, "state": DisputeState.OPEN.value, "closed_at": None, "resolution": ""}
+    is_new = bool(await insert_new(work.connection, DISPUTES, [row], key=("id",)))
+    return dispute_id, is_new
+
+
+def exported(dispute: Dispute, evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """What the other side imports: the dispute and its evidence."""
+    return {
+        "format": "roaming-hub dispute 1",
+        "dispute": {
+            "cdr_id": evidence["cdr"]["id"],
+            "cpo": dispute.cpo,
+            "emsp": dispute.emsp,
+            "raised_by": dispute.raised_by,
+            "reason": dispute.reason,
+            "at_stake": f"{dispute.at_stake:f}",
+            "currency": dispute.currency,
+            "opened_at": dispute.opened_at.isoformat(),
+            "due_at": dispute.due_at.isoformat(),
+        },
+        "evidence": dict(evidence),
+    }
+
+
+async def import_dispute(work: Work, body: Any, known: Mapping[str, Ended]) -> tuple[str, bool]:
+    """Takes the other side's dispute about a CDR that is here (``known``, by key); see ``open_dispute``. Raises
+    ``NotDisputable`` naming the field."""
+    try:
+        told, evidence = body["dispute"], body["evidence"]
+        is_ours = body["format"] == "roaming-hub dispute 1" and evidence["format"] == FORMAT
+        cpo, emsp = parties_in(evidence)
+        key = object_key(cpo, evidence["cdr"]["id"])
+        values = {
+            "cdr_key": key,
+            "cpo": str(cpo),
+            "emsp": str(emsp),
+            "raised_by": str(PartyId.parse(told["raised_by"])),
+            "reason": str(told["reason"]),
+            "at_stake": f"{Decimal(str(told['at_stake'])):f}",
+            "currency": str(told["currency"]),
+            "opened_at": _time(told["opened_at"]),
+            "due_at": _time(told["due_at"]),
+            "evidence": json.dumps(evidence, separators=(",", ":")),
+        }
+    except (KeyError, TypeError, ValueError, InvalidOperation, AttributeError) as error:
+        raise NotDisputable(f"the file is no dispute of this hub's kind: {error!r}; export it anew") from error
+    if not is_ours or not is_sealed(evidence):
+        raise NotDisputable("evidence: it was changed after it was written, or is of another format; export it anew")
+    if key not in known:
+        raise NotDisputable(f"evidence.cdr.id: {evidence['cdr']['id']} of {cpo} is not here")
+    if values["raised_by"] not in (values["cpo"], values["emsp"]):
+        raise NotDisputable(f"dispute.raised_by: {values['raised_by']} is no party of this CDR")
+    return await _insert(work, values)
+
+
+def _time(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return moment
+
+
+async def close_dispute(work: Work, dispute_id: str, state: DisputeState, note: str) -> bool:
+    """Closes an open dispute; False when there is none of this id that is open."""
+    values = {"state": state.value, "closed_at": work.now, "resolution": note}
+    columns = DISPUTES.c
+    done = await work.connection.execute(
+        update(DISPUTES).where(columns.id == dispute_id, columns.state == DisputeState.OPEN.value).values(**values)
+    )
+    return bool(done.rowcount)
+
+
+async def close_disputes(work: Work, cdr_key: str, note: str) -> None:
+    """Closes the open dispute about a CDR that is taken back, if there is one."""
+    columns = DISPUTES.c
+    about = (columns.cdr_key == cdr_key) & (columns.state == DisputeState.OPEN.value)
+    values = {"state": DisputeState.CREDITED.value, "closed_at": work.now, "resolution": note}
+    await work.connection.execute(update(DISPUTES).where(about).values(**values))
+
+
+async def close_credited(database: Database) -> int:
+    """Closes the open disputes whose CDR was taken back meanwhile, whoever did it; returns how many. Raises
+    ``StoreUnavailable``."""
+    rows = await database.reader.fetch("SELECT id, cdr_key FROM disputes WHERE state = 'OPEN'")
+    credits = await credits_of(database.reader, [row[1] for row in rows])
+    over = [(row[0], credits[row[1]]) for row in rows if row[1] in credits]
+    if not over:
+        return 0
+    async with database.work() as work:
+        for dispute_id, credit_key in over:
+            await close_dispute(work, dispute_id, DisputeState.CREDITED, f"taken back by {credit_key}")
+    return len(over)
+
+
+async def find_disputes(
+    reader: Reader, *, state: str = "", party: str = "", ids: Sequence[str] = (), limit: int = 1000
+) -> list[Dispute]:
+    """Disputes, those due first. ``party``: only those that this party is one side of. Raises ``StoreUnavailable``."""
+    conditions, values = ["true"], []
+    for text, value in (("state = {}", state), ("{} IN (cpo, emsp)", party)):
+        if value:
+            values.append(value)
+            conditions.append(text.format(f"${len(values)}"))
+    if ids:
+        marks = []
+        for dispute_id in ids:
+            values.append(dispute_id)
+            marks.append(f"${len(values)}")
+        conditions.append(f"id IN ({', '.join(marks)})")
+    rows = await reader.fetch(
+        f"SELECT {_COLUMNS} FROM disputes WHERE {' AND '.join(conditions)}"  # noqa: S608 - our names
+        f" ORDER BY due_at, id LIMIT {int(limit)}",
+        *values,
+    )
+    return [_dispute(row) for row in rows]
+
+
+async def evidence_kept(reader: Reader, dispute_id: str) -> dict[str, Any]:
+    """As it was when the dispute was opened. Raises ``LookupError``."""
+    rows = await reader.fetch("SELECT evidence FROM disputes WHERE id = $1", dispute_id)
+    if not rows:
+        raise LookupError(dispute_id)
+    bundle: dict[str, Any] = json.loads(rows[0][0])
+    return bundle
+
+
+def _dispute(row: Sequence[Any]) -> Dispute:
+    id, key, cpo, emsp, raised_by, state, reason, at_stake, currency, opened_at, due_at, closed_at, resolution = row
+    return Dispute(
+        id=id,
+        cdr_key=key,
+        cpo=cpo,
+        emsp=emsp,
+        raised_by=raised_by,
+        state=state,
+        reason=reason,
+        at_stake=Decimal(at_stake),
+        currency=currency,
+        opened_at=text_to_time(opened_at),
+        due_at=text_to_time(due_at),
+        closed_at=None if closed_at is None else text_to_time(closed_at),
+        resolution=resolution,
+    )
