@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -18,17 +19,13 @@ from adapters.ocpp.presence import Presence
 from adapters.ocpp.recording import Answering, Desk
 from adapters.ocpp.rejected import RejectedFrames
 from adapters.ocpp.security import Doorkeeper, Networks, Rules
+from adapters.ocpp.spoken import chores_of, versions_of
 from adapters.ocpp.state import open_state
 from adapters.ocpp.station import Pace
 from adapters.ocpp.tokens import Tokens
 from adapters.ocpp.transactions import Transactions
 from adapters.ocpp.transport import Limits, Listener, Server
-from adapters.ocpp.v16.calls import Calls
-from adapters.ocpp.v16.greeting import Greeting
-from adapters.ocpp.v16.handlers import Handlers
-from adapters.ocpp.v16.operations import OPERATIONS, Operations
-from adapters.ocpp.v16.schemas import SCHEMAS as SCHEMAS_16
-from adapters.ocpp.version import OLDEST, Version
+from adapters.ocpp.v16.operations import OPERATIONS
 from adapters.ocpp.websocket import listen
 from contracts.messages import (
     CertificateRequested,
@@ -42,6 +39,7 @@ from contracts.messages import (
     StationDisconnected,
     StationFaultReported,
     StationMessageRejected,
+    StationReported,
     TransactionEnded,
     TransactionStarted,
     TransactionUpdated,
@@ -49,7 +47,7 @@ from contracts.messages import (
 )
 from contracts.vocabulary import CommandName
 
-Subprotocol = Literal["ocpp1.6"]
+Subprotocol = Literal["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
 
 logger = structlog.get_logger(__name__)
 
@@ -79,7 +77,7 @@ class OcppSettings(BaseModel):
         "hold", description="An unknown station is held until somebody binds it, or refused with 401."
     )
     versions: tuple[Subprotocol, ...] = Field(
-        ("ocpp1.6",),
+        ("ocpp1.6", "ocpp2.0.1", "ocpp2.1"),
         min_length=1,
         description="Subprotocols that stations may choose from.",
     )
@@ -128,7 +126,7 @@ class RunningOcpp:
         server: Server,
         gateway: Gateway,
         state: sqlite3.Connection,
-        trimming: asyncio.Task[None],
+        chores: Sequence[asyncio.Future[None]],
         *,
         scheme: str,
         path: str,
@@ -136,7 +134,7 @@ class RunningOcpp:
         self._server = server
         self.gateway = gateway
         self._state = state
-        self._trimming = trimming
+        self._chores = chores
         self._prefix, self._path = f"{scheme}://", path if path.endswith("/") else f"{path}/"
         self._addresses = server.addresses()
 
@@ -160,8 +158,9 @@ class RunningOcpp:
                 await self._server.close()
         except TimeoutError:
             logger.warning("connections were left open")
-        self._trimming.cancel()
-        await asyncio.gather(self._trimming, return_exceptions=True)
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
         self._state.close()
 
 
@@ -199,7 +198,7 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
         passwordless_from=settings.passwordless_from,
         clear_text_from=settings.clear_text_from,
     )
-    versions = _versions(desk)
+    versions = versions_of(desk, state)
     gateway = Gateway(
         ports=ports,
         doorkeeper=Doorkeeper(rules, ports.accounts),
@@ -218,22 +217,9 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
     gateway.start()
     scheme = "wss" if settings.tls_certificate else "ws"
     kept = timedelta(days=settings.kept_days)
-    trimmed = asyncio.create_task(trimming.run(state, now=ports.now, kept=kept))
-    return RunningOcpp(server, gateway, state, trimmed, scheme=scheme, path=settings.path)
-
-
-def _versions(desk: Desk) -> dict[str, Version]:
-    calls = Calls(transactions=desk.transactions, tokens=desk.tokens, now=desk.ports.now)
-    operations = Operations(transactions=desk.transactions, tokens=desk.tokens, now=desk.ports.now)
-    oldest = Version(
-        subprotocol=OLDEST,
-        answer=Handlers(desk),
-        greeter=Greeting(),
-        carry_out=calls.carry_out,
-        operate=operations.carry_out,
-        broken_frame=SCHEMAS_16.words.frame,
-    )
-    return {version.subprotocol: version for version in (oldest,)}
+    chores = [asyncio.ensure_future(chore()) for chore in chores_of(desk, state)]
+    chores.append(asyncio.create_task(trimming.run(state, now=ports.now, kept=kept)))
+    return RunningOcpp(server, gateway, state, chores, scheme=scheme, path=settings.path)
 
 
 def _pace(settings: OcppSettings) -> Pace:
@@ -285,6 +271,7 @@ ADAPTER = Adapter(
         StationBooted,
         StationFaultReported,
         StationMessageRejected,
+        StationReported,
         ConnectorStatusChanged,
         TransactionStarted,
         TransactionUpdated,
@@ -308,5 +295,5 @@ ADAPTER = Adapter(
     ),
     operations=OPERATIONS,
     start=start,
-    notes={"versions": "OCPP 1.6J", "security profiles": "0, 1, 2"},
+    notes={"versions": "OCPP 1.6J, 2.0.1, 2.1", "security profiles": "0, 1, 2"},
 )

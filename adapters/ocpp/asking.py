@@ -1,8 +1,8 @@
 """Requests of ours to stations, whatever their version: checked before they go, answers mended if need be."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import structlog
 
@@ -12,14 +12,20 @@ from adapters.ocpp.repair import repair
 from adapters.ocpp.schemas import Schemas
 from adapters.ocpp.station import CallTimeout, Station
 from adapters.ocpp.text import MAX_TEXT
+from adapters.ocpp.tokens import RemoteStart
 from adapters.ocpp.transport import SocketClosed
 from contracts.messages import CommandRequested, OperationRequested
-from contracts.vocabulary import CommandOutcome, OperationOutcome
+from contracts.vocabulary import CommandOutcome, ConnectorStatus, OperationOutcome
 
 CarryOut = Callable[[Station, CommandRequested], Awaitable[CommandResult]]
 """Carries out a command at a station that is connected here and ready. One per version."""
 CarryOutOperation = Callable[[Station, OperationRequested], Awaitable[OperationResult]]
 """The same for what the hub's own operator asks."""
+
+CONNECTION_TIMEOUT: Final = timedelta(seconds=120)
+"""How long after a remote start a transaction counts as its consequence (key ConnectionTimeOut of the station)."""
+_BUSY: Final = (ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE)
+_BROKEN: Final = (ConnectorStatus.FAULTED, ConnectorStatus.UNAVAILABLE)
 
 logger = structlog.get_logger(__name__)
 
@@ -96,6 +102,34 @@ async def ask(
         return CommandResult(outcome=CommandOutcome.FAILED, detail="the station's answer made no sense")
     usable: dict[str, Any] = body
     return usable
+
+
+def cannot_start(station: Station, command: CommandRequested, *, is_busy: bool) -> CommandResult | None:
+    """What the station's own words already rule out. ``is_busy``: a transaction runs on the connector."""
+    whole = station.statuses.get(0)
+    status = station.statuses.get(command.connector_id) if command.connector_id else None
+    if status in _BROKEN or whole in _BROKEN:
+        return CommandResult(outcome=CommandOutcome.INOPERATIVE, detail=str(status or whole))
+    if status in _BUSY and is_busy:
+        return CommandResult(outcome=CommandOutcome.OCCUPIED, detail=str(status))
+    return None
+
+
+def remote_start(command: CommandRequested, *, id_tag: str, now: datetime) -> RemoteStart:
+    """What is to be expected of a start; to be kept before it is sent: the transaction may come before the answer.
+    ``id_tag``: the token as the station is given it."""
+    assert command.token_uid is not None
+    return RemoteStart(
+        command_id=command.command_id,
+        station_id=command.station_id,
+        connector_id=command.connector_id,
+        id_tag=id_tag,
+        token_uid=command.token_uid,
+        reference=command.authorization_reference,
+        group_id=command.group_id,
+        owner=command.token_owner,
+        expires_at=now + CONNECTION_TIMEOUT,
+    )
 
 
 def incomplete(fields: str) -> CommandResult:

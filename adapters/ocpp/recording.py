@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from adapters.kit.manifest import Fact, Ports, SpoolFull
@@ -12,6 +12,7 @@ from adapters.ocpp.rejected import RejectedFrames
 from adapters.ocpp.station import NotDurable, Station
 from adapters.ocpp.tokens import Tokens
 from adapters.ocpp.transactions import Transactions
+from contracts.vocabulary import ConnectorStatus
 
 LARGEST_CONNECTOR: Final = 9999
 
@@ -45,6 +46,12 @@ class Memory:
     """What is kept of one connection."""
 
     clock: StationClock = field(default_factory=StationClock)
+    connectors: dict[int, ConnectorStatus] = field(default_factory=dict)
+    """What connectors say of themselves, where the charging state is told apart (2.x)."""
+    told_at: dict[int, datetime] = field(default_factory=dict)
+    """Of which time the last status is that was told of a connector (2.x)."""
+    booted_at: datetime | None = None
+    """Transactions that nothing was heard of since may have ended with the boot (2.x)."""
 
 
 @dataclass(frozen=True, kw_only=True)

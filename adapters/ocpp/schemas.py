@@ -3,10 +3,11 @@ what real stations send. Knows nothing of what a payload means."""
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 import jsonschema_rs
@@ -93,11 +94,12 @@ class Schemas:
     @cached_property
     def actions(self) -> frozenset[str]:
         """Every action of the version."""
-        names = (entry.name for entry in (resources.files(self.package) / "schemas").iterdir())
-        ending = f"{self.request_suffix}.json"
-        return frozenset(
-            name.removesuffix(ending) for name in names if name.endswith(ending) and not name.endswith("Response.json")
-        )
+        names = (entry.name.removesuffix(".json") for entry in self._files() if entry.name.endswith(".json"))
+        # What is sent without waiting for an answer has no "Request" in its name
+        return frozenset(name.removesuffix(self.request_suffix) for name in names if not name.endswith("Response"))
+
+    def _files(self) -> Iterable[Traversable]:
+        return (resources.files(self.package) / "schemas").iterdir()
 
     def request(self, action: str) -> Schema:
         """The schema of ``action``'s request. Raises ``FileNotFoundError`` for an action that is not of the version."""
@@ -108,8 +110,11 @@ class Schemas:
         return self._kept.get((action, False)) or self._compile(action, is_request=False)
 
     def _compile(self, action: str, *, is_request: bool) -> Schema:
-        file = f"{action}{self.request_suffix if is_request else 'Response'}.json"
-        text = (resources.files(self.package) / "schemas" / file).read_text(encoding="utf-8-sig")
+        names = (f"{action}{self.request_suffix}.json", f"{action}.json") if is_request else (f"{action}Response.json",)
+        found = [entry for entry in self._files() if entry.name in names]
+        if not found:
+            raise FileNotFoundError(names[0])
+        text = found[0].read_text(encoding="utf-8-sig")
         definition: dict[str, Any] = json.loads(text)
         relaxed = _relax(copy.deepcopy(definition), self.forgiven)
         if is_request and action in self.required:

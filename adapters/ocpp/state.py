@@ -1,4 +1,4 @@
-"""The adapter's own small SQLite file: what OCPP 1.6 makes us remember between two messages of one story.
+"""The adapter's own small SQLite file: what OCPP makes us remember between two messages of one story.
 
 Nothing in it is business state: without it ids come out the same, only stations that never learnt their transaction
 id, and drivers who are just now between two messages, are served less well.
@@ -35,6 +35,11 @@ CREATE TABLE IF NOT EXISTS authorizations (
     station_id TEXT NOT NULL, id_tag TEXT NOT NULL, token_uid TEXT NOT NULL, status TEXT NOT NULL,
     basis TEXT NOT NULL, reference TEXT, group_id TEXT, command_id TEXT, expires_at TEXT NOT NULL, token_owner TEXT,
     PRIMARY KEY (station_id, id_tag)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS courses (
+    station_id TEXT NOT NULL, transaction_id TEXT NOT NULL, place INTEGER, command_id TEXT, is_over INTEGER NOT NULL,
+    is_told INTEGER NOT NULL, changed_at TEXT NOT NULL, course TEXT NOT NULL,
+    PRIMARY KEY (station_id, transaction_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS courses_untold ON courses (changed_at) WHERE is_over AND NOT is_told;
 CREATE TABLE IF NOT EXISTS rejected_frames (
     number INTEGER PRIMARY KEY, station_id TEXT NOT NULL, received_at TEXT NOT NULL, reason TEXT NOT NULL,
     frame BLOB NOT NULL);

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from adapters.kit.manifest import Authorization
 from adapters.ocpp.state import from_owner_text, to_owner_text
@@ -18,7 +18,29 @@ LONGEST_ID_TAG: Final = 20
 """OCPP 1.6, section 7.28 (IdToken: CiString20Type); an OCPI uid may have 36."""
 _DIRT: Final = re.compile(r"[\x00-\x20\x7f-\x9f]+")
 _HEX_PAIRS: Final = re.compile(r"[0-9A-Fa-f]{2}(?:[:\-. ][0-9A-Fa-f]{2}){2,}")
-_SENDABLE: Final = re.compile(r"[\x21-\x7e]{1,20}")
+_SENDABLE: Final = re.compile(r"[\x21-\x7e]+")
+_IDENTIFIER: Final = re.compile(r"[a-zA-Z0-9*\-_=:+|@.]+")
+"""OCPP 2.0.1 part 2, appendix (identifierString)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenForm:
+    """What a version lets a token be."""
+
+    longest: int
+    allowed: re.Pattern[str]
+
+    def fits(self, text: str) -> bool:
+        """Whether it can be sent as it is."""
+        return len(text) <= self.longest and self.allowed.fullmatch(text) is not None
+
+
+ID_TAG: Final = TokenForm(longest=LONGEST_ID_TAG, allowed=_SENDABLE)
+
+
+def identifier(longest: int) -> TokenForm:
+    """The ``idToken`` of 2.x."""
+    return TokenForm(longest=longest, allowed=_IDENTIFIER)
 
 
 def clean(id_tag: str) -> str:
@@ -66,9 +88,9 @@ class Tokens:
         self._now = now or _utc_now
         self._key = hashlib.blake2b(secret).digest()
 
-    def to_id_tag(self, uid: str) -> str:
+    def to_id_tag(self, uid: str, form: TokenForm = ID_TAG) -> str:
         """What a station is given for ``uid``: itself, or 20 hex digits when it does not fit (never cut)."""
-        if _SENDABLE.fullmatch(uid):
+        if form.fits(uid):
             return uid
         alias = self._hash("alias", fold(uid), size=10).hex().upper()
         self._state.execute(
@@ -84,11 +106,11 @@ class Tokens:
         row = self._state.execute("SELECT uid FROM aliases WHERE alias = ?", (fold(id_tag),)).fetchone()
         return row[0] if row else id_tag
 
-    def to_parent_id_tag(self, group_id: str | None) -> str | None:
+    def to_parent_id_tag(self, group_id: str | None, form: TokenForm = ID_TAG) -> str | None:
         """What stations compare to tell that two tokens belong together."""
         if not group_id:
             return None
-        if _SENDABLE.fullmatch(group_id):
+        if form.fits(group_id):
             return group_id
         return self._hash("group", fold(group_id), size=10).hex().upper()
 
@@ -135,19 +157,19 @@ class Tokens:
             " AND (connector_id IS NULL OR ? IS NULL OR connector_id = ?) ORDER BY expires_at LIMIT 1",
             (station_id, fold(id_tag), now.isoformat(), connector_id, connector_id),
         ).fetchone()
-        if row is None:
-            return None
-        return RemoteStart(
-            command_id=row[0],
-            station_id=row[1],
-            connector_id=row[2],
-            id_tag=row[3],
-            token_uid=row[4],
-            reference=row[5],
-            group_id=row[6],
-            expires_at=datetime.fromisoformat(row[7]),
-            owner=from_owner_text(row[8]),
+        return None if row is None else _remote_start(row)
+
+    def to_remote_start_number(self, command_id: str) -> int:
+        """The integer by which a 2.x station says that a transaction comes of this command."""
+        return int.from_bytes(self._hash("remote start", command_id, size=8), "big") % (2**31 - 1) + 1
+
+    def expected_by_number(self, station_id: str, number: int, *, now: datetime) -> RemoteStart | None:
+        """The pending remote start with this integer."""
+        rows = self._state.execute(
+            "SELECT * FROM remote_starts WHERE station_id = ? AND expires_at > ?", (station_id, now.isoformat())
         )
+        fitting = (row for row in rows if self.to_remote_start_number(row[0]) == number)
+        return next(map(_remote_start, fitting), None)
 
     def withdraw(self, command_id: str) -> None:
         """The command led to a transaction, or to nothing."""
@@ -198,3 +220,17 @@ class Tokens:
 
     def _hash(self, *parts: str, size: int) -> bytes:
         return hashlib.blake2b("\x00".join(parts).encode(), key=self._key, digest_size=size).digest()
+
+
+def _remote_start(row: tuple[Any, ...]) -> RemoteStart:
+    return RemoteStart(
+        command_id=row[0],
+        station_id=row[1],
+        connector_id=row[2],
+        id_tag=row[3],
+        token_uid=row[4],
+        reference=row[5],
+        group_id=row[6],
+        expires_at=datetime.fromisoformat(row[7]),
+        owner=from_owner_text(row[8]),
+    )

@@ -33,6 +33,7 @@ RULES: Final = (
         key=("station_id", "transaction_id"),
         is_over="state <> 'open' AND changed_at < :before",
     ),
+    Rule(table="courses", key=("station_id", "transaction_id"), is_over="is_over AND changed_at < :before"),
     Rule(table="aliases", key=("alias",), is_over="used_at < :before"),
     Rule(table="reservations", key=("station_id", "number"), is_over="used_at < :before"),
     Rule(table="remote_starts", key=("command_id",), is_over="expires_at < :now"),

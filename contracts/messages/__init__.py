@@ -18,6 +18,7 @@ from contracts.messages.connector import ConnectorStatusChanged
 from contracts.messages.message import Message
 from contracts.messages.metering import MeterSample, MeterValue, MeterValuesTaken, SignedReading
 from contracts.messages.operation import OperationAnswered, OperationRequested
+from contracts.messages.report import StationReported
 from contracts.messages.roaming import CdrIssued, SessionEnded, SessionOpened
 from contracts.messages.station import (
     StationAccountChanged,
@@ -42,6 +43,7 @@ MESSAGES: tuple[type[Message], ...] = (
     StationBooted,
     StationFaultReported,
     StationMessageRejected,
+    StationReported,
     StationAccountChanged,
     ConnectorStatusChanged,
     TransactionStarted,
@@ -96,6 +98,7 @@ __all__ = [
     "StationDisconnected",
     "StationFaultReported",
     "StationMessageRejected",
+    "StationReported",
     "TokenChanged",
     "TokenOwner",
     "TransactionEnded",

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -128,3 +129,37 @@ class RawStation:
         answer = take(payload)
         if answer is not None:
             await self.socket.send(json.dumps([3, frame_id, answer]))
+
+
+class RawStation2(RawStation):
+    """The same for OCPP 2.x. ``event`` says one TransactionEvent and counts by itself."""
+
+    async def boot(self) -> dict[str, Any]:
+        """The answer."""
+        return await self.call(
+            "BootNotification",
+            {"chargingStation": {"vendorName": "Raw", "model": "Two"}, "reason": "PowerUp"},
+        )
+
+    async def connector(self, evse: int, status: str, connector: int = 1, at: str | None = None) -> None:
+        """One StatusNotification."""
+        at = at or datetime.now(UTC).isoformat()
+        said = {"evseId": evse, "connectorId": connector, "connectorStatus": status, "timestamp": at}
+        await self.call("StatusNotification", said)
+
+    async def event(self, kind: str, transaction: str, number: int, at: str, **fields: Any) -> dict[str, Any]:
+        """The answer to one TransactionEvent; ``info`` goes into its transactionInfo, ``wh`` is a register."""
+        payload: dict[str, Any] = {
+            "eventType": kind,
+            "timestamp": at,
+            "seqNo": number,
+            "triggerReason": fields.pop("reason", "MeterValuePeriodic"),
+            "transactionInfo": {"transactionId": transaction, **fields.pop("info", {})},
+        }
+        wh = fields.pop("wh", None)
+        if wh is not None:
+            payload["meterValue"] = [{"timestamp": at, "sampledValue": [{"value": wh}]}]
+        tag = fields.pop("tag", None)
+        if tag is not None:
+            payload["idToken"] = {"idToken": tag, "type": "ISO14443"}
+        return await self.call("TransactionEvent", payload | fields)

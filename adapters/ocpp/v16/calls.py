@@ -2,26 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from adapters.kit.manifest import CommandResult
-from adapters.ocpp.asking import ask, incomplete
+from adapters.ocpp.asking import ask, cannot_start, incomplete, remote_start
 from adapters.ocpp.moments import from_time
 from adapters.ocpp.recording import memory_of
 from adapters.ocpp.station import Station
-from adapters.ocpp.tokens import RemoteStart, Tokens
+from adapters.ocpp.tokens import Tokens
 from adapters.ocpp.transactions import LARGEST_ID, Transaction, Transactions, TransactionState
 from adapters.ocpp.v16 import charging_profiles, translate
 from adapters.ocpp.v16.schemas import SCHEMAS
 from contracts.messages import CommandRequested
-from contracts.vocabulary import CommandName, CommandOutcome, ConnectorStatus
-
-CONNECTION_TIMEOUT: Final = timedelta(seconds=120)
-"""How long after a remote start a transaction counts as its consequence (key ConnectionTimeOut of the station)."""
-
-_BUSY: Final = (ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE)
-_BROKEN: Final = (ConnectorStatus.FAULTED, ConnectorStatus.UNAVAILABLE)
+from contracts.vocabulary import CommandName, CommandOutcome
 
 
 class Calls:
@@ -57,7 +51,7 @@ class Calls:
         if refused is not None:
             return refused
         if command.name is CommandName.START_CHARGING:
-            self._expect(command, request[1]["idTag"])
+            self._tokens.expect(remote_start(command, id_tag=request[1]["idTag"], now=self._now()))
         result = await self._send(station, command, *request)
         if command.name is CommandName.START_CHARGING and result.outcome not in (
             CommandOutcome.ACCEPTED,
@@ -85,32 +79,8 @@ class Calls:
 
     def _foreseen(self, station: Station, command: CommandRequested) -> CommandResult | None:
         """What the station's own words already rule out."""
-        if command.name is not CommandName.START_CHARGING:
-            return None
-        whole = station.statuses.get(0)
-        status = station.statuses.get(command.connector_id) if command.connector_id else None
-        if status in _BROKEN or whole in _BROKEN:
-            return CommandResult(outcome=CommandOutcome.INOPERATIVE, detail=str(status or whole))
-        if status in _BUSY and self._transactions.open_on(station.id, command.connector_id):
-            return CommandResult(outcome=CommandOutcome.OCCUPIED, detail=str(status))
-        return None
-
-    def _expect(self, command: CommandRequested, id_tag: str) -> None:
-        """Before the request is sent: the transaction may come before the answer."""
-        assert command.token_uid is not None
-        self._tokens.expect(
-            RemoteStart(
-                command_id=command.command_id,
-                station_id=command.station_id,
-                connector_id=command.connector_id,
-                id_tag=id_tag,
-                token_uid=command.token_uid,
-                reference=command.authorization_reference,
-                group_id=command.group_id,
-                owner=command.token_owner,
-                expires_at=self._now() + CONNECTION_TIMEOUT,
-            )
-        )
+        is_busy = self._transactions.open_on(station.id, command.connector_id) is not None
+        return cannot_start(station, command, is_busy=is_busy) if command.name is CommandName.START_CHARGING else None
 
     def _rejected_stop(self, command: CommandRequested, result: CommandResult) -> CommandResult:
         known = self._transactions.find(command.station_id, int(command.transaction_id or 0))

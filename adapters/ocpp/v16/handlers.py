@@ -3,12 +3,12 @@
 from typing import Any, Final
 
 from adapters.kit.manifest import Fact
-from adapters.ocpp import moments
+from adapters.ocpp import moments, upkeep
 from adapters.ocpp.answering import Handler, Reception, boot_interval, fact_of
 from adapters.ocpp.moments import from_time
 from adapters.ocpp.recording import Desk, connector_of, memory_of
 from adapters.ocpp.station import Request, Station
-from adapters.ocpp.v16 import translate, upkeep
+from adapters.ocpp.v16 import translate
 from adapters.ocpp.v16.charging import Charging
 from adapters.ocpp.v16.schemas import SCHEMAS
 from contracts.envelope import message_id

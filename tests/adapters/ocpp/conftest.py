@@ -8,7 +8,7 @@ import pytest
 
 from adapters.ocpp.adapter import OcppSettings, RunningOcpp, start
 from adapters.ocpp.station import Station
-from tests.kit.raw_station import RawStation
+from tests.kit.raw_station import RawStation, RawStation2
 from tests.kit.stations import FakePorts
 
 PASSWORD = "0123456789abcdef"
@@ -63,6 +63,18 @@ class Hub:
             self.fakes.accounts.change(station_id, password=PASSWORD)
         station = await self.dial(station_id, password=PASSWORD)
         assert (await station.boot())["status"] == "Accepted"
+        return station
+
+    async def station2(
+        self, station_id: str = "CS-2", *, version: str = "ocpp2.0.1", is_booted: bool = True
+    ) -> RawStation2:
+        """The same for OCPP 2.x."""
+        if self.fakes.accounts.find(station_id) is None:
+            self.fakes.accounts.change(station_id, password=PASSWORD)
+        station = await RawStation2.dial(self.url, station_id, password=PASSWORD, subprotocols=(version,))
+        self._dialled.append(station)
+        if is_booted:
+            assert (await station.boot())["status"] == "Accepted"
         return station
 
     def inside(self, station_id: str = "CS-1") -> Station:

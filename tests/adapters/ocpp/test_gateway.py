@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from adapters.ocpp.v16.greeting import Greeting
+from adapters.ocpp.greeting import Greeting
 from contracts.messages import (
     ConnectorStatusChanged,
     StationBooted,

@@ -1,5 +1,5 @@
-"""What is asked of an OCPP 1.6 station without anybody's command: to boot again once it is admitted, and to tell how
-its connectors are."""
+"""What is asked of a station of any version without anybody's command: to boot again once it is admitted, and to tell
+how its connectors are."""
 
 from typing import Final
 
@@ -14,8 +14,8 @@ logger = structlog.get_logger(__name__)
 
 
 class Greeting:
-    """Implements ``Greeter`` with TriggerMessage (OCPP 1.6, section 5.17). A station that does not know it boots
-    again by itself, at the interval it was told."""
+    """Implements ``Greeter`` with TriggerMessage (OCPP 1.6, section 5.17; 2.0.1 part 2, F06). A station that does not
+    know it boots again by itself, at the interval it was told."""
 
     async def admitted(self, station: Station) -> None:
         """See ``Greeter``."""

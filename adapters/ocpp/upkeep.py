@@ -1,8 +1,10 @@
-"""What OCPP 1.6 stations say of firmware, logs, security, and what only their make understands. Pure."""
+"""What stations of any version say of firmware, logs, security, and what only their make understands. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
+
+import orjson
 
 from adapters.ocpp.text import MAX_TEXT, kept
 from contracts.messages import (
@@ -45,12 +47,13 @@ LOG: Final = {
     "BadMessage": LogStatus.BAD_MESSAGE,
     "PermissionDenied": LogStatus.PERMISSION_DENIED,
     "NotSupportedOperation": LogStatus.NOT_SUPPORTED,
+    "AcceptedCanceled": LogStatus.CANCELED,
 }
 """DiagnosticsStatusNotification, and LogStatusNotification of the security white paper."""
 
 
 def to_firmware_status(payload: Mapping[str, Any], *, network: str, station_id: str) -> FirmwareStatusReported:
-    """A word that OCPP 1.6 does not have is OTHER, never installed."""
+    """A word that OCPP does not have is OTHER, never installed."""
     word = str(payload["status"])
     return FirmwareStatusReported(
         network=network,
@@ -89,15 +92,22 @@ def to_security_event(
 def to_vendor_data(payload: Mapping[str, Any], *, network: str, station_id: str) -> VendorDataReceived:
     """DataTransfer."""
     data = payload.get("data")
+    if data is not None and not isinstance(data, str):
+        data = orjson.dumps(data).decode()
     return VendorDataReceived(
         network=network,
         station_id=station_id,
         vendor_id=str(payload["vendorId"])[:MAX_TEXT],
         message_id=kept(payload.get("messageId")),
-        data=str(data)[:LONGEST] if data is not None else None,
+        data=data[:LONGEST] if data is not None else None,
     )
 
 
 def to_certificate_requested(payload: Mapping[str, Any], *, network: str, station_id: str) -> CertificateRequested:
-    """SignCertificate. Here always for the station's line to us."""
-    return CertificateRequested(network=network, station_id=station_id, signing_request=str(payload["csr"])[:LONGEST])
+    """SignCertificate. Without a type it is for the station's line to us."""
+    return CertificateRequested(
+        network=network,
+        station_id=station_id,
+        signing_request=str(payload["csr"])[:LONGEST],
+        is_for_contracts=payload.get("certificateType", "").startswith("V2G"),
+    )

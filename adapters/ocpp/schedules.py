@@ -1,0 +1,56 @@
+"""Limits over time in the form that all versions of OCPP share, and back. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any, Final
+
+from adapters.ocpp.moments import from_time
+from contracts.messages import ChargingLimit, ChargingSchedule
+from contracts.vocabulary import ChargingRateUnit
+
+_STEP: Final = Decimal("0.1")
+
+
+def from_limits(schedule: ChargingSchedule) -> dict[str, Any]:
+    """A ChargingSchedule as all versions have it. Limits have one decimal and are cut, never raised: they are upper
+    limits."""
+    said: dict[str, Any] = {
+        "chargingRateUnit": schedule.unit.value,
+        "chargingSchedulePeriod": [
+            {"startPeriod": entry.starts_after, "limit": _tenths(entry.limit)} for entry in schedule.limits
+        ],
+    }
+    if schedule.duration is not None:
+        said["duration"] = schedule.duration
+    if schedule.starts_at is not None:
+        said["startSchedule"] = from_time(schedule.starts_at)
+    if schedule.min_rate is not None:
+        said["minChargingRate"] = _tenths(schedule.min_rate)
+    return said
+
+
+def to_limits(said: Mapping[str, Any], *, starts_at: datetime) -> ChargingSchedule | None:
+    """The limits in a ChargingSchedule or CompositeSchedule; ``None`` when it holds none that make sense. In 2.1 a
+    period may do without a limit: what it means instead the contract cannot say."""
+    periods = said.get("chargingSchedulePeriod") or ()
+    if said.get("chargingRateUnit") not in ChargingRateUnit.__members__ or any("limit" not in p for p in periods):
+        return None
+    limits = tuple(
+        ChargingLimit(starts_after=int(period["startPeriod"]), limit=Decimal(str(period["limit"])))
+        for period in periods
+    )
+    if not limits or any(entry.limit < 0 or entry.starts_after < 0 for entry in limits):
+        return None
+    lowest = said.get("minChargingRate")
+    return ChargingSchedule(
+        unit=ChargingRateUnit(said["chargingRateUnit"]),
+        limits=tuple(sorted(limits, key=lambda entry: entry.starts_after)),
+        starts_at=starts_at,
+        duration=said.get("duration"),
+        min_rate=Decimal(str(lowest)) if lowest is not None else None,
+    )
+
+
+def _tenths(value: Decimal) -> float:
+    return float(value.quantize(_STEP, rounding=ROUND_FLOOR))

@@ -1,0 +1,64 @@
+"""The versions of OCPP that are spoken here, each put together from its parts."""
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from adapters.ocpp.greeting import Greeting
+from adapters.ocpp.recording import Desk
+from adapters.ocpp.v16.calls import Calls as Calls16
+from adapters.ocpp.v16.handlers import Handlers as Handlers16
+from adapters.ocpp.v16.operations import Operations as Operations16
+from adapters.ocpp.v16.schemas import SCHEMAS as SCHEMAS_16
+from adapters.ocpp.v21.edition import EDITION as EDITION_21
+from adapters.ocpp.v201.calls import Calls
+from adapters.ocpp.v201.charging import keep_telling
+from adapters.ocpp.v201.courses import Courses
+from adapters.ocpp.v201.edition import EDITION as EDITION_201
+from adapters.ocpp.v201.edition import Edition
+from adapters.ocpp.v201.handlers import Handlers
+from adapters.ocpp.version import OLDEST, Version
+
+EDITIONS: Final = (EDITION_201, EDITION_21)
+SUBPROTOCOLS: Final = (OLDEST, *(edition.subprotocol for edition in EDITIONS))
+
+
+def versions_of(desk: Desk, state: sqlite3.Connection) -> dict[str, Version]:
+    """All of them, by subprotocol."""
+    courses = Courses(state)
+    return {OLDEST: _oldest(desk)} | {edition.subprotocol: _version(desk, courses, edition) for edition in EDITIONS}
+
+
+def chores_of(desk: Desk, state: sqlite3.Connection) -> tuple[Callable[[], Awaitable[None]], ...]:
+    """What runs beside them until it is cancelled."""
+    charging = Handlers(desk, Courses(state), EDITION_201).charging
+
+    async def tell() -> None:
+        await keep_telling(charging, desk)
+
+    return (tell,)
+
+
+def _oldest(desk: Desk) -> Version:
+    calls = Calls16(transactions=desk.transactions, tokens=desk.tokens, now=desk.ports.now)
+    operations = Operations16(transactions=desk.transactions, tokens=desk.tokens, now=desk.ports.now)
+    return Version(
+        subprotocol=OLDEST,
+        answer=Handlers16(desk),
+        greeter=Greeting(),
+        carry_out=calls.carry_out,
+        operate=operations.carry_out,
+        broken_frame=SCHEMAS_16.words.frame,
+    )
+
+
+def _version(desk: Desk, courses: Courses, edition: Edition) -> Version:
+    calls = Calls(courses=courses, tokens=desk.tokens, edition=edition, now=desk.ports.now)
+    return Version(
+        subprotocol=edition.subprotocol,
+        answer=Handlers(desk, courses, edition),
+        greeter=Greeting(),
+        carry_out=calls.carry_out,
+        broken_frame=edition.schemas.words.frame,
+        knows_send=edition.knows_send,
+    )

@@ -1,0 +1,259 @@
+"""Authorize, TransactionEvent, MeterValues: the messages that money hangs on.
+
+A station gives the transaction its id and tells its course in events, which may come late, twice and in another order.
+Whatever it says about a transaction is answered.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+import orjson
+import structlog
+
+from adapters.kit.manifest import Authorization, Fact
+from adapters.ocpp import moments
+from adapters.ocpp.authorizing import Authorizing, by_command
+from adapters.ocpp.recording import Desk, Unusable, memory_of
+from adapters.ocpp.station import Request, Station
+from adapters.ocpp.tokens import clean, fold, identifier
+from adapters.ocpp.v201 import course as courses
+from adapters.ocpp.v201 import meter_values, places, telling, translate
+from adapters.ocpp.v201.course import Course
+from adapters.ocpp.v201.courses import Courses
+from adapters.ocpp.v201.edition import Edition
+from contracts.messages import MeterSample
+from contracts.vocabulary import AuthorizationStatus
+
+LATE: Final = timedelta(seconds=60)
+"""How long after its end events of a transaction may still come that say how it began."""
+_STOPPING: Final = ("StopAuthorized", "Deauthorized", "RemoteStop")
+"""With these a token is that of who stopped it."""
+_NO_TOKEN: Final = "NoAuthorization"
+LONGEST_ID: Final = 255
+
+logger = structlog.get_logger(__name__)
+
+
+class Charging:
+    """Handlers of the three messages, for one edition."""
+
+    def __init__(self, desk: Desk, courses: Courses, edition: Edition) -> None:
+        self._desk = desk
+        self._network = desk.ports.network
+        self._tokens = desk.tokens
+        self._courses = courses
+        self._form = identifier(edition.longest_token)
+        self._authorizing = Authorizing(desk, has_led=courses.has_led)
+
+    def minimal_answer(self, station: Station, request: Request) -> dict[str, Any] | None:
+        """See ``answering.MinimalAnswer``."""
+        return {} if request.call.action in ("TransactionEvent", "MeterValues", "StatusNotification") else None
+
+    async def authorize(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+        """Authorize. A certificate of a contract is not checked here: nobody says it is good."""
+        tag = _tag(payload["idToken"])
+        if not station.is_admitted or not tag:
+            return {"idTokenInfo": translate.from_authorization(AuthorizationStatus.UNKNOWN_TOKEN)}
+        decided = await self._authorizing.before_start(station, request, tag)
+        return {"idTokenInfo": self._id_token_info(decided.status, decided.group_id)}
+
+    async def event(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+        """TransactionEvent."""
+        transaction_id = str(payload["transactionInfo"]["transactionId"])
+        if not 0 < len(transaction_id) <= LONGEST_ID:
+            raise Unusable("PropertyConstraintViolation", "transactionInfo.transactionId: 1 to 36 characters")
+        token = payload.get("idToken")
+        tag = _tag(token) if token is not None else None
+        if not station.is_admitted:
+            refused = translate.from_authorization(AuthorizationStatus.UNKNOWN_TOKEN)
+            return {} if tag is None else {"idTokenInfo": refused}
+        at = self._moment(station, request, payload)
+        samples = self._samples(station, request, payload)
+        known = self._courses.find(station.id, transaction_id)
+        course = self._with(station, known, request, payload, transaction_id=transaction_id, at=at)
+        course = courses.metered(course, samples)
+        is_end = payload["eventType"] == "Ended"
+        answer: dict[str, Any] = {}
+        if tag is not None:
+            course, info = await self._presented(station, request, payload, course, tag=tag, at=at)
+            answer = {"idTokenInfo": info} if info is not None else {}
+        state = None if is_end else translate.to_charging_state(payload["transactionInfo"].get("chargingState"))
+        course = courses.in_state(course, state, at)
+        if is_end and course.ended_at is None:
+            course = msgspec.structs.replace(course, ended_at=at)
+        facts = telling.Telling(station, network=self._network, course=course, digest=_digest(payload))
+        told = self._facts(station, facts, payload, known=known, at=at, samples=samples, tag=tag)
+        await self._desk.record(station, told)
+        self._settle(station, request, facts.course, known)
+        return answer
+
+    async def meter_values(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+        """MeterValues: those of no transaction; they are kept by connector and time."""
+        if not station.is_admitted:
+            return {}
+        place = places.to_number(payload["evseId"])
+        samples = self._samples(station, request, payload)
+        if not samples:
+            station.deviations["meter values without a value"] += 1
+            return {}
+        is_dated = all(moments.parse(entry.get("timestamp")) for entry in payload["meterValue"])
+        key = _digest(payload) if is_dated else f"{station.epoch}/{request.number}"
+        await self._desk.record(
+            station, [telling.metered(station, self._network, place, samples, id_parts=("meter", place, key))]
+        )
+        return {}
+
+    async def tell_untold(self, now: datetime) -> int:
+        """Tells the service of starts that were held back for events which did not come. Returns how many.
+        Raises what ``Facts.record`` does."""
+        untold = self._courses.untold(before=now - LATE)
+        for station_id, course in untold:
+            fact = telling.started(self._network, station_id, course)
+            await self._desk.ports.facts.record([fact])
+            self._courses.save(station_id, msgspec.structs.replace(course, is_told=True), now=now)
+        return len(untold)
+
+    def _with(
+        self,
+        station: Station,
+        known: Course | None,
+        request: Request,
+        payload: dict[str, Any],
+        *,
+        transaction_id: str,
+        at: datetime,
+    ) -> Course:
+        number = payload.get("seqNo", known.last_number + 1 if known else 0)
+        if known is not None and number <= known.last_number:
+            station.deviations["repeated or late event"] += 1
+        elif number > (known.last_number + 1 if known else 0):
+            station.deviations["events missing"] += 1
+        reservation = self._tokens.to_reservation_id(station.id, payload.get("reservationId"))
+        return courses.heard(
+            known,
+            transaction_id=transaction_id,
+            number=number,
+            at=at,
+            received_at=request.received_at,
+            is_start=payload["eventType"] == "Started",
+            place=self._place(station, payload.get("evse")),
+            remote_start_number=payload["transactionInfo"].get("remoteStartId"),
+            reservation_id=reservation,
+        )
+
+    def _place(self, station: Station, evse: dict[str, Any] | None) -> int | None:
+        """Where: without a connector the one of the EVSE that is taken, else its first."""
+        if evse is None:
+            return None
+        evse_id, connector_id = evse["id"], evse.get("connectorId")
+        if connector_id is None:
+            statuses = memory_of(station).connectors
+            taken = [
+                number
+                for number, status in statuses.items()
+                if places.from_number(number)[0] == evse_id and status is translate.to_connector_status("Occupied")
+            ]
+            if len(taken) == 1:
+                return taken[0]
+        return places.to_number(evse_id, connector_id) or None
+
+    async def _presented(
+        self,
+        station: Station,
+        request: Request,
+        payload: dict[str, Any],
+        course: Course,
+        *,
+        tag: str,
+        at: datetime,
+    ) -> tuple[Course, dict[str, Any] | None]:
+        """A token in an event, and what is answered about it. One that ends a charge, or comes to one that has its
+        driver, changes nothing."""
+        is_same = bool(course.id_token) and fold(tag) == course.id_token
+        if is_same and course.is_authorized:
+            return course, self._id_token_info(course.status, course.group_id)
+        is_stopping = payload.get("triggerReason") in _STOPPING or payload["eventType"] == "Ended"
+        if is_stopping and (course.is_authorized or course.begun_at is not None):
+            return course, None
+        decision = await self._decide(station, request, course, tag)
+        info = self._id_token_info(decision.status, decision.group_id)
+        return courses.decided(course, decision, id_token=fold(tag), at=at, is_stopping=is_stopping), info
+
+    async def _decide(self, station: Station, request: Request, course: Course, tag: str) -> Authorization:
+        if course.remote_start_number is not None:
+            expected = self._tokens.expected_by_number(station.id, course.remote_start_number, now=request.received_at)
+            if expected is not None and not self._courses.has_led(station.id, expected.command_id):
+                return by_command(expected)
+        return await self._authorizing.for_start(station, request, tag, connector_id=course.place)
+
+    def _facts(
+        self,
+        station: Station,
+        facts: "telling.Telling",
+        payload: dict[str, Any],
+        *,
+        known: Course | None,
+        at: datetime,
+        samples: Sequence[MeterSample],
+        tag: str | None,
+    ) -> list[Fact]:
+        """What the service hears of an event, the start before all that follows it."""
+        info = payload["transactionInfo"]
+        facts.start_if_due()
+        facts.metered(samples)
+        facts.state(translate.to_charging_state(info.get("chargingState")), at)
+        if payload["eventType"] == "Ended" and (known is None or known.ended_at is None):
+            facts.ended(
+                at,
+                register_wh=courses.end_register(facts.course, samples),
+                reason=info.get("stoppedReason"),
+                token_uid=self._tokens.to_uid(tag) if tag else None,
+            )
+        return facts.told
+
+    def _settle(self, station: Station, request: Request, course: Course, known: Course | None) -> None:
+        """What follows once all is on disk."""
+        self._courses.save(station.id, course, now=request.received_at)
+        if course.is_authorized and (known is None or not known.is_authorized):
+            self._authorizing.use_up(station.id, course.id_token, course.command_id)
+
+    def _samples(self, station: Station, request: Request, payload: dict[str, Any]) -> tuple[MeterSample, ...]:
+        return meter_values.to_samples(
+            payload.get("meterValue", ()), received_at=request.received_at, offset=memory_of(station).clock.offset
+        )
+
+    def _moment(self, station: Station, request: Request, payload: dict[str, Any]) -> datetime:
+        found = moments.moment(
+            payload.get("timestamp"), received_at=request.received_at, offset=memory_of(station).clock.offset
+        )
+        if not found.is_clock_set:
+            station.deviations["clock not set"] += 1
+        return found.at
+
+    def _id_token_info(self, status: AuthorizationStatus, group_id: str | None) -> dict[str, Any]:
+        return translate.from_authorization(status, group=self._tokens.to_parent_id_tag(group_id, self._form))
+
+
+async def keep_telling(charging: Charging, desk: Desk, *, every: float = 15) -> None:
+    """Tells what was held back, until cancelled."""
+    while True:
+        await asyncio.sleep(every)
+        try:
+            await charging.tell_untold(desk.ports.now())
+        except Exception as error:
+            logger.warning("starts held back could not be told", error=f"{type(error).__name__}: {error}")
+
+
+def _tag(token: dict[str, Any]) -> str:
+    """The text of an ``idToken``; none for what stands for nobody."""
+    return "" if token.get("type") == _NO_TOKEN else clean(token["idToken"])
+
+
+def _digest(payload: dict[str, Any]) -> str:
+    """What makes an event that event: a repeat is told from another one that a station counts alike."""
+    said = [payload.get(name) for name in ("eventType", "seqNo", "timestamp", "triggerReason", "evseId", "meterValue")]
+    return hashlib.blake2b(orjson.dumps([said, payload.get("transactionInfo")]), digest_size=16).hexdigest()

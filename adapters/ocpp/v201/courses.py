@@ -1,0 +1,62 @@
+"""The courses of transactions on the adapter's own disk (``state``)."""
+
+import sqlite3
+from datetime import datetime
+
+import msgspec
+
+from adapters.ocpp.v201.course import Course
+
+
+class Courses:
+    """For the event loop's thread; no call waits for the disk. Raises ``sqlite3.Error`` when the file refuses."""
+
+    def __init__(self, state: sqlite3.Connection) -> None:
+        self._state = state
+
+    def find(self, station_id: str, transaction_id: str) -> Course | None:
+        """A transaction of this station. Other stations' ids mean nothing here."""
+        row = self._state.execute(
+            "SELECT course FROM courses WHERE station_id = ? AND transaction_id = ?", (station_id, transaction_id)
+        ).fetchone()
+        return None if row is None else _course(row[0])
+
+    def save(self, station_id: str, course: Course, *, now: datetime) -> None:
+        """As it is now."""
+        self._state.execute(
+            "INSERT OR REPLACE INTO courses VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                station_id,
+                course.transaction_id,
+                course.place,
+                course.command_id,
+                course.ended_at is not None,
+                course.is_told,
+                now.isoformat(),
+                msgspec.json.encode(course).decode(),
+            ),
+        )
+
+    def running_at(self, station_id: str, place: int) -> Course | None:
+        """The transaction that was heard of last on a connector, if it has not ended."""
+        rows = self._state.execute(
+            "SELECT course FROM courses WHERE station_id = ? AND place = ? AND NOT is_over", (station_id, place)
+        )
+        return max((_course(row[0]) for row in rows), key=lambda course: course.heard_at, default=None)
+
+    def has_led(self, station_id: str, command_id: str) -> bool:
+        """Whether a remote start has led to a transaction."""
+        statement = "SELECT 1 FROM courses WHERE station_id = ? AND command_id = ?"
+        return self._state.execute(statement, (station_id, command_id)).fetchone() is not None
+
+    def untold(self, *, before: datetime) -> list[tuple[str, Course]]:
+        """Stations and transactions that ended before ``before`` and whose start the service has not heard of."""
+        rows = self._state.execute(
+            "SELECT station_id, course FROM courses WHERE is_over AND NOT is_told AND changed_at < ? LIMIT 100",
+            (before.isoformat(),),
+        )
+        return [(row[0], _course(row[1])) for row in rows]
+
+
+def _course(text: str) -> Course:
+    return msgspec.json.decode(text, type=Course)

@@ -1,0 +1,57 @@
+"""OCPP 2.1 as a table: what it has beside and instead of 2.0.1."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from adapters.ocpp.moments import from_time
+from adapters.ocpp.v201 import edition
+from adapters.ocpp.v201.edition import Edition, Payload
+from adapters.ocpp.v201.schemas import of_package
+
+
+def _vat_number_unchecked(payload: Payload) -> Payload:
+    """Nobody here asks a tax office."""
+    return {"vatNumber": payload["vatNumber"], "status": "Rejected"}
+
+
+def _certificates_unchecked(payload: Payload) -> Payload:
+    """No certificate of a contract is looked up here: each is told as not to be found out now."""
+    now = from_time(datetime.now(UTC))
+    return {
+        "certificateStatus": [
+            {
+                "certificateHashData": asked["certificateHashData"],
+                "source": asked["source"],
+                "status": "Failed",
+                "nextUpdate": now,
+            }
+            for asked in payload["certificateStatusRequests"]
+        ]
+    }
+
+
+EDITION: Final = Edition(
+    subprotocol="ocpp2.1",
+    schemas=of_package("ocpp.v21", occurrence="OccurrenceConstraintViolation"),
+    longest_token=255,
+    reported={
+        **edition.REPORTED,
+        "NotifySettlement": {},
+        "NotifyDERAlarm": {},
+        "NotifyDERStartStop": {},
+        "ReportDERControl": {},
+        "NotifyPriorityCharging": {},
+        "ClosePeriodicEventStream": {},
+        "NotifyPeriodicEventStream": {},
+        "BatterySwap": {},
+    },
+    declined={
+        **edition.DECLINED,
+        # A stream is of use only to who has asked for the monitors behind it, which nobody here does
+        "OpenPeriodicEventStream": {"status": "Rejected"},
+        "PullDynamicScheduleUpdate": {"status": "Rejected"},
+        "VatNumberValidation": _vat_number_unchecked,
+        "GetCertificateChainStatus": _certificates_unchecked,
+    },
+    knows_send=True,
+)
