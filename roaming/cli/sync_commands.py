@@ -33,7 +33,7 @@ def sync_list(
 
 def partner_sync(
     partner_id: PartnerId,
-    module: Annotated[str, typer.Option(help="locations, tariffs, tokens, sessions or cdrs; empty: all.")] = "",
+    module: Annotated[str, typer.Option(help="Such as cdrs, bookings or payments/terminals; empty: all.")] = "",
     full: Annotated[bool, typer.Option(help="Everything, not only what changed since the last time.")] = False,
     as_json: Json = False,
     as_csv: Csv = False,
@@ -50,7 +50,7 @@ def partner_sync(
 
 def partner_compare(
     partner_id: PartnerId,
-    module: Annotated[str, typer.Option(help="locations, tariffs, tokens, sessions or cdrs.")],
+    module: Annotated[str, typer.Option(help="Such as cdrs or payments/terminals: see `roaming sync list`.")],
     mend: Annotated[bool, typer.Option(help="Take what the partner says, where ours is not newer.")] = False,
     limit: Annotated[int, typer.Option(help="Show at most so many differences.", min=1)] = 1000,
     as_json: Json = False,

@@ -14,7 +14,8 @@ from roaming.hub.pulling.compare import Comparison, Found, NotComparable
 from roaming.hub.pulling.puller import Puller
 from roaming.hub.pulling.state import Pull
 from roaming.ocpi.dialect import departures
-from roaming.ocpi.module import Services
+from roaming.ocpi.module import Services, pulled_lists
+from roaming.ocpi.pulling import module_of
 from roaming.partners.checks import last_check
 
 LOOK_SECONDS = 0.5
@@ -45,7 +46,7 @@ async def sync_partner(partner_id: str, *, module: str, is_full: bool, tell: Tel
 
 async def _ask(services: Services, partner_id: str, module: str, kind: str) -> list[str]:
     pulls = await state.all_pulls(services.database.reader, partner_id)
-    wanted = [pull.module for pull in pulls if not module or pull.module == module]
+    wanted = [pull.module for pull in pulls if module in ("", pull.module, module_of(pull.module))]
     if not wanted:
         known = ", ".join(pull.module for pull in pulls) or "nothing: it offers no list, or there is no agreement"
         fail(f"{partner_id} can be asked for {known}")
@@ -84,7 +85,7 @@ async def compare_partner(partner_id: str, *, module: str, is_mending: bool, lim
     async with services_of_now() as services:
         partner = await known_partner(services, partner_id)
         partner_id = partner.id
-        rules = {entry.id: entry.pull for entry in services.modules if entry.pull is not None}
+        rules = pulled_lists(services.modules)
         if module not in rules:
             fail(f"--module: one of {', '.join(rules)}")
         comparison = Comparison(

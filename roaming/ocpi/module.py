@@ -333,6 +333,8 @@ class OcpiModule:
     delivery: DeliveryRules[Any] | None = None
     pull: PullRules | None = None
     """How partners' lists are fetched; ``None`` where there is nothing to fetch."""
+    more_pulls: tuple[PullRules, ...] = ()
+    """The same of further lists below the module's address."""
     subscriptions: Callable[[Services, Bus], Sequence[Subscription]] = field(default=lambda _services, _bus: ())
     """Readers of questions with a deadline, which are answered over the bus and not kept (authorisation)."""
     tasks: Callable[[Services], Sequence[Callable[[], Awaitable[Any]]]] = field(default=lambda _services: ())
@@ -341,6 +343,13 @@ class OcpiModule:
     """What of its own it need not keep for ever."""
     retell: Callable[[Services], Awaitable[None]] | None = None
     """Puts into the outbox all that its compacted topics hold, for a bus that keeps nothing (decision 0060)."""
+
+
+def pulled_lists(modules: Sequence[OcpiModule]) -> dict[str, PullRules]:
+    """Every list that is fetched from partners, by name: the module's, with the path below it where there is one, such
+    as ``payments/terminals``."""
+    rules = [(module.id, each) for module in modules for each in (module.pull, *module.more_pulls) if each is not None]
+    return {"/".join(filter(None, (id, each.path))): each for id, each in rules}
 
 
 def module_path(version: Version, module: OcpiModule, interface: InterfaceRole) -> str:

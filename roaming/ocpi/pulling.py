@@ -62,13 +62,15 @@ class Pulling:
     wire: Wire
     asked_by: PartyId | None = None
     """Our party whose list it is; ``None`` in 2.1.1."""
+    asked: PartyId | None = None
+    """Whose list it is there; ``None`` in 2.1.1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PullRules:
     """How a module's list is pulled and its objects are stored, by the same rules as pushed ones."""
 
-    role: Role
+    role: str
     """Who owns such objects: an object of a party that is not the partner's in this role is refused."""
     codecs: Mapping[Version, Codec[Any]]
     documents: Documents
@@ -89,19 +91,30 @@ class PullRules:
     """Each of our parties gets another list (sessions, CDRs): all are asked for."""
     is_listed: Callable[[Any], bool] = lambda _value: True
     """Whether an object is in our lists."""
-    more_roles: tuple[Role, ...] = ()
+    more_roles: tuple[str, ...] = ()
     """Other roles in which parties own such objects too."""
+    path: str = ""
+    """Below the module's address, where it has several lists."""
+    names_owner: bool = True
+    """Objects say whose they are; else they are of the party whose list it is (terminals)."""
     is_for_hosted_only: bool = False
     """What partners' parties send each other of these is not kept here."""
 
     @property
-    def roles(self) -> tuple[Role, ...]:
+    def roles(self) -> tuple[str, ...]:
         """All roles in which parties own such objects."""
         return (self.role, *self.more_roles)
 
-    def key_of(self, value: Any) -> str:
+    def owner_of(self, value: Any, pulling: Pulling) -> PartyId | None:
+        """Whose a canonical object is."""
+        return PartyId.of(value.country_code, value.party_id) if self.names_owner else pulling.asked
+
+    def owner_beside(self, pulling: Pulling) -> PartyId | None:
+        """Whose an object is that does not say it."""
+        return self.sole_owner(pulling.partner) if self.names_owner else pulling.asked
+
+    def key_of(self, value: Any, owner: PartyId) -> str:
         """The key of a canonical object."""
-        owner = PartyId.of(value.country_code, value.party_id)
         return object_key(owner, *(str(getattr(value, name)) for name in self.id_fields))
 
     def key_of_body(self, body: Any, owner: PartyId | None) -> str | None:
@@ -109,7 +122,7 @@ class PullRules:
         if not isinstance(body, dict):
             return None
         country_code, party_id = body.get("country_code"), body.get("party_id")
-        if isinstance(country_code, str) and isinstance(party_id, str):
+        if self.names_owner and isinstance(country_code, str) and isinstance(party_id, str):
             owner = PartyId.of(country_code, party_id)
         ids = [body.get(name) for name in self.id_fields]
         if owner is None or not all(isinstance(part, str) and part for part in ids):
@@ -119,7 +132,10 @@ class PullRules:
 
     def lines(self, directory: Directory, partner: Partner) -> list[RoutingHeaders]:
         """Who asks whom: the lists that together are the partner's, for hosted parties and, unless the list is
-        ``is_for_hosted_only``, for those of other partners. None without an agreement."""
+        ``is_for_hosted_only``, for those of other partners. None without an agreement, and of a version that does not
+        have them."""
+        if partner.version not in self.codecs:
+            return []
         others = [other for other in directory.partners.values() if other.is_connected and other.id != partner.id]
         found: list[RoutingHeaders] = []
         for role in self.roles:
@@ -140,7 +156,16 @@ class PullRules:
         return parties[0] if len(parties) == 1 else None
 
 
-def _may_exchange(directory: Directory, role: Role, theirs: PartyId, ours: PartyId) -> bool:
+def module_of(name: str) -> str:
+    """The module that a list belongs to.
+
+    >>> module_of("payments/terminals")
+    'payments'
+    """
+    return name.partition("/")[0]
+
+
+def _may_exchange(directory: Directory, role: str, theirs: PartyId, ours: PartyId) -> bool:
     if role == Role.CPO:
         return directory.may_exchange(cpo=theirs, emsp=ours)
     return directory.may_exchange(cpo=ours, emsp=theirs)

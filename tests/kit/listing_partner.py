@@ -3,12 +3,16 @@
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from roaming.hub.pulling import state
+from roaming.hub.pulling.puller import Puller
+from roaming.hub.pulling.state import Pull
 from roaming.model.party import InterfaceRole
+from roaming.ocpi.pulling import PullPace
 from roaming.partners import registry
 from roaming.partners.directory import Endpoint
 from tests.kit.hub_in_process import HubInProcess
@@ -103,3 +107,16 @@ async def stored(hub: HubInProcess, module: str, partner_id: str) -> dict[str, d
         f"SELECT object_id, document FROM {module} WHERE source = $1 ORDER BY key", partner_id
     )
     return {row[0]: json.loads(row[1]) for row in rows}
+
+
+async def pull_lists(hub: HubInProcess, partner_id: str, *names: str) -> list[Pull]:
+    """Pulls the lists of these names now, each to its end; how far each is then."""
+    services = replace(
+        hub.services, pulling=PullPace(requests_per_second=10_000, page_size=2, first_delay=timedelta(0))
+    )
+    puller = Puller(services, services.modules)
+    await puller.look_at_directory()
+    for name in names:
+        await puller.pull_next(partner_id, modules=[name])
+    pulls = {pull.module: pull for pull in await state.all_pulls(services.database.reader, partner_id)}
+    return [pulls[name] for name in names]

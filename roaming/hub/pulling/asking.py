@@ -16,7 +16,7 @@ from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import Services, dialect_of
 from roaming.ocpi.noticing import notice
 from roaming.ocpi.partner_call import call_to, note_call, parties_of, request_in_either_form
-from roaming.ocpi.pulling import PullPace, PullRules
+from roaming.ocpi.pulling import PullPace, PullRules, module_of
 from roaming.ocpi.wire import Note, as_text
 from roaming.partners.directory import Partner
 from roaming.store.journal import Exchange, mask_body
@@ -46,14 +46,23 @@ def date_from_of(pull: Pull, rules: PullRules, pace: PullPace, now: datetime) ->
 
 
 def first_url(
-    partner: Partner, endpoint: str, *, date_from: datetime | None, page_size: int | None, now: datetime
+    partner: Partner,
+    endpoint: str,
+    *,
+    path: str = "",
+    date_from: datetime | None,
+    page_size: int | None,
+    now: datetime,
 ) -> str:
-    """The first page of a list. ``now``: a ``date_to``, for partners that need one, is a day after."""
+    """The first page of a list, which is at ``path`` below the endpoint. ``now``: a ``date_to``, for partners that need
+    one, is a day after."""
     dialect = dialect_of(partner)
     begins = format_timestamp(date_from, is_fraction_allowed=False) if date_from is not None else None
     end = now + timedelta(days=1) if dialect.date_to == "sent" else None
     ends = format_timestamp(end, is_fraction_allowed=False) if end is not None else None
-    return with_query(dialect.address(endpoint), {"date_from": begins, "date_to": ends, "limit": page_size})
+    return with_query(
+        dialect.address(endpoint, *filter(None, [path])), {"date_from": begins, "date_to": ends, "limit": page_size}
+    )
 
 
 async def ask_for_page(
@@ -99,7 +108,7 @@ def journal_refusals(
                 method="GET",
                 url=url,
                 partner_id=pull.partner_id,
-                module=pull.module,
+                module=module_of(pull.module),
                 request_id=ids.request_id,
                 correlation_id=ids.correlation_id,
                 response_body=mask_body(text.encode("utf-8", "backslashreplace")),

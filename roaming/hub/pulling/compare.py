@@ -19,7 +19,7 @@ from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.fetching import FetchedPage, FetchLimits, reason_to_stop
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import Services, dialect_of
-from roaming.ocpi.pulling import Incoming, Pulling, PullRules
+from roaming.ocpi.pulling import Incoming, Pulling, PullRules, module_of
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory, Partner
 from roaming.store.columns import storable_text
@@ -79,7 +79,7 @@ class Comparison:
     async def differences(self) -> AsyncIterator[Found]:
         """Every difference, page by page, then what the list lacks. Raises ``NotComparable``, ``StoreUnavailable``."""
         version, began = self.partner.version, self.services.clock.now()
-        endpoint = self.partner.endpoint(self.module, self.rules.interface)
+        endpoint = self.partner.endpoint(module_of(self.module), self.rules.interface)
         lines = self.rules.lines(self.directory, self.partner)
         if version is None or endpoint is None or not lines:
             raise NotComparable("it offers no such list, or no agreement is in force")
@@ -89,7 +89,13 @@ class Comparison:
             async for page in self._pages(endpoint, line, since):
                 owner, zone = self.rules.sole_owner(self.partner), dialect_of(self.partner).zone
                 wire = Wire(version=version, received_at=began, owner=owner, zone=zone)
-                pulling = Pulling(partner=self.partner, directory=self.directory, wire=wire, asked_by=line.from_party)
+                pulling = Pulling(
+                    partner=self.partner,
+                    directory=self.directory,
+                    wire=wire,
+                    asked_by=line.from_party,
+                    asked=line.to_party,
+                )
                 for start in range(0, len(page.items), AT_ONCE):
                     for found in await self._compare(pulling, page.items[start : start + AT_ONCE]):
                         yield found
@@ -99,11 +105,13 @@ class Comparison:
     async def _pages(self, endpoint: str, line: RoutingHeaders, since: datetime | None) -> AsyncIterator[FetchedPage]:
         pace, ids, visited = self.services.pulling, RequestIds.fresh(), set[str]()
         now = self.services.clock.now()
-        url: str | None = first_url(self.partner, endpoint, date_from=since, page_size=pace.page_size, now=now)
+        url: str | None = first_url(
+            self.partner, endpoint, path=self.rules.path, date_from=since, page_size=pace.page_size, now=now
+        )
         while url is not None:
             visited.add(url)
             ids = ids.forwarded()
-            page = await ask_for_page(self.services, self.partner, self.module, url, line, ids)
+            page = await ask_for_page(self.services, self.partner, module_of(self.module), url, line, ids)
             if page.stopped is not None:
                 reason = page.answer.error or page.answer.message or f"{page.stopped}"
                 raise NotComparable(storable_text(f"GET {url}: {reason}"))
@@ -128,7 +136,7 @@ class Comparison:
         self._seen.update(result.keys)
         found = [
             Found(
-                key=self.rules.key_of_body(refusal.body, self.rules.sole_owner(self.partner)) or "?",
+                key=self.rules.key_of_body(refusal.body, self.rules.owner_beside(pulling)) or "?",
                 difference=Difference.UNUSABLE_THERE,
                 note=refusal.reason,
             )

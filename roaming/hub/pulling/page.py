@@ -124,13 +124,13 @@ def read_item(
     rules: PullRules, pulling: Pulling, item: Any, result: PageResult, context: DecodeContext = _NOTHING_KNOWN
 ) -> Incoming | None:
     """One object of a page, or ``None`` and a refusal in ``result``."""
-    owner = rules.sole_owner(pulling.partner)
+    owner = rules.owner_beside(pulling)
     try:
         value, origin = pulling.wire.decode_as_told(rules.codecs, item, context=context)
-        party = PartyId.of(value.country_code, value.party_id)
-        if party not in pulling.partner.parties(*rules.roles):
+        party = rules.owner_of(value, pulling)
+        if party is None or party not in pulling.partner.parties(*rules.roles):
             raise DecodeError("country_code", f"{party} is no {' or '.join(rules.roles)} behind this partner")
-        key = rules.key_of(value)
+        key = rules.key_of(value, party)
     except (DecodeError, ValueError) as error:
         _refuse(rules, item, owner, result, str(error))
         return None

@@ -14,8 +14,8 @@ from roaming.hub.pulling import schedule, state
 from roaming.hub.pulling.asking import line_of
 from roaming.hub.pulling.runner import OnPage, Runner
 from roaming.hub.pulling.state import Lost, Pull
-from roaming.ocpi.module import OcpiModule, Services
-from roaming.ocpi.pulling import PullRules
+from roaming.ocpi.module import OcpiModule, Services, pulled_lists
+from roaming.ocpi.pulling import PullRules, module_of
 from roaming.partners.directory import Directory, Partner
 from roaming.store.errors import StoreUnavailable
 
@@ -32,7 +32,7 @@ class Puller:
 
     def __init__(self, services: Services, modules: Sequence[OcpiModule]) -> None:
         self._services = services
-        self._rules: Mapping[str, PullRules] = {m.id: m.pull for m in modules if m.pull is not None}
+        self._rules: Mapping[str, PullRules] = pulled_lists(modules)
         self._holder = uuid.uuid4().hex
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._known_revision = -1
@@ -66,7 +66,7 @@ class Puller:
         again: list[tuple[Partner, Pull]] = []
         for partner in directory.partners.values():
             for module, rules in self._rules.items() if partner.is_connected else ():
-                if partner.endpoint(module, rules.interface) is None or not rules.lines(directory, partner):
+                if partner.endpoint(module_of(module), rules.interface) is None or not rules.lines(directory, partner):
                     continue
                 pull = known.get((partner.id, module))
                 if pull is None:

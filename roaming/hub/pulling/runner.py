@@ -25,7 +25,7 @@ from roaming.ocpi.client import Answer, Outcome, Trouble
 from roaming.ocpi.fetching import FetchedPage, FetchLimits, Stopped, reason_to_stop
 from roaming.ocpi.headers import RequestIds
 from roaming.ocpi.module import Services, dialect_of
-from roaming.ocpi.pulling import Pulling, PullRules
+from roaming.ocpi.pulling import Pulling, PullRules, module_of
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory, Partner
 from roaming.store.columns import storable_text
@@ -63,7 +63,8 @@ class Runner:
     async def run(self) -> None:
         """Asks for page after page until the list ends, or cannot be had now. Raises ``Lost`` and
         ``StoreUnavailable``; then the claim is left to lapse."""
-        pull, endpoint = self._pull, self._partner.endpoint(self._pull.module, self._rules.interface)
+        pull, module = self._pull, module_of(self._pull.module)
+        endpoint = self._partner.endpoint(module, self._rules.interface)
         ids = RequestIds.fresh()
         while pull.state == "RUNNING":
             progress = pull.progress
@@ -76,7 +77,7 @@ class Runner:
             await self._keep_pace()
             ids = ids.forwarded()
             routing = routing_of(progress.lines[progress.line])
-            page = await ask_for_page(self._services, self._partner, pull.module, url, routing, ids)
+            page = await ask_for_page(self._services, self._partner, module, url, routing, ids)
             if page.stopped is not None:
                 await self._fail(page)
             else:
@@ -89,7 +90,9 @@ class Runner:
         date_from = date_from_of(pull, self._rules, pace, pull.started_at)
         page_size = None if pull.progress.is_without_limit else pace.page_size
         now = self._services.clock.now()
-        return first_url(self._partner, endpoint, date_from=date_from, page_size=page_size, now=now)
+        return first_url(
+            self._partner, endpoint, path=self._rules.path, date_from=date_from, page_size=page_size, now=now
+        )
 
     async def _keep_pace(self) -> None:
         wait = self._asked_at + 1 / self._services.pulling.requests_per_second - time.monotonic()
@@ -104,8 +107,14 @@ class Runner:
         assert version is not None
         zone = dialect_of(self._partner).zone
         wire = Wire(version=version, received_at=services.clock.now(), owner=owner, zone=zone)
-        asked_by = routing_of(progress.lines[progress.line]).from_party
-        pulling = Pulling(partner=self._partner, directory=self._directory, wire=wire, asked_by=asked_by)
+        line = routing_of(progress.lines[progress.line])
+        pulling = Pulling(
+            partner=self._partner,
+            directory=self._directory,
+            wire=wire,
+            asked_by=line.from_party,
+            asked=line.to_party,
+        )
         result = await store_page(services.database, self._rules, pulling, page.items)
         journal_refusals(services, pull, page.url, result.refusals, ids, wire.notes)
         restarts = progress.restarts

@@ -5,7 +5,6 @@ from datetime import timedelta
 from roaming.model.party import InterfaceRole
 from roaming.model.version import Version
 from roaming.modules.bookings import repository, service
-from roaming.modules.bookings.projection import tasks
 from roaming.modules.bookings.routes import ROUTES
 from roaming.ocpi.module import DeliveryKind, DeliveryRules, OcpiModule
 
@@ -14,7 +13,6 @@ MODULE = OcpiModule(
     versions=(Version.V2_3_0,),
     interfaces=(InterfaceRole.SENDER, InterfaceRole.RECEIVER),
     routes=ROUTES,
-    tasks=tasks,
     delivery=DeliveryRules(
         kind=DeliveryKind.STATE,
         interface=InterfaceRole.RECEIVER,
@@ -23,4 +21,5 @@ MODULE = OcpiModule(
         build=service.build,
         give_up_after=timedelta(hours=24),
     ),
+    more_pulls=(service.PULLED_LOCATIONS, service.PULLED_BOOKINGS),
 )

@@ -34,6 +34,7 @@ from roaming.ocpi import shelved
 from roaming.ocpi.codec import Codec, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
+from roaming.ocpi.pulling import Incoming, Pulling, PullRules
 from roaming.partners.directory import Directory
 from roaming.store import shelves
 from roaming.store.database import Work
@@ -72,6 +73,41 @@ async def take(work: Work, shelf: Shelf, value: Any, *, source: str, scope: str,
     gave us."""
     owner = PartyId.of(value.country_code, value.party_id)
     return await shelved.take(work, MODULE, shelf, value, owner=owner, source=source, scope=scope, origin=origin)
+
+
+async def _take_location(work: Work, pulling: Pulling, incoming: Incoming) -> bool:
+    return await take(work, LOCATIONS, incoming.value, source=pulling.partner.id, scope="", origin=incoming.origin)
+
+
+async def _take_booking(work: Work, pulling: Pulling, incoming: Incoming) -> bool:
+    emsp, booking = pulling.asked_by, incoming.value
+    cpo = PartyId.of(booking.country_code, booking.party_id)
+    if emsp is None or not pulling.directory.may_exchange(cpo=cpo, emsp=emsp):
+        raise InvalidParameters(f"country_code: {cpo} has no agreement with {emsp}")
+    scope = str(emsp)
+    return await take(work, BOOKINGS, booking, source=pulling.partner.id, scope=scope, origin=incoming.origin)
+
+
+async def _drop_location(work: Work, key: str, source: str) -> bool:
+    return await shelved.hide(work, LOCATIONS, key, source)
+
+
+PULLED_LOCATIONS = PullRules(
+    role=Role.CPO,
+    codecs=CODECS[LOCATIONS.path],
+    documents=LOCATIONS.documents,
+    take=_take_location,
+    drop=_drop_location,
+    path=LOCATIONS.path,
+)
+PULLED_BOOKINGS = PullRules(
+    role=Role.CPO,
+    codecs=CODECS[BOOKINGS.path],
+    documents=BOOKINGS.documents,
+    take=_take_booking,
+    is_per_recipient=True,
+    is_for_hosted_only=True,
+)
 
 
 async def told(work: Work, shelf: Shelf, owner: PartyId, id: str, *, source: str) -> Kept:

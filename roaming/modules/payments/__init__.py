@@ -5,7 +5,6 @@ from datetime import timedelta
 from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
 from roaming.modules.payments import repository, service
-from roaming.modules.payments.projection import tasks
 from roaming.modules.payments.routes import ROUTES
 from roaming.ocpi.module import DeliveryKind, DeliveryRules, OcpiModule
 
@@ -16,7 +15,6 @@ MODULE = OcpiModule(
     versions=(Version.V2_3_0,),
     interfaces=(InterfaceRole.SENDER, InterfaceRole.RECEIVER),
     routes=ROUTES,
-    tasks=tasks,
     delivery=DeliveryRules(
         kind=DeliveryKind.RECORD,
         interface=InterfaceRole.RECEIVER,
@@ -26,4 +24,5 @@ MODULE = OcpiModule(
         give_up_after=timedelta(hours=72),
         find_copy=service.find_copy,
     ),
+    more_pulls=(service.PULLED_TERMINALS, service.PULLED_CONFIRMATIONS),
 )

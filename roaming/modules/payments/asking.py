@@ -1,27 +1,23 @@
-"""A hosted CPO and a partner's PTP: its terminals and confirmations are fetched, and its terminals changed."""
+"""A hosted CPO and a partner's PTP: its terminals are changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from roaming.model.identifiers import PartyId
-from roaming.model.party import InterfaceRole, Role
+from roaming.model.party import InterfaceRole
 from roaming.model.time import format_timestamp
 from roaming.model.version import Version
 from roaming.modules.payments import service
 from roaming.modules.payments.codec import v230
 from roaming.modules.payments.model import Terminal
-from roaming.modules.payments.repository import SHELVES, TERMINALS
+from roaming.modules.payments.repository import TERMINALS
 from roaming.ocpi.client import Outcome
-from roaming.ocpi.codec import DecodeContext, dump_json
-from roaming.ocpi.first_reading import Fetched, fetch_list
+from roaming.ocpi.codec import dump_json
 from roaming.ocpi.headers import RoutingHeaders
 from roaming.ocpi.module import Services, dialect_of
 from roaming.ocpi.partner_call import ask_partner, call_to, parties_of
 from roaming.partners.directory import Partner
-from roaming.store.documents import Origin
-from roaming.store.shelves import Shelf
 
 TIMEOUT_SECONDS = 10.0
 
@@ -97,43 +93,3 @@ async def _send(
     answer = await ask_partner(services, call, module=service.MODULE, parties=parties_of(routing))
     if answer.outcome != Outcome.DELIVERED:
         raise NotDone(answer.error or answer.message or f"HTTP {answer.http_status}")
-
-
-async def fetch(services: Services, partner: Partner) -> dict[str, Fetched]:
-    """Reads both lists of a partner's PTPs for each hosted CPO under agreement, by path. Raises
-    ``StoreUnavailable``."""
-    directory, found = await services.directory.current(), {}
-    endpoint = partner.endpoint(service.MODULE, InterfaceRole.SENDER)
-    if endpoint is None or partner.version != Version.V2_3_0:
-        return {}
-    pairs = [
-        Pair(cpo=cpo, provider=provider)
-        for provider in partner.parties(*service.PROVIDERS)
-        for cpo in directory.hosted_parties(Role.CPO)
-        if directory.may_exchange(cpo=cpo, emsp=provider)
-    ]
-    for shelf in SHELVES.values():
-        parts = [await _fetch(services, partner, endpoint, shelf, pair) for pair in pairs]
-        found[shelf.path] = sum(parts, start=Fetched())
-    return found
-
-
-async def _fetch(services: Services, partner: Partner, endpoint: str, shelf: Shelf, pair: Pair) -> Fetched:
-    codec = service.CODECS[shelf.path][Version.V2_3_0]
-
-    async def take(item: object, at: datetime) -> None:
-        value = codec.decode(item, context=DecodeContext(received_at=at)).value
-        async with services.database.work() as work:
-            await service.take(
-                work,
-                shelf,
-                value,
-                owner=pair.provider,
-                source=partner.id,
-                cpo=pair.cpo,
-                origin=Origin(Version.V2_3_0),
-            )
-
-    url = dialect_of(partner).address(endpoint, shelf.path)
-    routing = RoutingHeaders(pair.cpo, pair.provider)
-    return await fetch_list(services, partner, url, module=service.MODULE, routing=routing, take=take)

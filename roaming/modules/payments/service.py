@@ -7,6 +7,7 @@ agreements.
 
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from roaming.ocpi.codec import Codec, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services, routing_to
 from roaming.ocpi.partner_call import call_to
+from roaming.ocpi.pulling import Incoming, Pulling, PullRules
 from roaming.partners.directory import Directory, Partner
 from roaming.store import shelves
 from roaming.store.database import Work
@@ -91,6 +93,44 @@ async def take(
     gave us."""
     scope = str(cpo)
     return await shelved.take(work, MODULE, shelf, value, owner=owner, source=source, scope=scope, origin=origin)
+
+
+async def _take_pulled(work: Work, pulling: Pulling, incoming: Incoming, *, shelf: Shelf) -> bool:
+    assert pulling.asked is not None, "2.1.1 has no payments"
+    assert pulling.asked_by is not None
+    return await take(
+        work,
+        shelf,
+        incoming.value,
+        owner=pulling.asked,
+        source=pulling.partner.id,
+        cpo=pulling.asked_by,
+        origin=incoming.origin,
+    )
+
+
+async def _drop(work: Work, key: str, source: str) -> bool:
+    return await shelved.hide(work, TERMINALS, key, source)
+
+
+def _pulled(shelf: Shelf, **more: Any) -> PullRules:
+    """A PTP's list, for each hosted CPO under agreement."""
+    return PullRules(
+        role=PROVIDERS[0],
+        more_roles=PROVIDERS[1:],
+        codecs=CODECS[shelf.path],
+        documents=shelf.documents,
+        take=partial(_take_pulled, shelf=shelf),
+        is_per_recipient=True,
+        is_for_hosted_only=True,
+        path=shelf.path,
+        names_owner=False,
+        **more,
+    )
+
+
+PULLED_TERMINALS = _pulled(TERMINALS, id_fields=("terminal_id",), drop=_drop)
+PULLED_CONFIRMATIONS = _pulled(CONFIRMATIONS)
 
 
 async def publish(work: Work, shelf: Shelf, value: Any, *, provider: PartyId, cpo: PartyId) -> None:

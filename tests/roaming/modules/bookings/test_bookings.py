@@ -12,11 +12,10 @@ from roaming.model.version import Version
 from roaming.modules.bookings import asking, service
 from roaming.modules.bookings.asking import NotDone, Pair
 from roaming.ocpi.errors import NotFound
-from roaming.ocpi.first_reading import FirstReading
 from roaming.partners import registry
 from tests.kit.answering_partner import answering_partner, delivering
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
-from tests.kit.listing_partner import ListingPartner, listen_at
+from tests.kit.listing_partner import ListingPartner, listen_at, pull_lists
 from tests.kit.scripted_partner import ScriptedPartner
 from tests.kit.wait import until
 
@@ -200,7 +199,9 @@ async def test_a_hosted_emsp_asks_a_cpo_and_reads_its_lists(hub: HubInProcess) -
     )
     async with ScriptedPartner(listing) as listening:
         await listen_at(hub, "cpo", listening.url, ("bookings",), version="2.3.0")
-        await FirstReading(hub.services, service.MODULE, asking.fetch).look()
+        places, bookings = await pull_lists(hub, "cpo", "bookings/booking_locations", "bookings")
+    assert (places.state, places.progress.new, places.progress.refused) == ("DONE", 3, 1)
+    assert (bookings.state, bookings.progress.new, bookings.progress.refused) == ("DONE", 1, 1)
     rows = await hub.services.database.reader.fetch("SELECT object_id FROM booking_locations")
     assert sorted(row[0] for row in rows) == ["A", "B", "C"]
     rows = await hub.services.database.reader.fetch("SELECT object_id, scope FROM bookings")

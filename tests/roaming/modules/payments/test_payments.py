@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
+from roaming.hub.pulling import state
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.modules.payments import asking, service
 from roaming.modules.payments.asking import NotDone, Pair
 from roaming.modules.payments.repository import CONFIRMATIONS, SHELVES, TERMINALS
-from roaming.ocpi.first_reading import FirstReading
 from roaming.partners import registry
 from tests.kit.answering_partner import AnsweringPartner, answering_partner, delivering
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
-from tests.kit.listing_partner import ListingPartner, listen_at
+from tests.kit.listing_partner import ListingPartner, listen_at, pull_lists
 from tests.kit.scripted_partner import ScriptedPartner, always, enveloped, http_answer
 from tests.kit.wait import until
 
@@ -23,6 +23,7 @@ SENDER, RECEIVER = "/2.3.0/sender/payments", "/2.3.0/receiver/payments"
 HUB, PTP, CPO, RIVAL = PartyId("NL", "HUB"), PartyId("AT", "PAY"), PartyId("FR", "CPO"), PartyId("FR", "RIV")
 OURS = PartyId("NL", "TAP")
 """A hosted PTP."""
+PULLED = ("payments/terminals", "payments/financial-advice-confirmations")
 LATER = "2026-11-24T10:00:00Z"
 
 
@@ -190,25 +191,31 @@ async def test_a_terminal_without_an_agreement_is_not_told(hub: HubInProcess) ->
 
 
 @pytest.mark.ocpi_cell("payments", "2.3.0", "sender", "client")
-async def test_a_ptps_lists_are_fetched(hub: HubInProcess) -> None:
+async def test_a_ptps_lists_are_pulled_and_what_they_lack_is_hidden(hub: HubInProcess) -> None:
+    """A terminal names its CPO, which is not its owner."""
+    named = terminal("C", country_code="NL", party_id="HUB")
     listing = ListingPartner(
         {
-            "terminals": [terminal("A"), terminal("B"), terminal("C"), {"city": "nowhere"}],
+            "terminals": [terminal("A"), terminal("B"), named, {"city": "nowhere"}],
             "financial-advice-confirmations": [confirmation("X")],
         }
     )
+    reader = hub.services.database.reader
     async with ScriptedPartner(listing) as listening:
         await listen_at(hub, "pay", listening.url, ("payments",), version="2.3.0")
-        fetcher = FirstReading(hub.services, service.MODULE, asking.fetch)
-        await fetcher.look()
-        before = len(listing.asked)
-        await fetcher.look()
-        assert len(listing.asked) == before, "once after a registration"
-    rows = await hub.services.database.reader.fetch("SELECT object_id, source, scope FROM payment_terminals")
-    assert sorted(tuple(row) for row in rows) == [(id, "pay", "NL-HUB") for id in "ABC"]
-    rows = await hub.services.database.reader.fetch("SELECT object_id FROM payment_confirmations")
-    assert [row[0] for row in rows] == ["X"]
-    assert {request.headers["ocpi-to-party-id"] for request in listing.asked} == {"PAY"}
+        terminals, confirmations = await pull_lists(hub, "pay", *PULLED)
+        assert (terminals.state, terminals.progress.new, terminals.progress.refused) == ("DONE", 3, 1)
+        assert (confirmations.state, confirmations.progress.new) == ("DONE", 1)
+        rows = await reader.fetch("SELECT key, source, scope FROM payment_terminals")
+        assert sorted(tuple(row) for row in rows) == [(f"AT/PAY/{id}", "pay", "NL-HUB") for id in "abc"]
+        assert {request.headers["ocpi-to-party-id"] for request in listing.asked} == {"PAY"}
+        listing.objects["terminals"] = [terminal("A"), named]
+        async with hub.services.database.work() as work:
+            await state.ask(work, "pay", PULLED[0], "FULL")
+        (again,) = await pull_lists(hub, "pay", PULLED[0])
+        assert (again.progress.same, again.progress.dropped) == (2, 1)
+    rows = await reader.fetch("SELECT object_id FROM payment_terminals WHERE is_listed = true ORDER BY key")
+    assert [row[0] for row in rows] == ["A", "C"]
 
 
 @pytest.fixture
