@@ -51,7 +51,8 @@ def decide_unanswered(token: TokenChanged | None, *, token_uid: str) -> Authoriz
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """A remote start that the station may be carrying out."""
+    """A remote start that the station may be carrying out, or a reservation that its driver may come for: both were
+    authorised by being sent (OCPI 2.2.1, commands 13.2.2 and 13.2.3; tokens 11.2.1.2)."""
 
     command_id: str
     station_id: str
@@ -61,6 +62,8 @@ class Expectation:
     reference: str | None = None
     group_id: str | None = None
     owner: TokenOwner | None = None
+    reservation_id: str | None = None
+    """Of a reservation, as the station's commands name it."""
 
     def fits(self, *, connector_id: int | None, token_uid: str, at: datetime) -> bool:
         """The connector counts only where both sides named one: OCPP 1.6 asks before it is chosen."""
@@ -169,9 +172,21 @@ class TokenAuthorizer:
         else:
             self._expectations.pop(station_id, None)
 
+    def withdraw_reservation(self, station_id: str, reservation_id: str) -> None:
+        """The reservation is cancelled."""
+        for other in self._alive(station_id):
+            if other.reservation_id == reservation_id:
+                self.withdraw(station_id, other.command_id)
+
     def use_up(self, station_id: str, command_id: str) -> None:
-        """See ``Authorizer.use_up``."""
+        """See ``Authorizer.use_up``. A start uses up the reservation of its driver, too."""
+        used = [other for other in self._alive(station_id) if other.command_id == command_id]
         self.withdraw(station_id, command_id)
+        for start in used:
+            for other in self._alive(station_id):
+                is_same_driver = (fold(other.token_uid), other.owner) == (fold(start.token_uid), start.owner)
+                if other.reservation_id is not None and is_same_driver:
+                    self.withdraw(station_id, other.command_id)
 
     def _alive(self, station_id: str) -> list[Expectation]:
         now = self._now()
@@ -179,10 +194,13 @@ class TokenAuthorizer:
 
     def _pending(self, station_id: str, *, connector_id: int | None, token_uid: str) -> Expectation | None:
         now = self._now()
-        for expectation in self._expectations.get(station_id, ()):
-            if expectation.fits(connector_id=connector_id, token_uid=token_uid, at=now):
-                return expectation
-        return None
+        fitting = [
+            expectation
+            for expectation in self._expectations.get(station_id, ())
+            if expectation.fits(connector_id=connector_id, token_uid=token_uid, at=now)
+        ]
+        starts = (expectation for expectation in fitting if expectation.reservation_id is None)
+        return next(starts, fitting[0] if fitting else None)
 
     async def _ask(
         self,

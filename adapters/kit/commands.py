@@ -40,6 +40,7 @@ _EXPECTED = timedelta(days=1)
 """Longer than any deadline and the time in which a station may still start."""
 _START_WINDOW = timedelta(seconds=120)
 _MAY_STILL_START = (CommandOutcome.ACCEPTED, CommandOutcome.TIMEOUT, CommandOutcome.FAILED)
+_OF_A_DRIVER = (CommandName.START_CHARGING, CommandName.RESERVE)
 
 Order = CommandRequested | OperationRequested
 Result = CommandResult | OperationResult
@@ -183,26 +184,36 @@ class CommandDesk:
         except Exception as error:
             logger.exception("command failed", command_id=_id(order), error=type(error).__name__)
             result = _ended(order, CommandOutcome.FAILED, type(error).__name__)
-        is_start = isinstance(order, CommandRequested) and order.name is CommandName.START_CHARGING
-        if is_start and result.outcome not in _MAY_STILL_START:
-            self._authorizer.withdraw(order.station_id, _id(order))
+        if isinstance(order, CommandRequested):
+            self._settle(order, is_possible=result.outcome in _MAY_STILL_START)
         return result
+
+    def _settle(self, order: CommandRequested, *, is_possible: bool) -> None:
+        """Whether the driver of a start or a reservation may still come."""
+        if order.name in _OF_A_DRIVER and not is_possible:
+            self._authorizer.withdraw(order.station_id, order.command_id)
+        if order.name is CommandName.CANCEL_RESERVATION and order.reservation_id:  # whatever the station said to it
+            self._authorizer.withdraw_reservation(order.station_id, order.reservation_id)
 
     def _expect(self, order: Order) -> None:
         if not isinstance(order, CommandRequested):
             return
-        if order.name is not CommandName.START_CHARGING or order.token_uid is None:
+        if order.name not in _OF_A_DRIVER or order.token_uid is None:
             return
+        until = order.deadline + self._start_window
+        if order.name is CommandName.RESERVE:
+            until = order.reservation_expires_at or order.deadline
         self._authorizer.expect(
             Expectation(
                 command_id=order.command_id,
                 station_id=order.station_id,
                 token_uid=order.token_uid,
-                until=order.deadline + self._start_window,
+                until=until,
                 connector_id=order.connector_id,
                 reference=order.authorization_reference,
                 group_id=order.group_id,
                 owner=order.token_owner,
+                reservation_id=order.reservation_id if order.name is CommandName.RESERVE else None,
             )
         )
 

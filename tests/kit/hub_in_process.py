@@ -95,7 +95,6 @@ class HubInProcess:
         self._client = client
         self.tokens: dict[str, str] = {}
         """The credentials token of each partner, by partner id."""
-        self._passing = 0
 
     async def call(
         self,
@@ -192,12 +191,10 @@ class HubInProcess:
             )
 
     async def connect_passing(self) -> str:
-        """One more CPO, of a party of its own, that may change its registration or leave; returns its token."""
-        digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-        number, self._passing = self._passing, self._passing + 1
-        party = "LT-" + digits[number // 1296 % 36] + digits[number // 36 % 36] + digits[number % 36]
-        await self.connect(f"passing-{number}", party, Role.CPO)
-        return self.tokens.pop(f"passing-{number}")
+        """One more CPO that may change its registration or leave, and is connected again then: many that have left
+        would make the directory long, and each look at it slow. Returns its token."""
+        await self.connect("passing", "LT-PAS", Role.CPO)
+        return self.tokens.pop("passing")
 
     async def give_token(self, partner_id: str, token: str) -> None:
         """The token that a partner wants from us."""

@@ -16,7 +16,7 @@ from roaming.model.time import next_update
 from roaming.rating.engine import rate
 
 NOT_APPLICABLE = "#NA"
-NO_TARIFF = "no tariff was in force at this connector"
+NO_TARIFF = "this connector has no tariff"
 FREE = Price(before_taxes=Decimal(0), taxes=())
 CDR_DIMENSIONS = frozenset(
     {
@@ -79,7 +79,7 @@ def issue(
         total_time_cost=rated.time if rated is not None else None,
         total_parking_time=max(Decimal(0), total_time - charging),
         total_parking_cost=rated.parking if rated is not None else None,
-        remark="; ".join(filter(None, (remark, None if tariff is not None else NO_TARIFF))) or None,
+        remark="; ".join(filter(None, (remark, None if tariff is not None else _unpriced(session, location)))) or None,
         last_updated=next_update(None, now),
     )
 
@@ -128,6 +128,14 @@ def _place(session: Session, location: Location | None) -> CdrLocation:
         connector_format=connector.format,
         connector_power_type=connector.power_type,
     )
+
+
+def _unpriced(session: Session, location: Location | None) -> str:
+    """Why nothing is charged: a price that is not known is not free (ocpi/ocpi#415)."""
+    named = _find(location, session)[1].tariff_ids if location is not None else ()
+    if not named:
+        return NO_TARIFF
+    return f"the price is not known: tariff {', '.join(named)} of this connector was not in force or never told"[:200]
 
 
 def _find(location: Location, session: Session) -> tuple[EVSE, Connector]:

@@ -324,8 +324,13 @@ def _decode_theirs(
 
 
 def _roles(credentials: Credentials) -> Sequence[PartyRole]:
-    """Its parties. The party of a hub is kept in the role that it has in 2.2.1."""
-    hub = PartyId.parse(credentials.hub_party_id) if credentials.hub_party_id else None
+    """Its parties. The party of a hub is kept in the role that it has in 2.2.1. Raises ``DecodeError``."""
+    hub = None
+    if credentials.hub_party_id:
+        try:
+            hub = PartyId.parse(credentials.hub_party_id)
+        except ValueError as error:
+            raise DecodeError("hub_party_id", str(error)) from None
     return [
         *([PartyRole(party=hub, role=HUB, name=f"{hub}")] if hub is not None else []),
         *(

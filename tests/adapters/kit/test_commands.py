@@ -48,7 +48,7 @@ class World:
             self.authorizer,
             network="demo",
             instance="one",
-            supported=(CommandName.START_CHARGING, CommandName.STOP_CHARGING),
+            supported=tuple(name for name in CommandName if name is not CommandName.UNLOCK_CONNECTOR),
             operations=(Reset,),
             now=clock,
         )
@@ -345,6 +345,49 @@ async def test_a_refused_remote_start_authorises_nobody(
     again = await restart(world, tmp_path)
     assert await basis(again) is expected, "also after a restart"
     await again.stop()
+
+
+RESERVED = timedelta(hours=2)
+
+
+def reservation(world: World) -> CommandRequested:
+    return world.command(
+        "C-1",
+        CommandName.RESERVE,
+        token_uid="REMOTE-1",
+        reservation_id="R-1",
+        reservation_expires_at=world.clock.at + RESERVED,
+    )
+
+
+@pytest.mark.parametrize("what", ["expired", "refused", "cancelled", "used up by a start"])
+async def test_a_reservation_authorises_its_driver_until_it_is_over(world: World, what: str) -> None:
+    async def answer(command: CommandRequested) -> CommandResult:
+        is_refused = what == "refused" and command.name is CommandName.RESERVE
+        return CommandResult(outcome=CommandOutcome.OCCUPIED) if is_refused else ACCEPTED
+
+    await world.authorizer._tokens.start()
+    world.handle = answer
+    await world.send(reservation(world))
+    await world.outcome("C-1")
+    if what != "refused":
+        world.clock.advance(RESERVED - timedelta(seconds=1))
+        assert await basis(world) is AuthorizationBasis.COMMAND, "nobody is asked about a token that came in a command"
+    match what:
+        case "expired":
+            world.clock.advance(timedelta(seconds=1))
+        case "cancelled":
+            await world.send(world.command("C-2", CommandName.CANCEL_RESERVATION, reservation_id="R-1"))
+            await world.outcome("C-2")
+        case "used up by a start":
+            await world.send(world.command("C-2", CommandName.START_CHARGING, token_uid="REMOTE-1"))
+            await world.outcome("C-2")
+            started = await world.authorizer.authorize(
+                station_id="CS-1", connector_id=1, token_uid="remote-1", timeout=0
+            )
+            assert started.command_id == "C-2", "the start is the newer word"
+            world.authorizer.use_up("CS-1", "C-2")
+    assert await basis(world) is AuthorizationBasis.OFFLINE_POLICY
 
 
 async def test_an_interrupted_remote_start_may_still_come(world: World, tmp_path: Path) -> None:

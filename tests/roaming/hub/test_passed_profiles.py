@@ -54,3 +54,19 @@ async def test_a_changed_profile_is_told_to_the_emsp_that_is_named(passing: Pass
     answer = await passing.ope.call("PUT", "/2.3.0/sender/chargingprofiles/S1", to=passing.msp, body=body)
     assert answer.code == 1000, answer.text
     assert passing.msp.last_body["charging_profile"] == PROFILE
+
+
+async def test_of_two_sessions_with_one_id_the_operator_must_be_named(passing: Passing) -> None:
+    """The address of a charging profile has no owner (ocpi/ocpi#405): nobody's charge is limited by mistake."""
+    session = passing.op2.speech.session("ES-OP2", "IT-MSP")
+    assert (await passing.op2.push("PUT", "sessions", "S1", body=session)).code == 1000
+    passing.op2.says_data({"result": "ACCEPTED", "timeout": 5})
+    before = [len(each.asked) for each in (passing.ope, passing.op2)]
+    body: dict[str, Any] = {"charging_profile": PROFILE, "response_url": f"{passing.msp.door.url}/r"}
+    unnamed = await passing.msp.call("PUT", PATH, body=body)
+    assert (unnamed.outcome, unnamed.data["result"]) == ((200, 1000), "UNKNOWN_SESSION"), unnamed.text
+    assert [len(each.asked) for each in (passing.ope, passing.op2)] == before
+    for named in (passing.ope, passing.op2):
+        answer = await passing.msp.call("PUT", PATH, to=named, body=body)
+        assert answer.data["result"] == "ACCEPTED", answer.text
+        assert named.last.target.endswith("/receiver/chargingprofiles/S1")

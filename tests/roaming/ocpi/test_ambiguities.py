@@ -47,7 +47,10 @@ DECISIONS: dict[str, tuple[str, ...]] = {
         "test_both_tokens_are_good_after_a_lost_answer",
         "test_with_grace_they_are_good_a_little_longer",
     ),
-    "7 GET credentials answers with ours, the token as it was sent": ("test_a_partner_registers",),
+    "7 GET credentials answers with ours, the token as it was sent": (
+        "test_get_answers_with_ours_and_the_token_that_asked",
+        "test_a_partner_registers",
+    ),
     "8 evses in a PATCH are merged by uid, other lists replaced": (
         "test_evses_in_a_location_are_merged_by_uid",
         "test_connectors_in_an_evse_are_replaced",
@@ -134,7 +137,13 @@ DECISIONS: dict[str, tuple[str, ...]] = {
         "test_vat_absent_is_none_due_and_zero_is_a_rate",
         "test_a_cdr_of_our_own_is_right",
     ),
-    "25 whitelist against valid": ("test_silence", "test_a_remote_start_tells_the_adapter_whose_token_it_is"),
+    "25 whitelist against valid; nobody is asked about a token that came in a command": (
+        "test_whitelist_against_valid",
+        "test_whitelist",
+        "test_a_pending_command_answers_without_asking",
+        "test_a_reservation_authorises_its_driver_until_it_is_over",
+        "test_a_remote_start_tells_the_adapter_whose_token_it_is",
+    ),
     "RESERVED and RESERVATION": ("test_both_spellings_of_a_reservation_are_understood",),
     "what vanishes without REMOVED is hidden": (
         "test_missing_locations_are_hidden_and_come_back",
@@ -148,7 +157,22 @@ DECISIONS: dict[str, tuple[str, ...]] = {
         "test_a_contract_means_the_card_before_the_app",
         "test_ids_differ_in_case_only_and_keep_their_spelling",
     ),
-    "tariffs differ per receiver": ("test_a_view_says_what_the_rules_say",),
+    "tariffs overlap: the newest start; named but never told: no price; another one per receiver": (
+        "test_of_overlapping_tariffs_the_newest_start_holds",
+        "test_a_tariff_that_is_named_and_was_never_told_is_no_free_charge",
+        "test_a_connector_without_tariff_is_told_from_one_whose_tariff_is_not_known",
+        "test_the_charge_costs_what_its_emsp_is_shown",
+        "test_a_driver_of_another_emsp_pays_what_the_connector_says",
+        "test_a_view_says_what_the_rules_say",
+    ),
+    "tariff ids clash behind a clearing house: the owner is in every key": (
+        "test_one_id_of_two_operators_is_two_tariffs",
+    ),
+    "delegated smart charging: no owner in the address, so sessions have ids of our own": (
+        "test_who_charges_smartly_names_sessions_as_we_do",
+        "test_no_two_charges_have_one_session_id",
+        "test_of_two_sessions_with_one_id_the_operator_must_be_named",
+    ),
     "hubclientinfo is keyed with the role": ("test_of_two_roles_the_connected_one_is_got",),
     "credentials stand in the details once, as SENDER; a second entry is ignored": (
         "test_credentials_are_listed_once_as_sender",
@@ -158,7 +182,10 @@ DECISIONS: dict[str, tuple[str, ...]] = {
         "test_success_without_data_has_no_data_field",
         "test_json_without_an_envelope_is_handed_on",
     ),
-    "all parking counts": ("test_charging_and_parking_fit_into_the_session",),
+    "all parking counts, free or not": (
+        "test_all_parking_counts_free_or_not",
+        "test_charging_and_parking_fit_into_the_session",
+    ),
     "duplicate START_SESSION: one command to the station within 60 s, one result for both": (
         "test_the_second_start_gets_the_result_of_the_first",
         "test_two_at_once_are_one_command",

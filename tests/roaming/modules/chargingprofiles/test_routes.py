@@ -20,6 +20,7 @@ from contracts.messages import (
 )
 from contracts.vocabulary import ChargingRateUnit, CommandName, CommandOutcome
 from roaming.model.identifiers import PartyId
+from roaming.model.party import Role
 from roaming.modules.chargingprofiles import service
 from roaming.modules.chargingprofiles.projection import ended
 from roaming.ocpi.answering import time_out
@@ -232,6 +233,24 @@ async def test_rules_of_the_place_where_the_session_is_decide(hub: HubInProcess)
     for place, result in ((("OURS", "OURS-1"), "UNKNOWN_SESSION"), (("ELSEWHERE", ""), "ACCEPTED")):
         await rule(hub.services.database, [a_rule("deny", "commands", "NL-HUB", *place)])
         assert (await put(hub)).data["result"] == result
+
+
+async def test_who_charges_smartly_names_sessions_as_we_do(hub: HubInProcess) -> None:
+    """The address names no owner (ocpi/ocpi#405): the ids are of the hub's own making, and one leads to one charge."""
+    await hub.connect("smart", "DE-SCS", "SCSP", more_modules=("chargingprofiles",))
+    other = PartyId("NL", "TWO")
+    async with hub.services.database.work() as work:
+        await registry.host_party(work, other, Role.CPO, name="Another operator")
+        for cpo in (PartyId("NL", "HUB"), other):
+            await registry.agree(work, cpo=cpo, emsp=PartyId("DE", "SCS"))
+    assert (await put(hub, "smart", "OURS-AAA")).data["result"] == "ACCEPTED"
+    assert (await put(hub, "smart", "OURS-BBB")).data["result"] == "ACCEPTED"
+    assert [command.station_id for command in await asked(hub)] == ["CS-1", "CS-2"]
+    named = {"OCPI-from-country-code": "DE", "OCPI-from-party-id": "SCS"}
+    named |= {"OCPI-to-country-code": "NL", "OCPI-to-party-id": "TWO"}
+    body = {"charging_profile": PROFILE, "response_url": back(hub)}
+    elsewhere = await hub.call("smart", "PUT", at(hub), body=body, headers=named)
+    assert elsewhere.data["result"] == "UNKNOWN_SESSION", "of another operator"
 
 
 async def test_too_often(hub: HubInProcess) -> None:

@@ -2,16 +2,19 @@
 
 import asyncio
 import base64
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
+from roaming.model.identifiers import PartyId
 from roaming.modules.credentials import service
 from roaming.modules.credentials.service import RegistrationFailed
 from roaming.ocpi.module import dialect_of
 from roaming.partners.dialects import forget_switch, set_switch
-from tests.kit.hub_in_process import RECEIVER, SENDER, HubInProcess
+from tests.kit.hub_in_process import PUBLIC_URL, RECEIVER, SENDER, HubInProcess, hub_in_process
 from tests.kit.ocpi_bodies import credentials
 from tests.kit.scripted_partner import Received, ScriptedPartner, enveloped, http_answer
 from tests.kit.server_process import free_port
@@ -73,6 +76,30 @@ async def test_a_partner_registers(hub: HubInProcess) -> None:
     assert known.is_connected
     assert {endpoint.module for endpoint in known.endpoints} == {"credentials", "cdrs"}
     assert THEIR_TOKEN not in known.sealed_token
+
+
+@pytest.mark.parametrize("version", ["2.1.1", "2.2.1", "2.3.0"])
+@pytest.mark.parametrize("form", ["raw", "base64"])
+async def test_get_answers_with_ours_and_the_token_that_asked(
+    sqlite_url: str, tmp_path: Path, version: str, form: str
+) -> None:
+    """It is stored as a digest: only the request knows it (ocpi/ocpi#394). The parties are ours, never the caller's."""
+    async with hub_in_process(sqlite_url, tmp_path) as hub:
+        token_a = await hub.add_planned("new", "DE-NEW", counterpart=PartyId("NL", "HUB"))
+        for token in (token_a, hub.tokens["aaa"]):
+            sent = token if form == "raw" else base64.b64encode(token.encode()).decode()
+            headers = {"Authorization": f"Token {sent}"}
+            answer = await hub.call(None, "GET", f"/{version}/credentials", headers=headers)
+            assert answer.outcome == (200, 1000), answer.text
+            assert answer.data["token"] == token
+            assert answer.data["url"] == f"{PUBLIC_URL}/versions"
+            roles = answer.data.get("roles") or [answer.data]
+            assert {f"{role['country_code']}-{role['party_id']}" for role in roles} <= {"NL-HUB", "DE-HME"}
+        tables = await hub.services.database.reader.fetch("SELECT name FROM sqlite_master WHERE type = 'table'")
+        stored = [await hub.services.database.reader.fetch(f"SELECT * FROM {name}") for (name,) in tables]
+        kept = json.dumps([[list(map(str, row)) for row in rows] for rows in stored])
+        assert "token-a-of-new" not in kept
+        assert hub.tokens["aaa"] not in kept
 
 
 async def test_token_a_lives_until_c_is_used(hub: HubInProcess) -> None:

@@ -171,3 +171,13 @@ async def test_a_version_that_is_not_offered_has_no_address(sqlite_url: str, tmp
         for version in ("2.1.1", "2.3.0"):
             assert (await narrow.call("aaa", "GET", f"/{version}")).outcome == (404, 2000)
             assert (await narrow.call("aaa", "GET", f"/{version}/credentials")).outcome == (404, 2000)
+
+
+@pytest.mark.parametrize("party", ["LHUB", "NL-HU", "N/HUBX", "NLHUB2", " "])
+async def test_a_hub_party_that_is_none_is_refused_by_name(hub: HubInProcess, party: str) -> None:
+    token_a = await planned(hub, CPO)
+    async with platform("2.3.0") as partner:
+        body = Speech("2.3.0").credentials(str(PARTY), f"{partner.url}/versions") | {"hub_party_id": party}
+        answer = await hub.call(None, "POST", "/2.3.0/credentials", token=token_a, body=body)
+    assert answer.outcome == (200, 2001), answer.text
+    assert answer.message.startswith("hub_party_id: ")

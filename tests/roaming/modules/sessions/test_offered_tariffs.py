@@ -95,6 +95,45 @@ async def test_the_rule_of_the_beginning_holds_to_the_end(hub: HubInProcess) -> 
     assert [tariff.id for tariff in cdr.tariffs] == ["FLEET"]
 
 
+async def place(hub: HubInProcess, *tariff_ids: str) -> None:
+    """What the connector says."""
+    connector = ocpi_bodies.connector(tariff_ids=tariff_ids)
+    evse = ocpi_bodies.evse(uid=EVSE, evse_id="NL*HUB*E1", connectors=[connector])
+    await hub.host_location("AT-GOOD", evses=[evse])
+
+
+async def tariff(hub: HubInProcess, id: str, price: float, **values: Any) -> None:
+    component = {"type": "ENERGY", "price": price, "step_size": 1}
+    body = ocpi_bodies.tariff(HOSTED_CPO, id=id, elements=[{"price_components": [component]}], min_price=None, **values)
+    async with hub.services.database.work() as work:
+        await tariffs.publish(work, decoded(tariffs.CODECS, body))
+
+
+async def test_of_overlapping_tariffs_the_newest_start_holds(hub: HubInProcess) -> None:
+    """ocpi/ocpi#519: what begins after the charge or has ended before it is none of them."""
+    await tariff(hub, "OLD", 0.3, start_date_time="2020-01-01T00:00:00Z")
+    await tariff(hub, "NEWER", 0.4, start_date_time="2025-01-01T00:00:00Z", end_date_time="2098-01-01T00:00:00Z")
+    await tariff(hub, "FUTURE", 0.6, start_date_time="2099-01-01T00:00:00Z")
+    await tariff(hub, "OVER", 0.7, start_date_time="2025-06-01T00:00:00Z", end_date_time="2025-07-01T00:00:00Z")
+    await place(hub, "OLD", "STANDARD", "FUTURE", "NEWER", "OVER")
+    cdr = await charge(hub)
+    assert [each.id for each in cdr.tariffs] == ["NEWER"]
+    assert cdr.total_cost.before_taxes == Decimal("4.00")
+
+
+async def test_a_tariff_that_is_named_and_was_never_told_is_no_free_charge(hub: HubInProcess) -> None:
+    """ocpi/ocpi#415: its price is unknown."""
+    await place(hub, "NEVER-TOLD")
+    await tell(hub, started("T1", 0), metered("T1", 10, 3000))
+    (session,) = (await hub.call("aaa", "GET", f"{SENDER}/sessions?date_from=2020-01-01T00:00:00Z")).data
+    assert "total_cost" not in session, "absent is not free"
+    await tell(hub, ended("T1", 20, 11000))
+    await let_pass(hub)
+    (cdr,) = await billed(hub)
+    assert cdr.tariffs == ()
+    assert cdr.remark == "the price is not known: tariff NEVER-TOLD of this connector was not in force or never told"
+
+
 async def test_a_location_quoted_with_the_session_offers_it_too(hub: HubInProcess) -> None:
     """OCPI 2.1.1 sessions hold the whole location, with the tariff of its connector."""
     await rule(hub.services.database, [FOR_AAA])

@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from contracts.messages import TokenOwner
 from contracts.vocabulary import AuthorizationStatus
 from roaming.model.identifiers import PartyId
 from roaming.modules.sessions.course import Course, Start
-from roaming.modules.sessions.opening import Unplaced, find_setting
+from roaming.modules.sessions.opening import Unplaced, find_setting, session_id_of
 from roaming.modules.sessions.repository import Transaction
 from roaming.partners.directory import Directory
 from roaming.partners.drivers import Driver, remember
@@ -92,3 +93,25 @@ async def test_the_session_is_whose_token_was_accepted(
                 await find_setting(connection, transaction, Directory(revision=0))
         else:
             assert (await find_setting(connection, transaction, Directory(revision=0))).token.contract_id == contract_id
+
+
+def test_no_two_charges_have_one_session_id() -> None:
+    """Whoever limits charges names a session by its id alone (ocpi/ocpi#405): operators here share one space of ids,
+    whatever number their stations give."""
+    start = Start(
+        connector_id=1,
+        token_uid="04ab",
+        at=NOON,
+        register_wh=Decimal(0),
+        authorization=AuthorizationStatus.ACCEPTED,
+    )
+    begun = [start, msgspec.structs.replace(start, at=NOON + timedelta(seconds=1))]
+    keys = [("demo", "CS-1", "7"), ("demo", "CS-2", "7"), ("main", "CS-1", "7"), ("demo", "CS-1", "8")]
+    charges = [
+        Transaction(key=key, state="OPEN", session_key="", close_at=None, pushed_at=None, course=Course(start=each))
+        for key in keys
+        for each in begun
+    ]
+    ids = {session_id_of(charge) for charge in charges}
+    assert len(ids) == len(charges)
+    assert all(len(id) <= 36 for id in ids)

@@ -1,3 +1,5 @@
+from roaming.model.identifiers import PartyId
+from roaming.partners import registry
 from tests.kit.hub_in_process import RECEIVER, SENDER, HubInProcess
 from tests.kit.ocpi_bodies import tariff
 
@@ -36,3 +38,23 @@ async def test_our_list_holds_our_tariffs(hub: HubInProcess) -> None:
     assert [entry["id"] for entry in answer.data] == ["OURS"]
     assert answer.headers["x-total-count"] == "1"
     assert "link" not in answer.headers
+
+
+async def test_one_id_of_two_operators_is_two_tariffs(hub: HubInProcess) -> None:
+    """ocpi/ocpi#177: an id is its owner's only, also behind a clearing house; ids differ in case only."""
+    for partner, party, currency in (("cpo", "FR-CPO", "EUR"), ("riv", "FR-RIV", "SEK")):
+        path = f"{RECEIVER}/tariffs/{party.replace('-', '/')}/OURS"
+        assert (
+            await hub.call(partner, "PUT", path, body=tariff(party, id="OURS", currency=currency))
+        ).http_status == 201
+        async with hub.services.database.work() as work:
+            await registry.agree(work, cpo=PartyId.parse(party), emsp=PartyId("DE", "AAA"))
+    listed = (await hub.call("aaa", "GET", f"{SENDER}/tariffs")).data
+    assert {(entry["party_id"], entry["currency"]) for entry in listed if entry["id"] == "OURS"} == {
+        ("HUB", "EUR"),
+        ("CPO", "EUR"),
+        ("RIV", "SEK"),
+    }
+    assert (await hub.call("riv", "DELETE", f"{RECEIVER}/tariffs/FR/RIV/ours")).outcome == (200, 1000)
+    listed = (await hub.call("aaa", "GET", f"{SENDER}/tariffs")).data
+    assert sorted(entry["party_id"] for entry in listed if entry["id"] == "OURS") == ["CPO", "HUB"]
