@@ -163,6 +163,8 @@ def _outgoing(row: Sequence[Any]) -> Outgoing:
 
 def _coalesce_key(outgoing: Outgoing, recipient: Recipient, record_id: int | None) -> str:
     parts = [recipient.partner_id, outgoing.module, outgoing.object_key, outgoing.part]
+    if recipient.is_apart:
+        parts.append(f"to {recipient.to_party}")
     if record_id is not None:
         parts.append(str(record_id))
     return "|".join(parts)

@@ -21,6 +21,7 @@ from roaming.ocpi.module import (
     dialect_of,
 )
 from roaming.partners.directory import Directory, Partner
+from roaming.partners.telling import view_towards
 from roaming.store.columns import text_to_time
 
 logger = structlog.get_logger(__name__)
@@ -69,7 +70,7 @@ class Pending:
             recipient=recipient,
             attempts=row[10],
             is_full=bool(row[12]) or dialect_of(partner).patch == "no",
-            view=directory.view(partner, owner),
+            view=view_towards(directory, partner, owner, recipient.to_party).view,
         )
         return cls(
             job=job,

@@ -18,6 +18,7 @@ from roaming.model.party import Role
 from roaming.ocpi.module import DeliveryRules, OcpiModule, Outgoing, Recipient, Services
 from roaming.partners.directory import Directory, Partner
 from roaming.partners.retelling import CHANNEL, RETELLINGS, is_still
+from roaming.partners.telling import Told, view_towards
 from roaming.partners.views import View
 from roaming.store.columns import storable_text
 from roaming.store.consume import reason_of
@@ -148,12 +149,14 @@ class Reteller:
     ) -> None:
         told: list[tuple[Outgoing, Recipient]] = []
         if keys and partner is not None and rules is not None and rules.retell is not None:
-            now = directory.view(partner, task.owner)
+            before = PartyId.parse(task.before.party) if task.before.party else None
+            told_one = view_towards(directory, partner, task.owner, before)
+            now = told_one.view
             found: Mapping[str, Stored] = await rules.read(self._services.database.reader, keys)
             for key in keys:
                 stored = found.get(key)
                 if stored is not None and stored.source != partner.id and not stored.scope and stored.is_listed:
-                    recipient = _recipient(directory, partner, task, stored, now)
+                    recipient = _recipient(directory, task, stored, told_one)
                     told.extend(
                         (
                             Outgoing(module=task.module, object_key=key, owner=task.owner, part=part, detail=detail),
@@ -178,11 +181,12 @@ class Reteller:
             await put_deliveries(work, told)
 
 
-def _recipient(directory: Directory, partner: Partner, task: _Open, stored: Stored, now: View) -> Recipient:
+def _recipient(directory: Directory, task: _Open, stored: Stored, told: Told) -> Recipient:
+    partner, is_apart = told.partner, told.is_apart
     if task.module == "tokens":
         cpos = [cpo for told, cpo in directory.cpos_of(task.owner) if told.id == partner.id]
-        party = next(iter(cpos or partner.parties(Role.CPO)), None)
+        party, is_apart = next(iter(cpos or partner.parties(Role.CPO)), None), False
     else:
-        named = now.party or task.before.party
-        party = partner.hub_party or (PartyId.parse(named) if named else None)
-    return Recipient(partner_id=partner.id, to_party=party, from_party=directory.teller_of(task.owner, stored.source))
+        party = told.party or partner.hub_party or (PartyId.parse(task.before.party) if task.before.party else None)
+    teller = directory.teller_of(task.owner, stored.source)
+    return Recipient(partner_id=partner.id, to_party=party, from_party=teller, is_apart=is_apart)

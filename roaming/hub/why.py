@@ -14,6 +14,7 @@ from roaming.model.token import TokenType
 from roaming.ocpi.module import Services
 from roaming.partners.agreements import CHARGING_PROFILE, Decision, Kind, Thing
 from roaming.partners.directory import Directory, Partner
+from roaming.partners.telling import Told, told_of
 from roaming.store.documents import Stored, object_key
 
 MODULE_OF = {"location": "locations", "tariff": "tariffs", "token": "tokens", "session": "sessions", "cdr": "cdrs"}
@@ -119,10 +120,12 @@ class _Asked:
         if self.kind in ("session", "cdr"):
             return [self._of_a_driver()]
         kind = {"location": Kind.LOCATIONS, "tariff": Kind.TARIFFS, "token": Kind.TOKENS}[self.kind]
-        seen = self._seen(kind)
+        told = told_of(self.directory, self.partner, self.stored.owner)
+        seen = [self._seen(kind, each) for each in (told[:1] if kind is Kind.TOKENS else told)]
         if kind is not Kind.LOCATIONS:
-            return [seen]
-        return [seen, self._priced(), self._charging(), *(self._commanding(name) for name in _COMMANDS)]
+            return seen
+        offered = [self._priced(each) for each in told]
+        return [*seen, *offered, self._charging(), *(self._commanding(name) for name in _COMMANDS)]
 
     def _thing(self, kind: Kind, command: str = "") -> Thing:
         uid = self.evse.uid if self.evse is not None else ""
@@ -130,21 +133,25 @@ class _Asked:
         object_id = "" if kind is Kind.TOKENS and self.kind == "token" else self.stored.object_id
         return Thing(kind=kind, owner=self.stored.owner, object_id=object_id, evse_uid=uid, command=command)
 
-    def _seen(self, kind: Kind) -> Reason:
+    def _seen(self, kind: Kind, told: Told) -> Reason:
         what = "EVSE" if self.evse is not None else self.kind
-        question = f"sees the {what}"
+        question = f"{_name(told, kind)}sees the {what}"
         before = self._before_rules()
         if before:
             return Reason(question=question, answer="no", because=before)
-        decision = self.directory.decide(self.partner, self._thing(kind))
-        view = self.directory.view(self.partner, self.stored.owner)
+        decision = self._decide(told, self._thing(kind))
         if kind is Kind.LOCATIONS and self.evse is None and not decision.is_allowed:
-            for uid in view.evses.get(fold(self.stored.object_id), {}):
+            for uid in told.view.evses.get(fold(self.stored.object_id), {}):
                 thing = Thing(kind=kind, owner=self.stored.owner, object_id=self.stored.object_id, evse_uid=uid)
-                part = self.directory.decide(self.partner, thing)
+                part = self._decide(told, thing)
                 if part.is_allowed:
                     return self._reason(f"{question}, with EVSE {uid}", part)
         return self._reason(question, decision)
+
+    def _decide(self, told: Told, thing: Thing) -> Decision:
+        if told.is_apart and told.party is not None and thing.kind is not Kind.TOKENS:
+            return self.directory.decide_for(told.party, thing)
+        return self.directory.decide(self.partner, thing)
 
     def _before_rules(self) -> str:
         """Why nobody sees it, or not this one, whatever the rules."""
@@ -178,18 +185,19 @@ class _Asked:
             because=f"the {between}" if has_agreement else f"there is no {between}",
         )
 
-    def _priced(self) -> Reason:
-        view = self.directory.view(self.partner, self.stored.owner)
-        ids = view.tariffs_at(self.stored.object_id, self.evse.uid if self.evse is not None else "")
-        question = "is offered there"
-        if ids is None:
-            return Reason(question=question, answer="the connectors' own tariffs", because="no rule gives others")
+    def _priced(self, told: Told) -> Reason:
         uid = self.evse.uid if self.evse is not None else ""
+        ids = told.view.tariffs_at(self.stored.object_id, uid)
+        question = f"{_name(told, Kind.LOCATIONS)}is offered there"
+        parties = [told.party] if told.is_apart and told.party is not None else self.partner.parties()
         rules = [
             rule
-            for party in self.partner.parties()
+            for party in parties
             if (rule := self.directory.price_for(party, self.stored.owner, self.stored.object_id, uid)) is not None
         ]
+        if ids is None:
+            because = "its parties are offered different ones" if rules else "no rule gives others"
+            return Reason(question=question, answer="the connectors' own tariffs", because=because)
         rule = next(rule for rule in rules if rule.tariff_ids == ids)
         return Reason(question=question, answer=", ".join(ids), because=str(rule), rule=rule.id)
 
@@ -232,6 +240,11 @@ class _Asked:
         else:
             because = "a price rule offers this tariff to others, or others than this to it"
         return Reason(question=question, answer=answer, because=because, also=also)
+
+
+def _name(told: Told, kind: Kind) -> str:
+    """Of a partner whose parties see different things, the one that is spoken of."""
+    return f"{told.party} " if told.is_apart and kind is not Kind.TOKENS else ""
 
 
 _COMMANDS = (*(command.value for command in CommandType), CHARGING_PROFILE)

@@ -212,6 +212,8 @@ class Recipient:
     partner_id: str
     to_party: PartyId | None
     from_party: PartyId | None
+    is_apart: bool = False
+    """Other parties of the same partner are told something else, by themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,11 @@ Views = Mapping[PartyId, View]
 
 
 def views_of(request: OcpiRequest, owners: Mapping[PartyId, str]) -> Views:
-    """What the caller sees of each of ``owners``; empty while there are no rules, when it sees all as it is."""
+    """What the caller, or the one of its parties that it names in OCPI-from, sees of each of ``owners``; empty while
+    there are no rules, when it sees all as it is."""
     if not request.directory.rulebook.rules:
         return {}
-    return {owner: request.directory.view(request.partner, owner) for owner in owners}
+    return {owner: request.directory.view(request.partner, owner, request.routing.from_party) for owner in owners}
 
 
 def locations_in_sight(views: Views) -> Sight:

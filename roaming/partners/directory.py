@@ -202,11 +202,13 @@ class Directory:
     def _others_of(self) -> dict[tuple[str, Role], tuple[tuple[Partner, PartyId], ...]]:
         return {}
 
-    def cpos_for(self, partner: Partner) -> dict[PartyId, str]:
+    def cpos_for(self, partner: Partner, party: PartyId | None = None) -> dict[PartyId, str]:
         """All CPOs, hosted and of other partners, whose objects ``partner`` may see, and who gave us these: the id of
-        a partner, or empty for hosted ones."""
+        a partner, or empty for hosted ones. ``party``: those that this one of its parties may see, as in ``view``."""
         takers = partner.parties(*RECEIVING_ROLES)
-        found = dict.fromkeys(self.hosted_cpos_for(partner), "")
+        takers = (party,) if party is not None and party in takers else takers
+        hosted = self.hosted_cpos_for(partner)
+        found = {cpo: "" for cpo in hosted if any(self.may_exchange(cpo=cpo, emsp=taker) for taker in takers)}
         for cpo, source in self._others_in(Role.CPO, partner):
             if any(self.may_exchange(cpo=cpo, emsp=taker) for taker in takers):
                 found.setdefault(cpo, source)
@@ -242,14 +244,6 @@ class Directory:
             if taker is not None:
                 found.append((partner, partner.hub_party or taker))
         return tuple(found)
-
-    def viewers_of(self, cpo: PartyId) -> tuple[tuple[Partner, PartyId, View], ...]:
-        """The same, each with what it sees of them; of a platform that is no hub the party that sees it."""
-        return tuple(
-            (partner, partner.hub_party or (PartyId.parse(view.party) if view.party else taker), view)
-            for partner, taker in self.takers_of(cpo)
-            for view in [self.view(partner, cpo)]
-        )
 
     def issuers_for(
         self, cpo: PartyId, *, location_id: str, evse_uids: Sequence[str]

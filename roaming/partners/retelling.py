@@ -17,6 +17,7 @@ from roaming.partners.affected import affected
 from roaming.partners.directory import Directory, directory_within
 from roaming.partners.registry import agreements_in, put_agreements, touch
 from roaming.partners.tables import DirectoryStateRow, RetellingRow
+from roaming.partners.telling import differences
 from roaming.partners.views import View, changed_locations, changed_tariffs
 from roaming.store.database import Database, Work
 from roaming.store.errors import StoreUnavailable
@@ -107,8 +108,7 @@ def _meaning(tried: _Tried) -> tuple[list[dict[str, Any]], list[OperatorAgreemen
 def _differences(before: Directory, after: Directory) -> Iterator[tuple[str, PartyId, View, View]]:
     """Partner, owner, and what the one saw of the other and sees now, where that differs."""
     for partner, owner in affected(before, after):
-        was, now = before.view(before.partners[partner.id], owner), after.view(partner, owner)
-        if was != now:
+        for was, now in differences(before, before.partners[partner.id], after, partner, owner):
             yield partner.id, owner, was, now
 
 

@@ -27,7 +27,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """EVSEs that rules name, by location, where that differs from what holds for their location."""
     tariff_ids: TariffIds | None = None
     """Offered at every connector in place of its own; ``None``: its own."""
-    tariff_ids_at: dict[str, dict[str, TariffIds]] = {}
+    tariff_ids_at: dict[str, dict[str, TariffIds | None]] = {}
     """The same by location and EVSE, which is empty for all of the location; the narrower one holds."""
     are_tariffs_open: bool = False
     tariffs: dict[str, bool] = {}
@@ -139,35 +139,39 @@ def _sees_anything(rulebook: Rulebook, viewer: Viewer, owner: PartyId) -> bool:
 
 
 class _Prices:
-    """Which tariffs are offered where: of several parties the first that has a rule."""
+    """Which tariffs are offered where. Several parties that look together are offered a price that all of them get who
+    see the place, and else the connectors' own: a price of one is no other's to see."""
 
     def __init__(self, rulebook: Rulebook, viewers: Sequence[Viewer], owner: PartyId) -> None:
         self._rulebook, self._viewers, self._owner = rulebook, viewers, owner
 
     def at(self, location_id: str = "", uid: str = "") -> TariffIds | None:
         """What holds at a place."""
-        for viewer in self._viewers:
-            rule = self._rulebook.price(viewer, self._owner, location_id, uid)
-            if rule is not None:
-                return rule.tariff_ids
-        return None
+        viewers = self._viewers
+        if len(viewers) > 1 and self._rulebook.has_prices:
+            place = Thing(kind=Kind.LOCATIONS, owner=self._owner, object_id=location_id, evse_uid=uid)
+            seeing = [v for v in viewers if self._rulebook.decide(v, place, has_agreement=True).is_allowed]
+            viewers = seeing or viewers
+        rules = [self._rulebook.price(viewer, self._owner, location_id, uid) for viewer in viewers]
+        offers = {rule.tariff_ids if rule is not None else None for rule in rules}
+        return offers.pop() if len(offers) == 1 else None
 
-    def named(self, named: Named, everywhere: TariffIds | None) -> dict[str, dict[str, TariffIds]]:
+    def named(self, named: Named, everywhere: TariffIds | None) -> dict[str, dict[str, TariffIds | None]]:
         """What holds at named places, where that differs from what holds around them."""
-        found: dict[str, dict[str, TariffIds]] = {}
+        found: dict[str, dict[str, TariffIds | None]] = {}
         if not self._rulebook.has_prices:
             return found
         for id, uids in named.evses.items():
             here = self.at(id)
-            if here is not None and here != everywhere:
+            if here != everywhere:
                 found.setdefault(id, {})[""] = here
             for uid in uids:
                 there = self.at(id, uid)
-                if there is not None and there != here:
+                if there != here:
                     found.setdefault(id, {})[uid] = there
         for ids in named.together.values():
             here = self.at(ids[0])
-            if here is not None and here != everywhere:
+            if here != everywhere:
                 found |= {id: {"": here} for id in ids}
         return found
 

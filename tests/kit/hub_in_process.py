@@ -164,8 +164,8 @@ class HubInProcess:
         more_modules: tuple[str, ...] = (),
         version: str | None = None,
     ) -> None:
-        """A partner as a registration leaves it, in ``version`` or the hub's. Nothing listens at its addresses unless
-        ``url`` says otherwise."""
+        """A partner as a registration leaves it, in ``version`` or the hub's. ``party``: several with spaces between.
+        Nothing listens at its addresses unless ``url`` says otherwise."""
         self.tokens[partner_id] = f"token-c-of-{partner_id}"
         services = self.services
         async with services.database.work() as work:
@@ -186,7 +186,7 @@ class HubInProcess:
                     for module in ("locations", "tariffs", "sessions", "cdrs", "tokens", "commands", *more_modules)
                     for side in InterfaceRole
                 ],
-                roles=[PartyRole(party=PartyId.parse(party), role=role, name=partner_id)],
+                roles=[PartyRole(party=PartyId.parse(each), role=role, name=partner_id) for each in party.split()],
                 sealed_token=services.secrets.seal("their-token", partner_id=partner_id),
             )
 

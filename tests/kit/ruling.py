@@ -21,19 +21,21 @@ def a_rule(
     evse_uid: str = "",
     *,
     partner: str = "",
+    party: str = "",
     group: str = "",
     command: str = "",
     tariffs: Sequence[str] = (),
 ) -> Rule:
-    """A rule about ``partner``, or everybody."""
+    """A rule about ``partner``, one of its parties, or everybody."""
     subject = Subject(kind=SubjectKind.PARTNER, name=partner) if partner else EVERYBODY
-    party = None if group else PartyId.parse(owner)
+    subject = Subject(kind=SubjectKind.PARTY, name=party) if party else subject
+    whose = None if group else PartyId.parse(owner)
     return Rule(
         id=0,
         effect=Effect(effect),
         subject=subject,
         kind=Kind(kind),
-        object=Object(owner=party, group=group, object_id=object_id, evse_uid=evse_uid),
+        object=Object(owner=whose, group=group, object_id=object_id, evse_uid=evse_uid),
         command=command,
         tariff_ids=tuple(tariffs),
     )

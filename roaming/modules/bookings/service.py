@@ -36,6 +36,7 @@ from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.pulling import Incoming, Pulling, PullRules
 from roaming.partners.directory import Directory
+from roaming.partners.telling import viewers_of
 from roaming.store import shelves
 from roaming.store.database import Work
 from roaming.store.documents import Origin, Stored, object_key
@@ -291,9 +292,9 @@ def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> S
     location = from_document(BookingLocation, kept.document)
     teller = directory.teller_of(cpo, kept.source)
     return tuple(
-        Recipient(partner_id=partner.id, to_party=party, from_party=teller)
-        for partner, party, view in directory.viewers_of(cpo)
-        if partner.version == Version.V2_3_0 and partner.id != kept.source and is_shown(view, location)
+        Recipient(partner_id=told.partner.id, to_party=told.party, from_party=teller, is_apart=told.is_apart)
+        for told in viewers_of(directory, cpo)
+        if told.partner.version == Version.V2_3_0 and told.partner.id != kept.source and is_shown(told.view, location)
     )
 
 

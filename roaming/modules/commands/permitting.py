@@ -15,7 +15,7 @@ from roaming.stations.bindings import bindings_of_stations
 
 def is_seen(request: OcpiRequest, cpo: PartyId, location_id: str, evse_uid: str | None) -> bool:
     """Whether the caller sees the location, or the EVSE that it names."""
-    view = request.directory.view(request.partner, cpo)
+    view = request.directory.view(request.partner, cpo, request.routing.from_party)
     return view.sees_evse(location_id, evse_uid) if evse_uid else view.sees_location(location_id)
 
 
@@ -30,7 +30,7 @@ def usable(
 ) -> Callable[[str], bool]:
     """Which EVSEs of a location one of ``emsps`` may command."""
     directory = request.directory
-    view = directory.view(request.partner, cpo)
+    view = directory.view(request.partner, cpo, request.routing.from_party)
 
     def may_use(evse_uid: str) -> bool:
         thing = Thing(kind=Kind.COMMANDS, owner=cpo, object_id=location_id, evse_uid=evse_uid, command=name.value)

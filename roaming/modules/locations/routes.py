@@ -22,7 +22,7 @@ _LEVELS = ("location_id", "evse_uid", "connector_id")
 
 def visible_owners(request: OcpiRequest) -> Mapping[PartyId, str]:
     """The CPOs that the caller may see, narrowed to the one that OCPI-to names."""
-    return addressed(request, request.directory.cpos_for(request.partner))
+    return addressed(request, request.directory.cpos_for(request.partner, request.routing.from_party))
 
 
 async def list_locations(request: OcpiRequest) -> OcpiResponse:

@@ -26,6 +26,7 @@ from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
+from roaming.partners.telling import viewers_of
 from roaming.partners.views import View
 from roaming.store.database import Work
 from roaming.store.documents import HERE, Origin, Stored, insert_or_hold
@@ -285,9 +286,9 @@ def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> S
         return ()
     teller = directory.teller_of(outgoing.owner, kept.source)
     return [
-        Recipient(partner_id=partner.id, to_party=viewer, from_party=teller)
-        for partner, viewer, view in directory.viewers_of(outgoing.owner)
-        if partner.id != kept.source and _is_told(view, kept.object_id, outgoing.part)
+        Recipient(partner_id=told.partner.id, to_party=told.party, from_party=teller, is_apart=told.is_apart)
+        for told in viewers_of(directory, outgoing.owner)
+        if told.partner.id != kept.source and _is_told(told.view, kept.object_id, outgoing.part)
     ]
 
 

@@ -14,7 +14,7 @@ from roaming.ocpi.seeing import tariffs_in_sight, views_of
 
 
 async def list_tariffs(request: OcpiRequest) -> OcpiResponse:
-    owners = addressed(request, request.directory.cpos_for(request.partner))
+    owners = addressed(request, request.directory.cpos_for(request.partner, request.routing.from_party))
     sight = tariffs_in_sight(views_of(request, owners))
     return await answer_list(request, repository.DOCUMENTS, service.CODECS, Tariff, owners=owners, sight=sight)
 

@@ -22,6 +22,7 @@ from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory
+from roaming.partners.telling import viewers_of
 from roaming.partners.views import View
 from roaming.store.database import Work
 from roaming.store.documents import HERE, Origin, Stored, id_of_key, insert_or_hold
@@ -143,9 +144,9 @@ def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> S
         source = owner.id  # it is gone, and with it who gave it to us
     teller = directory.teller_of(outgoing.owner, source)
     return [
-        Recipient(partner_id=partner.id, to_party=viewer, from_party=teller)
-        for partner, viewer, view in directory.viewers_of(outgoing.owner)
-        if partner.id != source and view.sees_tariff(id_of_key(outgoing.object_key))
+        Recipient(partner_id=told.partner.id, to_party=told.party, from_party=teller, is_apart=told.is_apart)
+        for told in viewers_of(directory, outgoing.owner)
+        if told.partner.id != source and told.view.sees_tariff(id_of_key(outgoing.object_key))
     ]
 
 
