@@ -38,6 +38,11 @@ def judge(name: str) -> Path | None:
     return _program(TOOLS / "judges" / "bin" / f"judge-{name.replace('_', '-')}")
 
 
+def kit_platform() -> Path | None:
+    """The platform on the library of that crate, built by `.ci/run` from tests/e2e/outside/kit_program, or None."""
+    return _program(TOOLS / "ocpi-kit" / "bin" / "kit-platform")
+
+
 def extrawest_python() -> Path | None:
     """The Python of an environment with the PyPI package extrawest-ocpi 2025.7.16, made by `.ci/run`, or None."""
     return _program(TOOLS / "extrawest-ocpi" / "bin" / "python")

@@ -89,9 +89,9 @@ def ours(services: Services, parties: Sequence[PartyRole], token: str) -> Creden
 
 
 def encode_ours(services: Services, directory: Directory, partner: Partner, version: Version, token: str) -> bytes:
-    """JSON of our credentials in ``version``. Raises ``NoMatchingEndpoints`` while no party is hosted here, or none is
-    agreed on that 2.1.1 could be spoken for."""
-    if not directory.hosted:
+    """JSON of our credentials in ``version``. Raises ``NoMatchingEndpoints`` while there is nobody to speak for: no
+    party is hosted here and the hub has none of its own, or none is agreed on for 2.1.1."""
+    if not directory.hosted and (services.hub_party is None or version == Version.V2_1_1):
         raise NoMatchingEndpoints("this hub hosts no party yet: its operator must add one first")
     parties: Sequence[PartyRole] = directory.hosted
     if version == Version.V2_1_1:
@@ -103,12 +103,14 @@ def encode_ours(services: Services, directory: Directory, partner: Partner, vers
 
 def _of_hub(hub: PartyId, directory: Directory, partner: Partner, version: Version) -> Sequence[PartyRole]:
     """What a hub adds to its own parties: those of other partners (2.3.0), or its own role (2.2.1, which has hub client
-    info for the others)."""
+    info for the others). 2.3.0 has no role for hubs and wants one role at least: a hub of nobody yet is OTHER."""
     if version < Version.V2_3_0:
         return [PartyRole(party=hub, role=HUB, name=f"{hub}")]
     others = [other for other in directory.partners.values() if other.is_connected and other.id != partner.id]
     behind = [entry for other in others for entry in other.roles if entry.role != HUB]
-    return list({(entry.party, entry.role): entry for entry in behind if not directory.is_hosted(entry.party)}.values())
+    known = {(entry.party, entry.role): entry for entry in behind if not directory.is_hosted(entry.party)}
+    is_alone = not known and not directory.hosted
+    return [PartyRole(party=hub, role=Role.OTHER.value, name=f"{hub}")] if is_alone else list(known.values())
 
 
 def _counterpart(directory: Directory, partner: Partner) -> Sequence[PartyRole]:

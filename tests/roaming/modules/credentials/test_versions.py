@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole
+from roaming.model.version import Version
 from roaming.modules.credentials import service
-from roaming.partners.directory import Partner
+from roaming.ocpi.errors import NoMatchingEndpoints
+from roaming.partners.directory import Directory, Partner
 from roaming.partners.registry import agreements_of
 from tests.kit.hub_in_process import HOSTED_CPO, HOSTED_EMSP, PUBLIC_URL, HubInProcess, hub_in_process
 from tests.kit.ocpi_speech import ALL, Speech
@@ -181,3 +184,22 @@ async def test_a_hub_party_that_is_none_is_refused_by_name(hub: HubInProcess, pa
         answer = await hub.call(None, "POST", "/2.3.0/credentials", token=token_a, body=body)
     assert answer.outcome == (200, 2001), answer.text
     assert answer.message.startswith("hub_party_id: ")
+
+
+@pytest.mark.parametrize(
+    ("version", "role"), [("2.1.1", ""), ("2.2.1", "HUB"), ("2.3.0", "OTHER")], ids=["2.1.1", "2.2.1", "2.3.0"]
+)
+async def test_a_hub_that_hosts_nobody_speaks_for_itself(hub: HubInProcess, version: Version, role: str) -> None:
+    """Its first partner has nobody to hear of, and both versions want one role at least."""
+    alone = Directory(revision=1)
+    partner = (await hub.services.directory.current()).partners["aaa"]
+    if not role:
+        with pytest.raises(NoMatchingEndpoints, match="hosts no party yet"):
+            service.encode_ours(hub.services, alone, partner, Version(version), "token")
+        return
+    said = json.loads(service.encode_ours(hub.services, alone, partner, Version(version), "token"))
+    assert [(entry["role"], entry["country_code"], entry["party_id"]) for entry in said["roles"]] == [
+        (role, "NL", "HUB")
+    ]
+    with pytest.raises(NoMatchingEndpoints, match="hosts no party yet"):
+        service.encode_ours(replace(hub.services, hub_party=None), alone, partner, Version(version), "token")
