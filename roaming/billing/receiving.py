@@ -18,6 +18,7 @@ from roaming.model.session import Session
 from roaming.model.tariff import Tariff
 from roaming.modules.cdrs.repository import Ended, ended_between, with_ids
 from roaming.ocpi.module import Services
+from roaming.partners.agreed_readings import agreed_readings
 from roaming.rating import Readings
 from roaming.store.database import Database
 from roaming.store.documents import object_key, read_objects
@@ -122,6 +123,7 @@ async def gather(
     tokens = await _tokens(reader, entries) if is_session_expected else {}
     credited = await with_ids(reader, {key for each in entries if (key := _credited_key(each.cdr))})
     siblings = await _siblings(reader, entries)
+    agreed = await agreed_readings(reader)
     found: dict[str, Known] = {}
     for each in entries:
         original = credited.get(_credited_key(each.cdr))
@@ -134,11 +136,15 @@ async def gather(
             location=locations.get(_place_key(each.cdr)),
             token=tokens.get(_token_key(each.cdr)),
             siblings=siblings.get(each.key, ()),
-            readings=Readings.of_version(each.origin_version),
+            readings=Readings.of_version(each.origin_version).choosing(agreed.get(_pair(each.cdr), {})),
             credited=original.cdr if original is not None else None,
             is_session_expected=is_session_expected,
         )
     return found
+
+
+def _pair(cdr: CDR) -> tuple[str, str]:
+    return str(cpo_of(cdr)), str(PartyId.of(cdr.cdr_token.country_code, cdr.cdr_token.party_id))
 
 
 def _place_key(cdr: CDR) -> str:

@@ -21,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     agreement_app.command("list")(agreement_list)
     agreement_app.command("add")(agreement_add)
     agreement_app.command("end")(agreement_end)
+    agreement_app.command("readings")(agreement_readings)
     rule_app = typer.Typer(help="Rules over agreements: who sees and uses what.", no_args_is_help=True)
     rule_app.command("list")(rule_list)
     rule_app.command("add")(rule_add)
@@ -60,6 +61,23 @@ def agreement_end(cpo: Cpo, emsp: Emsp, as_json: Json = False) -> None:
     from roaming.cli.agreeing import change_agreement
 
     show(run(change_agreement(cpo, emsp, is_active=False)), as_json=as_json)
+
+
+def agreement_readings(
+    cpo: Cpo,
+    emsp: Emsp,
+    choose: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE, such as rounded_at=LINE; the default takes it back.")
+    ] = None,
+    reset: Annotated[bool, typer.Option(help="Back to the defaults, before --set.")] = False,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """How the two read tariffs where the texts leave a choice: show, or set for charges that begin from now on."""
+    from roaming.cli.agreed_readings import show_readings
+
+    rows = run(show_readings(cpo, emsp, chosen=choose or [], reset=reset))
+    show_rows(rows, as_json=as_json, as_csv=as_csv, empty="")
 
 
 def rule_list(as_json: Json = False, as_csv: Csv = False) -> None:

@@ -1,13 +1,14 @@
 """``roaming rate``: files in, the priced document and its explanation out. No database is needed."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from roaming.cli.agreed_readings import pairs_of
 from roaming.cli.output import fail, show_rows
 from roaming.rating import Rated, RatingError, Readings, Row, explain, price_list, price_session, rate
 from roaming.rating.constant_power import story_of
@@ -94,17 +95,11 @@ def read_object(file: Path) -> dict[str, Any]:
     return found
 
 
-def readings_of(version: str, chosen: Iterable[str]) -> Readings:
+def readings_of(version: str, chosen: Sequence[str]) -> Readings:
     """The readings of a version with those chosen by ``NAME=VALUE``. Raises ``UnknownReading``."""
     if version not in VERSIONS:
         fail(f"--version: {version} is none of {', '.join(VERSIONS)}")
-    pairs = {}
-    for text in chosen:
-        name, sign, value = text.partition("=")
-        if not sign:
-            fail(f"--reading: {text} is not NAME=VALUE; names: {', '.join(Readings.__struct_fields__)}")
-        pairs[name] = value
-    return Readings.of_version(version).choosing(pairs)
+    return Readings.of_version(version).choosing(pairs_of(chosen))
 
 
 def _zone(prices: PriceList, time_zone: str) -> str:

@@ -17,7 +17,9 @@ from roaming.model.tariff import Tariff
 from roaming.model.token import Token
 from roaming.modules.sessions.late import find_late
 from roaming.modules.sessions.repository import take_up_again
-from roaming.rating import explain, rate
+from roaming.ocpi.module import Services
+from roaming.rating import DEFAULT_READINGS, Readings, explain, rate
+from roaming.rating.readings import ChosenReadings
 from roaming.store.database import Database
 from roaming.store.documents import object_key, read_object
 
@@ -170,12 +172,14 @@ async def explain_cdr(cdr_id: str, *, party: str) -> list[dict[str, Any]]:
         async with services.database.reading() as connection:
             key = object_key(owner, cdr.cdr_location.id)
             location = await read_object(connection, "locations", key, Location)
+        readings = await _readings(services, cdr, owner)
     rated = rate(
         cdr.tariffs[0],
         cdr.charging_periods,
         start=cdr.start_date_time,
         end=cdr.end_date_time,
         time_zone=location.time_zone if location is not None else "UTC",
+        readings=readings,
     )
     rows = [
         {
@@ -193,6 +197,21 @@ async def explain_cdr(cdr_id: str, *, party: str) -> list[dict[str, Any]]:
         for row in explain(rated)
     ]
     return [*rows, _as_billed(cdr, rows)]
+
+
+async def _readings(services: Services, cdr: CDR, owner: PartyId) -> Readings:
+    """Those that a charge here began under, or those of the agreement."""
+    async with services.database.reading() as connection:
+        if cdr.session_id is not None:
+            started = f"{object_key(owner, cdr.session_id)}#"
+            chosen = await read_object(connection, "session_snapshots", f"{started}readings", ChosenReadings)
+            if chosen is not None:
+                return chosen.readings
+            if await read_object(connection, "session_snapshots", f"{started}tariff", Tariff) is not None:
+                return DEFAULT_READINGS
+    emsp = PartyId.of(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
+    directory = await services.directory.current()
+    return DEFAULT_READINGS.choosing(directory.readings_between(cpo=owner, emsp=emsp))
 
 
 def _as_billed(cdr: CDR, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ A few hundred rows that every request needs and that rarely change: read once, k
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -105,6 +105,8 @@ class Directory:
     hosted: tuple[PartyRole, ...] = ()
     agreements: frozenset[tuple[PartyId, PartyId]] = frozenset()
     """Active pairs (CPO, eMSP)."""
+    readings: Mapping[tuple[PartyId, PartyId], Mapping[str, Any]] = field(default_factory=dict)
+    """How pairs (CPO, eMSP) read tariffs, by the names of ``rating.Readings``, where that is not the default."""
     hub_party: PartyId | None = None
     """The hub itself, in whose name it tells partners of each other's objects."""
     rulebook: Rulebook = field(default_factory=Rulebook)
@@ -113,6 +115,10 @@ class Directory:
     def may_exchange(self, *, cpo: PartyId, emsp: PartyId) -> bool:
         """Whether an agreement between the two is in force."""
         return (cpo, emsp) in self.agreements
+
+    def readings_between(self, *, cpo: PartyId, emsp: PartyId) -> Mapping[str, Any]:
+        """What the two chose of ``rating.Readings``; empty: the defaults."""
+        return self.readings.get((cpo, emsp), {})
 
     def hosted_parties(self, *roles: str) -> tuple[PartyId, ...]:
         """Our parties in any of ``roles``, or all of them."""
@@ -420,7 +426,7 @@ async def _load(fetch: Callable[[str], Awaitable[Sequence[Any]]], revision: int)
     hosted = await fetch(
         "SELECT country_code, party_id, role, name, website FROM parties ORDER BY country_code, party_id, role"
     )
-    agreements = await fetch("SELECT cpo, emsp FROM agreements WHERE is_active")
+    agreements = await fetch("SELECT cpo, emsp, readings FROM agreements WHERE is_active")
     rulebook = await read_rulebook(fetch)
     known = {row[0]: _partner(row) for row in partners}
     ours = tuple(PartyRole(party=PartyId(row[0], row[1]), role=row[2], name=row[3], website=row[4]) for row in hosted)
@@ -430,6 +436,7 @@ async def _load(fetch: Callable[[str], Awaitable[Sequence[Any]]], revision: int)
         partners=known,
         hosted=ours,
         agreements=_that_can_be_kept(agreed, known.values(), {entry.party for entry in ours}),
+        readings={(_kept(row[0]), _kept(row[1])): json.loads(row[2]) for row in agreements if row[2] != "{}"},
         rulebook=rulebook,
     )
 

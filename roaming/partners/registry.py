@@ -271,6 +271,16 @@ async def agree(work: Work, *, cpo: PartyId, emsp: PartyId, is_active: bool = Tr
     await tell_adapters(work, [cpo])
 
 
+async def choose_readings(work: Work, *, cpo: PartyId, emsp: PartyId, readings: Mapping[str, Any]) -> bool:
+    """Says how the two read tariffs, in place of what was said before; False when they never had an agreement."""
+    await touch(work)
+    pair = (AGREEMENTS.c.cpo == str(cpo)) & (AGREEMENTS.c.emsp == str(emsp))
+    changed = await work.connection.execute(
+        update(AGREEMENTS).where(pair).values(readings=json.dumps(dict(readings), sort_keys=True))
+    )
+    return bool(changed.rowcount)
+
+
 async def agree_with_hosted(work: Work, directory: Directory, role: PartyRole, *, only: PartyId | None = None) -> None:
     """Agreements between a partner's party and every hosted party of the opposite role, where none was made; ``only``
     with that one."""

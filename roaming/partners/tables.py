@@ -87,6 +87,9 @@ class AgreementRow(SQLModel, table=True):
     emsp: str = Field(primary_key=True)
     is_active: bool = Field(default=True, sa_column=Column(Boolean, nullable=False))
     since: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    readings: str = Field(default="{}", sa_column=Column(Text, nullable=False, server_default="{}"))
+    """How the two read what the texts leave open, by the names of ``rating.Readings``, as JSON: only what is not the
+    default."""
 
 
 class RuleRow(SQLModel, table=True):

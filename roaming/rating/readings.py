@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from roaming.model.canonical import CanonicalObject
 from roaming.rating.errors import UnknownReading
 
 MOST_DECIMALS: Final = 12
@@ -229,6 +230,17 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
             for name in self.__struct_fields__
             if getattr(self, name) != getattr(DEFAULT_READINGS, name)
         }
+
+
+class ChosenReadings(CanonicalObject, frozen=True, kw_only=True):
+    """What two parties chose, in a form that is kept with a session from its start."""
+
+    chosen: Mapping[str, Any] = {}
+
+    @property
+    def readings(self) -> Readings:
+        """With the defaults for all else. Raises ``UnknownReading``."""
+        return Readings().choosing(self.chosen)
 
 
 def _value(name: str, kind: type[Any], value: object) -> Any:

@@ -14,6 +14,7 @@ from roaming.model.session import CdrDimension, CdrDimensionType, ChargingPeriod
 from roaming.model.tariff import Tariff
 from roaming.model.time import next_update
 from roaming.rating.engine import rate
+from roaming.rating.readings import DEFAULT_READINGS, Readings
 
 NOT_APPLICABLE = "#NA"
 NO_TARIFF = "this connector has no tariff"
@@ -44,15 +45,22 @@ def cdr_id_of(session: Session) -> str:
 
 
 def issue(
-    session: Session, location: Location | None, tariff: Tariff | None, *, now: datetime, remark: str | None = None
+    session: Session,
+    location: Location | None,
+    tariff: Tariff | None,
+    *,
+    now: datetime,
+    remark: str | None = None,
+    readings: Readings = DEFAULT_READINGS,
 ) -> CDR:
-    """The CDR of a COMPLETED session; ``remark``: what its readers should know besides. Raises ``PlaceUnknown``."""
+    """The CDR of a COMPLETED session; ``remark``: what its readers should know besides; ``readings``: how the two
+    parties read tariffs. Raises ``PlaceUnknown``."""
     end = session.end_date_time or session.last_updated
     periods = tuple(_for_cdr(period) for period in session.charging_periods) or (_whole(session, end),)
     time_zone = location.time_zone if location is not None else "UTC"
     rated = None
     if tariff is not None:
-        rated = rate(tariff, periods, start=session.start_date_time, end=end, time_zone=time_zone)
+        rated = rate(tariff, periods, start=session.start_date_time, end=end, time_zone=time_zone, readings=readings)
     seconds = Decimal((end - session.start_date_time).total_seconds())
     charging = _sum(periods, CdrDimensionType.TIME)
     total_time = (seconds / HOUR).quantize(Decimal("0.0001"))

@@ -33,6 +33,7 @@ from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.quoting import context_to_read, contexts_to_write
 from roaming.ocpi.wire import Wire
 from roaming.partners.directory import Directory, Partner
+from roaming.rating.readings import DEFAULT_READINGS, ChosenReadings
 from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
 from roaming.store.documents import Origin, PageRow, Stored, object_key, read_object, read_started
@@ -84,7 +85,9 @@ async def issue_once(
     it has one. ``remark``: what its readers should know besides. Raises ``issuing.PlaceUnknown``."""
     tariff = await read_object(work.connection, "session_snapshots", f"{session_key}#tariff", Tariff)
     location = await read_object(work.connection, "session_snapshots", f"{session_key}#location", Location)
-    cdr = issue(session, location, tariff, now=work.now, remark=remark)
+    chosen = await read_object(work.connection, "session_snapshots", f"{session_key}#readings", ChosenReadings)
+    readings = chosen.readings if chosen is not None else DEFAULT_READINGS
+    cdr = issue(session, location, tariff, now=work.now, remark=remark, readings=readings)
     if not await repository.insert(work.connection, cdr, source="", now=work.now, session_key=session_key):
         return False
     key = repository.key_of(PartyId.of(cdr.country_code, cdr.party_id), cdr.id)

@@ -15,6 +15,7 @@ from contracts.vocabulary import ConnectorStatus, Measurand, StopReason
 from roaming.model.tariff import Tariff
 from roaming.rating.cutting import PricedSession, price_session
 from roaming.rating.errors import MalformedTimeline
+from roaming.rating.readings import DEFAULT_READINGS, Readings
 from roaming.rating.timeline import Reading, StateChange, Timeline, charging_state
 
 MAX_READINGS = 5_000
@@ -270,6 +271,8 @@ def timeline_of(course: Course) -> Timeline:
     return Timeline(start=start.at, end=end, readings=tuple(readings), states=tuple(states))
 
 
-def priced(course: Course, tariff: Tariff | None, time_zone: str) -> PricedSession:
+def priced(
+    course: Course, tariff: Tariff | None, time_zone: str, readings: Readings = DEFAULT_READINGS
+) -> PricedSession:
     """Charging periods and cost so far (or in the end)."""
-    return price_session(timeline_of(course), tariff, time_zone)
+    return price_session(timeline_of(course), tariff, time_zone, readings)

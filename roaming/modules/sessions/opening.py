@@ -1,7 +1,7 @@
 """From a transaction to its Session: who charges, where, at which price. Reads other modules' objects, never tables."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -24,6 +24,7 @@ from roaming.modules.sessions.repository import Kept, Snapshots, Transaction, Tr
 from roaming.partners.agreements import Rule
 from roaming.partners.directory import Directory
 from roaming.partners.drivers import driver_who_charges, find_driver
+from roaming.rating.readings import ChosenReadings
 from roaming.stations.bindings import Binding, bindings_of_stations
 from roaming.store.documents import object_key, read_object
 
@@ -48,6 +49,8 @@ class Setting:
     location: Location | None
     tariff: Tariff | None
     time_zone: str
+    chosen: ChosenReadings = field(default_factory=ChosenReadings)
+    """How CPO and eMSP read tariffs."""
 
 
 def session_id_of(transaction: Transaction) -> str:
@@ -108,7 +111,14 @@ async def find_setting(connection: AsyncConnection, transaction: Transaction, di
     if rule is not None and tariff is None:
         logger.warning("offered_tariff_is_missing", rule=rule.id, tariffs=rule.tariff_ids, station=station_id)
     time_zone = location.time_zone if location is not None else "UTC"
-    return Setting(token=driver.cdr_token(), binding=binding, location=location, tariff=tariff, time_zone=time_zone)
+    return Setting(
+        token=driver.cdr_token(),
+        binding=binding,
+        location=location,
+        tariff=tariff,
+        time_zone=time_zone,
+        chosen=ChosenReadings(chosen=directory.readings_between(cpo=binding.party, emsp=driver.owner)),
+    )
 
 
 def frozen_setting(transaction: Transaction, kept: Kept, snapshots: Snapshots) -> Setting:
@@ -134,6 +144,7 @@ def frozen_setting(transaction: Transaction, kept: Kept, snapshots: Snapshots) -
         location=location,
         tariff=tariff,
         time_zone=location.time_zone if location is not None else "UTC",
+        chosen=from_document(ChosenReadings, snapshots.readings or "{}"),
     )
 
 
@@ -144,7 +155,9 @@ def make_session(
     must have been read."""
     course, binding = transaction.course, setting.binding
     assert course.start is not None
-    outcome = priced(with_readings(course, transaction.readings), setting.tariff, setting.time_zone)
+    outcome = priced(
+        with_readings(course, transaction.readings), setting.tariff, setting.time_zone, setting.chosen.readings
+    )
     return Session(
         country_code=binding.party.country_code,
         party_id=binding.party.party_id,
@@ -167,11 +180,13 @@ def make_session(
 
 
 async def freeze(connection: AsyncConnection, session_key: str, setting: Setting) -> None:
-    """Keeps tariff and place as they are at the start."""
+    """Keeps tariff, place and readings as they are at the start."""
     if setting.tariff is not None:
         await repository.keep_snapshot(connection, session_key, "tariff", setting.tariff)
     if setting.location is not None:
         await repository.keep_snapshot(connection, session_key, "location", _only(setting.location, setting.binding))
+    if setting.chosen.chosen:
+        await repository.keep_snapshot(connection, session_key, "readings", setting.chosen)
 
 
 def _only(location: Location, binding: Binding) -> Location:

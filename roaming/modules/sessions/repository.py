@@ -57,10 +57,11 @@ class Kept:
 
 
 class Snapshots(NamedTuple):
-    """Tariff and place at the start of a session, as documents."""
+    """Tariff, place and how the two parties read tariffs at the start of a session, as documents."""
 
     tariff: str | None
     location: str | None
+    readings: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,10 +346,10 @@ async def keep_snapshot(connection: AsyncConnection, session_key: str, what: str
 
 async def snapshots_of(connection: AsyncConnection, session_keys: Sequence[str]) -> dict[str, Snapshots]:
     """What was frozen for each of these sessions."""
-    names = [(f"{key}#{what}",) for key in session_keys for what in ("tariff", "location")]
+    names = [(f"{key}#{what}",) for key in session_keys for what in Snapshots._fields]
     rows = await select_rows(connection, SNAPSHOTS, ("key", "document"), key=("key",), values=names)
     found = dict(rows)
-    return {key: Snapshots(found.get(f"{key}#tariff"), found.get(f"{key}#location")) for key in session_keys}
+    return {key: Snapshots(*(found.get(f"{key}#{what}") for what in Snapshots._fields)) for key in session_keys}
 
 
 async def keep_preferences(

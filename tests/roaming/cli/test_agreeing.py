@@ -202,3 +202,19 @@ async def test_who_hides_a_place_is_told_how_to_close_it(hub: HubInProcess, word
     assert (program, await charging(where), "charging" in closed) == ("roaming", "no", False)
     again = await said("rule", "add", "deny", "locations", *words)
     assert "charging" not in again, "it is closed"
+
+
+async def test_how_two_parties_read_tariffs(hub: HubInProcess) -> None:
+    words = ("agreement", "readings", "NL-HUB", "DE-AAA")
+    rows = {row["reading"]: row for row in await said(*words)}
+    assert {row["default"] for row in rows.values()} == {""}
+    assert rows["step_scope"]["values"] == "SESSION, PERIOD"
+    changed = {row["reading"]: row for row in await said(*words, "--set", "step_scope=PERIOD", "--set", "decimals=2")}
+    assert (changed["step_scope"]["value"], changed["step_scope"]["default"]) == ("PERIOD", "SESSION")
+    assert [row["value"] for row in await said(*words) if row["default"]] == ["PERIOD", "2"]
+    assert [row["value"] for row in await said(*words, "--set", "decimals=4") if row["default"]] == ["PERIOD"]
+    wrong = await roaming(*words, "--set", "step_scope=WEEK")
+    assert (wrong.exit_code, "WEEK is none of SESSION, PERIOD" in wrong.output) == (1, True)
+    assert "give NAME=VALUE" in (await roaming(*words, "--set", "step_scope")).output
+    assert [row for row in await said(*words, "--reset") if row["default"]] == []
+    assert "have no agreement" in (await roaming("agreement", "readings", "NL-HUB", "DE-XXX")).output
