@@ -133,6 +133,12 @@ class Settings(BaseSettings):
     command_days: int = Field(
         default=30, ge=1, le=36500, description="Days that commands, reservations and charging profiles stay when over."
     )
+    operation_days: int = Field(
+        default=400,
+        ge=1,
+        le=36500,
+        description="Days that requests to stations and their reports stay.",
+    )
     reading_days: int = Field(
         default=400,
         ge=1,

@@ -16,6 +16,8 @@ from roaming.hub.pulling.puller import Puller
 from roaming.hub.retelling import Reteller
 from roaming.ocpi import asked, outgoing, sent
 from roaming.ocpi.module import OcpiModule, Services
+from roaming.operations import projection as operations
+from roaming.operations import records as operation_records
 from roaming.partners import registry, retelling
 from roaming.settings import Settings
 from roaming.stations import bindings, presence
@@ -49,7 +51,7 @@ class Worker:
     async def start(self) -> None:
         """Subscribes the consumers, connects the bus and begins to work."""
         services, database = self._services, self._services.database
-        projections = [presence.PROJECTION]
+        projections = [presence.PROJECTION, operations.PROJECTION]
         for module in self._modules:
             projections.extend(module.projections(services))
         self._consumers = [Consumer(database, projection) for projection in projections]
@@ -66,6 +68,7 @@ class Worker:
         if services.pulling.is_on:
             self._spawn("puller", Puller(services, self._modules).run)
         self._spawn("alive", Alive(services, self._locks).run)
+        self._spawn("operations", partial(operations.watch_deadlines, database))
         self._spawn("journal", services.journal.run)
         self._spawn("trimmer", Trimmer(database, trimmings(self._modules), self._locks, days=self._days).run)
         for module in self._modules:
@@ -104,7 +107,7 @@ def trimmings(modules: Iterable[OcpiModule]) -> list[Trimming]:
     modules = list(modules)
     own = [trimming for module in modules for trimming in module.trimmings]
     stored = (*inbox.TRIMMINGS, *journal.TRIMMINGS, *sent.TRIMMINGS, *asked.TRIMMINGS, *retelling.TRIMMINGS)
-    return [*stored, *outgoing.trimmings(modules), *own]
+    return [*stored, *operation_records.TRIMMINGS, *outgoing.trimmings(modules), *own]
 
 
 def kept_days(settings: Settings) -> dict[str, int]:
@@ -115,6 +118,7 @@ def kept_days(settings: Settings) -> dict[str, int]:
         "dead_letter": settings.dead_letter_days,
         "delivery": settings.delivery_days,
         "command": settings.command_days,
+        "operation": settings.operation_days,
         "reading": settings.reading_days,
         "late_facts": settings.late_facts_days,
     }

@@ -14,6 +14,7 @@ from roaming.cli import (
     cdr_dispute_commands,
     connection_commands,
     invoice_commands,
+    operating_commands,
     partner_commands,
     profile_commands,
     rating_commands,
@@ -58,6 +59,7 @@ partner_commands.add_to(partner_app)
 asking_commands.add_to(app)
 agreement_commands.add_to(app)
 station_commands.add_to(station_app, location_app)
+operating_commands.add_to(station_app)
 invoice_commands.add_to(app)
 profile_commands.add_to(app)
 rating_commands.add_to(app)

@@ -12,6 +12,7 @@ from roaming.modules.credentials.service import RegistrationFailed, register
 from roaming.ocpi.credentials_token import new_token
 from roaming.ocpi.dialect import departures
 from roaming.ocpi.outgoing import DELIVERIES
+from roaming.operations.projection import PROJECTION as OPERATIONS
 from roaming.partners import registry
 from roaming.stations import presence
 from roaming.store.dead_letters import list_dead, replay
@@ -141,7 +142,7 @@ def _as_row(letter: Any) -> dict[str, Any]:
 async def replay_dead_letters(ids: list[int]) -> dict[str, Any]:
     """Hands dead letters to their consumers again."""
     async with services_of_now() as services:
-        projections = [presence.PROJECTION]
+        projections = [presence.PROJECTION, OPERATIONS]
         for module in services.modules:
             projections.extend(module.projections(services))
         rows = await replay(services.database, ids, projections)

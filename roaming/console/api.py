@@ -1,11 +1,13 @@
 """What the hub's own people and programs may ask over HTTP, with an operator's token. Partners' tokens are not good
-here, and these not there."""
+here, and these not there. What is asked of stations is in ``stations_api``."""
 
 from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
+from roaming.console import stations_api
+from roaming.console.saying import HEADERS, said
 from roaming.hub.why import NotKnown, why
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.authorization import FailureLimit
@@ -14,7 +16,6 @@ from roaming.ocpi.module import Services
 from roaming.partners.operators import operator_of
 from roaming.store.errors import StoreUnavailable
 
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _LONGEST = 512
 """Characters of one parameter."""
 
@@ -25,46 +26,50 @@ def mount_api(app: FastAPI, services: Services) -> None:
 
     @app.get("/api/why", include_in_schema=False)
     async def get_why(request: Request) -> Response:
-        return await _answer(request, services, failures, lambda: _why(services, request))
+        return await _answer(request, services, failures, lambda _: _why(services, request))
+
+    def routed(path: str, method: str, work: stations_api.Work) -> None:
+        async def route(request: Request) -> Response:
+            return await _answer(request, services, failures, lambda who: work(services, request, who))
+
+        app.add_api_route(path, route, methods=[method], include_in_schema=False)
+
+    for path, method, work in stations_api.ROUTES:
+        routed(path, method, work)
 
 
 async def _answer(
-    request: Request, services: Services, failures: FailureLimit, work: Callable[[], Awaitable[Response]]
+    request: Request, services: Services, failures: FailureLimit, work: Callable[[str], Awaitable[Response]]
 ) -> Response:
-    """What ``work`` answers to an operator. Whoever guesses tokens is slowed down by address."""
+    """What ``work`` answers to an operator, whose name it is given. Who guesses is slowed down by address."""
     address = request.client.host if request.client is not None else ""
     try:
         failures.check(address)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        is_known = scheme.lower() == "bearer" and await operator_of(
-            services.database.reader, services.secrets.digest(token.strip())
-        )
-        if not is_known:
+        digest = services.secrets.digest(token.strip())
+        who = await operator_of(services.database.reader, digest) if scheme.lower() == "bearer" else None
+        if who is None:
             failures.count(address)
-            said = "send Authorization: Bearer with an operator's token: roaming operator add NAME prints one"
-            return _said(said, 401, {"WWW-Authenticate": "Bearer"})
-        return await work()
+            text = "send Authorization: Bearer with an operator's token: roaming operator add NAME prints one"
+            return said(text, 401, {"WWW-Authenticate": "Bearer"})
+        return await work(who)
     except TooManyAttempts as error:
-        return _said(str(error), 429, dict(error.headers))
+        return said(str(error), 429, dict(error.headers))
     except StoreUnavailable:
-        return _said("the database is away: ask again", 503)
+        return said("the database is away: ask again", 503)
 
 
 async def _why(services: Services, request: Request) -> Response:
     query = request.query_params
     partner, what = query.get("partner", ""), query.get("what", "")
     if not partner or not what or any(len(value) > _LONGEST or "\0" in value for value in query.values()):
-        return _said("partner, what: required, such as ?partner=acme&what=LOC1; kind and party where needed", 400)
+        return said("partner, what: required, such as ?partner=acme&what=LOC1; kind and party where needed", 400)
     try:
         party = PartyId.parse(query["party"]) if query.get("party") else None
     except ValueError as error:
-        return _said(f"party: {error}", 400)
+        return said(f"party: {error}", 400)
     try:
         reasons = await why(services, partner, what, kind=query.get("kind", "location"), party=party)
     except NotKnown as error:
-        return _said(str(error), 404)
-    return JSONResponse({"partner": partner, "what": what, "reasons": reasons}, headers=_HEADERS)
-
-
-def _said(error: str, http_status: int, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"error": error}, http_status, headers=_HEADERS | (headers or {}))
+        return said(str(error), 404)
+    return JSONResponse({"partner": partner, "what": what, "reasons": reasons}, headers=HEADERS)

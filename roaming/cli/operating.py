@@ -1,0 +1,202 @@
+"""What an operator asks of stations from the command line: asked, and waited for until they have spoken."""
+
+import asyncio
+import getpass
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from contracts.configuration import KNOWN_KEYS, known_key
+from roaming.cli.database import services_of_now
+from roaming.cli.output import Tell, fail
+from roaming.ocpi.module import Services
+from roaming.operations import records, selecting, showing
+from roaming.operations.asking import KeyTaken, Wish, ask
+from roaming.operations.orders import Unreadable, read
+from roaming.operations.records import Record
+from roaming.operations.selecting import NoSuchStation, Selection, StationKey
+
+LOOK_SECONDS = 0.25
+TELL_SECONDS = 5.0
+UNWATCHED_SECONDS = 30.0
+"""That stations have when nobody waits."""
+GOOD = ("ACCEPTED", "SCHEDULED", "REBOOT_REQUIRED")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whom:
+    """Which stations, and how they are asked, as typed."""
+
+    stations: tuple[str, ...] = ()
+    group: str = ""
+    tags: tuple[str, ...] = ()
+    network: str = ""
+    why: str = ""
+    wait: float = 30.0
+    """Seconds that stations have, and that are waited."""
+    key: str = ""
+    is_dry_run: bool = False
+
+    def selection(self) -> Selection:
+        """Which stations."""
+        return Selection(stations=self.stations, group=self.group, tags=self.tags, network=self.network)
+
+
+async def operate(whom: Whom, written: Mapping[str, Any], *, tell: Tell) -> list[dict[str, Any]]:
+    """Asks the stations for what is ``written`` (``kind`` and fields) and waits; each with what came of it."""
+    async with services_of_now() as services:
+        number = secrets.randbelow(2**31 - 1) + 1
+        given = {name: value for name, value in written.items() if value is not None}
+        try:
+            order = read(given, request_id=number, now=services.clock.now())
+            async with services.database.work() as work:
+                keys = await selecting.select_stations(work.connection, whom.selection())
+                if whom.is_dry_run:
+                    return await _would(work.connection, keys)
+                wish = Wish(
+                    order=order,
+                    who=f"cli:{_user()}",
+                    why=whom.why,
+                    key=whom.key,
+                    wait=timedelta(seconds=whom.wait or UNWATCHED_SECONDS),
+                )
+                asked = await ask(work, keys, wish)
+        except (Unreadable, NoSuchStation, KeyTaken) as error:
+            fail(str(error))
+        done = await _wait(services, [record.id for record in asked], whom.wait, tell=tell)
+    return [showing.shown(done[record.id]) for record in asked]
+
+
+async def _would(connection: Any, keys: Sequence[StationKey]) -> list[dict[str, Any]]:
+    return [
+        {"station": row["station"], "network": row["network"], "online": row["online"], "group": row["group"]}
+        for row in await showing.stations(connection, keys)
+    ]
+
+
+async def _wait(services: Services, ids: Sequence[str], seconds: float, *, tell: Tell) -> dict[str, Record]:
+    """The running hub, another process than this, brings the stations' words."""
+    began = told_at = time.monotonic()
+    while True:
+        async with services.database.reading() as connection:
+            found = await records.load(connection, ids)
+        over = sum(record.is_over for record in found.values())
+        now = time.monotonic()
+        if over == len(ids) or now - began >= seconds:
+            return found
+        if now - told_at >= TELL_SECONDS:
+            tell(f"{over} of {len(ids)} stations have answered, {now - began:.0f} of {seconds:g} s")
+            told_at = now
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def is_done(operations: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether every station took it."""
+    return all(operation.get("outcome", "ACCEPTED") in GOOD for operation in operations)
+
+
+def rows_of(operations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A line for each station."""
+    return [
+        {
+            "station": operation["station_id"],
+            "kind": operation["kind"],
+            "outcome": operation["outcome"] or "no word yet",
+            "detail": operation["detail"],
+            "told": _brief(operation["told"]),
+            "seconds": "" if operation["seconds"] is None else f"{operation['seconds']:.2f}",
+            "id": operation["id"],
+        }
+        for operation in operations
+    ]
+
+
+def _brief(told: Mapping[str, Any] | None) -> str:
+    return "; ".join(f"{name}={value}" for name, value in (told or {}).items() if name != "kind")
+
+
+def settings_of(operations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A line for each setting that stations told, with what it means."""
+    rows: list[dict[str, Any]] = []
+    for operation in operations:
+        told = operation["told"] or {}
+        for entry in told.get("values", ()):
+            known = known_key(entry["key"])
+            rows.append(
+                {
+                    "station": operation["station_id"],
+                    "key": entry["key"],
+                    "value": "(kept secret)" if entry["value"] is None else entry["value"],
+                    "unit": known.unit if known else "",
+                    "fixed": "yes" if entry["is_readonly"] else "no",
+                    "meaning": known.meaning if known else "",
+                }
+            )
+        for key in told.get("unknown_keys", ()):
+            rows.append(
+                {"station": operation["station_id"], "key": key, "value": "(unknown there)"}
+                | {"unit": "", "fixed": "", "meaning": ""}
+            )
+    return rows
+
+
+def known_settings() -> list[dict[str, Any]]:
+    """Settings that are known, by both versions' names."""
+    return [
+        {"OCPP 1.6": known.key, "OCPP 2.x": known.variable, "unit": known.unit, "meaning": known.meaning}
+        for known in KNOWN_KEYS
+    ]
+
+
+async def show_station(station_id: str, network: str) -> dict[str, Any]:
+    """All about one station."""
+    async with services_of_now() as services, services.database.reading() as connection:
+        try:
+            wanted = Selection(stations=(station_id,), network=network)
+            (key,) = await selecting.select_stations(connection, wanted)
+        except NoSuchStation as error:
+            fail(str(error))
+        return await showing.station(connection, key)
+
+
+async def list_operations(limit: int, wanted: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What was asked of stations, the newest first."""
+    chosen = {name: value for name, value in wanted.items() if value}
+    async with services_of_now() as services, services.database.reading() as connection:
+        found = await records.list_records(connection, limit=limit, **chosen)
+    return [showing.row_of(record) for record in found]
+
+
+async def label(
+    whom: Whom, *, group: str | None = None, add: Sequence[str] = (), remove: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Sorts stations; those chosen, as they are then."""
+    async with services_of_now() as services, services.database.work() as work:
+        try:
+            keys = await selecting.select_stations(work.connection, whom.selection())
+            if group is not None:
+                await selecting.set_group(work.connection, keys, group)
+            await selecting.change_tags(work.connection, keys, add=add, remove=remove)
+        except (NoSuchStation, ValueError) as error:
+            fail(str(error))
+        rows = await showing.stations(work.connection, keys)
+    return [
+        {"station": row["station"], "network": row["network"], "group": row["group"], "tags": ", ".join(row["tags"])}
+        for row in rows
+    ]
+
+
+async def list_groups() -> list[dict[str, Any]]:
+    """Groups and how many stations are in them."""
+    async with services_of_now() as services, services.database.reading() as connection:
+        return [{"group": name, "stations": count} for name, count in await selecting.list_groups(connection)]

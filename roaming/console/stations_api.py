@@ -1,0 +1,231 @@
+"""Stations over HTTP, for operators: how they are, what is asked of them and what they said.
+
+``POST /api/operations`` asks one, a group or a tag::
+
+    {"group": "depot", "kind": "RESET", "is_immediate": false, "why": "ticket 4711", "dry_run": false}
+
+with ``Idempotency-Key`` where it may have to be said twice. ``GET /api/kinds`` tells every ``kind`` and its fields.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from contracts.configuration import KNOWN_KEYS
+from roaming.console.saying import answered, as_csv, said
+from roaming.ocpi.module import Services
+from roaming.operations import records, selecting, showing
+from roaming.operations.asking import LONGEST_WAIT, KeyTaken, Wish, ask
+from roaming.operations.orders import KINDS, Unreadable, read
+from roaming.operations.selecting import NoSuchStation, Selection
+
+Work = Callable[[Services, Request, str], Awaitable[Response]]
+LARGEST_BODY = 1024 * 1024
+LARGEST_LIST = 1_000
+_SELECTING = ("stations", "group", "tags", "network")
+_BESIDE = (*_SELECTING, "why", "seconds", "dry_run")
+_LONGEST = 512
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class _Bad(ValueError):
+    """The request names something wrong; the text says what to do."""
+
+
+async def post_operations(services: Services, request: Request, who: str) -> Response:
+    """Asks stations. 202 with the records; with ``dry_run`` 200 with those that would be asked."""
+    try:
+        body = await _body(request)
+        if "station_id" in request.path_params:
+            body["stations"] = [request.path_params["station_id"]]
+        selection = _selection(body)
+        number = secrets.randbelow(2**31 - 1) + 1
+        order = read({k: v for k, v in body.items() if k not in _BESIDE}, request_id=number, now=services.clock.now())
+        wish = Wish(
+            order=order,
+            who=f"api:{who}",
+            why=_text(body, "why"),
+            key=_key(request),
+            wait=_wait(body, services.command_timeout),
+        )
+        async with services.database.work() as work:
+            keys = await selecting.select_stations(work.connection, selection)
+            if _flag(body, "dry_run"):
+                return answered({"dry_run": True, "stations": await showing.stations(work.connection, keys)})
+            done = await ask(work, keys, wish)
+    except KeyTaken as error:
+        return said(str(error), 409)
+    except NoSuchStation as error:
+        return said(str(error), 404)
+    except (_Bad, Unreadable) as error:
+        return said(str(error), 400)
+    return answered({"batch": done[0].batch_id, "operations": [showing.shown(record) for record in done]}, 202)
+
+
+async def post_labels(services: Services, request: Request, _who: str) -> Response:
+    """``group`` as it shall be in ``set_group`` (empty: none), ``add_tags``, ``remove_tags``."""
+    try:
+        body = await _body(request)
+        selection = _selection(body)
+        async with services.database.work() as work:
+            keys = await selecting.select_stations(work.connection, selection)
+            if not _flag(body, "dry_run"):
+                if "set_group" in body:
+                    await selecting.set_group(work.connection, keys, _text(body, "set_group"))
+                tags = {name: _texts(body, f"{name}_tags") for name in ("add", "remove")}
+                await selecting.change_tags(work.connection, keys, **tags)
+            rows = await showing.stations(work.connection, keys)
+    except NoSuchStation as error:
+        return said(str(error), 404)
+    except ValueError as error:
+        return said(str(error), 400)
+    return answered({"stations": rows})
+
+
+async def get_stations(services: Services, request: Request, _who: str) -> Response:
+    """All that are admitted, or those of ``group`` and ``tag``; ``format=csv`` for a spreadsheet."""
+    query = request.query_params
+    selection = Selection(
+        stations=tuple(query.getlist("station")),
+        group=query.get("group", ""),
+        tags=tuple(query.getlist("tag")),
+        network=query.get("network", ""),
+    )
+    async with services.database.reading() as connection:
+        try:
+            keys = await selecting.select_stations(connection, selection, is_all_meant=True)
+        except NoSuchStation as error:
+            return said(str(error), 404)
+        rows = await showing.stations(connection, keys)
+    return as_csv(rows) if query.get("format") == "csv" else answered({"stations": rows})
+
+
+async def get_station(services: Services, request: Request, _who: str) -> Response:
+    """One station, with its last operations and reports."""
+    wanted = Selection(stations=(request.path_params["station_id"],), network=request.query_params.get("network", ""))
+    async with services.database.reading() as connection:
+        try:
+            (key,) = await selecting.select_stations(connection, wanted)
+        except NoSuchStation as error:
+            return said(str(error), 404)
+        return answered(await showing.station(connection, key))
+
+
+async def get_operations(services: Services, request: Request, _who: str) -> Response:
+    """The newest first; ``station``, ``network``, ``batch``, ``kind``, ``state``, ``outcome`` and ``who`` choose,
+    ``limit`` and ``before`` (an id) page, ``format=csv`` for a spreadsheet."""
+    query, names = request.query_params, {"station": "station_id", "batch": "batch_id"}
+    wanted = {
+        names.get(name, name): query[name]
+        for name in ("station", "network", "batch", "kind", "state", "outcome", "who")
+        if query.get(name)
+    }
+    limit = query.get("limit", "100")
+    if not (limit.isascii() and limit.isdigit() and 0 < int(limit[:5]) <= LARGEST_LIST):
+        return said(f"limit: a number from 1 to {LARGEST_LIST}", 400)
+    async with services.database.reading() as connection:
+        found = await records.list_records(connection, limit=int(limit), before=query.get("before"), **wanted)
+    if query.get("format") == "csv":
+        return as_csv([showing.row_of(record) for record in found])
+    return answered({"operations": [showing.shown(record) for record in found]})
+
+
+async def get_operation(services: Services, request: Request, _who: str) -> Response:
+    """One request and what came of it."""
+    async with services.database.reading() as connection:
+        found = await records.load(connection, [request.path_params["id"]])
+    if not found:
+        return said("no such operation: GET /api/operations lists them", 404)
+    return answered(showing.shown(next(iter(found.values()))))
+
+
+async def get_kinds(_services: Services, _request: Request, _who: str) -> Response:
+    """What can be asked, each with the JSON Schema of its fields."""
+    (_, parts) = msgspec.json.schema_components(KINDS.values())
+    return answered({"kinds": {kind: parts[struct.__name__] for kind, struct in KINDS.items()}, "parts": parts})
+
+
+async def get_configuration_keys(_services: Services, _request: Request, _who: str) -> Response:
+    """Settings of stations that are known, by both versions' names, and what they mean."""
+    return answered({"keys": [asdict(known) for known in KNOWN_KEYS]})
+
+
+ROUTES: Sequence[tuple[str, str, Work]] = (
+    ("/api/stations", "GET", get_stations),
+    ("/api/stations/{station_id}", "GET", get_station),
+    ("/api/stations/{station_id}/operations", "POST", post_operations),
+    ("/api/labels", "POST", post_labels),
+    ("/api/operations", "GET", get_operations),
+    ("/api/operations", "POST", post_operations),
+    ("/api/operations/{id}", "GET", get_operation),
+    ("/api/kinds", "GET", get_kinds),
+    ("/api/configuration-keys", "GET", get_configuration_keys),
+)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    content = bytearray()
+    async for part in request.stream():
+        content += part
+        if len(content) > LARGEST_BODY:
+            raise _Bad(f"the body has more than {LARGEST_BODY} octets")
+    try:
+        body = _DECODER.decode(bytes(content))
+    except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as error:
+        raise _Bad(f"the body is no JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise _Bad("the body: a JSON object")
+    return body
+
+
+def _selection(body: Mapping[str, Any]) -> Selection:
+    return Selection(
+        stations=_texts(body, "stations"),
+        group=_text(body, "group"),
+        tags=_texts(body, "tags"),
+        network=_text(body, "network"),
+    )
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name, "")
+    if not isinstance(value, str) or len(value) > _LONGEST or "\0" in value:
+        raise _Bad(f"{name}: a text of at most {_LONGEST} characters")
+    return value
+
+
+def _texts(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    values = body.get(name, [])
+    if not isinstance(values, list):
+        raise _Bad(f"{name}: a list of texts")
+    return tuple(_text({name: value}, name) for value in values)
+
+
+def _flag(body: Mapping[str, Any], name: str) -> bool:
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise _Bad(f"{name}: true or false")
+    return value
+
+
+def _wait(body: Mapping[str, Any], usual: float) -> timedelta:
+    seconds = body.get("seconds", usual)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float | Decimal):
+        raise _Bad("seconds: a number")
+    if not 0 < seconds <= LONGEST_WAIT.total_seconds():
+        raise _Bad(f"seconds: more than 0, at most {LONGEST_WAIT.total_seconds():.0f}")
+    return timedelta(seconds=float(seconds))
+
+
+def _key(request: Request) -> str:
+    key: str = request.headers.get("idempotency-key", "")
+    if len(key) > _LONGEST:
+        raise _Bad(f"Idempotency-Key: at most {_LONGEST} characters")
+    return key

@@ -1,0 +1,159 @@
+"""Asks stations for an operator: the record and the message in one transaction, once per idempotency key."""
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.envelope import message_id
+from contracts.messages import CommandRequested, OperationRequested
+from contracts.messages.message import Message
+from contracts.vocabulary import CommandName
+from roaming.operations import records
+from roaming.operations.orders import (
+    AnyOrder,
+    CancelReservation,
+    Reserve,
+    StartCharging,
+    StopCharging,
+    UnlockConnector,
+    masked,
+)
+from roaming.operations.records import Record
+from roaming.operations.selecting import StationKey
+from roaming.stations.presence import Presence, presences_of
+from roaming.stations.tables import RunningSessionRow
+from roaming.store.database import Work
+
+RUNNING = RunningSessionRow.__table__  # type: ignore[attr-defined]
+LONGEST_WAIT = timedelta(hours=1)
+_NAMES = {
+    StartCharging: CommandName.START_CHARGING,
+    StopCharging: CommandName.STOP_CHARGING,
+    UnlockConnector: CommandName.UNLOCK_CONNECTOR,
+    Reserve: CommandName.RESERVE,
+    CancelReservation: CommandName.CANCEL_RESERVATION,
+}
+
+
+class KeyTaken(ValueError):
+    """The idempotency key belongs to another request."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What an operator wants of some stations."""
+
+    order: AnyOrder
+    who: str
+    why: str = ""
+    key: str = ""
+    """The caller's own, for saying the same thing twice; empty: each call is a request of its own."""
+    wait: timedelta = timedelta(seconds=30)
+    """How long a station has, at most ``LONGEST_WAIT``."""
+    batch_id: str = ""
+    """Computed from ``key`` unless it is part of something greater."""
+
+
+async def ask(work: Work, stations: Sequence[StationKey], wish: Wish) -> list[Record]:
+    """Asks each of the stations; returns the records, those of the first time for a repetition. A station that is not
+    connected is answered OFFLINE at once. Raises ``KeyTaken``."""
+    batch_id = wish.batch_id or (message_id("batch", wish.who, wish.key) if wish.key else uuid.uuid4().hex)
+    kind = str(type(wish.order).__struct_config__.tag)
+    digest = hashlib.blake2b(msgspec.json.encode(wish.order), digest_size=16).hexdigest()
+    shown = masked(wish.order)
+    made = {
+        message_id("operation", batch_id, network, station_id): Record(
+            id=message_id("operation", batch_id, network, station_id),
+            batch_id=batch_id,
+            network=network,
+            station_id=station_id,
+            kind=kind,
+            request=shown,
+            digest=digest,
+            who=wish.who,
+            why=wish.why,
+            state="REQUESTED",
+            created_at=work.now,
+            deadline=work.now + min(wish.wait, LONGEST_WAIT),
+        )
+        for network, station_id in dict.fromkeys(stations)
+    }
+    known = await records.load(work.connection, list(made))
+    if any(record.digest != digest for record in known.values()):
+        raise KeyTaken("Idempotency-Key: it was used for another request; take a new one")
+    fresh = [record for id, record in made.items() if id not in known]
+    sent = await _send(work, fresh, wish.order)
+    await records.insert(work.connection, sent)
+    work.wake("operations")
+    return [known.get(id) or next(record for record in sent if record.id == id) for id in made]
+
+
+async def _send(work: Work, fresh: Sequence[Record], order: AnyOrder) -> list[Record]:
+    present = await presences_of(work.connection, [(record.network, record.station_id) for record in fresh])
+    done: list[Record] = []
+    for record in fresh:
+        presence = present.get((record.network, record.station_id))
+        if presence is None or not presence.is_commandable:
+            done.append(_answered(work, record, "OFFLINE", "the station is not connected"))
+            continue
+        message = await _message(work.connection, record, presence, order)
+        if message is None:
+            done.append(_answered(work, record, "UNKNOWN", "not exactly one charge runs there: say transaction_id"))
+            continue
+        work.outbox.add(message, subject=presence.instance, id=record.id, correlation_id=record.batch_id)
+        done.append(record)
+    return done
+
+
+def _answered(work: Work, record: Record, outcome: str, detail: str) -> Record:
+    return replace(record, state="ANSWERED", outcome=outcome, detail=detail, answered_at=work.now)
+
+
+async def _message(connection: AsyncConnection, record: Record, presence: Presence, order: AnyOrder) -> Message | None:
+    """``None`` where it is not clear which charge is meant."""
+    name = _NAMES.get(type(order))
+    if name is None:
+        return OperationRequested(
+            operation_id=record.id,
+            instance=presence.instance,
+            epoch=presence.epoch,
+            network=record.network,
+            station_id=record.station_id,
+            deadline=record.deadline,
+            operation=order,  # type: ignore[arg-type]  # what is no command is an operation
+        )
+    command = CommandRequested(
+        command_id=record.id,
+        instance=presence.instance,
+        epoch=presence.epoch,
+        network=record.network,
+        station_id=record.station_id,
+        name=name,
+        deadline=record.deadline,
+    )
+    said = {
+        field.name: getattr(order, field.name)
+        for field in msgspec.structs.fields(type(order))
+        if field.name != "expires_at"
+    }
+    if isinstance(order, Reserve):
+        said["reservation_expires_at"] = order.expires_at
+    if isinstance(order, StopCharging) and order.transaction_id is None:
+        said["transaction_id"] = await _only_charge(connection, record)
+        if said["transaction_id"] is None:
+            return None
+    return msgspec.structs.replace(command, **said)
+
+
+async def _only_charge(connection: AsyncConnection, record: Record) -> str | None:
+    statement = select(RUNNING.c.transaction_id).where(
+        RUNNING.c.network == record.network, RUNNING.c.station_id == record.station_id
+    )
+    running = {row[0] for row in await connection.execute(statement)}
+    return str(running.pop()) if len(running) == 1 else None

@@ -1,0 +1,150 @@
+"""What can be asked of a station, by its ``kind``: read from what an operator wrote, masked for the record. Pure."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, get_args
+from urllib.parse import urlsplit
+
+import msgspec
+
+from contracts import configuration
+from contracts.messages.operation import AnyOperation, CallRaw, Operation, SetConfiguration, UpdateFirmware, UploadLog
+
+MASK: Final = "•••"
+_SCHEMES: Final = ("https", "http", "ftps", "ftp", "sftp")
+
+
+class StartCharging(Operation, frozen=True, kw_only=True):
+    """Starts a charge with a driver's token."""
+
+    token_uid: str
+    connector_id: int | None = None
+
+
+class StopCharging(Operation, frozen=True, kw_only=True):
+    """Ends a charge."""
+
+    transaction_id: str | None = None
+    """Absent: the only one that runs there."""
+
+
+class UnlockConnector(Operation, frozen=True, kw_only=True):
+    """Lets a stuck cable go."""
+
+    connector_id: int = 1
+
+
+class Reserve(Operation, frozen=True, kw_only=True):
+    """Keeps a connector, or any, for a driver's token."""
+
+    token_uid: str
+    expires_at: datetime
+    reservation_id: str
+    connector_id: int | None = None
+
+
+class CancelReservation(Operation, frozen=True, kw_only=True):
+    """Takes that back."""
+
+    reservation_id: str
+
+
+AnyCommand = StartCharging | StopCharging | UnlockConnector | Reserve | CancelReservation
+AnyOrder = AnyOperation | AnyCommand
+KINDS: Final[Mapping[str, type[Operation]]] = {
+    str(kind.__struct_config__.tag): kind for kind in get_args(AnyOrder) if issubclass(kind, Operation)
+}
+
+
+class Unreadable(ValueError):
+    """What was written is no order; the text names the field and says what to do."""
+
+
+def read(written: Mapping[str, Any], *, request_id: int, now: datetime) -> AnyOrder:
+    """The order in ``written``: its ``kind`` and fields. What a person need not think of is filled in: the number of
+    an update or upload, and when it is fetched. Raises ``Unreadable``."""
+    kind = str(written.get("kind"))
+    if kind not in KINDS:
+        raise Unreadable(f"kind: one of {', '.join(KINDS)}, not {kind[:40]!r}")
+    names = {field.encode_name for field in msgspec.structs.fields(KINDS[kind])}
+    unknown = sorted(written.keys() - names - {"kind"})
+    if unknown:
+        raise Unreadable(f"{unknown[0]}: {kind} has no such field; it has {', '.join(sorted(names)) or 'none'}")
+    filled: dict[str, Any] = {"request_id": request_id, "retrieve_at": now}
+    given = {name: value for name, value in filled.items() if name in names} | dict(written)
+    try:
+        order: AnyOrder = msgspec.convert(given, AnyOrder, strict=True)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `$.")
+        raise Unreadable(f"{path.rstrip('`')}: {text}" if path else text) from None
+    _check(order)
+    return order
+
+
+def _check(order: AnyOrder) -> None:
+    if isinstance(order, UpdateFirmware | UploadLog):
+        parts = urlsplit(order.url)
+        if parts.scheme not in _SCHEMES or not parts.hostname:
+            raise Unreadable(f"url: an address that stations can fetch from, with {', '.join(_SCHEMES)}")
+    if isinstance(order, CallRaw):
+        try:
+            is_object = isinstance(json.loads(order.payload), dict)
+        except (ValueError, RecursionError):
+            is_object = False
+        if not is_object:
+            raise Unreadable("payload: a JSON object as text")
+    times = (getattr(order, field.name) for field in msgspec.structs.fields(type(order)))
+    if any(isinstance(at, datetime) and at.tzinfo is None for at in times):
+        raise Unreadable("times: say the offset from UTC, such as 2026-11-23T10:00:00Z")
+
+
+def masked(order: AnyOrder) -> str:
+    """The order as JSON for the record: without passwords and signed addresses."""
+    match order:
+        case SetConfiguration():
+            entries = tuple(
+                msgspec.structs.replace(entry, value=MASK) if configuration.is_secret(entry.key) else entry
+                for entry in order.entries
+            )
+            shown: Any = msgspec.structs.replace(order, entries=entries)
+        case UpdateFirmware() | UploadLog():
+            shown = msgspec.structs.replace(order, url=_without_secrets(order.url))
+        case CallRaw():
+            shown = msgspec.structs.replace(order, payload=masked_json(order.payload))
+        case _:
+            shown = order
+    return msgspec.json.Encoder(decimal_format="number").encode(shown).decode()
+
+
+def masked_json(text: str) -> str:
+    """OCPP as JSON, without the values of secret settings and signed addresses. What is no JSON any more, since it was
+    cut, is left out."""
+    try:
+        return json.dumps(_masked(json.loads(text)), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return MASK
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    if not isinstance(value, dict):
+        return _without_secrets(value) if isinstance(value, str) and "://" in value else value
+    name = value.get("key") if isinstance(value.get("key"), str) else _variable(value)
+    hidden = ("value", "attributeValue") if configuration.is_secret(name or "") else ()
+    return {key: MASK if key in hidden else _masked(item) for key, item in value.items()}
+
+
+def _variable(value: Mapping[str, Any]) -> str:
+    """``Component.Variable`` of OCPP 2.x."""
+    parts = [value.get("component"), value.get("variable")]
+    return ".".join(str(part.get("name", "")) for part in parts if isinstance(part, dict))
+
+
+def _without_secrets(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.hostname or ''}/{MASK}"
+    except ValueError:
+        return MASK

@@ -1,0 +1,121 @@
+"""Stations and what was asked of them, as plain values for people and programs. No secret is among them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roaming.operations import records
+from roaming.operations.records import Record
+from roaming.operations.selecting import StationKey, labels_of
+from roaming.stations.bindings import BINDINGS, STATIONS
+from roaming.stations.connectors import CONNECTORS, statuses_of
+from roaming.stations.tables import RunningSessionRow
+from roaming.store.bulk import select_rows
+
+RUNNING = RunningSessionRow.__table__  # type: ignore[attr-defined]
+LATEST = 10
+_COLUMNS = (
+    "network",
+    "station_id",
+    "is_connected",
+    "protocol",
+    "vendor",
+    "model",
+    "serial_number",
+    "firmware_version",
+    "connected_at",
+    "disconnected_at",
+    "booted_at",
+    "last_fault",
+)
+
+
+def shown(record: Record) -> dict[str, Any]:
+    """One request and what came of it; ``seconds`` is how long the station took."""
+    values = asdict(record)
+    for name in ("request", "told"):
+        values[name] = json.loads(values[name]) if values[name] else None
+    for name in ("created_at", "deadline", "answered_at"):
+        values[name] = values[name].isoformat() if values[name] is not None else None
+    del values["digest"]
+    return values | {"seconds": record.seconds}
+
+
+def row_of(record: Record) -> dict[str, Any]:
+    """The same as a line of a table."""
+    return {
+        "id": record.id,
+        "station": record.station_id,
+        "kind": record.kind,
+        "state": record.state,
+        "outcome": record.outcome,
+        "detail": record.detail,
+        "who": record.who,
+        "why": record.why,
+        "asked": record.created_at.isoformat(timespec="seconds"),
+        "seconds": "" if record.seconds is None else f"{record.seconds:.2f}",
+    }
+
+
+async def stations(connection: AsyncConnection, keys: Sequence[StationKey]) -> list[dict[str, Any]]:
+    """Each station in one line, in the given order."""
+    rows = await select_rows(connection, STATIONS, _COLUMNS, key=("network", "station_id"), values=list(keys))
+    found = {(row[0], row[1]): dict(zip(_COLUMNS, row, strict=True)) for row in rows}
+    labels = await labels_of(connection, keys)
+    statuses = await statuses_of(connection, keys)
+    shown: list[dict[str, Any]] = []
+    for key in keys:
+        group, tags = labels.get(key, ("", []))
+        of_it = sorted((number, status) for (*at, number), status in statuses.items() if tuple(at) == key)
+        said = {name: _plain(value) for name, value in found[key].items()}
+        shown.append(
+            {"station": key[1], "network": key[0], "online": said.pop("is_connected")}
+            | {"group": group, "tags": tags, "connectors": {str(number): status.value for number, status in of_it}}
+            | {name: value for name, value in said.items() if name not in ("network", "station_id")}
+        )
+    return shown
+
+
+async def station(connection: AsyncConnection, key: StationKey) -> dict[str, Any]:
+    """All about one station: since when its connectors are so, where they are, what runs there, what was asked of it
+    last and what it said unasked."""
+    (said,) = await stations(connection, [key])
+    network, station_id = key
+    bound = select(BINDINGS).where(BINDINGS.c.network == network, BINDINGS.c.station_id == station_id)
+    places = {
+        row["connector_id"]: {
+            "location": row["location_id"],
+            "party": f"{row['country_code']}-{row['party_id']}",
+            "evse_uid": row["evse_uid"],
+        }
+        for row in (await connection.execute(bound)).mappings()
+    }
+    since = select(CONNECTORS.c.connector_id, CONNECTORS.c.at).where(
+        CONNECTORS.c.network == network, CONNECTORS.c.station_id == station_id
+    )
+    times = {row[0]: row[1].isoformat() for row in await connection.execute(since)}
+    running = select(RUNNING.c.transaction_id).where(RUNNING.c.network == network, RUNNING.c.station_id == station_id)
+    asked = await records.list_records(connection, limit=LATEST, network=network, station_id=station_id)
+    told = await records.list_reports(connection, network, station_id, limit=LATEST)
+    return said | {
+        "connectors": [
+            {
+                "connector": number,
+                "status": said["connectors"].get(str(number), "UNKNOWN"),
+                "since": times.get(number),
+                **places.get(number, {}),
+            }
+            for number in sorted(times.keys() | places.keys())
+        ],
+        "transactions": [str(row[0]) for row in await connection.execute(running)],
+        "operations": [shown(record) for record in asked],
+        "reports": [{name: _plain(value) for name, value in report.items()} for report in told],
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value

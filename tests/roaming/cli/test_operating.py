@@ -1,0 +1,164 @@
+"""``roaming station reset`` and its like: asked of the running hub, and over when the station has spoken."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from contracts.messages import CommandAnswered, CommandRequested, OperationAnswered, OperationRequested
+from contracts.messages import operation as op
+from contracts.vocabulary import CommandOutcome, OperationOutcome
+from roaming.cli.commands import app
+from roaming.operations.projection import handle
+from tests.kit.admitting import admitted, received
+from tests.kit.hub_in_process import HubInProcess, hub_in_process
+from tests.kit.outbox import waiting
+
+
+@pytest.fixture
+async def hub(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubInProcess]:
+    for name, value in {
+        "DATABASE_URL": sqlite_url,
+        "ROAMING_DATA_DIR": str(tmp_path),
+        "ROAMING_SECRET": "5e" * 32,
+        "USER": "anna",
+        "LOGNAME": "anna",
+    }.items():
+        monkeypatch.setenv(name, value)
+    async with hub_in_process(sqlite_url, tmp_path) as running:
+        await admitted(running.services.database, "CS-1", "CS-2")
+        yield running
+
+
+async def roaming(*words: str) -> Result:
+    """Runs a command; in a thread, since it has a loop of its own."""
+    return await asyncio.to_thread(CliRunner().invoke, app, words)
+
+
+async def sent(hub: HubInProcess) -> list[Any]:
+    """What the hub would put on the bus."""
+    database = hub.services.database
+    return [m for kind in (OperationRequested, CommandRequested) for _, m in await waiting(database, kind)]
+
+
+async def answered(
+    hub: HubInProcess, *words: str, outcome: str = "ACCEPTED", told: op.AnyTold | None = None
+) -> tuple[Result, list[Any]]:
+    """The command's end and what was asked, when each station asked says ``outcome``."""
+    task = asyncio.create_task(roaming("station", *words))
+    asked: list[Any] = []
+
+    async def has_asked() -> bool:
+        asked[:] = await sent(hub)
+        return bool(asked) or task.done()
+
+    while not await has_asked():
+        await asyncio.sleep(0.02)
+    assert asked, task.result().output
+    for message in asked:
+        answer: Any
+        at = {"network": message.network, "station_id": message.station_id}
+        if isinstance(message, CommandRequested):
+            id, name = message.command_id, message.name
+            answer = CommandAnswered(command_id=id, name=name, outcome=CommandOutcome(outcome), **at)
+        else:
+            id = message.operation_id
+            answer = OperationAnswered(operation_id=id, outcome=OperationOutcome(outcome), told=told, **at)
+        async with hub.services.database.work() as work:
+            await handle(work, [received(answer)])
+    return await task, asked
+
+
+CASES: list[tuple[tuple[str, ...], Any]] = [
+    (("reset", "CS-1", "--now"), op.Reset(is_immediate=True)),
+    (("availability", "off", "CS-1"), op.ChangeAvailability(is_operative=False)),
+    (("trigger", "meter-values", "CS-1", "--connector", "1"), {"what": "METER_VALUES", "connector_id": 1}),
+    (("clear-cache", "CS-1"), op.ClearCache()),
+    (("transfer", "com.x", "CS-1", "--data", "d"), op.TransferData(vendor_id="com.x", data="d")),
+    (("call", "ClearCache", "CS-1"), op.CallRaw(action="ClearCache", payload="{}")),
+    (("update", "https://hub.example/1", "CS-1", "--retries", "2"), {"url": "https://hub.example/1", "retries": 2}),
+    (("log", "https://hub.example/u", "CS-1", "--log", "security"), {"log": "SECURITY"}),
+    (("config", "get", "CS-1", "--setting", "A"), op.GetConfiguration(keys=("A",))),
+    (("config", "set", "CS-1", "--set", "A=b=c"), {"entries": (op.ConfigurationEntry(key="A", value="b=c"),)}),
+    (("profile", "set", "CS-1", "--step", "0:16"), {"purpose": "TRANSACTION_DEFAULT", "profile_id": 1}),
+    (("profile", "clear", "CS-1", "--purpose", "station-max"), {"purpose": "STATION_MAX"}),
+    (("profile", "show", "CS-1"), op.GetCompositeSchedule(duration=3600)),
+    (("start", "CS-1", "--token", "T"), {"token_uid": "T"}),
+    (("stop", "CS-1", "--transaction", "5"), {"transaction_id": "5"}),
+    (("unlock", "CS-1"), {"connector_id": 1}),
+    (("reserve", "CS-1", "--token", "T", "--reservation", "R"), {"reservation_id": "R", "token_uid": "T"}),
+    (("cancel", "CS-1", "R"), {"reservation_id": "R"}),
+]
+
+
+@pytest.mark.parametrize(("words", "expected"), CASES, ids=[" ".join(words[:2]) for words, _ in CASES])
+async def test_it_is_asked_and_the_answer_shown(hub: HubInProcess, words: tuple[str, ...], expected: Any) -> None:
+    done, (message,) = await answered(hub, *words, "--json", "--why", "ticket")
+    assert done.exit_code == 0, done.output
+    order = message.operation if isinstance(message, OperationRequested) else message
+    if isinstance(expected, dict):
+        assert {name: getattr(order, name) for name in expected} == expected
+    else:
+        assert order == expected
+    (told,) = json.loads(done.stdout)
+    assert (told["station_id"], told["outcome"], told["who"]) == ("CS-1", "ACCEPTED", "cli:anna")
+
+
+async def test_a_refusal_ends_with_an_error_code(hub: HubInProcess) -> None:
+    done, _ = await answered(hub, "reset", "CS-1", outcome="REJECTED")
+    assert (done.exit_code, "REJECTED" in done.stdout) == (1, True)
+
+
+async def test_settings_are_shown_with_what_they_mean(hub: HubInProcess) -> None:
+    values = (op.ConfigurationValue(key="HeartbeatInterval", value="300"),)
+    told = op.ConfigurationTold(values=values, unknown_keys=("Nonsense",))
+    done, _ = await answered(hub, "config", "get", "CS-1", "--csv", told=told)
+    lines = done.stdout.splitlines()
+    assert lines[1] == "CS-1,HeartbeatInterval,300,s,no,How often a silent station says it is there"
+    assert lines[2].startswith("CS-1,Nonsense,(unknown there)")
+
+
+async def test_groups_and_tags_choose(hub: HubInProcess) -> None:
+    for words in (("group", "depot", "CS-1", "CS-2"), ("tag", "CS-2", "--add", "fast")):
+        assert (await roaming("station", *words)).exit_code == 0
+    dry = json.loads((await roaming("station", "reset", "--group", "depot", "--dry-run", "--json")).stdout)
+    assert [row["station"] for row in dry] == ["CS-1", "CS-2"]
+    assert not await sent(hub)
+    done, (message,) = await answered(hub, "reset", "--group", "depot", "--tag", "fast", "--json")
+    assert (done.exit_code, message.station_id) == (0, "CS-2")
+    (listed,) = json.loads((await roaming("station", "operations", "--kind", "reset", "--json")).stdout)
+    assert (listed["station"], listed["outcome"]) == ("CS-2", "ACCEPTED")
+    shown = json.loads((await roaming("station", "show", "cs-2", "--json")).stdout)
+    assert (shown["group"], shown["tags"], len(shown["operations"])) == ("depot", ["fast"], 1)
+    (group,) = json.loads((await roaming("station", "groups", "--json")).stdout)
+    assert group == {"group": "depot", "stations": 2}
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("reset",), "say which stations"),
+        (("reset", "CS-9"), "no station CS-9"),
+        (("trigger", "dance", "CS-1"), "Invalid enum value 'DANCE'"),
+        (("availability", "maybe", "CS-1"), "on or off"),
+        (("config", "set", "CS-1", "--set", "A"), "KEY=VALUE"),
+        (("profile", "set", "CS-1", "--step", "16"), "SECONDS:LIMIT"),
+        (("update", "file:///x", "CS-1"), "url: an address"),
+        (("update", "https://x/1", "CS-1", "--signature", "x"), "give both"),
+        (("show", "CS-9"), "no station CS-9"),
+    ],
+)
+async def test_a_mistake_is_named(hub: HubInProcess, words: tuple[str, ...], complaint: str) -> None:
+    done = await roaming("station", *words)
+    assert (done.exit_code, complaint in done.output) == (1, True), done.output
+    assert not await sent(hub)
+
+
+async def test_nobody_is_waited_for_without_end(hub: HubInProcess) -> None:
+    done = await roaming("station", "reset", "CS-1", "--wait", "0", "--json")
+    (told,) = json.loads(done.stdout)
+    assert (done.exit_code, told["state"], told["outcome"]) == (1, "REQUESTED", "")

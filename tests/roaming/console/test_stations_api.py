@@ -1,0 +1,146 @@
+"""Stations over HTTP: for holders of an operator's token; mistakes are named, and nothing is asked twice."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from contracts.messages import OperationRequested
+from contracts.messages.operation import ChangeAvailability, Reset
+from roaming.console.stations_api import LARGEST_BODY, ROUTES
+from roaming.partners.operators import add_operator
+from tests.kit.admitting import admitted
+from tests.kit.hub_in_process import HubInProcess, hub_in_process
+from tests.kit.outbox import waiting
+
+TOKEN = "an-operators-token-of-43-characters-at-least"
+
+
+@pytest.fixture
+async def hub(sqlite_url: str, tmp_path: Path) -> AsyncIterator[HubInProcess]:
+    async with hub_in_process(sqlite_url, tmp_path) as running:
+        async with running.services.database.work() as work:
+            await add_operator(work, "anna", running.services.secrets.digest(TOKEN))
+        await admitted(running.services.database, "CS-1", "CS-2")
+        yield running
+
+
+async def call(
+    hub: HubInProcess, method: str, path: str, body: Any = None, *, token: str = TOKEN, **rest: Any
+) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}"} | rest.pop("headers", {})
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(hub.app), trust_env=False) as client:
+        return await client.request(method, f"http://hub.test{path}", json=body, headers=headers, **rest)
+
+
+async def labelled(hub: HubInProcess) -> None:
+    answer = await call(hub, "POST", "/api/labels", {"stations": ["CS-1"], "set_group": "depot", "add_tags": ["fast"]})
+    assert answer.json()["stations"][0]["group"] == "depot", answer.text
+
+
+@pytest.mark.parametrize(("path", "method"), [(path, method) for path, method, _ in ROUTES])
+async def test_nobody_else_is_answered(hub: HubInProcess, path: str, method: str) -> None:
+    for token in (hub.tokens["aaa"], "", "wrong"):
+        answer = await call(hub, method, path.replace("{station_id}", "CS-1").replace("{id}", "x"), {}, token=token)
+        assert answer.status_code == 401
+        assert "CS-1" not in answer.text
+
+
+async def test_a_group_is_asked_and_each_request_recorded(hub: HubInProcess) -> None:
+    await labelled(hub)
+    body = {"group": "depot", "kind": "CHANGE_AVAILABILITY", "is_operative": False, "why": "ticket 7", "seconds": 5}
+    answer = await call(hub, "POST", "/api/operations", body)
+    assert answer.status_code == 202, answer.text
+    (made,) = answer.json()["operations"]
+    assert (made["who"], made["why"], made["state"]) == ("api:anna", "ticket 7", "REQUESTED")
+    assert made["request"] == {"kind": "CHANGE_AVAILABILITY", "is_operative": False, "connector_id": None}
+    ((_, sent),) = await waiting(hub.services.database, OperationRequested)
+    assert (sent.station_id, sent.operation) == ("CS-1", ChangeAvailability(is_operative=False))
+    one = await call(hub, "GET", f"/api/operations/{made['id']}")
+    assert one.json() == made
+    listed = await call(hub, "GET", f"/api/operations?batch={made['batch_id']}&station=CS-1&limit=1")
+    assert listed.json()["operations"] == [made]
+    assert (await call(hub, "GET", "/api/operations?station=CS-2")).json()["operations"] == []
+
+
+async def test_a_dry_run_asks_nobody(hub: HubInProcess) -> None:
+    await labelled(hub)
+    answer = await call(hub, "POST", "/api/operations", {"tags": ["fast"], "kind": "RESET", "dry_run": True})
+    assert (answer.status_code, [row["station"] for row in answer.json()["stations"]]) == (200, ["CS-1"])
+    assert not await waiting(hub.services.database, OperationRequested)
+
+
+async def test_the_same_key_asks_once(hub: HubInProcess) -> None:
+    key = {"headers": {"Idempotency-Key": "7"}}
+    answers = [await call(hub, "POST", "/api/stations/CS-1/operations", {"kind": "RESET"}, **key) for _ in range(2)]
+    assert answers[0].json() == answers[1].json()
+    ((_, sent),) = await waiting(hub.services.database, OperationRequested)
+    assert sent.operation == Reset()
+    other = await call(hub, "POST", "/api/stations/CS-1/operations", {"kind": "CLEAR_CACHE"}, **key)
+    assert (other.status_code, "Idempotency-Key" in other.json()["error"]) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "http_status", "complaint"),
+    [
+        ({"kind": "RESET"}, 404, "say which stations"),
+        ({"kind": "RESET", "stations": ["CS-9"]}, 404, "no station CS-9"),
+        ({"kind": "DANCE", "stations": ["CS-1"]}, 400, "kind: one of"),
+        ({"kind": "RESET", "stations": "CS-1"}, 400, "stations: a list"),
+        ({"kind": "RESET", "stations": [1]}, 400, "stations: a text"),
+        ({"kind": "RESET", "stations": ["CS\0"]}, 400, "stations: a text"),
+        ({"kind": "RESET", "stations": ["CS-1"], "seconds": 0}, 400, "seconds: more than 0"),
+        ({"kind": "RESET", "stations": ["CS-1"], "seconds": "5"}, 400, "seconds: a number"),
+        ({"kind": "RESET", "stations": ["CS-1"], "dry_run": 1}, 400, "dry_run: true or false"),
+        ({"kind": "RESET", "stations": ["CS-1"], "why": "x" * 600}, 400, "why: a text"),
+        ([], 400, "a JSON object"),
+    ],
+)
+async def test_a_mistake_is_named(hub: HubInProcess, body: Any, http_status: int, complaint: str) -> None:
+    answer = await call(hub, "POST", "/api/operations", body)
+    assert (answer.status_code, complaint in answer.json()["error"]) == (http_status, True), answer.text
+    assert not await waiting(hub.services.database, OperationRequested)
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"a": NaN}', b"[" * 100_000, b"x" * (LARGEST_BODY + 1), b"\xff"])
+async def test_what_is_no_json_is_refused(hub: HubInProcess, content: bytes) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(hub.app), trust_env=False) as client:
+        answer = await client.post("http://hub.test/api/operations", content=content, headers=headers)
+    assert answer.status_code == 400
+
+
+async def test_a_station_is_shown_with_what_was_asked_of_it(hub: HubInProcess) -> None:
+    await labelled(hub)
+    await call(hub, "POST", "/api/stations/CS-1/operations", {"kind": "RESET"})
+    shown = (await call(hub, "GET", "/api/stations/cs-1")).json()
+    assert (shown["station"], shown["online"], shown["group"], shown["tags"]) == ("CS-1", True, "depot", ["fast"])
+    assert [made["kind"] for made in shown["operations"]] == ["RESET"]
+    assert (await call(hub, "GET", "/api/stations/CS-9")).status_code == 404
+    listed = (await call(hub, "GET", "/api/stations?group=depot")).json()["stations"]
+    assert [row["station"] for row in listed] == ["CS-1"]
+
+
+async def test_spreadsheets_get_rows_and_no_formulas(hub: HubInProcess) -> None:
+    body = {"kind": "RESET", "why": "=HYPERLINK(1)"}
+    await call(hub, "POST", "/api/stations/CS-1/operations", body)
+    (row,) = csv.DictReader(io.StringIO((await call(hub, "GET", "/api/operations?format=csv")).text))
+    assert (row["station"], row["why"]) == ("CS-1", "'=HYPERLINK(1)")
+    rows = csv.DictReader(io.StringIO((await call(hub, "GET", "/api/stations?format=csv")).text))
+    assert [row["station"] for row in rows] == ["CS-1", "CS-2"]
+
+
+async def test_kinds_and_settings_explain_themselves(hub: HubInProcess) -> None:
+    kinds = (await call(hub, "GET", "/api/kinds")).json()["kinds"]
+    assert kinds["RESET"]["properties"]["is_immediate"] == {"type": "boolean", "default": False}
+    keys = (await call(hub, "GET", "/api/configuration-keys")).json()["keys"]
+    assert {"HeartbeatInterval", "AuthorizationKey"} <= {known["key"] for known in keys}
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "1001", "x", "٣", "9" * 5000])
+async def test_a_limit_is_a_number(hub: HubInProcess, limit: str) -> None:
+    assert (await call(hub, "GET", "/api/operations", params={"limit": limit})).status_code == 400

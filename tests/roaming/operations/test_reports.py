@@ -1,0 +1,55 @@
+"""What stations say of their upkeep is kept, and a fault of their security is seen on the station."""
+
+from datetime import UTC, datetime
+
+from contracts.messages import (
+    CertificateRequested,
+    FirmwareStatusReported,
+    LogStatusReported,
+    SecurityEventReported,
+    VendorDataReceived,
+)
+from contracts.vocabulary import FirmwareStatus, LogStatus
+from roaming.operations import records
+from roaming.operations.projection import handle
+from roaming.stations import presence
+from roaming.store.database import Database
+from tests.kit.admitting import NETWORK, admitted, received
+
+AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+async def test_reports_are_kept_once_each(database: Database) -> None:
+    batch = [
+        received(message)
+        for message in (
+            FirmwareStatusReported(
+                network=NETWORK, station_id="CS-1", status=FirmwareStatus.INSTALLED, word="Installed", request_id=4
+            ),
+            LogStatusReported(network=NETWORK, station_id="CS-1", status=LogStatus.UPLOADED, word="Uploaded"),
+            SecurityEventReported(network=NETWORK, station_id="CS-1", event="Tamper", at=AT, info="door \0"),
+            VendorDataReceived(network=NETWORK, station_id="CS-1", vendor_id="com.x", message_id="m", data="{}"),
+            CertificateRequested(network=NETWORK, station_id="CS-1", signing_request="PEM"),
+        )
+    ]
+    for _ in range(2):
+        async with database.work() as work:
+            await handle(work, batch)
+    async with database.reading() as connection:
+        kept = await records.list_reports(connection, NETWORK, "CS-1", limit=10)
+    assert sorted((row["kind"], row["status"], row["request_id"], row["detail"]) for row in kept) == [
+        ("CERTIFICATE_REQUEST", "", "", "PEM"),
+        ("FIRMWARE", "INSTALLED", "4", "Installed"),
+        ("LOG", "UPLOADED", "", "Uploaded"),
+        ("SECURITY", "Tamper", "", "door \\x00"),
+        ("VENDOR_DATA", "com.x m", "", "{}"),
+    ]
+
+
+async def test_a_security_event_is_the_stations_last_fault(database: Database) -> None:
+    await admitted(database, "CS-1")
+    event = SecurityEventReported(network=NETWORK, station_id="CS-1", event="Tamper", at=AT, info="door")
+    async with database.work() as work:
+        await presence.handle(work, [received(event)])
+    ((fault,),) = await database.reader.fetch("SELECT last_fault FROM stations")
+    assert fault == "security: Tamper door"
