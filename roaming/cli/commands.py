@@ -10,12 +10,14 @@ import typer
 from roaming.cli import (
     agreement_commands,
     asking_commands,
+    booking_commands,
     cdr_check_commands,
     cdr_dispute_commands,
     connection_commands,
     invoice_commands,
     operating_commands,
     partner_commands,
+    payment_commands,
     profile_commands,
     rating_commands,
     station_commands,
@@ -61,6 +63,8 @@ agreement_commands.add_to(app)
 station_commands.add_to(station_app, location_app)
 operating_commands.add_to(station_app)
 invoice_commands.add_to(app)
+booking_commands.add_to(app)
+payment_commands.add_to(app)
 profile_commands.add_to(app)
 rating_commands.add_to(app)
 cdr_check_commands.add_to(cdr_app)

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
+from roaming.model.time import next_update
 from roaming.model.version import Version
+from roaming.modules.bookings import service as bookings
 from roaming.modules.locations import service as locations
 from roaming.modules.tariffs import service as tariffs
 from roaming.modules.tokens import service as tokens
@@ -19,11 +23,12 @@ from roaming.ocpi.errors import OcpiError
 from roaming.partners.directory import Directory
 from roaming.store.database import Work
 
-ROLE_OF = {"location": Role.CPO, "tariff": Role.CPO, "token": Role.EMSP}
+ROLE_OF = {"location": Role.CPO, "tariff": Role.CPO, "token": Role.EMSP, "place": Role.CPO}
 CODECS: dict[str, Codec[Any]] = {
     "location": locations.LOCATION_CODECS[Version.V2_2_1],
     "tariff": tariffs.CODECS[Version.V2_2_1],
     "token": tokens.CODECS[Version.V2_2_1],
+    "place": bookings.CODECS[bookings.PLACES][Version.V2_3_0],
 }
 
 
@@ -96,7 +101,14 @@ def check(kind: str, entry: Any, directory: Directory) -> Any:
 
 async def store(work: Work, kind: str, value: Any) -> None:
     """Stores and publishes one object."""
-    publish: Any = {"location": locations.publish, "tariff": tariffs.publish, "token": tokens.publish}[kind]
+    publish: Any = {
+        "location": locations.publish,
+        "tariff": tariffs.publish,
+        "token": tokens.publish,
+        "place": bookings.publish,
+    }[kind]
+    if kind == "place":
+        value = msgspec.structs.replace(value, last_updated=next_update(None, work.now))
     await publish(work, value)
 
 

@@ -15,6 +15,8 @@ from roaming.model.location import Location
 from roaming.model.session import Session
 from roaming.model.tariff import Tariff
 from roaming.model.token import Token
+from roaming.modules.bookings.model import Booking, BookingLocation, ReservationRequestStatus
+from roaming.modules.payments.model import FinancialAdviceConfirmation, Terminal
 from roaming.modules.sessions.late import find_late
 from roaming.modules.sessions.repository import take_up_again
 from roaming.ocpi.module import Services
@@ -33,6 +35,8 @@ class Kind:
     table: str
     cls: type[CanonicalObject]
     columns: Columns
+    is_between: bool = False
+    """Each is for one party beside its owner."""
 
 
 def _driver(token: Any) -> str:
@@ -91,12 +95,65 @@ def _token(token: Token) -> Mapping[str, Any]:
     }
 
 
+def _place(place: BookingLocation) -> Mapping[str, Any]:
+    option = place.booking_option
+    return {
+        "location": place.location_id,
+        "EVSE": (option.evse_uid if option is not None else None) or "",
+        "timeslots": sum(len(calendar.available_timeslots) for calendar in place.calendars),
+        "tariffs": " ".join(place.tariff_ids),
+        "last updated": place.last_updated,
+    }
+
+
+def _booking(booking: Booking) -> Mapping[str, Any]:
+    waiting = [each for each in booking.booking_requests if each.request_status == ReservationRequestStatus.PENDING]
+    return {
+        "status": booking.reservation_status,
+        "waiting": len(waiting),
+        "request": booking.request_id,
+        "location": booking.location_id,
+        "begins": booking.period.start_date_time,
+        "ends": booking.period.end_date_time,
+        "last updated": booking.last_updated,
+    }
+
+
+def _terminal(terminal: Terminal) -> Mapping[str, Any]:
+    return {
+        "reference": terminal.reference or "",
+        "city": terminal.city or "",
+        "locations": " ".join(terminal.location_ids),
+        "EVSEs": " ".join(terminal.evse_uids),
+        "last updated": terminal.last_updated,
+    }
+
+
+def _confirmation(confirmation: FinancialAdviceConfirmation) -> Mapping[str, Any]:
+    taxes = confirmation.total_costs.taxes
+    before = confirmation.total_costs.before_taxes
+    return {
+        "charge": confirmation.authorization_reference,
+        "capture": confirmation.capture_status_code,
+        "before taxes": before,
+        "after taxes": "" if taxes is None else sum((tax.amount for tax in taxes), before),
+        "currency": confirmation.currency,
+        "last updated": confirmation.last_updated,
+    }
+
+
 KINDS: Mapping[str, Kind] = {
     "location": Kind(table="locations", cls=Location, columns=_location),
     "tariff": Kind(table="tariffs", cls=Tariff, columns=_tariff),
     "token": Kind(table="tokens", cls=Token, columns=_token),
     "session": Kind(table="sessions", cls=Session, columns=_session),
     "cdr": Kind(table="cdrs", cls=CDR, columns=_cdr),
+    "booking": Kind(table="bookings", cls=Booking, columns=_booking, is_between=True),
+    "place": Kind(table="booking_locations", cls=BookingLocation, columns=_place),
+    "terminal": Kind(table="payment_terminals", cls=Terminal, columns=_terminal, is_between=True),
+    "confirmation": Kind(
+        table="payment_confirmations", cls=FinancialAdviceConfirmation, columns=_confirmation, is_between=True
+    ),
 }
 
 
@@ -115,7 +172,7 @@ async def list_objects(kind: str, *, party: str, partner: str | None, limit: int
             parameters.append(value)
             conditions.append(f"{column} = ${len(parameters)}")
         rows = await services.database.reader.fetch(
-            "SELECT country_code, party_id, object_id, source, document"  # noqa: S608 - names and numbers are our own
+            "SELECT country_code, party_id, object_id, source, document, scope"  # noqa: S608 - our own names
             f" FROM {shape.table} WHERE {' AND '.join(conditions)} ORDER BY last_updated DESC, key LIMIT $1",
             *parameters,
         )
@@ -124,6 +181,7 @@ async def list_objects(kind: str, *, party: str, partner: str | None, limit: int
             "party": f"{row[0]}-{row[1]}",
             "id": row[2],
             "from": row[3] or "here",
+            **({"for": row[5]} if shape.is_between else {}),
             **shape.columns(from_document(shape.cls, row[4])),
         }
         for row in rows

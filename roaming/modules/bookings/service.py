@@ -43,6 +43,7 @@ from roaming.store.documents import Origin, Stored, object_key
 from roaming.store.shelves import Kept, Shelf
 
 MODULE = "bookings"
+PLACES = LOCATIONS.path
 Sight = Callable[[BookingLocation], BookingLocation | None]
 """What somebody is shown of a booking location; ``None``: nothing."""
 _REQUESTS = uuid.UUID("6d0a1c0e-51a1-4f0e-9d58-5e1d5f0c7b32")
@@ -62,7 +63,7 @@ FINAL = frozenset(ReservationStatus) - {
 
 async def publish(work: Work, location: BookingLocation) -> None:
     """Stores a booking location of a hosted CPO, new or in place of the one of its id, and tells the eMSPs. Raises
-    ``InvalidParameters`` when it says neither an option nor terms that a booking could be made on."""
+    ``InvalidParameters`` when it says no option that could be booked."""
     if location.booking_option is None:
         raise InvalidParameters("booking_option: say at least which EVSE or kind of place can be booked")
     owner = PartyId.of(location.country_code, location.party_id)

@@ -1,0 +1,132 @@
+"""Bookings and payment terminals from the command line."""
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from roaming.cli.commands import app
+from roaming.model.identifiers import PartyId
+from roaming.model.party import Role
+from roaming.partners import registry
+from tests.kit.answering_partner import answering_partner
+from tests.kit.hub_in_process import HubInProcess, hub_in_process
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+SENDER, RECEIVER = "/2.3.0/sender", "/2.3.0/receiver"
+
+
+@pytest.fixture
+async def hub(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubInProcess]:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    for name, value in {
+        "DATA_DIR": str(tmp_path),
+        "SECRET": "5e" * 32,
+        "IS_HTTP_ALLOWED": "true",
+        "ALLOWED_NETWORKS": "127.0.0.0/8",
+    }.items():
+        monkeypatch.setenv(f"ROAMING_{name}", value)
+    async with hub_in_process(database_url, tmp_path, version="2.3.0") as running:
+        yield running
+
+
+def golden(case: str, party: str, **values: Any) -> dict[str, Any]:
+    module, _, name = case.rpartition("/")
+    text = (GOLDEN / module / "2.3.0" / f"{name}.json").read_text().replace("2026-12-01T", "2096-12-01T")
+    found: dict[str, Any] = json.loads(text)["wire"]
+    return found | {"country_code": party[:2], "party_id": party[3:]} | values
+
+
+async def roaming(*words: str) -> Result:
+    """Runs a command; in a thread, since it has a loop of its own."""
+    return await asyncio.to_thread(CliRunner().invoke, app, words)
+
+
+async def read(*words: str) -> Any:
+    result = await roaming(*words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def file_of(folder: Path, body: Any) -> str:
+    path = folder / "file.json"
+    path.write_text(json.dumps(body))
+    return str(path)
+
+
+async def test_a_place_is_offered_and_a_request_decided(hub: HubInProcess, tmp_path: Path) -> None:
+    place = golden("bookings/place_for_trucks", "NL-HUB")
+    del place["last_updated"]
+    rows = await read("booking", "offer", file_of(tmp_path, [place]))
+    assert [(row["object"], row["state"]) for row in rows] == [("BL1", "ok")]
+    (shown,) = await read("booking", "places")
+    assert (shown["party"], shown["id"], shown["location"], shown["timeslots"]) == ("NL-HUB", "BL1", "OURS", 1)
+    assert shown["last updated"] > "2026"
+    asked = await hub.call("aaa", "POST", f"{SENDER}/bookings", body=golden("bookings/request", "DE-AAA"))
+    assert asked.code == 1000, asked.text
+    (listed,) = csv.DictReader(io.StringIO((await roaming("booking", "list", "--csv")).stdout))
+    assert (listed["status"], listed["waiting"], listed["for"], listed["request"]) == ("PENDING", "1", "DE-AAA", "R1")
+    decided = await read("booking", "decide", listed["id"], "--accept")
+    assert (decided["status"], decided["eMSP"]) == ("RESERVED", "DE-AAA")
+    seen = await read("booking", "show", "r1")
+    assert seen == decided
+    assert seen["requests"][0].startswith("ACCEPTED")
+    again = await roaming("booking", "decide", listed["id"], "--decline")
+    assert again.exit_code == 1
+    assert "no request of such a booking that waits" in again.output
+    assert "no booking NONE" in (await roaming("booking", "show", "NONE")).output
+
+
+async def test_a_hosted_emsp_asks_a_partner(hub: HubInProcess, tmp_path: Path) -> None:
+    wish = golden("bookings/request", "DE-HME")
+    async with answering_partner(hub, "cpo", "FR-CPO", "CPO") as partner:
+        partner.answers["sender/bookings"] = golden("bookings/reserved", "FR-CPO", id="B7")
+        words = ("booking", "ask", file_of(tmp_path, wish), "--from", "DE-HME", "--to")
+        told = await read(*words, "FR-CPO")
+        assert (told["id"], told["told by"], told["status"]) == ("B7", "cpo", "RESERVED")
+        (asked,) = partner.of("POST", "/sender/bookings")
+        assert asked.body == wish
+    assert (await read("booking", "list", "--partner", "cpo"))[0]["id"] == "B7"
+    assert "cpo decides" in (await roaming("booking", "decide", "B7", "--accept")).output
+    for party, named in (("NL-HUB", "no connected CPO"), ("IT-XXX", "no connected CPO"), ("nobody", "no party")):
+        result = await roaming(*words, party)
+        assert result.exit_code == 1
+        assert named in result.output
+
+
+async def test_a_hosted_cpo_asks_a_ptp(hub: HubInProcess) -> None:
+    pair = ("--from", "NL-HUB", "--to", "AT-PAY")
+    async with answering_partner(hub, "pay", "AT-PAY", Role.OTHER) as partner:
+        async with hub.services.database.work() as work:
+            await registry.agree(work, cpo=PartyId("NL", "HUB"), emsp=PartyId("AT", "PAY"))
+        await read("payment", "activate", *pair, "--reference", "SN 7", "--location", "OURS")
+        await read("payment", "assign", "T1", *pair, "--evse", "OURS-1", "--evse", "OURS-2")
+        await read("payment", "deactivate", "T1", *pair)
+        assert [(taken.method, taken.path.rpartition("/payments/")[2]) for taken in partner.taken] == [
+            ("POST", "terminals/activate"),
+            ("PATCH", "terminals/T1"),
+            ("POST", "terminals/T1/deactivate"),
+        ]
+        assert (partner.taken[0].body["reference"], partner.taken[0].body["party_id"]) == ("SN 7", "HUB")
+        assert partner.taken[1].body["evse_uids"] == ["OURS-1", "OURS-2"]
+    body = {"terminal_id": "T1", "city": "Wien", "location_ids": ["OURS"], "last_updated": "2026-11-23T10:00:00Z"}
+    told = await hub.call("pay", "POST", f"{RECEIVER}/payments/terminals", body=body)
+    assert told.code == 1000, told.text
+    captured = json.loads((GOLDEN / "payments" / "2.3.0" / "confirmation.json").read_text())["wire"]
+    path = f"{RECEIVER}/payments/financial-advice-confirmations"
+    assert (await hub.call("pay", "POST", path, body=captured)).code == 1000
+    (terminal,) = await read("payment", "terminals")
+    assert [terminal[name] for name in ("party", "id", "for", "locations")] == ["AT-PAY", "T1", "NL-HUB", "OURS"]
+    (confirmation,) = await read("payment", "confirmations")
+    assert [confirmation[name] for name in ("charge", "capture")] == [
+        captured["authorization_reference"],
+        captured["capture_status_code"],
+    ]
+    assert "no connected PTP" in (await roaming("payment", "deactivate", "T1", *pair[:3], "DE-AAA")).output
+    assert "say what the terminal is for" in (await roaming("payment", "assign", "T1", *pair)).output
