@@ -337,6 +337,7 @@ def dead_letter_replay(
     show(run(replay_dead_letters(letter_id)), as_json=as_json)
 
 
+@sim_app.command("stations", hidden=True)
 @sim_app.command("station")
 def sim_station(
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 1,
@@ -346,14 +347,23 @@ def sim_station(
     token: Annotated[list[str] | None, typer.Option(help="Tokens that drivers present.")] = None,
     speed: Annotated[float, typer.Option(min=1, help="How many times faster than life they charge.")] = 60.0,
     seed: Annotated[int, typer.Option(help="The same seed, the same drivers.")] = 1,
+    ocpp: Annotated[str, typer.Option(help="Versions they speak, in turn: 1.6,2.0.1,2.1.")] = "1.6",
     seconds: Annotated[float, typer.Option(min=0, help="End after so many seconds; 0: never.")] = 0.0,
     as_json: Json = False,
 ) -> None:
-    """OCPP 1.6 stations over real WebSockets, with drivers who come and go."""
-    from roaming.cli.simulating import run_stations
+    """OCPP stations over real WebSockets, with drivers who come and go."""
+    from roaming.cli.simulating import run_stations, versions_of
 
     ended = run_stations(
-        n=n, url=url, prefix=prefix, password=password, tokens=token or [], speed=speed, seed=seed, seconds=seconds
+        n=n,
+        url=url,
+        prefix=prefix,
+        password=password,
+        tokens=token or [],
+        speed=speed,
+        seed=seed,
+        seconds=seconds,
+        ocpp=versions_of(ocpp),
     )
     show(run(ended), as_json=as_json)
 

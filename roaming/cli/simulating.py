@@ -28,6 +28,17 @@ def simulator() -> Any:
     return found.load()
 
 
+VERSIONS = ("1.6", "2.0.1", "2.1")
+
+
+def versions_of(text: str) -> tuple[str, ...]:
+    """``1.6,2.1`` as two. Ends the command when one is not simulated."""
+    found = tuple(word.strip() for word in text.split(","))
+    if not set(found) <= set(VERSIONS):
+        fail(f"--ocpp: {text!r} names a version that is not simulated; name some of {','.join(VERSIONS)}")
+    return found
+
+
 async def run_stations(
     *,
     n: int,
@@ -38,6 +49,7 @@ async def run_stations(
     speed: float,
     seed: int,
     seconds: float,
+    ocpp: tuple[str, ...],
 ) -> dict[str, Any]:
     """Runs a fleet; returns what its books say. Ends the command when no station ever got a connection."""
     stations = simulator()
@@ -50,6 +62,7 @@ async def run_stations(
         speed=speed,
         seed=seed,
         duration_seconds=seconds or None,
+        ocpp=ocpp,
     )
     seen = Seen()
     fleet = stations.fleet(config, on_event=seen.note)

@@ -1,4 +1,5 @@
-"""OCPP 1.6 stations that need no hardware: real WebSockets, an accelerated clock, and the stubbornness of real ones.
+"""Stations of OCPP 1.6, 2.0.1 and 2.1 that need no hardware: real WebSockets, an accelerated clock, and the
+stubbornness of real ones.
 
 For demos and tests. The hub does not know that they are not real.
 """

@@ -21,8 +21,12 @@ class Charge:
     plugged_at: float
     """On the event loop's clock."""
     reservation_id: int | None = None
-    transaction_id: int | None = None
-    """Once the hub has answered."""
+    transaction_id: int | str | None = None
+    """Once the hub has answered; in 2.x from the start."""
+    remote_start_number: int | None = None
+    """Of the remote start it comes of (2.x)."""
+    said: int = 0
+    """How many messages about it so far."""
     id_tag_status: str | None = None
     stopped_at: datetime | None = None
     register_stop_wh: int | None = None
@@ -56,6 +60,8 @@ class Charge:
             "stopped_at": self.stopped_at.isoformat() if self.stopped_at else None,
             "register_stop_wh": self.register_stop_wh,
             "stop_reason": self.stop_reason,
+            "remote_start_number": self.remote_start_number,
+            "said": self.said,
         }
 
 

@@ -45,6 +45,9 @@ class SimulatorConfig(BaseModel):
     prefix: str = Field("SIM-", description="Identities are this and a number: SIM-001.")
     password: str | None = Field(None, description="Password of every station; none: connect without.")
     passwords: dict[str, str] = Field(default_factory=dict, description="Password by identity, before `password`.")
+    ocpp: tuple[Literal["1.6", "2.0.1", "2.1"], ...] = Field(
+        ("1.6",), min_length=1, description="Versions that the stations speak, in turn."
+    )
     connectors: int = Field(1, ge=1, le=20, description="Connectors of each station.")
     tokens: tuple[str, ...] = Field((), description="Tokens of the drivers that arrive by themselves.")
     arrival_seconds: float = Field(20, ge=0, description="Mean time between drivers at a station; 0: nobody comes.")
@@ -53,8 +56,8 @@ class SimulatorConfig(BaseModel):
     meter_seconds: float = Field(60, gt=0, description="Between meter values, simulated time.")
     speed: float = Field(60, ge=1, description="Simulated seconds in a second. Times are never in the future.")
     seed: int = Field(1, description="The same seed makes the same drivers.")
-    vendor: str = Field("Simulated", max_length=20, description="chargePointVendor.")
-    model: str = Field("One", max_length=20, description="chargePointModel.")
+    vendor: str = Field("Simulated", max_length=20, description="Vendor in the boot.")
+    model: str = Field("One", max_length=20, description="Model in the boot.")
     reconnect_seconds: tuple[float, float] = Field((0.5, 5), description="First and longest pause before a redial.")
     answer_seconds: float = Field(30, gt=0, description="Without an answer for so long a station redials.")
     is_offline_start_allowed: bool = Field(True, description="Charge without asking while the hub is away.")

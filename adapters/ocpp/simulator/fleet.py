@@ -1,11 +1,18 @@
 """Many simulated stations, and the drivers that come to them."""
 
 import asyncio
+import itertools
 import random
+from typing import Final
 
 from adapters.ocpp.simulator.charge import Charge
 from adapters.ocpp.simulator.config import OnEvent, SimulatorConfig
+from adapters.ocpp.simulator.speech import Speech
+from adapters.ocpp.simulator.speech2 import SPEECH_21, SPEECH_201
+from adapters.ocpp.simulator.speech16 import Speech16
 from adapters.ocpp.simulator.station import SimulatedStation
+
+SPEECHES: Final[dict[str, Speech]] = {"1.6": Speech16(), "2.0.1": SPEECH_201, "2.1": SPEECH_21}
 
 
 class Fleet:
@@ -13,7 +20,11 @@ class Fleet:
 
     def __init__(self, config: SimulatorConfig, *, on_event: OnEvent | None = None) -> None:
         self.config = config
-        self.stations = {name: SimulatedStation(name, config, on_event=on_event) for name in config.identities()}
+        spoken = itertools.cycle(config.ocpp)
+        self.stations = {
+            name: SimulatedStation(name, config, on_event=on_event, speech=SPEECHES[version])
+            for name, version in zip(config.identities(), spoken, strict=False)
+        }
 
     @property
     def charges(self) -> list[Charge]:

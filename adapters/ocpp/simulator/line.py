@@ -8,14 +8,15 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from ocpp.exceptions import OCPPError
-from ocpp.v16 import call
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 from adapters.ocpp.simulator.config import EventKind, SimulatorConfig
-from adapters.ocpp.simulator.link import CommandTaker, Link
+from adapters.ocpp.simulator.link import CommandTaker
+from adapters.ocpp.simulator.link import Line as Link
 from adapters.ocpp.simulator.queue import Unanswered, UnansweredQueue
+from adapters.ocpp.simulator.speech import Speech
 
 GONE: Final = (OSError, WebSocketException, TimeoutError, OCPPError, EOFError)
 """Whatever a hub can do to a station: none of it ends the station."""
@@ -48,12 +49,14 @@ class Line:
         queue: UnansweredQueue,
         books: Books,
         *,
+        speech: Speech,
         chance: random.Random,
     ) -> None:
         self._station_id = station_id
         self._config = config
         self._queue = queue
         self._books = books
+        self._speech = speech
         self._chance = chance
         self._link: Link | None = None
         self._boot_now = asyncio.Event()
@@ -82,7 +85,7 @@ class Line:
     async def tell_status(self, connector_id: int, status: str) -> None:
         """If there is a line. Statuses are not kept for later: after a redial all are told anew."""
         with contextlib.suppress(*GONE):
-            await self.ask(call.StatusNotification(connector_id=connector_id, error_code="NoError", status=status))
+            await self.ask(self._speech.status(connector_id, status))
 
     def boot_again(self) -> None:
         """Introduces itself once more."""
@@ -100,7 +103,7 @@ class Line:
             headers["Authorization"] = f"Basic {credentials}"
         return connect(
             f"{self._config.url.rstrip('/')}/{quote(self._station_id, safe='')}",
-            subprotocols=[Subprotocol("ocpp1.6")],
+            subprotocols=[Subprotocol(self._speech.subprotocol)],
             additional_headers=headers,
             compression=None,
             proxy=None,
@@ -111,8 +114,7 @@ class Line:
 
     async def _talk(self, socket: ClientConnection) -> bool:
         """One connection; returns whether it booted."""
-        config = self._config
-        link = Link(self._station_id, socket, self._books, seconds=config.answer_seconds, is_strict=config.is_strict)
+        link = self._speech.link(self._station_id, socket, self._books, self._config)
         self._link = link
         self._drop.clear()
         self._books.emit("connected")
@@ -132,7 +134,7 @@ class Line:
         """Ends when one of its parts does."""
         interval = await self._boot(link)
         for connector_id, status in self._books.statuses():
-            await link.ask(call.StatusNotification(connector_id=connector_id, error_code="NoError", status=status))
+            await link.ask(self._speech.status(connector_id, status))
         work = [
             asyncio.create_task(part)
             for part in (self._pump(link), self._beat(link, interval), self._boot_when_asked(link))
@@ -148,14 +150,7 @@ class Line:
         """Until the hub accepts; returns the heartbeat interval."""
         while True:
             self._boot_now.clear()
-            answer = await link.ask(
-                call.BootNotification(
-                    charge_point_vendor=self._config.vendor,
-                    charge_point_model=self._config.model,
-                    charge_point_serial_number=self._station_id[:25],
-                    firmware_version="1.0",
-                )
-            )
+            answer = await link.ask(self._speech.boot(self._station_id, self._config))
             if answer.status == "Accepted":
                 self.is_booted = True
                 self._books.emit("booted", interval=answer.interval)
@@ -172,7 +167,7 @@ class Line:
     async def _beat(self, link: Link, interval: float) -> None:
         while True:
             await asyncio.sleep(interval)
-            await link.ask(call.Heartbeat())
+            await link.ask(self._speech.heartbeat())
 
     async def _pump(self, link: Link) -> None:
         """Says what is unanswered, in order. A CALLERROR is as good as no answer."""

@@ -21,6 +21,9 @@ class Unanswered:
     action: str
     charge: int
     body: dict[str, Any]
+    """In the words of OCPP 1.6."""
+    number: int = 0
+    """Counts the messages of its charge."""
 
 
 class UnansweredQueue:
@@ -64,7 +67,10 @@ class UnansweredQueue:
         """Writes the journal in one piece, with what else the station must know."""
         if self._journal is None:
             return
-        items = [{"action": item.action, "charge": item.charge, "body": item.body} for item in self._items]
+        items = [
+            {"action": item.action, "charge": item.charge, "body": item.body, "number": item.number}
+            for item in self._items
+        ]
         text = json.dumps({"charges": charges, "items": items})
         unfinished = self._journal.with_suffix(".new")
         unfinished.write_text(text)
@@ -78,7 +84,11 @@ class UnansweredQueue:
         for charge in left["charges"]:
             take_charge(charge)
         for item in left["items"]:
-            self.add(Unanswered(action=item["action"], charge=item["charge"], body=item["body"]))
+            self.add(
+                Unanswered(
+                    action=item["action"], charge=item["charge"], body=item["body"], number=item.get("number", 0)
+                )
+            )
 
     def _give_up_oldest(self) -> None:
         # The first one may be on its way: it is left alone.

@@ -1,4 +1,4 @@
-"""A simulated OCPP 1.6 station: connectors, drivers, commands and its own books. The connection is ``line``'s."""
+"""A simulated station: connectors, drivers, commands and its own books. The connection is ``line``'s."""
 
 import asyncio
 import contextlib
@@ -10,14 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ocpp.v16 import call
-from ocpp.v16.enums import ReservationStatus
-
 from adapters.ocpp.simulator.charge import Charge, timestamp
 from adapters.ocpp.simulator.config import Event, EventKind, OnEvent, SimulatorConfig
 from adapters.ocpp.simulator.line import GONE, Line
 from adapters.ocpp.simulator.profiles import Profiles
 from adapters.ocpp.simulator.queue import Unanswered, UnansweredQueue
+from adapters.ocpp.simulator.speech import Speech
+from adapters.ocpp.simulator.speech16 import Speech16
 
 
 @dataclass
@@ -36,7 +35,15 @@ class _Connector:
 class SimulatedStation:
     """``run`` it as a task; ``plug`` and ``unplug`` it. Implements ``CommandTaker`` and ``Books``."""
 
-    def __init__(self, station_id: str, config: SimulatorConfig, *, on_event: OnEvent | None = None) -> None:
+    def __init__(
+        self,
+        station_id: str,
+        config: SimulatorConfig,
+        *,
+        on_event: OnEvent | None = None,
+        speech: Speech | None = None,
+    ) -> None:
+        """``speech``: OCPP 1.6 unless another is given."""
         self.id = station_id
         self.charges: list[Charge] = []
         """Every charge so far, as this station's own books have it."""
@@ -48,7 +55,8 @@ class SimulatedStation:
             for number in range(1, config.connectors + 1)
         }
         self._queue = UnansweredQueue(self._journal_path())
-        self._line = Line(station_id, config, self._queue, self, chance=self._random)
+        self._speech = speech or Speech16()
+        self._line = Line(station_id, config, self._queue, self, speech=self._speech, chance=self._random)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._profiles = Profiles(most_w=config.power_w)
 
@@ -92,6 +100,7 @@ class SimulatedStation:
         *,
         minutes: float | None = None,
         is_authorized: bool = False,
+        remote_start_number: int | None = None,
     ) -> Charge | None:
         """A driver plugs in and shows a token. Returns the running charge, or ``None`` when the hub refused it or the
         connector is taken. ``minutes`` of simulated time, else drawn."""
@@ -104,7 +113,7 @@ class SimulatedStation:
             self.emit("refused", token=token, connector_id=connector_id)
             self._free(connector)
             return None
-        return self._begin(connector, token, minutes)
+        return self._begin(connector, token, minutes, remote_start_number)
 
     async def unplug(self, connector_id: int = 1, *, reason: str = "EVDisconnected") -> Charge | None:
         """The driver leaves. Returns the charge; its stop may still be unanswered."""
@@ -119,16 +128,19 @@ class SimulatedStation:
         """Until the hub has answered everything about transactions."""
         await self._queue.emptied()
 
-    def remote_start(self, id_tag: str, connector_id: int | None) -> bool:
+    def remote_start(
+        self, id_tag: str, connector_id: int | None, *, remote_start_number: int | None = None
+    ) -> tuple[bool, str | None]:
         """See ``CommandTaker``."""
         number = connector_id or self.free_connector()
         is_possible = number in self._connectors and number is not None and self.is_free(number)
         self.emit("command", name="RemoteStartTransaction", is_accepted=is_possible)
         if is_possible and number is not None:
-            self._spawn(self._later(self.plug(id_tag, number, is_authorized=True)))
-        return is_possible
+            plugged = self.plug(id_tag, number, is_authorized=True, remote_start_number=remote_start_number)
+            self._spawn(self._later(plugged))
+        return is_possible, None
 
-    def remote_stop(self, transaction_id: int) -> bool:
+    def remote_stop(self, transaction_id: int | str) -> bool:
         """See ``CommandTaker``."""
         for connector in self._connectors.values():
             if connector.charge is not None and connector.charge.transaction_id == transaction_id:
@@ -147,20 +159,20 @@ class SimulatedStation:
         self._stop(connector, "UnlockCommand")
         return True
 
-    def reserve(self, connector_id: int, reservation_id: int, id_tag: str, expiry: str) -> ReservationStatus:
+    def reserve(self, connector_id: int, reservation_id: int, id_tag: str, expiry: str) -> str:
         """See ``CommandTaker``."""
         number = connector_id or self.free_connector()
         connector = self._connectors.get(number or 0)
         self.emit("command", name="ReserveNow", connector_id=connector_id)
         if connector is None:
-            return ReservationStatus.rejected
+            return "Rejected"
         if not self.is_free(connector.number):
-            return ReservationStatus.occupied
+            return "Occupied"
         until = datetime.fromisoformat(expiry)
         connector.reservation = (reservation_id, id_tag, until)
         self._set_status(connector, "Reserved")
         self._spawn(self._expire(connector, reservation_id, until))
-        return ReservationStatus.accepted
+        return "Accepted"
 
     def cancel_reservation(self, reservation_id: int) -> bool:
         """See ``CommandTaker``."""
@@ -224,14 +236,7 @@ class SimulatedStation:
 
     def payload(self, item: Unanswered) -> Any:
         """See ``Books``."""
-        transaction_id = self.charges[item.charge].transaction_id
-        match item.action:
-            case "StartTransaction":
-                return call.StartTransaction(**item.body)
-            case "StopTransaction":
-                return call.StopTransaction(transaction_id=transaction_id or -1, **item.body)
-            case _:
-                return call.MeterValues(transaction_id=transaction_id, **item.body)
+        return self._speech.about(item, self.charges[item.charge])
 
     def statuses(self) -> list[tuple[int, str]]:
         """See ``Books``."""
@@ -241,11 +246,12 @@ class SimulatedStation:
         """See ``Books``."""
         charge = self.charges[item.charge]
         if item.action == "StartTransaction":
-            charge.transaction_id = answer.transaction_id
-            charge.id_tag_status = answer.id_tag_info["status"]
+            charge.transaction_id = self._speech.transaction_id(answer, charge)
+            is_accepted = self._speech.is_accepted(answer)
+            charge.id_tag_status = "Accepted" if is_accepted else "Invalid"
             self.emit("started", transaction_id=charge.transaction_id, connector_id=charge.connector_id)
             connector = self._connectors.get(charge.connector_id)
-            if charge.id_tag_status != "Accepted" and connector is not None and connector.charge is charge:
+            if not is_accepted and connector is not None and connector.charge is charge:
                 self._stop(connector, "DeAuthorized")
         elif item.action == "StopTransaction":
             charge.is_settled = True
@@ -261,14 +267,16 @@ class SimulatedStation:
 
     async def _authorize(self, token: str) -> bool:
         try:
-            answer = await self._line.ask(call.Authorize(id_tag=token))
+            answer = await self._line.ask(self._speech.authorize(token))
         except GONE:
             return self._config.is_offline_start_allowed
-        is_accepted = bool(answer.id_tag_info["status"] == "Accepted")
+        is_accepted = self._speech.is_accepted(answer)
         self.emit("authorized", is_accepted=is_accepted)
         return is_accepted
 
-    def _begin(self, connector: _Connector, token: str, minutes: float | None) -> Charge:
+    def _begin(
+        self, connector: _Connector, token: str, minutes: float | None, remote_start_number: int | None
+    ) -> Charge:
         planned = timedelta(minutes=minutes or self._random.uniform(*self._config.charge_minutes))
         now = datetime.now(UTC)
         reserved = connector.reservation
@@ -285,7 +293,10 @@ class SimulatedStation:
             speed=self._config.speed,
             plugged_at=asyncio.get_running_loop().time(),
             reservation_id=reserved[0] if reserved else None,
+            remote_start_number=remote_start_number,
         )
+        named = f"{self.id}/{charge.number}/{charge.started_at.isoformat()}/{charge.register_start_wh}"
+        charge.transaction_id = self._speech.new_transaction_id(named)
         self.charges.append(charge)
         connector.charge, connector.stop_reason, connector.stopping = charge, None, asyncio.Event()
         body = {
@@ -296,7 +307,7 @@ class SimulatedStation:
         }
         if charge.reservation_id is not None:
             body["reservation_id"] = charge.reservation_id
-        self._queue.add(Unanswered(action="StartTransaction", charge=charge.number, body=body))
+        self._say("StartTransaction", charge, body)
         self._set_status(connector, "Charging")
         self._save()
         connector.charging = self._spawn(self._charge(connector, charge, connector.stopping))
@@ -323,7 +334,7 @@ class SimulatedStation:
             "connector_id": charge.connector_id,
             "meter_value": [{"timestamp": timestamp(at), "sampled_value": values}],
         }
-        self._queue.add(Unanswered(action="MeterValues", charge=charge.number, body=body))
+        self._say("MeterValues", charge, body)
 
     def _finish(self, connector: _Connector, charge: Charge, at: datetime) -> None:
         charge.stopped_at, charge.register_stop_wh = at, charge.register(at)
@@ -335,11 +346,15 @@ class SimulatedStation:
             "reason": charge.stop_reason,
             "id_tag": charge.token,
         }
-        self._queue.add(Unanswered(action="StopTransaction", charge=charge.number, body=body))
+        self._say("StopTransaction", charge, body)
         self._save()
         connector.charge = None
         self._set_status(connector, "Finishing")
         self._free(connector)
+
+    def _say(self, action: str, charge: Charge, body: dict[str, Any]) -> None:
+        self._queue.add(Unanswered(action=action, charge=charge.number, body=body, number=charge.said))
+        charge.said += 1
 
     def _stop(self, connector: _Connector, reason: str) -> None:
         if connector.charge is not None and connector.stopping is not None and not connector.stopping.is_set():
@@ -377,7 +392,7 @@ class SimulatedStation:
                     "reason": "PowerLoss",
                     "id_tag": charge.token,
                 }
-                self._queue.add(Unanswered(action="StopTransaction", charge=charge.number, body=body))
+                self._say("StopTransaction", charge, body)
 
     def _take_left_over(self, left: dict[str, Any]) -> None:
         stopped = left["stopped_at"]
@@ -397,6 +412,8 @@ class SimulatedStation:
                 stopped_at=datetime.fromisoformat(stopped) if stopped else None,
                 register_stop_wh=left["register_stop_wh"],
                 stop_reason=left["stop_reason"],
+                remote_start_number=left.get("remote_start_number"),
+                said=left.get("said", 0),
             )
         )
 
