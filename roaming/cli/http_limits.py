@@ -10,13 +10,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from roaming.model.time import SystemClock
 from roaming.ocpi.envelope import CONTENT_TYPE, failure
-from roaming.ocpi.errors import OcpiError
+from roaming.ocpi.errors import HeadTooLarge, NotJson, OcpiError, TooSlow
 
-_REASONS = {
-    HTTPStatus.BAD_REQUEST: "this is no HTTP request that can be read in one way only",
-    HTTPStatus.REQUEST_TIMEOUT: "the request was not complete in time: send it whole",
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "the address and headers of the request are too large, or too many",
-}
+MALFORMED = NotJson("this is no HTTP request that can be read in one way only")
+SLOW = TooSlow("the request was not complete in time: send it whole")
+LARGE_HEAD = HeadTooLarge("the address and headers of the request are too large, or too many")
 
 
 class _TooMuch(Exception):
@@ -42,7 +40,7 @@ class LimitedHttp(HttpToolsProtocol):
         self._is_in_head = True
         self._unparsed = 0  # bytes of a head that is not complete
         self._parsed = 0  # bytes of names and values that are
-        self._status = HTTPStatus.BAD_REQUEST
+        self._error: OcpiError = MALFORMED
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -61,7 +59,7 @@ class LimitedHttp(HttpToolsProtocol):
             # The parser keeps an incomplete name or value without telling
             self._unparsed += len(data)
             if self._unparsed > self.head_bytes:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+                self._refuse(LARGE_HEAD)
         is_answered = self.cycle is None or self.cycle.response_complete
         if is_answered and self._receiving is None and not self.transport.is_closing():
             self._expect_a_request()  # line ends between two requests end uvicorn's own waiting
@@ -92,7 +90,7 @@ class LimitedHttp(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls when parsing ended with an error, one of ours too."""
-        self._refuse(self._status)
+        self._refuse(self._error)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -108,7 +106,7 @@ class LimitedHttp(HttpToolsProtocol):
             self._too_much()
 
     def _too_much(self) -> None:
-        self._status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        self._error = LARGE_HEAD
         raise _TooMuch
 
     def _expect_a_request(self) -> None:
@@ -122,9 +120,9 @@ class LimitedHttp(HttpToolsProtocol):
         elif not self._has_begun:
             self.transport.close()  # nothing was asked
         else:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+            self._refuse(SLOW)
 
-    def _refuse(self, status: HTTPStatus) -> None:
+    def _refuse(self, error: OcpiError) -> None:
         """Answers, unless an answer is under way, and ends the connection: where the next request begins is open."""
         self._stop_waiting()
         cycle = self.cycle
@@ -134,9 +132,9 @@ class LimitedHttp(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         if not is_answering and not is_answered:
-            body = failure(OcpiError(_REASONS[status]), SystemClock().now())
+            body = failure(error, SystemClock().now())
             head = [
-                f"HTTP/1.1 {status.value} {status.phrase}",
+                f"HTTP/1.1 {error.http_status} {HTTPStatus(error.http_status).phrase}",
                 f"content-type: {CONTENT_TYPE}",
                 f"content-length: {len(body)}",
                 "connection: close",

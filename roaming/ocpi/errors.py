@@ -3,13 +3,15 @@
 Knows nothing of bodies or frameworks. (OCPI 2.2.1, transport_and_format 4.1.7 and status_codes)::
 
     OcpiError
-    ├── NotJson                 400  2000   body is not JSON
+    ├── NotJson                 400  2000   body is not JSON, or the whole is no HTTP
     ├── Unauthorized            401  2000   no credentials token, or one that does not work here
     ├── NotFound                404  2000   no such address or object, or not the caller's to see
     │   └── UnknownToken        404  2004
     ├── MethodNotAllowed        405  2000
+    ├── TooSlow                 408  2000   the request did not arrive in time
     ├── TooLarge                413  2000   request body over our limit
     ├── TooManyAttempts         429  2000   guessing of credentials tokens is slowed down
+    ├── HeadTooLarge            431  2000   address and headers over our limit
     ├── InvalidParameters       200  2001
     │   └── AddressRefused      200  2001   a URL we will not call
     ├── NotEnoughInformation    200  2002
@@ -76,8 +78,16 @@ class MethodNotAllowed(OcpiError):
         self.headers = MappingProxyType({"Allow": ", ".join(allowed)})
 
 
+class TooSlow(OcpiError):
+    http_status = 408
+
+
 class TooLarge(OcpiError):
     http_status = 413
+
+
+class HeadTooLarge(OcpiError):
+    http_status = 431
 
 
 class TooManyAttempts(OcpiError):

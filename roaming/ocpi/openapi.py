@@ -14,12 +14,14 @@ from roaming.model.version import Version
 from roaming.ocpi import headers, paging
 from roaming.ocpi.content import Content
 from roaming.ocpi.errors import (
+    HeadTooLarge,
     MethodNotAllowed,
     NotFound,
     NotJson,
     OcpiError,
     TooLarge,
     TooManyAttempts,
+    TooSlow,
     Unauthorized,
     Unavailable,
     code_in_2_1_1,
@@ -203,9 +205,9 @@ class _Making:
 
     def _refusals(self, path: str, sides: Sequence[_Side]) -> list[type[OcpiError]]:
         """The errors with an HTTP status of their own that can come."""
-        found: list[type[OcpiError]] = [Unauthorized, TooManyAttempts, Unavailable]
+        found: list[type[OcpiError]] = [Unauthorized, TooManyAttempts, Unavailable, *_BEFORE_ALL_ELSE]
         if any(side.route.takes is not None for side in sides):
-            found += [NotJson, TooLarge]
+            found.append(TooLarge)
         if _VARIABLE.search(path):
             found.append(NotFound)
         wanted = {status for side in sides for status in side.route.refusals}
@@ -213,11 +215,14 @@ class _Making:
 
     def refusals(self) -> dict[str, Any]:
         """The answers that say no, by the name of their error."""
-        own = [headers.REQUEST_ID, headers.CORRELATION_ID] if self.has_routing else []
+        ids = (headers.REQUEST_ID, headers.CORRELATION_ID) if self.has_routing else ()
         return {
             error.__name__: {
                 "description": reason,
-                "headers": {name: _reference(name) for name in (*own, *_MORE_HEADERS.get(error, ()))},
+                "headers": {
+                    name: _reference(name)
+                    for name in (*(() if error in (TooSlow, HeadTooLarge) else ids), *_MORE_HEADERS.get(error, ()))
+                },
                 "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{_failure_name(error)}"}}},
             }
             for error, reason in _REASONS.items()
@@ -336,6 +341,7 @@ def _headers(version: Version) -> dict[str, Any]:
         "Location": "Where the object can be read.",
         "Retry-After": "Seconds after which to try again.",
         "Allow": "The methods offered here.",
+        "WWW-Authenticate": "How to identify yourself: Token.",
     }
     if version != Version.V2_1_1:
         found[headers.REQUEST_ID] = "That of the request."
@@ -374,17 +380,22 @@ _PAGE: list[dict[str, Any]] = [
         "schema": {"type": "integer", "minimum": 1, "maximum": 10**15 - 1},
     },
 ]
+_BEFORE_ALL_ELSE: tuple[type[OcpiError], ...] = (NotJson, TooSlow, HeadTooLarge)
+"""What a server can say before it knows what is asked."""
 _REASONS: dict[type[OcpiError], str] = {
     OcpiError: "Refused: see status_code.",
-    NotJson: "The body is not JSON.",
+    NotJson: "The body is not JSON, or the request is no HTTP that can be read in one way only.",
     Unauthorized: "No credentials token, or one that does not work here.",
     NotFound: "No such object, or none of yours.",
     MethodNotAllowed: "Not in your state: register first, or you are registered already.",
+    TooSlow: "The request did not arrive in time; the connection is closed.",
     TooLarge: "The body is over our limit of 1 MiB.",
+    HeadTooLarge: "Address and headers are over our limit of 32 KiB or 100 headers; the connection is closed.",
     TooManyAttempts: "Too many unknown credentials tokens from your address.",
     Unavailable: "The hub cannot store anything at the moment; nothing was saved.",
 }
 _MORE_HEADERS: dict[type[OcpiError], tuple[str, ...]] = {
+    Unauthorized: ("WWW-Authenticate",),
     TooManyAttempts: ("Retry-After",),
     Unavailable: ("Retry-After",),
     MethodNotAllowed: ("Allow",),

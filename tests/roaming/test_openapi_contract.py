@@ -4,8 +4,9 @@ not, is answered with a documented status, documented headers and a valid envelo
 import base64
 import json
 import os
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
+from roaming.cli.http_limits import LimitedHttp
 from roaming.model.version import Version
 from roaming.ocpi.client import OcpiClient
 from tests.kit.hub_in_process import HubInProcess
@@ -101,6 +103,54 @@ def _cases(operation: Operation, number: int) -> Iterator[tuple[Case, bool]]:
 
         one()
     yield from found
+
+
+class _Spoiling(requests.adapters.HTTPAdapter):
+    """Changes each request at the last moment: before that, ``requests`` would mend it."""
+
+    def __init__(self, change: Callable[[requests.PreparedRequest], None]) -> None:
+        super().__init__()
+        self._change = change
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **named: Any) -> requests.Response:
+        self._change(request)
+        return super().send(request, *arguments, **named)
+
+
+def _head_too_large(prepared: requests.PreparedRequest) -> None:
+    prepared.headers["X-Long"] = "a" * 40_000
+
+
+def _no_http(prepared: requests.PreparedRequest) -> None:
+    prepared.headers["Content-Length"] = "+0"
+
+
+def _never_whole(prepared: requests.PreparedRequest) -> None:
+    prepared.body, prepared.headers["Content-Length"] = b"{", "100"
+
+
+@pytest.mark.parametrize("version", Version)
+def test_what_the_server_says_before_all_else_is_documented(
+    running: HubOnSocket, monkeypatch: pytest.MonkeyPatch, version: Version
+) -> None:
+    """On every address and method; what comes too slowly on two, since each has to be waited for."""
+    monkeypatch.setattr(LimitedHttp, "receive_seconds", 0.3)
+    schema = schemathesis.openapi.from_dict(json.loads((API / f"ocpi-{version}.json").read_text()))
+    schema.config.update(base_url=f"{running.url}/ocpi")
+    operations = [result.ok() for result in schema.get_all_operations()]
+    read = [each for each in operations if each.method.upper() == "PUT" and "credentials" not in each.path]
+    ways = [(_head_too_large, 431, operations), (_no_http, 400, operations), (_never_whole, 408, read[:2])]
+    for change, status, asked in ways:
+        for operation in asked:
+            with requests.Session() as session:
+                session.trust_env = False
+                session.mount("http://", _Spoiling(change))
+                named = {name: REAL.get(name, "1") for name in re.findall(r"\{(\w+)\}", operation.path)}
+                case = operation.Case(
+                    path_parameters=named, headers={"Authorization": _token(running, operation, False)}
+                )
+                answer = case.call_and_validate(session=session, checks=CHECKED)
+            assert answer.status_code == status, (operation.method, operation.path)
 
 
 @pytest.mark.slow
