@@ -13,6 +13,7 @@ def add_to(partner_app: typer.Typer) -> None:
     """Registers the commands."""
     partner_app.command("dialect")(partner_dialect)
     partner_app.command("check")(partner_check)
+    partner_app.command("allow")(partner_allow)
 
 
 def partner_dialect(
@@ -58,3 +59,18 @@ def partner_check(
         show_rows(report_rows(report), as_json=False, as_csv=as_csv, empty="nothing could be checked")
     if report["verdict"] == "FAIL":
         raise typer.Exit(1)
+
+
+def partner_allow(
+    partner_id: PartnerId,
+    parties: Annotated[list[str], typer.Argument(help="Such as DE-ACM.")],
+    as_json: Json = False,
+) -> None:
+    """Name parties that a partner may speak for: these, those named before and those it has, and no others.
+
+    Nobody else can claim a party that is named. A hub brings whoever it lists that is not named for others; one with
+    named parties brings these alone.
+    """
+    from roaming.cli.registering import allow_parties
+
+    show(run(allow_parties(partner_id, parties)), as_json=as_json)

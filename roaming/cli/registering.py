@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from roaming.cli.database import services_of_now
+from roaming.cli.database import known_partner, services_of_now
 from roaming.cli.output import fail
 from roaming.model.identifiers import PartyId
 from roaming.modules.credentials.service import RegistrationFailed, register
@@ -72,6 +72,30 @@ async def add_partner(
             "TOKEN_A": token_a,
             "note": "shown once; hand both to the partner, who then POSTs its credentials",
         }
+
+
+async def allow_parties(partner_id: str, parties: list[str]) -> dict[str, Any]:
+    """Names parties that a partner, and no other, may speak for."""
+    wanted = [party_of(party) for party in parties]
+    async with services_of_now() as services:
+        directory = await services.directory.current()
+        partner = await known_partner(services, partner_id)
+        for party in wanted:
+            if directory.is_hosted(party):
+                fail(f"{party} is hosted by this hub: a partner cannot speak for it")
+        async with services.database.work() as work:
+            named = await registry.allow_parties(work, partner.id, wanted)
+    row = {"partner": partner.id, "parties": ", ".join(sorted(map(str, named)))}
+    spoken = {
+        other.id: party
+        for other in directory.partners.values()
+        for party in wanted
+        if other.id != partner.id and party in other.parties()
+    }
+    if spoken:
+        said = "; ".join(f"{party} stays with {id} until {id} registers anew" for id, party in spoken.items())
+        row["taken"] = said
+    return row
 
 
 async def list_partners() -> list[dict[str, Any]]:

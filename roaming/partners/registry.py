@@ -81,6 +81,17 @@ async def add_partner(
     return is_new
 
 
+async def allow_parties(work: Work, partner_id: str, parties: Iterable[PartyId]) -> frozenset[PartyId]:
+    """Names parties for a partner: from now on it may speak for these, those named before and those it has, and for no
+    others; nor may others for these. Returns all of them."""
+    await touch(work)
+    partner = (await directory_within(work.connection)).partners[partner_id]
+    named = partner.allowed_parties.union(parties, partner.parties())
+    values = {"allowed_parties": json.dumps(sorted(map(str, named)))}
+    await work.connection.execute(update(PARTNERS).where(PARTNERS.c.id == partner_id).values(values))
+    return named
+
+
 async def set_counterpart(work: Work, partner_id: str, party: PartyId) -> None:
     """Which hosted party the partner deals with where it speaks 2.1.1."""
     await touch(work)
@@ -231,13 +242,18 @@ def _roles_text(roles: Sequence[PartyRole]) -> str:
 
 
 def check_claim(directory: Directory, partner: Partner, party: PartyId) -> None:
-    """Raises ``PartyTaken`` unless ``partner`` may speak for ``party``."""
+    """Raises ``PartyTaken`` unless ``partner`` may speak for ``party``. One that an operator has named for a partner is
+    no other's, whether that partner is connected or yet to come: nobody, a hub least of all, gets it by being first."""
     if partner.allowed_parties and party not in partner.allowed_parties:
         raise PartyTaken(f"{party} is not among the parties agreed with {partner.id}")
     if directory.is_hosted(party):
         raise PartyTaken(f"{party} is hosted by this hub")
     for other in directory.partners.values():
-        if other.id != partner.id and party in other.parties():
+        if other.id == partner.id:
+            continue
+        if party in other.allowed_parties and party not in partner.allowed_parties:
+            raise PartyTaken(f"{party} is agreed on with another platform")
+        if party in other.parties():
             raise PartyTaken(f"{party} is connected through another platform")
 
 

@@ -218,3 +218,12 @@ async def test_how_two_parties_read_tariffs(hub: HubInProcess) -> None:
     assert "give NAME=VALUE" in (await roaming(*words, "--set", "step_scope")).output
     assert [row for row in await said(*words, "--reset") if row["default"]] == []
     assert "have no agreement" in (await roaming("agreement", "readings", "NL-HUB", "DE-XXX")).output
+
+
+async def test_a_party_is_named_for_a_partner(hub: HubInProcess) -> None:
+    named = await said("partner", "allow", "AAA", "DE-NEW", "DE-BBB")
+    assert (named["partner"], named["parties"]) == ("aaa", "DE-AAA, DE-BBB, DE-NEW")
+    assert named["taken"] == "DE-BBB stays with bbb until bbb registers anew"
+    refused = await roaming("partner", "allow", "aaa", "NL-HUB")
+    assert refused.exit_code == 1
+    assert "NL-HUB is hosted by this hub" in refused.output

@@ -8,16 +8,19 @@ import pytest
 from contracts.messages import OperatorAgreementsChanged
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
+from roaming.partners.directory import HUB
 from roaming.partners.registry import (
     GRACE,
     PartyTaken,
     add_partner,
     agree,
+    allow_parties,
     allow_token,
     disconnect_partner,
     drop_token,
     find_token_owner,
     host_party,
+    learn_behind,
     retire_registration,
     retire_tokens,
 )
@@ -63,6 +66,45 @@ class TestClaims:
         with pytest.raises(PartyTaken, match="DE-CPO is not among"):
             await a_connected_partner(database, "p", [(FOREIGN_CPO, Role.CPO)], allowed=[FOREIGN_EMSP])
         await reconnect(database, "p", [(FOREIGN_EMSP, Role.EMSP)])
+
+    async def test_nor_one_that_is_named_for_a_platform_yet_to_come(self, database: Database) -> None:
+        async with database.work() as work:
+            await add_partner(work, id="later", name="Later", allowed_parties=[FOREIGN_EMSP])
+        with pytest.raises(PartyTaken, match="BE-EMS is agreed on with another platform"):
+            await a_connected_partner(database, "first", [(FOREIGN_EMSP, Role.EMSP)])
+        await reconnect(database, "later", [(FOREIGN_EMSP, Role.EMSP)])
+
+    async def test_a_hub_brings_all_but_what_is_named_for_others(self, database: Database) -> None:
+        async with database.work() as work:
+            await add_partner(work, id="later", name="Later", allowed_parties=[FOREIGN_EMSP])
+        listed = [(PartyId("SE", "HUB"), HUB), (FOREIGN_EMSP, Role.EMSP), (FOREIGN_CPO, Role.CPO)]
+        await a_connected_partner(database, "hub", listed)
+        hub = (await directory_of(database)).partners["hub"]
+        assert hub.parties() == (PartyId("SE", "HUB"), FOREIGN_CPO)
+        async with database.work() as work:
+            assert not await learn_behind(work, hub, FOREIGN_EMSP, Role.EMSP, hub_party=None)
+            third = PartyId("SE", "NEW")
+            assert await learn_behind(work, hub, third, Role.EMSP, hub_party=None)
+
+    async def test_a_hub_with_named_parties_brings_these_alone(self, database: Database) -> None:
+        listed = [(PartyId("SE", "HUB"), HUB), (FOREIGN_CPO, Role.CPO)]
+        await a_connected_partner(database, "hub", listed)
+        async with database.work() as work:
+            named = await allow_parties(work, "hub", [FOREIGN_EMSP])
+        assert named == {PartyId("SE", "HUB"), FOREIGN_CPO, FOREIGN_EMSP}
+        hub = (await directory_of(database)).partners["hub"]
+        async with database.work() as work:
+            assert await learn_behind(work, hub, FOREIGN_EMSP, Role.EMSP, hub_party=None)
+            assert not await learn_behind(work, hub, PartyId("SE", "NEW"), Role.EMSP, hub_party=None)
+
+    async def test_a_party_named_later_leaves_the_hub_at_its_next_registration(self, database: Database) -> None:
+        listed = [(PartyId("SE", "HUB"), HUB), (FOREIGN_CPO, Role.CPO)]
+        await a_connected_partner(database, "hub", listed)
+        async with database.work() as work:
+            await add_partner(work, id="later", name="Later", allowed_parties=[FOREIGN_CPO])
+        await reconnect(database, "hub", listed)
+        assert (await directory_of(database)).partners["hub"].parties() == (PartyId("SE", "HUB"),)
+        await reconnect(database, "later", [(FOREIGN_CPO, Role.CPO)])
 
     async def test_of_two_at_the_same_moment_one_gets_it(self, database: Database) -> None:
         async with database.work() as work:
