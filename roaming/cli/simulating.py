@@ -49,7 +49,7 @@ async def run_stations(
     speed: float,
     seed: int,
     seconds: float,
-    ocpp: tuple[str, ...],
+    ocpp: tuple[str, ...] = ("1.6",),
 ) -> dict[str, Any]:
     """Runs a fleet; returns what its books say. Ends the command when no station ever got a connection."""
     stations = simulator()

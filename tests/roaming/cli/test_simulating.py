@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from roaming.cli.running import everything
-from roaming.cli.simulating import run_partner, run_stations
+from roaming.cli.simulating import run_partner, run_stations, versions_of
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.ocpi.credentials_token import new_token
@@ -82,3 +82,9 @@ async def test_a_fleet_that_never_connects_has_failed(capsys: pytest.CaptureFixt
     with pytest.raises(typer.Exit):
         await run_stations(n=1, url=f"{scheme}://127.0.0.1:{free_port()}", seconds=0.5, **STATIONS)
     assert "roaming start" in capsys.readouterr().err
+
+
+def test_versions_are_named_one_by_one() -> None:
+    assert versions_of("1.6, 2.1") == ("1.6", "2.1")
+    with pytest.raises(typer.Exit):
+        versions_of("1.6,3")
