@@ -268,6 +268,7 @@ async def hub_in_process(
     folder: Path,
     *,
     version: str = "2.2.1",
+    public_url: str = PUBLIC_URL,
     call_partners: Callable[[AddressPolicy], OcpiClient] | None = None,
     **settings: Any,
 ) -> AsyncIterator[HubInProcess]:
@@ -277,7 +278,7 @@ async def hub_in_process(
         data_dir=folder,
         database_url=database_url,
         secret="5e" * 32,
-        public_url=PUBLIC_URL,
+        public_url=public_url,
         allowed_networks=("127.0.0.0/8",),
         is_http_allowed=True,
         **settings,

@@ -40,11 +40,15 @@ def hub_on_socket(
     folder: Path,
     *,
     prepare: Callable[[HubInProcess], Awaitable[None]] | None = None,
+    is_found_there: bool = False,
     **settings: Any,
 ) -> Iterator[HubOnSocket]:
-    """Starts it on a migrated, empty database; ``prepare`` runs before the server listens."""
+    """Starts it on a migrated, empty database; ``prepare`` runs before the server listens. ``is_found_there``: the
+    addresses that it gives lead to the socket."""
     started: Future[HubOnSocket] = Future()
     port = free_port()
+    if is_found_there:
+        settings |= {"public_url": f"http://127.0.0.1:{port}/ocpi"}
 
     async def serve() -> None:
         async with hub_in_process(database_url, folder, port=port, **settings) as hub:
