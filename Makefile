@@ -42,7 +42,7 @@ test-most: lint ## the same without the end-to-end tests
 
 .PHONY: test-end
 test-end: .venv/project ## the end-to-end tests: whole hubs, with stations and partners that are not ours
-	$(BIN)/pytest --durations=15 tests/e2e
+	$(BIN)/pytest -n $(PROCESSES) --dist load --durations=15 tests/e2e
 
 .PHONY: test-fast
 test-fast: .venv/project ## tests that need neither Kafka, a browser, nor foreign programs, and are quick
