@@ -22,12 +22,3 @@ def bounds_of(month: str) -> tuple[datetime, datetime]:
         raise ValueError(f"{month!r} is no month: write it as 2026-10")
     year, number = int(found[1]), int(found[2])
     return datetime(year, number, 1, tzinfo=UTC), datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
-
-
-def next_month(month: str) -> str:
-    """The one after.
-
-    >>> next_month("2026-12")
-    '2027-01'
-    """
-    return month_of(bounds_of(month)[1])

@@ -20,6 +20,7 @@ from roaming.cli import (
     payment_commands,
     profile_commands,
     rating_commands,
+    settle_commands,
     station_commands,
     sync_commands,
 )
@@ -69,6 +70,7 @@ profile_commands.add_to(app)
 rating_commands.add_to(app)
 cdr_check_commands.add_to(cdr_app)
 cdr_dispute_commands.add_to(app, cdr_app)
+settle_commands.add_to(app)
 
 Limit = Annotated[int, typer.Option(help="At most so many rows.", min=1)]
 PartnerId = Annotated[str, typer.Argument(help="Its short name: see `roaming partner list`.")]

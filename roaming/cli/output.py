@@ -44,7 +44,9 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str, a
     if as_csv:
         writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        from roaming.billing.exports import harmless
+
+        writer.writerows({name: harmless(value) for name, value in row.items()} for row in rows)
         return
     from rich.console import Console
     from rich.table import Table

@@ -1,10 +1,12 @@
 """Amounts of a CDR for those who pay it. Pure."""
 
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from roaming.model.money import Price
 
 ZERO = Decimal(0)
+SUMS = Context(prec=400)
+"""Enter it with ``decimal.localcontext(SUMS)``: no sum of amounts loses a digit."""
 
 
 def gross_of(price: Price) -> Decimal | None:

@@ -1,0 +1,212 @@
+"""A partner's list of CDRs beside ours: what is on both, on one only, and where amounts differ. Pure."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from roaming.billing.checks.amounts import ZERO, shown
+from roaming.billing.statement import Line
+from roaming.model.identifiers import fold
+from roaming.ocpi.codec import MalformedJson, parse_json
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "id": ("id", "cdr_id", "cdr", "cdrid"),
+    "currency": ("currency",),
+    "net": ("net", "before_taxes", "excl_vat", "total_cost", "amount", "total_excl_vat"),
+    "gross": ("gross", "after_taxes", "incl_vat", "total_incl_vat"),
+    "kwh": ("kwh", "energy", "total_energy"),
+}
+"""Names that a column may have, without case, blanks and hyphens."""
+
+
+class MalformedList(ValueError):
+    """A list that cannot be read. The text names the line and field."""
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """One CDR on a partner's list; what it does not say is ``None``."""
+
+    cdr_id: str
+    currency: str | None = None
+    net: Decimal | None = None
+    gross: Decimal | None = None
+    kwh: Decimal | None = None
+
+
+class Match(StrEnum):
+    """How a CDR is here and there."""
+
+    MATCHED = "MATCHED"
+    DIFFERS = "DIFFERS"
+    MISSING_HERE = "MISSING_HERE"
+    MISSING_THERE = "MISSING_THERE"
+    REPEATED = "REPEATED"
+    """It stands on their list before."""
+
+
+class Matched(msgspec.Struct, frozen=True, kw_only=True):
+    """One CDR of either list. Amounts before taxes; ``difference``: theirs less ours."""
+
+    cdr_id: str
+    match: Match
+    currency: str
+    ours: Decimal | None
+    theirs: Decimal | None
+    difference: Decimal
+    text: str
+
+
+def match(lines: Iterable[Line], listed: Iterable[Listed], *, tolerance: Decimal = ZERO) -> list[Matched]:
+    """Every CDR of both lists, ours in their order, then what only they have."""
+    theirs: dict[str, Listed] = {}
+    repeated: list[Matched] = []
+    for each in listed:
+        if fold(each.cdr_id) in theirs:
+            text = "stands on their list twice"
+            repeated.append(_found(each.cdr_id, Match.REPEATED, each.currency or "", None, each.net, text))
+        else:
+            theirs[fold(each.cdr_id)] = each
+    found = []
+    for line in lines:
+        other = theirs.pop(fold(line.cdr_id), None)
+        if other is None:
+            text = "is not on their list"
+            found.append(_found(line.cdr_id, Match.MISSING_THERE, line.currency, line.net, None, text))
+            continue
+        texts = list(_differences(line, other, tolerance))
+        result = Match.DIFFERS if texts else Match.MATCHED
+        found.append(_found(line.cdr_id, result, line.currency, line.net, other.net, "; ".join(texts)))
+    for other in theirs.values():
+        text = "is not here"
+        found.append(_found(other.cdr_id, Match.MISSING_HERE, other.currency or "", None, other.net, text))
+    return found + repeated
+
+
+def _found(
+    cdr_id: str, result: Match, currency: str, ours: Decimal | None, theirs: Decimal | None, text: str
+) -> Matched:
+    is_told = theirs is not None or (result is not Match.MATCHED and result is not Match.DIFFERS)
+    difference = (theirs or ZERO) - (ours or ZERO) if is_told else ZERO
+    return Matched(
+        cdr_id=cdr_id, match=result, currency=currency, ours=ours, theirs=theirs, difference=difference, text=text
+    )
+
+
+def _differences(line: Line, other: Listed, tolerance: Decimal) -> Iterable[str]:
+    if other.currency is not None and other.currency.upper() != line.currency:
+        yield f"currency: {line.currency} here, {other.currency} there"
+    for name, ours, theirs in (
+        ("before taxes", line.net, other.net),
+        ("after taxes", line.gross, other.gross),
+        ("kWh", abs(line.kwh), None if other.kwh is None else abs(other.kwh)),
+    ):
+        if theirs is not None and abs(theirs - ours) > tolerance:
+            yield f"{name}: {shown(ours)} here, {shown(theirs)} there ({theirs - ours:+f})"
+
+
+def read_list(text: str) -> list[Listed]:
+    """From JSON (OCPI CDRs of any version, or a statement of this hub) or CSV with a header. Raises
+    ``MalformedList``."""
+    if text.lstrip("\ufeff \t\r\n").startswith(("[", "{")):
+        return _from_json(text)
+    return _from_csv(text)
+
+
+def _from_json(text: str) -> list[Listed]:
+    try:
+        body = parse_json(text.lstrip("\ufeff").encode())
+    except MalformedJson as error:
+        raise MalformedList(f"it is no JSON: {error}") from error
+    if isinstance(body, dict):
+        body = body.get("lines", body.get("data", body))
+    entries = body if isinstance(body, list) else [body]
+    return [_from_object(entry, number) for number, entry in enumerate(entries, start=1)]
+
+
+def _from_object(entry: Any, number: int) -> Listed:
+    if not isinstance(entry, dict):
+        raise MalformedList(f"entry {number}: expected a CDR")
+    cost = entry.get("total_cost", entry.get("net"))
+    net, gross = cost, entry.get("gross")
+    if isinstance(cost, dict):
+        net = cost.get("before_taxes", cost.get("excl_vat"))
+        gross = cost.get("incl_vat")
+        if isinstance(cost.get("taxes"), list) and net is not None:
+            amounts = [_number(tax.get("amount"), f"entry {number}: taxes") or ZERO for tax in cost["taxes"]]
+            gross = sum(amounts, _number(net, f"entry {number}: total_cost") or ZERO)
+    return _listed(
+        {
+            "id": entry.get("cdr_id", entry.get("id")),
+            "currency": entry.get("currency"),
+            "net": net,
+            "gross": gross,
+            "kwh": entry.get("total_energy", entry.get("kwh")),
+        },
+        f"entry {number}",
+    )
+
+
+def _from_csv(text: str) -> list[Listed]:
+    text = text.lstrip("\ufeff")
+    header = text.split("\n", 1)[0]
+    delimiter = max((";", "\t", ","), key=header.count)
+    rows = csv.reader(io.StringIO(text), delimiter=delimiter)
+    names = [re.sub(r"[\s-]+", "_", name.strip().lower()) for name in next(rows, [])]
+    places = {
+        field: next((names.index(name) for name in known if name in names), None) for field, known in COLUMNS.items()
+    }
+    if places["id"] is None:
+        raise MalformedList(f"line 1: no column for the CDR; name one of {', '.join(COLUMNS['id'])}")
+    if places["net"] is None and places["gross"] is None:
+        raise MalformedList(f"line 1: no column for the amount; name one of {', '.join(COLUMNS['net'])}")
+    found = []
+    for number, row in enumerate(rows, start=2):
+        if not any(cell.strip() for cell in row):
+            continue
+        values = {
+            field: row[place] if place is not None and place < len(row) else None for field, place in places.items()
+        }
+        found.append(_listed(values, f"line {number}"))
+    return found
+
+
+def _listed(values: Mapping[str, Any], where: str) -> Listed:
+    cdr_id = str(values["id"] or "").strip().lstrip("'")
+    if not cdr_id:
+        raise MalformedList(f"{where}: id is empty")
+    currency = str(values["currency"] or "").strip().upper() or None
+    numbers = {name: _number(values[name], f"{where}: {name}") for name in ("net", "gross", "kwh")}
+    return Listed(cdr_id=cdr_id, currency=currency, **numbers)
+
+
+def _number(value: Any, where: str) -> Decimal | None:
+    """As programs and people write it: ``1234.5``, ``1.234,50``, ``1 234,50``."""
+    if value is None or isinstance(value, Decimal):
+        return value
+    text = re.sub(r"[\s\u00a0']", "", str(value))
+    if not text:
+        return None
+    if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})*,\d+|[+-]?\d+,\d+", text):
+        text = text.replace(".", "").replace(",", ".")
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise MalformedList(f"{where}: {str(value)[:40]!r} is no number")
+    return number
+
+
+def sums_of(found: Sequence[Matched]) -> list[tuple[str, Match, int, Decimal]]:
+    """(currency, result, how many, difference) together."""
+    sums: dict[tuple[str, Match], tuple[int, Decimal]] = {}
+    for each in found:
+        count, difference = sums.get((each.currency, each.match), (0, ZERO))
+        sums[each.currency, each.match] = (count + 1, difference + each.difference)
+    return [(currency, result, *sums[currency, result]) for currency, result in sorted(sums)]

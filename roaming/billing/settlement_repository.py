@@ -1,0 +1,212 @@
+"""Terms, closed statements and the ledger in the store."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from sqlalchemy import Table, delete, select
+
+from roaming.billing.ledger import Entry, Posting
+from roaming.billing.statement import Pair, Statement
+from roaming.billing.tables import (
+    LedgerEntryRow,
+    SettledCdrRow,
+    SettlementTermsRow,
+    StatementEventRow,
+    StatementRow,
+)
+from roaming.billing.terms import Terms
+from roaming.model.identifiers import PartyId
+from roaming.store.bulk import append, insert_new, upsert
+from roaming.store.columns import text_to_time
+from roaming.store.database import Work
+from roaming.store.reader import Reader, fetch_of
+
+TERMS: Table = SettlementTermsRow.__table__  # type: ignore[attr-defined]
+STATEMENTS: Table = StatementRow.__table__  # type: ignore[attr-defined]
+EVENTS: Table = StatementEventRow.__table__  # type: ignore[attr-defined]
+SETTLED: Table = SettledCdrRow.__table__  # type: ignore[attr-defined]
+ENTRIES: Table = LedgerEntryRow.__table__  # type: ignore[attr-defined]
+CLOSED, REOPENED = "CLOSED", "REOPENED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptStatement:
+    """A statement that was closed, whether or not it was reopened."""
+
+    statement: Statement
+    state: str
+    closings: int
+    changed_at: datetime
+
+    @property
+    def is_closed(self) -> bool:
+        """It locks its CDRs."""
+        return self.state == CLOSED
+
+
+async def terms_of(reader: Reader) -> dict[tuple[str, str], Terms]:
+    """All terms by (CPO, eMSP). Raises ``StoreUnavailable``."""
+    rows = await reader.fetch("SELECT cpo, emsp, document FROM settlement_terms ORDER BY cpo, emsp")
+    return {(row[0], row[1]): msgspec.json.decode(row[2], type=Terms) for row in rows}
+
+
+async def set_terms(work: Work, cpo: PartyId, emsp: PartyId, terms: Terms) -> None:
+    """Stores the terms of two parties, in place of earlier ones."""
+    document = msgspec.json.encode(terms).decode()
+    row = {"cpo": str(cpo), "emsp": str(emsp), "document": document, "changed_at": work.now}
+    await upsert(work.connection, TERMS, [row], key=("cpo", "emsp"), update=("document", "changed_at"))
+
+
+async def drop_terms(work: Work, cpo: PartyId, emsp: PartyId) -> bool:
+    """Forgets the terms of two parties; False when there were none."""
+    about = (TERMS.c.cpo == str(cpo)) & (TERMS.c.emsp == str(emsp))
+    return bool((await work.connection.execute(delete(TERMS).where(about))).rowcount)
+
+
+_STATEMENT = "SELECT document, state, closings, changed_at FROM statements"
+
+
+async def statements_of(reader: Reader, pair: Pair | None = None, *, party: str = "") -> list[KeptStatement]:
+    """Statements that were closed, by month: of a pair, of a party, or all. Raises ``StoreUnavailable``."""
+    if pair is not None:
+        where, values = " WHERE one = $1 AND other = $2", [str(pair.one), str(pair.other)]
+    elif party:
+        where, values = " WHERE one = $1 OR other = $2", [party, party]
+    else:
+        where, values = "", []
+    rows = await reader.fetch(f"{_STATEMENT}{where} ORDER BY month, id", *values)
+    return [_kept(row) for row in rows]
+
+
+async def hold_statement(work: Work, id: str) -> KeptStatement | None:
+    """The statement, held until the transaction ends."""
+    columns = STATEMENTS.c
+    statement = (
+        select(columns.document, columns.state, columns.closings, columns.changed_at)
+        .where(columns.id == id)
+        .with_for_update()
+    )
+    row = (await work.connection.execute(statement)).one_or_none()
+    return None if row is None else _kept(tuple(row))
+
+
+def _kept(row: Sequence[Any]) -> KeptStatement:
+    document, state, closings, changed_at = row
+    return KeptStatement(
+        statement=msgspec.json.decode(document, type=Statement),
+        state=state,
+        closings=closings,
+        changed_at=text_to_time(changed_at),
+    )
+
+
+async def write_statement(work: Work, statement: Statement, *, state: str, closings: int, reason: str) -> None:
+    """Stores a statement as it stands from now on, and what was done to it for ever."""
+    row = {
+        "id": statement.id,
+        "one": statement.one,
+        "other": statement.other,
+        "month": statement.month,
+        "state": state,
+        "digest": statement.digest,
+        "document": msgspec.json.encode(statement).decode(),
+        "closings": closings,
+        "changed_at": work.now,
+    }
+    changed = ("state", "digest", "document", "closings", "changed_at")
+    await upsert(work.connection, STATEMENTS, [row], key=("id",), update=changed)
+    event = {
+        "statement_id": statement.id,
+        "at": work.now,
+        "what": state,
+        "reason": reason,
+        "digest": statement.digest,
+    }
+    await append(work.connection, EVENTS, [event])
+
+
+async def events_of(reader: Reader, id: str) -> list[tuple[datetime, str, str, str]]:
+    """(time, what, reason, digest) of all that was done to a statement. Raises ``StoreUnavailable``."""
+    sql = "SELECT at, what, reason, digest FROM statement_events WHERE statement_id = $1 ORDER BY id"
+    return [(text_to_time(row[0]), row[1], row[2], row[3]) for row in await reader.fetch(sql, id)]
+
+
+async def settle(work: Work, statement_id: str, keys: Sequence[str]) -> list[str]:
+    """Locks CDRs by a statement; returns those that another one holds."""
+    rows = [{"cdr_key": key, "statement_id": statement_id} for key in keys]
+    new = {key for (key,) in await insert_new(work.connection, SETTLED, rows, key=("cdr_key",))}
+    return [key for key in keys if key not in new]
+
+
+async def release(work: Work, statement_id: str) -> None:
+    """Unlocks the CDRs of a statement."""
+    await work.connection.execute(delete(SETTLED).where(SETTLED.c.statement_id == statement_id))
+
+
+async def settled_by(reader: Reader, keys: Iterable[str]) -> dict[str, str]:
+    """By CDR the closed statement that settles it. Raises ``StoreUnavailable``."""
+    sql = "SELECT cdr_key, statement_id FROM settled_cdrs WHERE cdr_key IN"
+    return {row[0]: row[1] for row in await fetch_of(reader, sql, keys)}
+
+
+async def post(work: Work, postings: Iterable[Posting]) -> int:
+    """Writes postings that are not there yet; returns how many entries are new."""
+    rows = [
+        {
+            "posting": posting.id,
+            "line": number,
+            "at": work.now,
+            "book": entry.book,
+            "account": entry.account,
+            "counterparty": entry.counterparty,
+            "currency": entry.currency,
+            "debit": f"{entry.debit:f}",
+            "credit": f"{entry.credit:f}",
+            "cdr_key": entry.cdr_key,
+            "statement_id": entry.statement_id,
+        }
+        for posting in postings
+        for number, entry in enumerate(posting.entries)
+    ]
+    return len(await insert_new(work.connection, ENTRIES, rows, key=("posting", "line")))
+
+
+async def entries_of(
+    reader: Reader, *, book: str = "", statement_id: str = "", posting: str = ""
+) -> list[tuple[datetime, str, Entry]]:
+    """(time, posting, entry) in the order they were written. ``posting``: those whose id begins with it. Raises
+    ``StoreUnavailable``."""
+    conditions, values = ["true"], []
+    for column, value in (("book", book), ("statement_id", statement_id)):
+        if value:
+            values.append(value)
+            conditions.append(f"{column} = ${len(values)}")
+    if posting:
+        values.append(f"{posting}%")
+        conditions.append(f"posting LIKE ${len(values)}")
+    rows = await reader.fetch(
+        "SELECT at, posting, book, account, counterparty, currency, debit, credit, cdr_key, statement_id"  # noqa: S608
+        f" FROM ledger_entries WHERE {' AND '.join(conditions)} ORDER BY id",
+        *values,
+    )
+    return [
+        (
+            text_to_time(row[0]),
+            row[1],
+            Entry(
+                book=row[2],
+                account=row[3],
+                counterparty=row[4],
+                currency=row[5],
+                debit=Decimal(row[6]),
+                credit=Decimal(row[7]),
+                cdr_key=row[8],
+                statement_id=row[9],
+            ),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,131 @@
+"""Statements of two parties: reckoned from what is stored, closed, reopened.
+
+A CDR belongs to the month of its end. One that comes after that month was closed belongs to the first month after it
+that is open. Closing twice changes nothing.
+"""
+
+from collections.abc import Sequence
+
+from roaming.billing import disputes
+from roaming.billing import settlement_repository as repository
+from roaming.billing.ledger import Posting, posting_of_cdr, postings_of_closing, reversal_of
+from roaming.billing.months import bounds_of, month_of
+from roaming.billing.settlement_repository import CLOSED, REOPENED, KeptStatement
+from roaming.billing.statement import Billed, Pair, Statement, Status, line_of, state, statement_id
+from roaming.billing.terms import Terms
+from roaming.modules.cdrs.repository import Ended, ended_between
+from roaming.ocpi.module import Services
+from roaming.store.reader import fetch_of
+
+PAGE = 1000
+
+
+class NotClosable(ValueError):
+    """This statement cannot be closed or reopened now. The text says why and what to do."""
+
+
+async def statement_of(services: Services, pair: Pair, month: str) -> tuple[Statement, KeptStatement | None]:
+    """The statement of a month: as it was closed, or as it would be now; and what is stored of it. Raises
+    ``ValueError`` for what is no month, and ``StoreUnavailable``."""
+    reader = services.database.reader
+    kept = {each.statement.month: each for each in await repository.statements_of(reader, pair)}
+    month = month_of(bounds_of(month)[0])
+    earlier = kept.get(month)
+    if earlier is not None and earlier.is_closed:
+        return earlier.statement, earlier
+    closed = {name for name, each in kept.items() if each.is_closed}
+    await disputes.close_credited(services.database)
+    return await _reckoned(services, pair, month, closed), earlier
+
+
+async def _reckoned(services: Services, pair: Pair, month: str, closed: set[str]) -> Statement:
+    reader = services.database.reader
+    entries = await _entries(services, pair, _months_open_to(month, closed))
+    settled = await repository.settled_by(reader, [each.key for each in entries])
+    entries = [each for each in entries if each.key not in settled]
+    sql = "SELECT cdr_key FROM disputes WHERE state = 'OPEN' AND cdr_key IN"
+    disputed = {row[0] for row in await fetch_of(reader, sql, [each.key for each in entries])}
+    billed = [Billed(each.key, each.cdr, each.key in disputed) for each in entries]
+    return state(pair, month, billed, await _terms(services, pair))
+
+
+async def _terms(services: Services, pair: Pair) -> dict[tuple[str, str], Terms]:
+    ours = {(str(pair.one), str(pair.other)), (str(pair.other), str(pair.one))}
+    return {of: terms for of, terms in (await repository.terms_of(services.database.reader)).items() if of in ours}
+
+
+def _months_open_to(month: str, closed: set[str]) -> list[str]:
+    """The month, and the closed ones right before it, whose late CDRs it takes."""
+    months = [month]
+    while (before := _month_before(months[0])) in closed:
+        months.insert(0, before)
+    return months
+
+
+def _month_before(month: str) -> str:
+    year, number = int(month[:4]), int(month[5:])
+    return f"{year - (number == 1):04d}-{number - 1 or 12:02d}"
+
+
+async def _entries(services: Services, pair: Pair, months: Sequence[str]) -> list[Ended]:
+    since, until = bounds_of(months[0])[0], bounds_of(months[-1])[1]
+    found: list[Ended] = []
+    for cpo, emsp in (pair, (pair.other, pair.one)):
+        found += await ended_between(services.database.reader, since, until, cpo=cpo, emsp=emsp)
+    return found
+
+
+async def close(services: Services, pair: Pair, month: str) -> tuple[Statement, bool]:
+    """Closes a month and writes the ledger; the statement, and whether it was open. Raises ``NotClosable``."""
+    statement, kept = await statement_of(services, pair, month)
+    if kept is not None and kept.is_closed:
+        return statement, False
+    if bounds_of(statement.month)[1] > services.clock.now():
+        raise NotClosable(f"{statement.month} is not over yet: charges may still end in it")
+    counted = [line.key for line in statement.lines if line.status is Status.COUNTED]
+    async with services.database.work() as work:
+        held = await repository.hold_statement(work, statement.id)
+        if held is not None and held.is_closed:
+            return held.statement, False
+        closings = 1 + (held.closings if held is not None else 0)
+        if taken := await repository.settle(work, statement.id, counted):
+            raise NotClosable(f"CDR {taken[0]} was settled by another statement meanwhile: look at this one again")
+        await repository.write_statement(work, statement, state=CLOSED, closings=closings, reason="")
+        await repository.post(work, [posting_of_cdr(line) for line in statement.lines])
+        await repository.post(work, postings_of_closing(statement, closings))
+    return statement, True
+
+
+async def reopen(services: Services, pair: Pair, month: str, reason: str) -> Statement:
+    """Unlocks a month that was closed and reverses what closing it wrote. Raises ``NotClosable``."""
+    if not reason.strip():
+        raise NotClosable("a statement is reopened for a reason that others can read")
+    kept = await repository.statements_of(services.database.reader, pair)
+    later = [each.statement.month for each in kept if each.is_closed and each.statement.month > month]
+    if later:
+        raise NotClosable(f"{later[-1]} is closed and may settle CDRs of {month}: reopen it first")
+    async with services.database.work() as work:
+        held = await repository.hold_statement(work, statement_id(pair, month))
+        if held is None or not held.is_closed:
+            raise NotClosable(f"{month} of {pair.one} and {pair.other} is not closed")
+        statement = held.statement
+        await repository.release(work, statement.id)
+        await repository.write_statement(work, statement, state=REOPENED, closings=held.closings, reason=reason)
+        await repository.post(work, map(reversal_of, postings_of_closing(statement, held.closings)))
+    return statement
+
+
+async def post_month(services: Services, month: str) -> int:
+    """Writes the entries of all CDRs of a month that are not in the ledger yet; how many entries are new. Raises
+    ``StoreUnavailable``."""
+    since, until = bounds_of(month)
+    after = None
+    new = 0
+    while page := await ended_between(services.database.reader, since, until, after=after, limit=PAGE):
+        after = (page[-1].cdr.end_date_time, page[-1].key)
+        postings: list[Posting] = [
+            posting_of_cdr(line_of(Billed(each.key, each.cdr, False), is_withheld=False)) for each in page
+        ]
+        async with services.database.work() as work:
+            new += await repository.post(work, postings)
+    return new

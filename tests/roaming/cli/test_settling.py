@@ -1,0 +1,192 @@
+"""A month between two parties from the command line: shown, reconciled, closed, locked, reopened, exported, booked."""
+
+import asyncio
+import csv
+import io
+import json
+import re
+import zipfile
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner, Result
+
+from roaming.billing.checks.amounts import shown
+from roaming.cli.commands import app
+from roaming.model.cdr import CDR
+from roaming.modules.cdrs import repository as cdrs
+from roaming.modules.cdrs.crediting import credit_of
+from tests.kit.hub_in_process import HubInProcess, hub_in_process
+from tests.roaming.billing.charges import TOKEN, a_cdr
+from tests.roaming.billing.test_statement import a_bill
+
+MONTH = ("FR-CPO", "DE-HME", "--month", "2026-07")
+
+
+@pytest.fixture
+async def hub(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubInProcess]:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    for name, value in {"DATA_DIR": str(tmp_path), "SECRET": "5e" * 32}.items():
+        monkeypatch.setenv(f"ROAMING_{name}", value)
+    async with hub_in_process(database_url, tmp_path) as running:
+        for cdr in (a_bill(1, Decimal("10.00125")), a_bill(2, Decimal(8)), a_bill(3, Decimal(7), currency="SEK")):
+            await keep(running, cdr)
+        other = msgspec.structs.replace(a_cdr(id="OTHER"), cdr_token=msgspec.structs.replace(TOKEN, party_id="OTH"))
+        await keep(running, other)
+        yield running
+
+
+async def keep(hub: HubInProcess, cdr: CDR) -> None:
+    async with hub.services.database.work() as work:
+        assert await cdrs.insert(work.connection, cdr, source="cpo", now=work.now)
+
+
+async def roaming(*words: str) -> Result:
+    """Runs a command; in a thread, since it has a loop of its own."""
+    return await asyncio.to_thread(CliRunner().invoke, app, words)
+
+
+async def rows(*words: str, code: int = 0) -> Any:
+    result = await roaming(*words, "--json")
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout)
+
+
+async def lines(*words: str) -> dict[str, str]:
+    return {row["id"]: row["status"] for row in await rows("settle", "show", *words, "--lines")}
+
+
+async def test_a_month_is_closed_locked_and_reopened_for_a_reason(hub: HubInProcess) -> None:
+    await rows("settle", "terms", "set", "FR-CPO", "DE-HME", "--fee", "percent 10 cpo>emsp")
+    await rows("cdr", "dispute", "C2", "--reason", "too dear")
+    assert await lines(*MONTH) == {"C1": "COUNTED", "C2": "DISPUTED", "C3": "COUNTED"}, "and nothing of others"
+    closed = await rows("settle", "close", *MONTH)
+    # 10.00125 and 20 % tax, less a fee of 10 %
+    assert closed["payable"] == ["DE-HME owes FR-CPO 11 EUR", "DE-HME owes FR-CPO 7.7 SEK"]
+    assert (await rows("settle", "close", *MONTH)) | {"new": True} == closed, "closing twice changes nothing"
+    await keep(hub, a_bill(4, Decimal(3)))
+    await keep(hub, credit_of(a_bill(2, Decimal(8)), reason="yes"))
+    assert await lines(*MONTH) == {"C1": "COUNTED", "C2": "DISPUTED", "C3": "COUNTED"}, "what is closed stays"
+    august = ("FR-CPO", "DE-HME", "--month", "2026-08")
+    assert await lines(*august) == {"C2": "COUNTED", "C2-C": "COUNTED", "C4": "COUNTED"}, "it goes to the next one"
+    states = {
+        row["CDR"]: row["state"] for row in await rows("cdr", "states", "--month", "2026-07", "--party", "DE-HME")
+    }
+    assert states == {"C1": "SETTLED", "C2": "CREDITED", "C2-C": "ACKNOWLEDGED", "C3": "SETTLED", "C4": "ACKNOWLEDGED"}
+
+    august_closed = await rows("settle", "close", *august)
+    assert august_closed["payable"] == ["DE-HME owes FR-CPO 3.3 EUR"]
+    refused = await roaming("settle", "reopen", *MONTH, "--reason", "x")
+    assert "reopen it first" in refused.stderr
+    before = await rows("settle", "ledger", "--party", "FR-CPO")
+    await rows("settle", "reopen", *august, "--reason", "a CDR came by post")
+    await rows("settle", "close", *august)
+    assert await rows("settle", "ledger", "--party", "FR-CPO") == before, "what was reversed is written again"
+    history = await rows("settle", "history", *august)
+    assert [(row["what"], row["reason"]) for row in history] == [
+        ("CLOSED", ""),
+        ("REOPENED", "a CDR came by post"),
+        ("CLOSED", ""),
+    ]
+    assert [row["month"] for row in await rows("settle", "list", "--party", "DE-HME")] == ["2026-07", "2026-08"]
+    assert await rows("settle", "list", "--party", "DE-OTH") == []
+
+
+async def test_the_ledger_is_the_cdrs_and_cannot_be_changed(hub: HubInProcess) -> None:
+    await rows("settle", "close", *MONTH)
+    balances = await rows("settle", "ledger", "--party", "FR-CPO", "--month", "2026-07")
+    found = {(row["account"], row["with"], row["currency"]): (row["debit"], row["credit"]) for row in balances}
+    assert found["charging revenue", "DE-HME", "EUR"] == ("0", "18.00125")
+    assert found["output tax 20", "DE-HME", "EUR"] == ("0", "3.60025")
+    assert found["due by statement", "DE-HME", "EUR"] == ("21.6", "0")
+    assert found["rounding", "DE-HME", "EUR"] == ("0.0015", "0")
+    assert ("receivable", "DE-OTH", "EUR") in found, "not settled, but issued"
+    assert {row["with"] for row in await rows("settle", "ledger", "--party", "DE-HME")} == {"FR-CPO"}
+    entries = await rows("settle", "ledger", "--party", "FR-CPO", "--month", "2026-07", "--entries")
+    assert len({(row["posting"], row["account"]) for row in entries}) == len(entries), "nothing is written twice"
+    for change in (
+        "UPDATE ledger_entries SET debit = '0'",
+        "DELETE FROM ledger_entries",
+        "DELETE FROM statement_events",
+    ):
+        with pytest.raises(Exception, match="rows are never changed"):
+            async with hub.services.database.work() as work:
+                await work.connection.execute(text(change))
+
+
+async def test_every_form_holds_the_same_sums(hub: HubInProcess, tmp_path: Path) -> None:
+    await keep(hub, msgspec.structs.replace(a_bill(5, Decimal(1)), id="=1+1"))
+    files = {ending: tmp_path / f"july{ending}" for ending in (".csv", ".json", ".html", ".xlsx", ".parquet")}
+    for file in files.values():
+        await rows("settle", "show", *MONTH, "--out", str(file))
+    shown_rows = await rows("settle", "show", *MONTH, "--lines")
+    expected = sorted((row["id"], Decimal(row["before taxes"]), Decimal(row["after taxes"])) for row in shown_rows)
+    assert sum(net for _, net, _ in expected) == Decimal("26.00125")
+    in_csv = list(csv.DictReader(io.StringIO(files[".csv"].read_text())))
+    assert (
+        sorted((row["id"].lstrip("'"), Decimal(row["before taxes"]), Decimal(row["after taxes"])) for row in in_csv)
+        == expected
+    )
+    assert "'=1+1" in {row["id"] for row in in_csv}
+    in_json = json.loads(files[".json"].read_text(), parse_float=Decimal)["lines"]
+    assert sorted((row["cdr_id"], Decimal(row["net"]), Decimal(row["gross"])) for row in in_json) == expected
+    page = files[".html"].read_text()
+    assert all(shown(net) in page for _, net, _ in expected)
+    check_xlsx(files[".xlsx"], expected)
+    parquet = pytest.importorskip("pyarrow.parquet")
+    in_parquet = parquet.read_table(files[".parquet"]).to_pylist()
+    assert sorted((row["id"], row["before taxes"], row["after taxes"]) for row in in_parquet) == expected
+    assert in_parquet[0]["ended"].tzinfo is not None
+
+
+def check_xlsx(file: Path, expected: list[tuple[str, Decimal, Decimal]]) -> None:
+    """Amounts are numbers, times are days since 1899, text is text."""
+    with zipfile.ZipFile(file) as parts:
+        sheet = parts.read("xl/worksheets/sheet1.xml").decode()
+        texts = re.findall(r"<t[^>]*>([^<]*)</t>", parts.read("xl/sharedStrings.xml").decode())
+    header = [texts[int(number)] for number in re.findall(r'<c r="[A-Z]+1" t="s"><v>(\d+)</v>', sheet)]
+    column = {name: chr(ord("A") + index) for index, name in enumerate(header)}
+    amounts = re.findall(rf'<c r="{column["before taxes"]}\d+"><v>([^<]+)</v>', sheet)
+    assert sorted(Decimal(amount) for amount in amounts) == sorted(net for _, net, _ in expected)
+    moments = re.findall(rf'<c r="{column["ended"]}\d+" s="\d+"><v>(46[\d.]+)</v>', sheet)
+    assert len(moments) == len(expected)
+    assert "<f>" not in sheet
+
+
+async def test_a_partners_list_is_set_beside_ours(hub: HubInProcess, tmp_path: Path) -> None:
+    file = tmp_path / "theirs.csv"
+    write(file, "id;currency;net\nC1;EUR;10,00125\nC2;EUR;9\nC9;EUR;1\n")
+    found = await rows("settle", "reconcile", *MONTH[:2], str(file), *MONTH[2:], code=1)
+    results = {row["CDR"]: (row["result"], row["difference"]) for row in found if row["CDR"] != "SUM"}
+    assert results == {"C2": ("DIFFERS", "1"), "C3": ("MISSING_THERE", "-7"), "C9": ("MISSING_HERE", "1")}
+    await rows("settle", "show", *MONTH, "--out", str(tmp_path / "own.json"))
+    clean = await rows("settle", "reconcile", *MONTH[:2], str(tmp_path / "own.json"), *MONTH[2:])
+    assert {row["result"] for row in clean} == {"MATCHED"}
+
+
+def write(file: Path, content: str) -> None:
+    file.write_text(content)
+
+
+async def test_what_cannot_be_done_is_said(hub: HubInProcess, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    write(bad, "a;b\n1;2\n")
+    this_month = f"{hub.services.clock.now():%Y-%m}"
+    for words, hint in (
+        (("settle", "show", "FR-CPO", "FR-CPO", "--month", "2026-07"), "no statement with itself"),
+        (("settle", "show", *MONTH[:3], "July"), "2026-10"),
+        (("settle", "show", *MONTH, "--out", "july.doc"), ".xlsx"),
+        (("settle", "close", *MONTH[:3], this_month), "is not over yet"),
+        (("settle", "reopen", *MONTH, "--reason", "x"), "is not closed"),
+        (("settle", "reopen", *MONTH, "--reason", " "), "for a reason"),
+        (("settle", "terms", "set", "FR-CPO", "DE-HME", "--fee", "two"), "is no fee"),
+        (("settle", "terms", "remove", "FR-CPO", "DE-HME"), "have no terms"),
+        (("settle", "reconcile", *MONTH[:2], str(bad), *MONTH[2:]), "no column for the CDR"),
+    ):
+        result = await roaming(*words)
+        assert (result.exit_code, hint in result.stderr) == (1, True), (words, result.output)
