@@ -23,6 +23,7 @@ from roaming.cli import (
     settle_commands,
     station_commands,
     sync_commands,
+    tariff_commands,
 )
 from roaming.cli.output import Csv, Json, fail, run, show, show_rows
 
@@ -68,6 +69,7 @@ booking_commands.add_to(app)
 payment_commands.add_to(app)
 profile_commands.add_to(app)
 rating_commands.add_to(app)
+tariff_commands.add_to(tariff_app)
 cdr_check_commands.add_to(cdr_app)
 cdr_dispute_commands.add_to(app, cdr_app)
 settle_commands.add_to(app)

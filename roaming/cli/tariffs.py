@@ -1,0 +1,115 @@
+"""``roaming tariff lint`` and ``preview``: of a file, or of what is stored."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from roaming.cli.agreed_readings import pairs_of
+from roaming.cli.database import services_of_now
+from roaming.cli.output import fail
+from roaming.cli.rating import read_object
+from roaming.cli.registering import party_of
+from roaming.model.canonical import from_document
+from roaming.model.identifiers import fold
+from roaming.model.tariff import Tariff
+from roaming.rating import RatingError, Readings
+from roaming.rating.documents import tariff_of, version_of
+from roaming.rating.engine import zone_of
+from roaming.rating.lint import lint
+from roaming.rating.preview import Assumed, as_text, preview
+
+
+async def lint_tariff(name: str, *, party: str, time_zone: str) -> list[dict[str, Any]]:
+    """A row per finding."""
+    tariff, version = await _tariff(name, party)
+    return [
+        {
+            "state": "error" if found.is_error else "warning",
+            "code": found.code.value,
+            "where": found.where,
+            "what": found.text,
+        }
+        for found in lint(tariff, time_zone=time_zone, readings=Readings.of_version(version))
+    ]
+
+
+async def preview_tariff(
+    name: str,
+    *,
+    kwh: str,
+    power: str,
+    start: str,
+    minutes: str,
+    party: str,
+    time_zone: str,
+    readings: Sequence[str],
+    as_json: bool,
+) -> str:
+    """Text for a driver, or JSON."""
+    tariff, version = await _tariff(name, party)
+    try:
+        assumed = Assumed(
+            start=_moment(start, time_zone),
+            kwh=_number("--kwh", kwh),
+            power_kw=_number("--power", power),
+            minutes=_number("--minutes", minutes) if minutes else None,
+            time_zone=time_zone,
+        )
+        found = preview(tariff, assumed, Readings.of_version(version).choosing(pairs_of(readings)))
+    except RatingError as error:
+        fail(str(error))
+    if as_json:
+        return msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(found), indent=2).decode()
+    return as_text(found, time_zone)
+
+
+async def _tariff(name: str, party: str) -> tuple[Tariff, str]:
+    """The tariff in a file of this name, or stored under it, and its version."""
+    if (found := _in_file(name)) is not None:
+        return found
+    async with services_of_now() as services:
+        rows = await services.database.reader.fetch(
+            "SELECT country_code, party_id, document, origin_version FROM tariffs WHERE lower(object_id) = $1",
+            fold(name),
+        )
+    if party:
+        owner = party_of(party)
+        rows = [row for row in rows if (row[0], row[1]) == (owner.country_code, owner.party_id)]
+    if not rows:
+        fail(f"{name}: no such file, and no such tariff: see `roaming tariff list`")
+    if len(rows) > 1:
+        fail(f"{', '.join(f'{row[0]}-{row[1]}' for row in rows)} have a tariff {name}: name one with --party")
+    return from_document(Tariff, rows[0][2]), rows[0][3] or "2.2.1"
+
+
+def _in_file(name: str) -> tuple[Tariff, str] | None:
+    if name != "-" and not Path(name).is_file():
+        return None
+    body = read_object(Path(name))
+    is_oldest = "country_code" not in body and "tax_included" not in body
+    try:
+        return tariff_of(body), "2.1.1" if is_oldest else version_of(body, {})
+    except RatingError as error:
+        fail(str(error))
+
+
+def _moment(start: str, time_zone: str) -> datetime:
+    """Local time of the zone, unless it says its own."""
+    if not start:
+        return datetime.now(UTC)
+    try:
+        found = datetime.fromisoformat(start)
+    except ValueError:
+        fail(f"--start: {start} is no time; write 2026-01-12T18:00")
+    return found if found.tzinfo is not None else found.replace(tzinfo=zone_of(time_zone)).astimezone(UTC)
+
+
+def _number(option: str, text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        fail(f"{option}: {text} is no number")
