@@ -62,6 +62,7 @@ class SimulatorConfig(BaseModel):
     answer_seconds: float = Field(30, gt=0, description="Without an answer for so long a station redials.")
     is_offline_start_allowed: bool = Field(True, description="Charge without asking while the hub is away.")
     is_strict: bool = Field(False, description="Check every frame against the official schemas (slow).")
+    firmware_failures: float = Field(0, ge=0, le=1, description="Part of the stations whose updates fail to install.")
     duration_seconds: float | None = Field(None, gt=0, description="Stop after this time.")
     journal: Path | None = Field(None, description="Folder in which unanswered messages survive a restart.")
 

@@ -82,10 +82,14 @@ class Line:
             raise ConnectionError("no line to the hub")
         return await self._link.ask(payload)
 
+    async def tell(self, payload: Any) -> None:
+        """If there is a line; nothing is kept for later."""
+        with contextlib.suppress(*GONE):
+            await self.ask(payload)
+
     async def tell_status(self, connector_id: int, status: str) -> None:
         """If there is a line. Statuses are not kept for later: after a redial all are told anew."""
-        with contextlib.suppress(*GONE):
-            await self.ask(self._speech.status(connector_id, status))
+        await self.tell(self._speech.status(connector_id, status))
 
     def boot_again(self) -> None:
         """Introduces itself once more."""
@@ -150,7 +154,7 @@ class Line:
         """Until the hub accepts; returns the heartbeat interval."""
         while True:
             self._boot_now.clear()
-            answer = await link.ask(self._speech.boot(self._station_id, self._config))
+            answer = await link.ask(self._speech.boot(self._station_id, self._config, self._books.upkeep.firmware))
             if answer.status == "Accepted":
                 self.is_booted = True
                 self._books.emit("booted", interval=answer.interval)

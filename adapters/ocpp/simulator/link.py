@@ -6,8 +6,10 @@ from typing import Any, Protocol
 
 from ocpp.exceptions import OCPPError
 
+from adapters.ocpp.simulator.upkeep import UpkeepTaker
 
-class CommandTaker(Protocol):
+
+class CommandTaker(UpkeepTaker, Protocol):
     """The station behind the connection. Returns at once; what follows happens later."""
 
     def remote_start(
@@ -24,11 +26,9 @@ class CommandTaker(Protocol):
 
     def cancel_reservation(self, reservation_id: int) -> bool: ...
 
-    def trigger(self, message: str, connector_id: int | None) -> bool: ...
-
     def reset(self) -> None: ...
 
-    def set_available(self, connector_id: int, is_operative: bool) -> None: ...
+    def set_available(self, connector_id: int, is_operative: bool) -> bool: ...
 
     def set_profile(self, connector_id: int, profile: dict[str, Any]) -> bool: ...
 

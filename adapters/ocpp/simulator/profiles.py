@@ -14,9 +14,12 @@ class Profiles:
         self._kept: dict[int, dict[str, Any]] = {}
 
     def set(self, profile: dict[str, Any], charge: Charge | None) -> bool:
-        """False for a profile of anything but the running charge of the connector."""
+        """False for a profile of a charge that does not run there."""
+        if profile.get("charging_profile_purpose") != "TxProfile":
+            self._kept[profile["charging_profile_id"]] = profile
+            return True
         is_ours = charge is not None and charge.transaction_id == profile.get("transaction_id")
-        if not is_ours or profile.get("charging_profile_purpose") != "TxProfile":
+        if not is_ours:
             return False
         self._kept[profile["charging_profile_id"]] = profile
         return True
@@ -30,7 +33,7 @@ class Profiles:
 
     def composite(self, charge: Charge | None, duration: int, *, now: datetime) -> dict[str, Any]:
         """The limits of the next ``duration`` seconds: those of the charge's profile, else what the station can."""
-        of_charge = [k for k in self._kept.values() if charge and k["transaction_id"] == charge.transaction_id]
+        of_charge = [k for k in self._kept.values() if charge and k.get("transaction_id") == charge.transaction_id]
         if charge is None or not of_charge:
             period = {"start_period": 0, "limit": float(self._most_w)}
             return {"duration": duration, "charging_rate_unit": "W", "charging_schedule_period": [period]}

@@ -19,10 +19,17 @@ class Speech(Protocol):
     def link(self, station_id: str, socket: ClientConnection, taker: CommandTaker, config: SimulatorConfig) -> Line:
         """The station's end of a connection."""
 
-    def boot(self, station_id: str, config: SimulatorConfig) -> Any:
+    def boot(self, station_id: str, config: SimulatorConfig, firmware: str) -> Any:
         """A request; so are the next ones."""
 
     def heartbeat(self) -> Any: ...
+
+    def firmware_status(self, status: str, request_id: int | None) -> Any:
+        """``status`` in the words of 1.6; so is the next one's."""
+
+    def log_status(self, status: str, request_id: int | None) -> Any: ...
+
+    def certificate_request(self, text: str) -> Any: ...
 
     def status(self, connector_id: int, status: str) -> Any:
         """``status`` in the words of 1.6."""

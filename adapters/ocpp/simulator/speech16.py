@@ -24,9 +24,10 @@ from adapters.ocpp.simulator.charge import Charge, timestamp
 from adapters.ocpp.simulator.config import SimulatorConfig
 from adapters.ocpp.simulator.link import CommandTaker, Conversation, Line
 from adapters.ocpp.simulator.queue import Unanswered
+from adapters.ocpp.simulator.upkeep_link import UpkeepLink
 
 
-class Link(Conversation, ChargePoint):  # type: ignore[misc]
+class Link(UpkeepLink, Conversation, ChargePoint):  # type: ignore[misc]
     """One connection."""
 
     @on(Action.remote_start_transaction, skip_schema_validation=True)  # type: ignore[untyped-decorator]
@@ -67,8 +68,8 @@ class Link(Conversation, ChargePoint):  # type: ignore[misc]
 
     @on(Action.change_availability, skip_schema_validation=True)  # type: ignore[untyped-decorator]
     def _availability(self, connector_id: int, type: str, **_: Any) -> Any:
-        self._taker.set_available(connector_id, type == "Operative")
-        return call_result.ChangeAvailability(AvailabilityStatus.accepted)
+        is_now = self._taker.set_available(connector_id, type == "Operative")
+        return call_result.ChangeAvailability(AvailabilityStatus.accepted if is_now else AvailabilityStatus.scheduled)
 
     @on(Action.set_charging_profile, skip_schema_validation=True)  # type: ignore[untyped-decorator]
     def _set_profile(self, connector_id: int, cs_charging_profiles: dict[str, Any], **_: Any) -> Any:
@@ -94,12 +95,6 @@ class Link(Conversation, ChargePoint):  # type: ignore[misc]
             charging_schedule=schedule,
         )
 
-    @on(Action.get_configuration, skip_schema_validation=True)  # type: ignore[untyped-decorator]
-    def _configuration(self, **_: Any) -> Any:
-        return call_result.GetConfiguration(
-            configuration_key=[{"key": "NumberOfConnectors", "readonly": True, "value": "1"}]
-        )
-
 
 def _accepted(is_accepted: bool) -> RemoteStartStopStatus:
     return RemoteStartStopStatus.accepted if is_accepted else RemoteStartStopStatus.rejected
@@ -114,16 +109,29 @@ class Speech16:
         """See ``Speech``; so are the others."""
         return Link(station_id, socket, taker, seconds=config.answer_seconds, is_strict=config.is_strict)
 
-    def boot(self, station_id: str, config: SimulatorConfig) -> Any:
+    def boot(self, station_id: str, config: SimulatorConfig, firmware: str) -> Any:
         return call.BootNotification(
             charge_point_vendor=config.vendor,
             charge_point_model=config.model,
             charge_point_serial_number=station_id[:25],
-            firmware_version="1.0",
+            firmware_version=firmware,
         )
 
     def heartbeat(self) -> Any:
         return call.Heartbeat()
+
+    def firmware_status(self, status: str, request_id: int | None) -> Any:
+        if request_id is None:
+            return call.FirmwareStatusNotification(status=status)
+        return call.SignedFirmwareStatusNotification(status=status, request_id=request_id)
+
+    def log_status(self, status: str, request_id: int | None) -> Any:
+        if request_id is None:
+            return call.DiagnosticsStatusNotification(status=status)
+        return call.LogStatusNotification(status=status, request_id=request_id)
+
+    def certificate_request(self, text: str) -> Any:
+        return call.SignCertificate(csr=text)
 
     def status(self, connector_id: int, status: str) -> Any:
         return call.StatusNotification(connector_id=connector_id, error_code="NoError", status=status)

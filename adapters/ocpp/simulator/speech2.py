@@ -121,17 +121,27 @@ class Speech2:
         made: Line = self._link(station_id, socket, taker, seconds=config.answer_seconds, is_strict=config.is_strict)
         return made
 
-    def boot(self, station_id: str, config: SimulatorConfig) -> Any:
+    def boot(self, station_id: str, config: SimulatorConfig, firmware: str) -> Any:
         station = {
             "vendor_name": config.vendor,
             "model": config.model,
             "serial_number": station_id[:25],
-            "firmware_version": "1.0",
+            "firmware_version": firmware,
         }
         return self._call.BootNotification(charging_station=station, reason="PowerUp")
 
     def heartbeat(self) -> Any:
         return self._call.Heartbeat()
+
+    def firmware_status(self, status: str, request_id: int | None) -> Any:
+        return self._call.FirmwareStatusNotification(status=status, request_id=request_id)
+
+    def log_status(self, status: str, request_id: int | None) -> Any:
+        word = {"UploadFailed": "UploadFailure"}.get(status, status)
+        return self._call.LogStatusNotification(status=word, request_id=request_id)
+
+    def certificate_request(self, text: str) -> Any:
+        return self._call.SignCertificate(csr=text)
 
     def status(self, connector_id: int, status: str) -> Any:
         return self._call.StatusNotification(

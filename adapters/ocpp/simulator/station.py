@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import hashlib
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from adapters.ocpp.simulator.profiles import Profiles
 from adapters.ocpp.simulator.queue import Unanswered, UnansweredQueue
 from adapters.ocpp.simulator.speech import Speech
 from adapters.ocpp.simulator.speech16 import Speech16
+from adapters.ocpp.simulator.upkeep import Upkeep
 
 
 @dataclass
@@ -29,6 +31,7 @@ class _Connector:
     stop_reason: str | None = None
     stopping: asyncio.Event | None = None
     is_taken: bool = False
+    is_operative: bool = True
     reservation: tuple[int, str, datetime] | None = None
 
 
@@ -59,6 +62,15 @@ class SimulatedStation:
         self._line = Line(station_id, config, self._queue, self, speech=self._speech, chance=self._random)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._profiles = Profiles(most_w=config.power_w)
+        self.upkeep = Upkeep(
+            connectors=config.connectors,
+            chance=random.Random(f"{config.seed}/{station_id}/firmware"),  # noqa: S311
+            failing=config.firmware_failures,
+            words=self._speech,
+            tell=self._line.tell,
+            restart=self._restart,
+        )
+        """See ``UpkeepTaker``."""
 
     @property
     def is_connected(self) -> bool:
@@ -136,8 +148,8 @@ class SimulatedStation:
         is_possible = number in self._connectors and number is not None and self.is_free(number)
         self.emit("command", name="RemoteStartTransaction", is_accepted=is_possible)
         if is_possible and number is not None:
-            plugged = self.plug(id_tag, number, is_authorized=True, remote_start_number=remote_start_number)
-            self._spawn(self._later(plugged))
+            plug = partial(self.plug, id_tag, number, is_authorized=True, remote_start_number=remote_start_number)
+            self._spawn(self._later(plug))
         return is_possible, None
 
     def remote_stop(self, transaction_id: int | str) -> bool:
@@ -194,20 +206,60 @@ class SimulatedStation:
                 if connector_id in (None, connector.number):
                     self._tell_status(connector)
             return True
-        return message == "Heartbeat"
+        said = self._said(message)
+        if said is not None:
+            self._spawn(self._later(lambda: self._line.tell(said)))
+        return said is not None
+
+    def _said(self, message: str) -> Any:
+        match message:
+            case "Heartbeat":
+                return self._speech.heartbeat()
+            case "FirmwareStatusNotification" | "SignedFirmwareStatusNotification":
+                return self._speech.firmware_status(self.upkeep.firmware_status, None)
+            case "DiagnosticsStatusNotification" | "LogStatusNotification":
+                return self._speech.log_status(self.upkeep.log_status, None)
+            case "SignChargePointCertificate":
+                return self._speech.certificate_request("-----BEGIN CERTIFICATE REQUEST-----")
+            case _:
+                return None
+
+    def update_firmware(self, url: str, request_id: int | None) -> None:
+        """See ``UpkeepTaker``."""
+        self.emit("command", name="UpdateFirmware")
+        self._spawn(self._later(lambda: self.upkeep.update(url, request_id)))
+
+    def upload_log(self, url: str, request_id: int | None) -> str:
+        """See ``UpkeepTaker``; the name of the file."""
+        self.emit("command", name="UploadLog")
+        name = f"{self.id}.log"
+        books = "\n".join(f"{charge.started_at} connector {charge.connector_id}" for charge in self.charges)
+        content = f"{self.id} firmware {self.upkeep.firmware}\n{books}\n".encode()
+        self._spawn(self._later(lambda: self.upkeep.upload(url, name, content, request_id)))
+        return name
+
+    def _restart(self) -> None:
+        self.upkeep.restarted()
+        self.drop_connection()
 
     def reset(self) -> None:
         """See ``CommandTaker``."""
         self.emit("command", name="Reset")
         for connector in self._connectors.values():
             self._stop(connector, "SoftReset")
-        self.drop_connection()
+        self._spawn(self._later(self._drop))
 
-    def set_available(self, connector_id: int, is_operative: bool) -> None:
-        """See ``CommandTaker``."""
-        for connector in self._connectors.values():
-            if connector_id in (0, connector.number) and connector.charge is None:
+    async def _drop(self) -> None:
+        self._restart()
+
+    def set_available(self, connector_id: int, is_operative: bool) -> bool:
+        """See ``CommandTaker``; False: once the charge there has ended."""
+        meant = [connector for connector in self._connectors.values() if connector_id in (0, connector.number)]
+        for connector in meant:
+            connector.is_operative = is_operative
+            if connector.charge is None:
                 self._set_status(connector, "Available" if is_operative else "Unavailable")
+        return all(connector.charge is None for connector in meant)
 
     def set_profile(self, connector_id: int, profile: dict[str, Any]) -> bool:
         """See ``CommandTaker``."""
@@ -363,7 +415,7 @@ class SimulatedStation:
 
     def _free(self, connector: _Connector) -> None:
         connector.is_taken = False
-        self._set_status(connector, "Available")
+        self._set_status(connector, "Available" if connector.is_operative else "Unavailable")
 
     async def _expire(self, connector: _Connector, reservation_id: int, until: datetime) -> None:
         await asyncio.sleep(max(0.0, (until - datetime.now(UTC)).total_seconds()))
@@ -428,10 +480,10 @@ class SimulatedStation:
         # An identity never becomes a file name.
         return self._config.journal / f"{hashlib.sha256(self.id.encode()).hexdigest()[:16]}.json"
 
-    async def _later(self, work: Coroutine[Any, Any, Any]) -> None:
+    async def _later(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """After the answer to the command has gone out."""
         await asyncio.sleep(0.05)
-        await work
+        await work()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
