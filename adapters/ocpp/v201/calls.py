@@ -100,7 +100,7 @@ class Calls:
 
     def running(self, command: CommandRequested) -> Course | None:
         """The transaction of the command, if it runs."""
-        found = self.courses.find(command.station_id, command.transaction_id or "")
+        found = self.courses.find_told(command.station_id, command.transaction_id or "")
         return found if found is not None and found.ended_at is None else None
 
     def id_token(self, command: CommandRequested) -> dict[str, str]:
@@ -131,7 +131,9 @@ def _start(calls: Calls, command: CommandRequested) -> Request | CommandResult:
 def _stop(calls: Calls, command: CommandRequested) -> Request | CommandResult:
     if not command.transaction_id:
         return CommandResult(outcome=CommandOutcome.UNKNOWN_TRANSACTION)
-    return Request(action="RequestStopTransaction", payload={"transactionId": command.transaction_id})
+    course = calls.running(command)
+    said = command.transaction_id if course is None else course.transaction_id
+    return Request(action="RequestStopTransaction", payload={"transactionId": said})
 
 
 def _unlock(calls: Calls, command: CommandRequested) -> Request | CommandResult:

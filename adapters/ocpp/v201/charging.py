@@ -51,7 +51,7 @@ class Charging:
 
     def minimal_answer(self, station: Station, request: Request) -> dict[str, Any] | None:
         """See ``answering.MinimalAnswer``."""
-        return {} if request.call.action in ("TransactionEvent", "MeterValues", "StatusNotification") else None
+        return {} if request.call.action in ("TransactionEvent", "MeterValues") else None
 
     async def authorize(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         """Authorize. A certificate of a contract is not checked here: nobody says it is good."""
@@ -73,7 +73,7 @@ class Charging:
             return {} if tag is None else {"idTokenInfo": refused}
         at = self._moment(station, request, payload)
         samples = self._samples(station, request, payload)
-        known = self._courses.find(station.id, transaction_id)
+        known = self._known(station, payload, transaction_id, at)
         course = self._with(station, known, request, payload, transaction_id=transaction_id, at=at)
         course = courses.metered(course, samples)
         is_end = payload["eventType"] == "Ended"
@@ -85,7 +85,13 @@ class Charging:
         course = courses.in_state(course, state, at)
         if is_end and course.ended_at is None:
             course = msgspec.structs.replace(course, ended_at=at)
-        facts = telling.Telling(station, network=self._network, course=course, digest=_digest(payload))
+        facts = telling.Telling(
+            station,
+            network=self._network,
+            course=course,
+            digest=_digest(payload),
+            is_last=self._is_last(station, course),
+        )
         told = self._facts(station, facts, payload, known=known, at=at, samples=samples, tag=tag)
         await self._desk.record(station, told)
         self._settle(station, request, facts.course, known)
@@ -116,6 +122,23 @@ class Charging:
             await self._desk.ports.facts.record([fact])
             self._courses.save(station_id, msgspec.structs.replace(course, is_told=True), now=now)
         return len(untold)
+
+    def _known(self, station: Station, payload: dict[str, Any], transaction_id: str, at: datetime) -> Course | None:
+        """What is known of the transaction; of one that takes the id of another, that it is a new one."""
+        known = self._courses.find(station.id, transaction_id)
+        is_dated = moments.parse(payload.get("timestamp")) is not None
+        is_start = payload["eventType"] == "Started" and is_dated
+        if known is None or not is_start or not courses.is_another(known, begun_at=at):
+            return known
+        station.deviations["transaction id used again"] += 1
+        return Course(
+            transaction_id=transaction_id, generation=known.generation + 1, first_at=at, heard_at=known.heard_at
+        )
+
+    def _is_last(self, station: Station, course: Course) -> bool:
+        """Whether no other transaction has begun on its connector since."""
+        other = None if course.place is None else self._courses.running_at(station.id, course.place)
+        return other is None or other.told_id == course.told_id or other.first_at <= course.first_at
 
     def _with(
         self,

@@ -12,6 +12,7 @@ from adapters.ocpp.measuring import register_of
 from contracts.messages import MeterSample, TokenOwner
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus, ConnectorStatus, ReadingContext
 
+MARK = "~"
 Register = tuple[datetime, Decimal]
 """When, and the import register in Wh."""
 
@@ -20,6 +21,9 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a transaction by now."""
 
     transaction_id: str
+    """The station's."""
+    generation: int = 0
+    """How many other transactions the station has given that id before."""
     place: int | None = None
     """The contract's number of its connector (``places``)."""
     begun_at: datetime | None = None
@@ -58,6 +62,11 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     """Its start has gone to the service."""
 
     @property
+    def told_id(self) -> str:
+        """By which the service knows it: another one for another transaction."""
+        return f"{self.transaction_id}{MARK}{self.generation}" if self.generation else self.transaction_id
+
+    @property
     def is_authorized(self) -> bool:
         """A token was accepted: it stays the driver's."""
         return self.status is AuthorizationStatus.ACCEPTED
@@ -79,6 +88,12 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
         """What the meter showed then, in Wh."""
         found = self.at_authorization or self.first
         return found[1] if found is not None else None
+
+
+def is_another(known: Course, *, begun_at: datetime) -> bool:
+    """Whether a Started of that time begins a new transaction under the id of one that has ended: stations that were
+    reset count from the beginning."""
+    return known.ended_at is not None and begun_at > known.ended_at
 
 
 def heard(

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from adapters.ocpp.v201.course import Course
+from adapters.ocpp.v201.course import MARK, Course
 
 
 class Courses:
@@ -20,6 +20,11 @@ class Courses:
             "SELECT course FROM courses WHERE station_id = ? AND transaction_id = ?", (station_id, transaction_id)
         ).fetchone()
         return None if row is None else _course(row[0])
+
+    def find_told(self, station_id: str, told_id: str) -> Course | None:
+        """The same by the id that the service knows."""
+        found = self.find(station_id, told_id) or self.find(station_id, told_id.rpartition(MARK)[0])
+        return found if found is not None and found.told_id == told_id else None
 
     def save(self, station_id: str, course: Course, *, now: datetime) -> None:
         """As it is now."""

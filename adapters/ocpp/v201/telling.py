@@ -27,11 +27,12 @@ from contracts.vocabulary import ConnectorStatus
 class Telling:
     """Gathers the facts of one event in ``told``; ``course`` comes out as it is once they are on disk."""
 
-    def __init__(self, station: Station, *, network: str, course: Course, digest: str) -> None:
-        """``digest``: of the event."""
+    def __init__(self, station: Station, *, network: str, course: Course, digest: str, is_last: bool) -> None:
+        """``digest``: of the event; ``is_last``: no other transaction has begun on its connector since."""
         self._station = station
         self._network = network
         self._digest = digest
+        self._is_last = is_last
         self._correlation = correlation(network, station.id, course)
         self.course = course
         self.told: list[Fact] = []
@@ -51,9 +52,9 @@ class Telling:
                     self._network,
                     self.course.place,
                     samples,
-                    transaction_id=self.course.transaction_id,
+                    transaction_id=self.course.told_id,
                     correlation_id=self._correlation,
-                    id_parts=("event-meter", self.course.transaction_id, self._digest),
+                    id_parts=("event-meter", self.course.told_id, self._digest),
                 )
             )
 
@@ -66,7 +67,7 @@ class Telling:
             network=self._network,
             station_id=self._station.id,
             connector_id=place,
-            transaction_id=self.course.transaction_id,
+            transaction_id=self.course.told_id,
             state=state,
             at=at,
         )
@@ -81,7 +82,7 @@ class Telling:
         ended = TransactionEnded(
             network=self._network,
             station_id=self._station.id,
-            transaction_id=course.transaction_id,
+            transaction_id=course.told_id,
             ended_at=at,
             register_wh=register_wh,
             register_start_wh=course.start_register,
@@ -91,7 +92,7 @@ class Telling:
         )
         self.told.append(
             Fact(
-                id=message_id("ended", self._network, self._station.id, course.transaction_id),
+                id=message_id("ended", self._network, self._station.id, course.told_id),
                 message=ended,
                 station_id=self._station.id,
                 occurred_at=at,
@@ -101,11 +102,13 @@ class Telling:
         if course.place is not None:
             own = memory_of(self._station).connectors.get(course.place)
             is_taken = own in (None, ConnectorStatus.PREPARING)
-            self._connector(course.place, ConnectorStatus.FINISHING if is_taken else own, at)
+            # An end that comes late frees a connector that was taken for it until now
+            known_at = memory_of(self._station).told_at.get(course.place, at)
+            self._connector(course.place, ConnectorStatus.FINISHING if is_taken else own, max(at, known_at))
 
     def _connector(self, place: int, running: ConnectorStatus | None, at: datetime) -> None:
         memory = memory_of(self._station)
-        if at < memory.told_at.get(place, at):
+        if not self._is_last or at < memory.told_at.get(place, at):
             return
         status = translate.combined(memory.connectors.get(place), running)
         memory.told_at[place] = at
@@ -120,7 +123,7 @@ class Telling:
     def _add(self, kind: str, message: TransactionUpdated | ConnectorStatusChanged, at: datetime) -> None:
         self.told.append(
             Fact(
-                id=message_id(kind, self._network, self._station.id, self.course.transaction_id, self._digest),
+                id=message_id(kind, self._network, self._station.id, self.course.told_id, self._digest),
                 message=message,
                 station_id=self._station.id,
                 occurred_at=at,
@@ -131,7 +134,7 @@ class Telling:
 
 def correlation(network: str, station_id: str, course: Course) -> str:
     """Shared by all facts of one transaction."""
-    return transactions.correlation(network=network, station_id=station_id, transaction_id=course.transaction_id)
+    return transactions.correlation(network=network, station_id=station_id, transaction_id=course.told_id)
 
 
 def started(network: str, station_id: str, course: Course) -> Fact:
@@ -140,7 +143,7 @@ def started(network: str, station_id: str, course: Course) -> Fact:
         network=network,
         station_id=station_id,
         connector_id=course.place or 0,
-        transaction_id=course.transaction_id,
+        transaction_id=course.told_id,
         token_uid=course.token_uid,
         started_at=course.started_at,
         register_wh=course.start_register or Decimal(0),
@@ -152,7 +155,7 @@ def started(network: str, station_id: str, course: Course) -> Fact:
         token_owner=course.owner,
     )
     return Fact(
-        id=message_id("started", network, station_id, course.transaction_id),
+        id=message_id("started", network, station_id, course.told_id),
         message=message,
         station_id=station_id,
         occurred_at=course.started_at,

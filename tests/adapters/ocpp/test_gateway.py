@@ -45,7 +45,7 @@ async def test_refusals_over_the_wire(hub: Hub) -> None:
     await _refused(hub, 404, path="/" + "A" * 49)
     await _refused(hub, 403, headers={"Origin": "https://evil.example"}, password=PASSWORD)
     await _refused(hub, 400, subprotocols=None, password=PASSWORD)
-    await _refused(hub, 400, subprotocols=("ocpp2.0.1",), password=PASSWORD)
+    await _refused(hub, 400, subprotocols=("ocpp2.0",), password=PASSWORD)
     await _refused(hub, 401, password="wrong")
     await _refused(hub, 401, password=PASSWORD, user="CS-2")
     await _refused(hub, 401)

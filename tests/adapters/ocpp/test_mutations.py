@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.kit.manifest import Fact
 from adapters.ocpp.recording import Answering, Desk
 from adapters.ocpp.rejected import RejectedFrames
+from adapters.ocpp.spoken import versions_of
 from adapters.ocpp.state import open_state
 from adapters.ocpp.station import Pace, Station
 from adapters.ocpp.tokens import Tokens
 from adapters.ocpp.transactions import Transactions
 from adapters.ocpp.transport import Admission
-from adapters.ocpp.v16.handlers import Handlers
 from contracts.envelope import decode, encode, wrap
 from tests.adapters.ocpp.fake_socket import FakeSocket
 from tests.kit.stations import FakePorts
@@ -64,9 +65,9 @@ STRANGE = (
 
 
 @st.composite
-def mutated(draw: st.DrawFn) -> tuple[str, Any]:
+def mutated(draw: st.DrawFn, sound: tuple[tuple[str, dict[str, Any]], ...] = SOUND) -> tuple[str, Any]:
     """A sound request with some of it replaced, dropped, doubled or renamed."""
-    action, payload = draw(st.sampled_from(SOUND))
+    action, payload = draw(st.sampled_from(sound))
     value = json.loads(json.dumps(payload))
     for _ in range(draw(st.integers(0, 3))):
         value = _mutate(value, draw)
@@ -130,7 +131,7 @@ class Patient(FakeSocket):
 class Wire:
     """A station with the real handlers behind it, and no network."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: str = "ocpp1.6") -> None:
         ports = FakePorts().ports()
         state = open_state(None)
         ports = replace(ports, facts=CheckedFacts())
@@ -142,15 +143,19 @@ class Wire:
             rejected=RejectedFrames(state),
             answering=Answering(),
         )
+        spoken = versions_of(desk, state)[version]
         self.station = Station(
             id="CS-1",
             epoch=1,
             socket=self.socket,
             admission=Admission(station_id="CS-1", subprotocol=None, is_admitted=True, security_profile=1),
-            answer=Handlers(desk),
+            answer=spoken.answer,
             now=ports.now,
             pace=Pace(messages_per_second=1e9, burst=1e9),
             is_admitted=True,
+            protocol=version,
+            broken_frame=spoken.broken_frame,
+            knows_send=spoken.knows_send,
         )
 
     async def say(self, *frames: bytes) -> list[Any]:
@@ -162,10 +167,82 @@ class Wire:
         return [json.loads(data) for data in self.socket.sent]
 
 
+EVENT: dict[str, Any] = {
+    "eventType": "Updated",
+    "timestamp": AT,
+    "triggerReason": "Authorized",
+    "seqNo": 1,
+    "offline": True,
+    "reservationId": 1,
+    "transactionInfo": {"transactionId": "tx", "chargingState": "Charging", "remoteStartId": 1},
+    "evse": {"id": 1, "connectorId": 1},
+    "idToken": {"idToken": "TAG", "type": "ISO14443"},
+    "meterValue": [
+        {
+            "timestamp": AT,
+            "sampledValue": [
+                {
+                    "value": 1.5,
+                    "context": "Transaction.Begin",
+                    "measurand": "Energy.Active.Import.Register",
+                    "unitOfMeasure": {"unit": "kWh", "multiplier": 1},
+                    "signedMeterValue": {
+                        "signedMeterData": "d",
+                        "signingMethod": "",
+                        "encodingMethod": "OCMF",
+                        "publicKey": "k",
+                    },
+                }
+            ],
+        }
+    ],
+}
+SOUND_2: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("BootNotification", {"reason": "PowerUp", "chargingStation": {"vendorName": "V", "model": "M", "modem": {}}}),
+    ("Heartbeat", {}),
+    ("StatusNotification", {"evseId": 1, "connectorId": 1, "connectorStatus": "Available", "timestamp": AT}),
+    ("Authorize", {"idToken": {"idToken": "TAG", "type": "ISO14443"}}),
+    ("TransactionEvent", EVENT | {"eventType": "Started"}),
+    ("TransactionEvent", EVENT),
+    ("TransactionEvent", EVENT | {"eventType": "Ended"}),
+    ("MeterValues", {"evseId": 1, "meterValue": EVENT["meterValue"]}),
+    ("NotifyReport", {"requestId": 1, "generatedAt": AT, "seqNo": 0}),
+    ("SecurityEventNotification", {"type": "T", "timestamp": AT, "techInfo": "i"}),
+    ("FirmwareStatusNotification", {"status": "Idle", "requestId": 1}),
+    ("LogStatusNotification", {"status": "Idle", "requestId": 1}),
+    ("SignCertificate", {"csr": "x", "certificateType": "V2GCertificate"}),
+    ("DataTransfer", {"vendorId": "v", "messageId": "m", "data": [1]}),
+    ("NotifyChargingLimit", {"evseId": 1, "chargingLimit": {"chargingLimitSource": "EMS"}}),
+    (
+        "NotifyEvent",
+        {
+            "generatedAt": AT,
+            "seqNo": 0,
+            "eventData": [
+                {
+                    "eventId": 1,
+                    "timestamp": AT,
+                    "trigger": "Delta",
+                    "actualValue": "true",
+                    "eventNotificationType": "CustomMonitor",
+                    "component": {"name": "Connector", "evse": {"id": 1, "connectorId": 1}},
+                    "variable": {"name": "Problem"},
+                }
+            ],
+        },
+    ),
+)
+SOUND_BY_VERSION = {"ocpp1.6": SOUND, "ocpp2.0.1": SOUND_2, "ocpp2.1": SOUND_2}
+NEVER_REFUSED_2 = ("TransactionEvent", "MeterValues")
+REFUSED_NEVER = {"ocpp1.6": NEVER_REFUSED, "ocpp2.0.1": NEVER_REFUSED_2, "ocpp2.1": NEVER_REFUSED_2}
+
+
+@pytest.mark.parametrize("version", SOUND_BY_VERSION)
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(requests=st.lists(mutated(), min_size=1, max_size=20))
-async def test_mutated_payloads(requests: list[tuple[str, Any]]) -> None:
-    wire = Wire()
+@given(data=st.data())
+async def test_mutated_payloads(version: str, data: st.DataObject) -> None:
+    requests = data.draw(st.lists(mutated(SOUND_BY_VERSION[version]), min_size=1, max_size=20))
+    wire = Wire(version)
     frames = [
         json.dumps([2, str(number), action, payload]).encode("utf-8", "surrogatepass")
         for number, (action, payload) in enumerate(requests)
@@ -173,17 +250,18 @@ async def test_mutated_payloads(requests: list[tuple[str, Any]]) -> None:
     answers = await wire.say(*frames)
     assert [answer[1] for answer in answers] == [str(number) for number in range(len(requests))]
     for answer, (action, _) in zip(answers, requests, strict=True):
-        assert answer[0] == 3 or action not in NEVER_REFUSED, answer
+        assert answer[0] == 3 or action not in REFUSED_NEVER[version], answer
         if answer[0] == 4:
             assert answer[2] != "InternalError", answer
 
 
-async def test_ten_thousand_frames_with_wrong_bytes() -> None:
+@pytest.mark.parametrize("version", SOUND_BY_VERSION)
+async def test_ten_thousand_frames_with_wrong_bytes(version: str) -> None:
     chance = random.Random(20261123)
-    wire = Wire()
+    wire = Wire(version)
     frames, readable = [], []
     for number in range(10_000):
-        action, payload = chance.choice(SOUND)
+        action, payload = chance.choice(SOUND_BY_VERSION[version])
         data = bytearray(json.dumps([2, f"m{number}", action, payload]).encode())
         start = data.index(b",", 5) + 1  # the type and the id stay as they are
         for _ in range(chance.randrange(1, 4)):

@@ -1,6 +1,7 @@
-"""The OCPP 1.6 station on the npm package ocpp-rpc, strict in both directions, as a process of its own."""
+"""The stations on the npm package ocpp-rpc, strict in both directions, as a process of its own."""
 
 import asyncio
+import base64
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from tests.kit import tools
 
 SCRIPT = Path(__file__).with_name("ocpp_rpc_station.js")
+SCRIPT_2 = Path(__file__).with_name("ocpp_rpc_station2.js")
 ENERGY_KWH = "7.5"
 """What the script's meter counts between start and stop."""
 
@@ -16,8 +18,9 @@ ENERGY_KWH = "7.5"
 class RpcStation:
     """``async with`` it: connects, boots until it is accepted, charges once and hangs up. ``said`` is its story."""
 
-    def __init__(self, url: str, identity: str, *, password: str, token_uid: str) -> None:
-        self._arguments = (url, identity, password, token_uid)
+    def __init__(self, url: str, identity: str, *, password: str, token_uid: str, version: str = "ocpp1.6") -> None:
+        self._script = SCRIPT if version == "ocpp1.6" else SCRIPT_2
+        self._arguments = (url, identity, password, token_uid, version)
         self.said: list[dict[str, Any]] = []
 
     async def __aenter__(self) -> "RpcStation":
@@ -27,7 +30,7 @@ class RpcStation:
         program, modules = found
         self._process = await asyncio.create_subprocess_exec(
             program,
-            SCRIPT,
+            self._script,
             *self._arguments,
             env={**os.environ, "NODE_PATH": str(modules)},
             stdout=asyncio.subprocess.PIPE,
@@ -59,3 +62,8 @@ class RpcStation:
     def has_ended_well(self) -> bool:
         """It hung up after its charge."""
         return bool(self.words("closed"))
+
+
+def basic(identity: str, password: str) -> str:
+    """The header of HTTP basic authentication."""
+    return "Basic " + base64.b64encode(f"{identity}:{password}".encode()).decode()

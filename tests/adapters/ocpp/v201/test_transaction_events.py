@@ -9,6 +9,7 @@ import pytest
 
 from adapters.kit.manifest import Authorization
 from contracts.messages import (
+    CommandRequested,
     ConnectorStatusChanged,
     MeterValuesTaken,
     StationMessageRejected,
@@ -19,6 +20,8 @@ from contracts.messages import (
 from contracts.vocabulary import (
     AuthorizationBasis,
     AuthorizationStatus,
+    CommandName,
+    CommandOutcome,
     ConnectorStatus,
     ReadingContext,
     StopReason,
@@ -292,3 +295,43 @@ async def test_what_nobody_can_read_is_answered_and_told(hub: Hub, payload: Any)
     assert rejected.kind == "TransactionEvent"
     with pytest.raises(CallFailed, match="OccurenceConstraintViolation"):
         await station.call("Authorize", {})
+
+
+async def test_an_id_that_is_used_again_is_another_charge(hub: Hub) -> None:
+    station = await hub.station2()
+    for begun, ended, wh in ((T0, T1, 100), (T2, T3, 900)):
+        await station.event("Started", "1", 0, begun, evse=EVSE, tag="TAG", wh=wh)
+        await station.event("Ended", "1", 1, ended, wh=wh + 500)
+    started, ended = hub.facts.of(TransactionStarted), hub.facts.of(TransactionEnded)
+    assert [(fact.transaction_id, fact.register_wh) for fact in started] == [("1", 100), ("1~1", 900)]
+    assert [(fact.transaction_id, fact.register_wh) for fact in ended] == [("1", 600), ("1~1", 1400)]
+    await station.event("Started", "1", 0, T4, evse=EVSE, tag="TAG", wh=1400)
+    station.commands["RequestStopTransaction"] = lambda _: {"status": "Accepted"}
+    stop = CommandRequested(
+        command_id="c",
+        instance="test-1",
+        epoch=1,
+        network="demo",
+        station_id="CS-2",
+        name=CommandName.STOP_CHARGING,
+        deadline=datetime.now(UTC) + timedelta(seconds=20),
+        transaction_id="1~2",
+    )
+    assert (await hub.fakes.commands.send(stop)).outcome is CommandOutcome.ACCEPTED
+    assert station.got == [("RequestStopTransaction", {"transactionId": "1"})]
+
+
+async def test_an_end_that_comes_late_frees_the_connector(hub: Hub) -> None:
+    """The station was offline; it tells how its connectors are before what it had queued."""
+    station = await hub.station2()
+    await station.event("Started", "tx", 0, T0, evse=EVSE, tag="TAG", wh=100, info={"chargingState": "Charging"})
+    await station.close()
+    station = await hub.station2(is_booted=False)
+    await station.connector(1, "Available", at=T4)
+    assert hub.facts.of(ConnectorStatusChanged)[-1].status is ConnectorStatus.CHARGING
+    await station.event("Ended", "tx", 1, T2, wh=200, offline=True)
+    last = [fact for fact in hub.facts.facts if isinstance(fact.message, ConnectorStatusChanged)][-1]
+    assert (last.message.status, last.occurred_at) == (ConnectorStatus.AVAILABLE, at(T4))
+    await station.event("Started", "tx-2", 0, T4, evse=EVSE, tag="TAG", wh=200, info={"chargingState": "Charging"})
+    await station.event("Ended", "tx-0", 9, T1, evse=EVSE, wh=50, offline=True)
+    assert hub.facts.of(ConnectorStatusChanged)[-1].status is ConnectorStatus.CHARGING, "another charge runs there"
