@@ -91,3 +91,5 @@ class CDR(CanonicalObject, frozen=True, kw_only=True):
     credit_reference_id: str | None = None
     home_charging_compensation: bool | None = None
     """True: the cost of the energy is to be paid back to the driver."""
+    booking_id: str | None = None
+    """Of the booking that was used, or not used in time (OCPI 2.3.0 with Bookings)."""

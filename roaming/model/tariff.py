@@ -29,6 +29,15 @@ class ReservationRestrictionType(StrEnum):
     RESERVATION_EXPIRES = "RESERVATION_EXPIRES"
 
 
+class BookingRestrictionType(StrEnum):
+    """Known values; a partner may send others, which are kept as text. (OCPI 2.3.0 with Bookings)"""
+
+    BOOKING = "BOOKING"
+    BOOKING_EXPIRES = "BOOKING_EXPIRES"
+    BOOKING_CANCELLATION_FEES = "BOOKING_CANCELLATION_FEES"
+    BOOKING_OVERTIME = "BOOKING_OVERTIME"
+
+
 class TariffDimensionType(StrEnum):
     """Known values; a partner may send others, which are kept as text."""
 
@@ -89,6 +98,8 @@ class TariffRestrictions(CanonicalObject, frozen=True, kw_only=True):
     """Exclusive."""
     day_of_week: tuple[str, ...] = ()
     reservation: str | None = None
+    booking: str | None = None
+    """The element prices bookings and no charge (OCPI 2.3.0 with Bookings)."""
 
 
 class TariffElement(CanonicalObject, frozen=True, kw_only=True):
@@ -118,3 +129,5 @@ class Tariff(CanonicalObject, frozen=True, kw_only=True):
     start_date_time: datetime | None = None
     end_date_time: datetime | None = None
     energy_mix: EnergyMix | None = None
+    preauthorize_amount: Decimal | None = None
+    """What a payment terminal reserves on a driver's card before the charge (OCPI 2.3.0 with Payments)."""

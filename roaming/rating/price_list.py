@@ -130,6 +130,9 @@ def _price_list(tariff: Tariff, readings: Readings) -> PriceList:
         kind = (restrictions.reservation if restrictions else None) or _SESSION
         if kind != _SESSION and kind not in set(ReservationRestrictionType):
             unread.append(f"elements[{index}].restrictions.reservation {kind!r}")
+        if restrictions is not None and restrictions.booking is not None:
+            kind = f"{kind}/{restrictions.booking}"  # chosen for nothing: only bookings are priced by it
+            unread.append(f"elements[{index}].restrictions.booking {restrictions.booking!r}")
         conditions = conditions_of(restrictions, f"{where}.restrictions", readings)
         components: dict[str, PricedComponent] = {}
         for place, component in enumerate(element.price_components):

@@ -29,6 +29,9 @@ CDR_DIMENSION_230 = Form(
     one("type", Choice.of(CdrDimensionType).lacking("FLAT")),
     one("volume", NUMBER),
 )
+CDR_DIMENSION_221 = CDR_DIMENSION_230.retype(
+    type=Choice.of(CdrDimensionType).lacking("FLAT", "RESERVATION_EXPIRES", "RESERVATION_OVERTIME")
+)
 CDR_DIMENSION_211 = CDR_DIMENSION_230.retype(
     type=Choice.of(CdrDimensionType)
     .also(["FLAT"])
@@ -39,6 +42,8 @@ CDR_DIMENSION_211 = CDR_DIMENSION_230.retype(
         "MAX_POWER",
         "MIN_POWER",
         "POWER",
+        "RESERVATION_EXPIRES",
+        "RESERVATION_OVERTIME",
         "RESERVATION_TIME",
         "STATE_OF_CHARGE",
     )
@@ -50,11 +55,15 @@ CHARGING_PERIOD_230 = Form(
     some("dimensions", CDR_DIMENSION_230, drops=True),
     maybe("tariff_id", ID_36),
 )
+CHARGING_PERIOD_221 = CHARGING_PERIOD_230.retype(dimensions=CDR_DIMENSION_221)
 CHARGING_PERIOD_211 = CHARGING_PERIOD_230.retype(dimensions=CDR_DIMENSION_211).without(
     "tariff_id", because="2.1.1 periods name no tariff"
 )
 
 CDR_PERIOD_230 = CHARGING_PERIOD_230.change(
     "dimensions", kind=ListOf(CDR_DIMENSION_230, drops=True, omit=_only_in_sessions)
+)
+CDR_PERIOD_221 = CHARGING_PERIOD_221.change(
+    "dimensions", kind=ListOf(CDR_DIMENSION_221, drops=True, omit=_only_in_sessions)
 )
 CDR_PERIOD_211 = CHARGING_PERIOD_211

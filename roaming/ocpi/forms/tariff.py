@@ -7,6 +7,7 @@ import msgspec
 
 from roaming.model.money import TaxIncluded
 from roaming.model.tariff import (
+    BookingRestrictionType,
     DayOfWeek,
     PriceComponent,
     ReservationRestrictionType,
@@ -64,8 +65,12 @@ TARIFF_RESTRICTIONS_230 = Form(
     maybe("max_duration", COUNT),
     many("day_of_week", Choice.of(DayOfWeek)),
     maybe("reservation", Choice.of(ReservationRestrictionType)),
+    maybe("booking", Choice.of(BookingRestrictionType)),
 )
-TARIFF_RESTRICTIONS_211 = TARIFF_RESTRICTIONS_230.refusing(
+TARIFF_RESTRICTIONS_221 = TARIFF_RESTRICTIONS_230.refusing(
+    "booking", because="bookings came with 2.3.0, and without it the price would apply always"
+)
+TARIFF_RESTRICTIONS_211 = TARIFF_RESTRICTIONS_221.refusing(
     "min_current", "max_current", "reservation", because="2.1.1 lacks it, and without it the price would apply always"
 )
 
@@ -74,6 +79,7 @@ TARIFF_ELEMENT_230 = Form(
     some("price_components", PRICE_COMPONENT_230),
     maybe("restrictions", TARIFF_RESTRICTIONS_230),
 )
+TARIFF_ELEMENT_221 = TARIFF_ELEMENT_230.retype(restrictions=TARIFF_RESTRICTIONS_221)
 TARIFF_ELEMENT_211 = TARIFF_ELEMENT_230.retype(
     price_components=PRICE_COMPONENT_211, restrictions=TARIFF_RESTRICTIONS_211
 )
@@ -95,6 +101,7 @@ TARIFF_230 = Form(
     maybe("start_date_time", TIMESTAMP),
     maybe("end_date_time", TIMESTAMP),
     maybe("energy_mix", ENERGY_MIX_230),
+    maybe("preauthorize_amount", NUMBER),
     one("last_updated", TIMESTAMP, otherwise=FromContext("received_at")),
 )
 
@@ -125,8 +132,17 @@ def _component_without_tax(component: PriceComponent, writing: Writing, prefix: 
     return msgspec.structs.replace(component, price=price)
 
 
+def _prices_a_booking(element: Any) -> str | None:
+    """An element for bookings says nothing of charges: a version without bookings does well without it."""
+    if element.restrictions is None or element.restrictions.booking is None:
+        return None
+    return "bookings came with 2.3.0"
+
+
 TARIFF_221 = (
     TARIFF_230.retype(min_price=PRICE_LIMIT_221, max_price=PRICE_LIMIT_221)
+    .change("elements", kind=ListOf(TARIFF_ELEMENT_221, omit=_prices_a_booking))
+    .without("preauthorize_amount", because="payments came with 2.3.0")
     .replace(Assumed("tax_included", TaxIncluded.NO.value, because="prices are without tax before 2.3.0"))
     .prepared(without_tax)
 )
@@ -135,7 +151,7 @@ TARIFF_221 = (
 def _prices_a_reservation(element: Any) -> str | None:
     """An element for reservations says nothing of sessions: a version without reservations does well without it."""
     if element.restrictions is None or element.restrictions.reservation is None:
-        return None
+        return _prices_a_booking(element)
     return "2.1.1 has no prices for reservations"
 
 

@@ -174,6 +174,14 @@ def test_reservation_elements_do_not_price_a_session() -> None:
     assert price_at(prices, at(9)).total.before_taxes == 1
 
 
+@pytest.mark.parametrize("booking", ["BOOKING", "BOOKING_OVERTIME", "BOOKING_OF_TOMORROW"])
+def test_elements_for_bookings_price_no_charge_and_are_named(booking: str) -> None:
+    prices = tariff(element(part("FLAT", "2"), part("TIME", "6"), booking=booking), element(part("TIME", "1")))
+    rated = price_at(prices, at(9))
+    assert rated.total.before_taxes == 1
+    assert [(found.code, booking in found.text) for found in rated.findings] == [(FindingCode.UNREAD_TARIFF_PART, True)]
+
+
 def test_vat_absent_is_none_due_and_zero_is_a_rate() -> None:
     absent = price_at(tariff(element(part("TIME", "2"))), at(9)).total
     zero = price_at(tariff(element(part("TIME", "2", "0"))), at(9)).total

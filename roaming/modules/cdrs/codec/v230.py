@@ -82,6 +82,7 @@ CDR_FORM = Form(
     maybe("credit", FLAG),
     maybe("credit_reference_id", Id(39)),
     maybe("home_charging_compensation", FLAG),
+    maybe("booking_id", ID_36),
     one("last_updated", TIMESTAMP, otherwise=FromContext("received_at")),
 )
 
