@@ -11,8 +11,17 @@ from roaming.hub.translating import NotInTheirVersion, Side, translate
 from roaming.ocpi.answers import Answer, Outcome, Trouble
 from roaming.ocpi.codec import DecodeError, EncodeError, dump_json
 from roaming.ocpi.envelope import failure, success
-from roaming.ocpi.errors import SUCCESS, ConnectionProblem, ForwardTimeout, HubError, NotFound, OcpiError
-from roaming.ocpi.module import OcpiResponse, Services
+from roaming.ocpi.errors import (
+    SUCCESS,
+    ConnectionProblem,
+    ForwardTimeout,
+    HubError,
+    InvalidParameters,
+    NotEnoughInformation,
+    NotFound,
+    OcpiError,
+)
+from roaming.ocpi.module import Clue, OcpiResponse, Services
 from roaming.ocpi.paging import LIMIT, LINK, TOTAL_COUNT, is_downgrade, is_same_origin, mend_next_url, next_url
 from roaming.ocpi.wire import Note, count_losses
 
@@ -26,6 +35,12 @@ def trouble_of(answer: Answer, passage: Passage) -> OcpiError | None:
         return ForwardTimeout(f"{party} did not answer in time; it may have received the request")
     if answer.trouble is Trouble.HTTP_STATUS and answer.http_status in (404, 405):
         return NotFound(f"{party} answers HTTP {answer.http_status} without saying why")
+    if answer.trouble is Trouble.HTTP_STATUS and answer.outcome is Outcome.REFUSED:
+        if passage.route.clue is Clue.DRIVER and not passage.request.body.strip():
+            return NotEnoughInformation(
+                f"{party} answers HTTP {answer.http_status}: send LocationReferences as the body"
+            )
+        return InvalidParameters(f"{party} answers HTTP {answer.http_status} without saying what it finds wrong")
     if answer.trouble is not None or (answer.http_status or 500) >= 500:
         return ConnectionProblem(f"{party} cannot be reached at the moment")
     return None

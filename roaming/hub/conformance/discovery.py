@@ -3,13 +3,12 @@
 (OCPI 2.2.1, version_information_endpoint; credentials; OCPI 2.1.1 the same without roles)
 """
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from roaming.hub.conformance.probing import Prober, words
+from roaming.hub.conformance.probing import Prober
 from roaming.hub.conformance.report import Verdict
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
@@ -76,15 +75,8 @@ async def find_versions(prober: Prober, url: str) -> Mapping[str, str] | None:
             detail = f"version {str(version)[:10]} is listed twice"
             report.expect("versions", "list", version not in offered, detail, otherwise=Verdict.WARN)
             offered[str(version)] = _on_scheme_of(prober, "versions", f"data[{index}].url", str(address), url)
-    await _refuses_strangers(prober, url)
+    await prober.expect_refusal("versions", url)
     return offered
-
-
-async def _refuses_strangers(prober: Prober, url: str) -> None:
-    answer = await prober.get("versions", url, token=secrets.token_urlsafe(24), is_judged=False)
-    verdict = {401: Verdict.PASS, 403: Verdict.WARN}.get(answer.http_status or 0, Verdict.FAIL)
-    detail = "" if verdict is Verdict.PASS else f"to an unknown token: {words(answer)}, expected HTTP 401"
-    prober.report.add("versions", "unknown token", verdict, detail)
 
 
 def choose(prober: Prober, offered: Mapping[str, str], wanted: Sequence[Version]) -> tuple[Version, str] | None:

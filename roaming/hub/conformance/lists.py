@@ -65,6 +65,7 @@ async def check_list(prober: Prober, side: ListSide, *, page_size: int, pages: i
         return Listed()
     for item in listed.items:
         read_object(prober, side, item, now)
+    await prober.expect_refusal(side.module, first)
     await _check_filters(prober, side, listed, now)
     return listed
 

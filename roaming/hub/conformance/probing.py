@@ -1,5 +1,6 @@
 """One GET at a platform, and what every answer must have: envelope, status, headers. Sends nothing but GET."""
 
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -70,6 +71,13 @@ class Prober:
             self._judge_envelope(module, answer)
             self._judge_headers(module, answer, ids)
         return answer
+
+    async def expect_refusal(self, module: str, url: str) -> None:
+        """A token that nobody gave out must not be answered (OCPI 2.2.1, transport_and_format 4.1.2)."""
+        answer = await self.get(module, url, token=secrets.token_urlsafe(24), is_judged=False)
+        verdict = {401: Verdict.PASS, 403: Verdict.WARN}.get(answer.http_status or 0, Verdict.FAIL)
+        detail = "" if verdict is Verdict.PASS else f"to an unknown token: {words(answer)}, expected HTTP 401"
+        self.report.add(module, "unknown token", verdict, detail)
 
     def succeeded(self, module: str, name: str, answer: Answer) -> bool:
         """Whether a request that must succeed did: HTTP 200 with OCPI 1xxx."""

@@ -281,8 +281,9 @@ async def test_a_raw_token_is_found_out_and_shown() -> None:
 
 
 async def test_a_platform_that_takes_any_token_fails() -> None:
-    found = bad(await check(Platform(cpo_objects(1), form="any")), Verdict.FAIL)
-    assert list(found) == ["versions: unknown token"]
+    platform = Platform(cpo_objects(1), form="any")
+    found = bad(await check(platform), Verdict.FAIL)
+    assert list(found) == [f"{module}: unknown token" for module in ("versions", *platform.objects)]
 
 
 async def test_a_platform_that_does_not_know_us_is_asked_for_nothing_more() -> None:

@@ -82,6 +82,16 @@ async def test_a_partner_that_does_not_speak_ocpi_is_a_connection_problem(equal:
     assert "WWW-Authenticate" not in answer.headers
 
 
+@pytest.mark.parametrize("status", ["400 Bad Request", "422 Unprocessable Entity"])
+async def test_what_a_partner_finds_wrong_without_an_envelope_is_the_senders_to_mend(
+    equal: Passing, status: str
+) -> None:
+    equal.msp.says = lambda _: http_answer(b'{"detail":[{"msg":"field required"}]}', status=status)
+    answer = await put_location(equal)
+    assert answer.outcome == (200, 2001)
+    assert answer.message.startswith(f"IT-MSP answers HTTP {status[:3]}")
+
+
 async def test_silence_is_a_timeout(equal: Passing, monkeypatch: pytest.MonkeyPatch) -> None:
     # The connection is made before time is short: one that could not be made is a connection problem
     assert (await put_location(equal)).outcome == (200, 1000)

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from contracts.vocabulary import AuthorizationStatus
+from roaming.hub.conformance.report import Verdict
 from roaming.hub.pulling import state
 from roaming.hub.pulling.puller import Puller
 from roaming.hub.pulling.state import Pull
@@ -23,15 +25,18 @@ from roaming.modules.credentials.service import RegistrationFailed, register, re
 from roaming.ocpi.module import Outgoing
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import PullPace
-from roaming.partners import dialects
+from roaming.partners import dialects, registry
 from roaming.store.documents import object_key
 from tests.kit import ocpi_bodies
 from tests.kit.answering_partner import delivering
-from tests.kit.hub_in_process import HubInProcess, hub_in_process
+from tests.kit.hub_in_process import HOSTED_CPO, HubInProcess, hub_in_process
 from tests.kit.listing_partner import listen_at, stored
+from tests.kit.passing import passing_hub
 from tests.kit.platform import TOKEN, Fault, Platform, Reply, cpo_objects
 from tests.kit.scripted_partner import Received, ScriptedPartner, enveloped, http_answer
 from tests.kit.wait import until
+from tests.roaming.hub.test_conformance import bad, check
+from tests.roaming.modules.tokens.test_asking import ask
 
 FAST = PullPace(requests_per_second=10_000, page_size=2, first_delay=timedelta(0))
 
@@ -226,6 +231,51 @@ class Registering(Platform):
             writer.write(self.refusal or http_answer(enveloped(body)))
         else:
             await super().__call__(request, writer)
+
+
+def extrawest_authorises(request: Received) -> bytes:
+    """Only with location references."""
+    if not request.body or "location_id" not in json.loads(request.body):
+        body = {"detail": [{"loc": ["body"], "msg": "field required", "type": "value_error.missing"}]}
+        return http_answer(json.dumps(body).encode(), status="422 Unprocessable Entity")
+    return http_answer(enveloped({"allowed": "ALLOWED", "token": ocpi_bodies.token("IT-MSP", uid="TOKEN1")}))
+
+
+async def test_exw_is_told_where_the_driver_stands(sqlite_url: str, tmp_path: Path) -> None:
+    """What our own stations ask always says it. For a partner CPO that leaves it out nothing can be made up: it hears
+    what OCPI has for this (2.2.1, tokens, 12.2.2.2: too little information)."""
+    async with passing_hub(sqlite_url, tmp_path, ope="2.2.1", msp="2.2.1", agreed=(("ope", "msp"),)) as passing:
+        passing.msp.says = extrawest_authorises
+        async with passing.hub.services.database.work() as work:
+            await registry.agree(work, cpo=PartyId.parse(HOSTED_CPO), emsp=PartyId.parse(passing.msp.party))
+        await passing.hub.host_station("CS-1", "OURS")
+        assert (await ask(passing.hub)).status is AuthorizationStatus.ACCEPTED
+        path, place = "/2.2.1/sender/tokens/TOKEN1/authorize", {"location_id": "L1"}
+        for to in (passing.msp, None):
+            answer = await passing.ope.call("POST", path, to=to, body=place)
+            assert answer.data["allowed"] == "ALLOWED"
+            answer = await passing.ope.call("POST", path, to=to)
+            assert answer.outcome == (200, 2002)
+            assert answer.message == "IT-MSP answers HTTP 422: send LocationReferences as the body"
+
+
+class AnyTokenAtModules(Platform):
+    """tec: versions and credentials are guarded, the modules are not."""
+
+    def reply(self, request: Received) -> Reply:
+        if request.target.startswith("/sender/") and "credentials" not in request.target:
+            encoded = base64.b64encode(TOKEN.encode()).decode()
+            request = replace(request, headers={**request.headers, "authorization": f"Token {encoded}"})
+        return super().reply(request)
+
+
+async def test_tecs_modules_that_take_any_token_are_found_by_the_check() -> None:
+    """Nothing of ours is in danger by it; its operator is told."""
+    found = bad(await check(AnyTokenAtModules(cpo_objects(1))), Verdict.FAIL)
+    assert found == {
+        f"{module}: unknown token": ["to an unknown token: HTTP 200, OCPI 1000: told, expected HTTP 401"]
+        for module in ("locations", "tariffs", "sessions", "cdrs")
+    }
 
 
 async def test_elu_refuses_business_details_without_a_website_and_that_is_said(hub: HubInProcess) -> None:
