@@ -16,10 +16,11 @@ OfVersion = Annotated[str, typer.Option("--version", help="OCPI version of the f
 ZoneOption = Annotated[str, typer.Option("--time-zone", help="Of the location, such as Europe/Amsterdam.")]
 
 
-def add_to(app: typer.Typer) -> None:
+def add_to(app: typer.Typer, cdr_app: typer.Typer) -> None:
     """Registers the commands."""
     app.command("rate")(rate)
     app.command("verify")(verify)
+    cdr_app.command("rerate")(rerate)
 
 
 def rate(
@@ -71,3 +72,24 @@ def verify(
     show_rows(rows, as_json=as_json, as_csv=as_csv, empty="")
     if not is_right:
         raise typer.Exit(1)
+
+
+def rerate(
+    month: Annotated[str, typer.Option(help="Charges that ended in this month, such as 2026-10 (UTC).")],
+    tariff: Annotated[
+        Path | None, typer.Option(help="A tariff in a JSON file, in place of the CDRs' own one of the same id.")
+    ] = None,
+    reading: ChosenReadings = None,
+    processes: Annotated[int, typer.Option(min=1, help="How many work at once.")] = 2,
+    anew: Annotated[bool, typer.Option(help="Do not go on where an earlier run was broken off.")] = False,
+    examples: Annotated[bool, typer.Option(help="The first CDRs that change instead of the sums.")] = False,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Price the CDRs of a month again, and say what would change for whom; nothing is changed."""
+    from roaming.cli.rerating import rerate_month, rows_of, wishes_of
+
+    wishes = wishes_of(month, tariff, reading or [])
+    outcome = rerate_month(wishes, processes=processes, anew=anew, is_quiet=as_json or as_csv)
+    rows = [{"CDR": key, "what": text} for key, text in outcome.examples] if examples else rows_of(outcome)
+    show_rows(rows, as_json=as_json, as_csv=as_csv, empty="nothing changes" if examples else "no CDR ended then")

@@ -1,11 +1,12 @@
 """``make bench``: every figure the README quotes, limits and subjects side by side in one run.
 
 ``python -m tests.bench [--quick] [--only KIND,KIND]``; the kinds are those of ``KINDS``.
-``--only million`` stores a million EVSEs first, which takes minutes and some GB. Ratios and processor time are to be
-trusted, wall-clock depends on what else the machine does.
+``--only million`` stores a million EVSEs first, ``--only million-cdrs`` as many CDRs: minutes and some GB. Ratios and
+processor time are to be trusted, wall-clock depends on what else the machine does.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from tests.bench.facts import events_through, metered_through, open_door, to_the
 from tests.bench.forwarding import forwarding
 from tests.bench.pulling import pull_list
 from tests.bench.pushes import neighbours, push
+from tests.bench.rating import price_random, rerate_stored, store_month
 from tests.bench.serving import authorise, reading
 from tests.kit.postgresql import Postgresql
 from tests.kit.postgresql import missing as postgresql_missing
@@ -37,9 +39,10 @@ KINDS = (
     "hundred",
     "pull",
     "export",
+    "rating",
     "ocpp",
 )
-LONG = ("million",)
+LONG = ("million", "million-cdrs")
 """Only when they are named."""
 
 
@@ -124,12 +127,29 @@ async def million(name: str, database_url: str, folder: Path, evses: int) -> Non
     row(f"{name}: pages of 100 of {evses:,} EVSEs", *pages, f"{read.resident:.0f} MB")
 
 
+def rerated(name: str, database_url: str, folder: Path, count: int) -> None:
+    """A month of so many CDRs, stored and then re-rated by two processes."""
+    settings = uvloop.run(prepare(database_url, folder))
+    uvloop.run(store_month(settings, count=count))
+    places = {"DATABASE_URL": settings.effective_database_url, "ROAMING_DATA_DIR": str(folder)}
+    before = {key: os.environ.get(key) for key in places}
+    os.environ.update(places)
+    got = rerate_stored()
+    for key, value in before.items():
+        os.environ.pop(key) if value is None else os.environ.update({key: value})
+    assert got.cdrs == count
+    per_second = f"{got.cdrs / got.seconds:.0f}/s"
+    row(f"{name}: {count:,} CDRs re-rated", per_second, f"{got.seconds:.1f} s", f"{got.megabytes:.0f} MB")
+
+
 def crowds(name: str, only: set[str], seconds: float, place: Callable[[str], tuple[str, Path]]) -> None:
     """Benchmarks on hubs of their own. ``place`` makes one by name: its database and its folder."""
     for kind, partners in (("neighbours", 20), ("hundred", 99)):
         for has_hanging in (False, True) if kind in only else ():
             url, folder = place(f"{kind}_{has_hanging}".lower())
             uvloop.run(beside(name, url, folder, seconds, has_hanging=has_hanging, partners=partners))
+    if "rating" in only or "million-cdrs" in only:
+        rerated(name, *place("rerate"), 1_000_000 if "million-cdrs" in only else int(10_000 * seconds))
     if "million" in only:
         uvloop.run(million(name, *place("million"), 1_000_000 if seconds > 1 else 20_000))
 
@@ -151,6 +171,8 @@ def main() -> None:
             shown = uvloop.run(demo(Path(folder)))
             row("demo: first answer", f"{shown.answered:.1f} s", f"{shown.cpu:.1f} s CPU")
             row("demo: first CDR acknowledged", f"{shown.acknowledged:.1f} s", "", f"{shown.resident:.0f} MB")
+        for priced in price_random(int(600 * seconds)) if "rating" in only else ():
+            row(priced.what, f"{priced.per_second:.0f}/s")
         uvloop.run(on("SQLite", *on_sqlite("hub"), only, seconds))
         crowds("SQLite", only, seconds, on_sqlite)
         if postgresql_missing() is None:

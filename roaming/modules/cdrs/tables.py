@@ -31,4 +31,5 @@ class CdrRow(DocumentRow, table=True):
     """Of the CDR as a partner sent it: tells a repeat from a second version."""
 
 
+Index("cdrs_by_end", CdrRow.ended_at, CdrRow.key)  # type: ignore[arg-type]
 Index("cdrs_ended", CdrRow.source, CdrRow.ended_at)  # type: ignore[arg-type]

@@ -1,0 +1,224 @@
+"""Prices stored CDRs again: by their own tariffs, another version of one, or under other readings. Nothing is changed.
+
+A month is cut into slices by time, each of which is priced by itself, in any process. Tariffs are compiled once and
+kept; of a document only what pricing needs is read.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from roaming.model.identifiers import PartyId
+from roaming.model.location import Location
+from roaming.model.money import Price
+from roaming.model.session import ChargingPeriod
+from roaming.model.tariff import Tariff
+from roaming.partners.agreed_readings import agreed_readings
+from roaming.rating import RatingError, Readings, price_list, rate
+from roaming.rating.price_list import PriceList
+from roaming.store.columns import text_to_time
+from roaming.store.documents import object_key, read_objects
+from roaming.store.reader import Reader
+
+PAGE: Final = 1_000
+SLICES: Final = 120
+"""Of a month: six hours each."""
+MOST_TARIFFS: Final = 5_000
+"""Compiled and kept in a process."""
+MOST_EXAMPLES: Final = 20
+_SQL: Final = (
+    "SELECT key, origin_version, ended_at, document FROM cdrs WHERE ended_at >= $1 AND ended_at < $2"
+    " AND (ended_at, key) > ($3, $4) ORDER BY ended_at, key LIMIT $5"
+)
+
+
+class _Token(msgspec.Struct):
+    country_code: str
+    party_id: str
+
+
+class _Place(msgspec.Struct):
+    id: str
+
+
+class _Stored(msgspec.Struct):
+    """What pricing needs of a CDR's document."""
+
+    country_code: str
+    party_id: str
+    id: str
+    start_date_time: datetime
+    end_date_time: datetime
+    currency: str
+    charging_periods: tuple[ChargingPeriod, ...]
+    total_cost: Price
+    cdr_token: _Token
+    cdr_location: _Place
+    tariffs: msgspec.Raw = msgspec.Raw(b"[]")
+    credit: bool | None = None
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for."""
+
+    since: datetime
+    until: datetime
+    tariff: Tariff | None = None
+    """In place of CDRs' own tariff of the same owner and id; of any, where it has no owner."""
+    readings: Mapping[str, Any] = {}
+    """Over those of the agreements."""
+
+
+class Group(msgspec.Struct):
+    """CDRs between two parties in one currency."""
+
+    cdrs: int = 0
+    changed: int = 0
+    unpriced: int = 0
+    """They hold no tariff, or cannot be priced."""
+    stated: Decimal = Decimal(0)
+    """Sum before taxes as the CDRs say; of those that could be priced."""
+    rerated: Decimal = Decimal(0)
+
+    def add(self, other: "Group") -> None:
+        """Takes in another part of the same."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class Outcome(msgspec.Struct):
+    """Of a slice, or of many."""
+
+    groups: dict[str, Group] = {}
+    """By ``CPO eMSP currency``."""
+    examples: list[tuple[str, str]] = []
+    """Keys of the first CDRs that changed or could not be priced, each with what happened."""
+
+    @property
+    def cdrs(self) -> int:
+        """How many were looked at."""
+        return sum(group.cdrs for group in self.groups.values())
+
+    def add(self, other: "Outcome") -> None:
+        """Takes in another slice."""
+        for name, group in other.groups.items():
+            self.groups.setdefault(name, Group()).add(group)
+        self.examples = [*self.examples, *other.examples][:MOST_EXAMPLES]
+
+
+class Slice(NamedTuple):
+    """From and before when charges ended."""
+
+    since: datetime
+    until: datetime
+
+
+def slices_of(wishes: Wishes) -> list[Slice]:
+    """The month in parts of equal length."""
+    width = (wishes.until - wishes.since) / SLICES
+    edges = [wishes.since + width * number for number in range(SLICES)] + [wishes.until]
+    return [Slice(one, other) for one, other in pairwise(edges)]
+
+
+class Rerater:
+    """Prices slices; keeps compiled tariffs and zones from one to the next. One per process."""
+
+    def __init__(self, reader: Reader, wishes: Wishes) -> None:
+        self._reader, self._wishes = reader, wishes
+        self._decoder = msgspec.json.Decoder(_Stored, float_hook=Decimal)
+        self._tariffs = msgspec.json.Decoder(tuple[Tariff, ...], float_hook=Decimal)
+        self._zones: dict[str, str] = {}
+        self._agreed: dict[tuple[str, str], Mapping[str, Any]] | None = None
+        self._compiled = lru_cache(MOST_TARIFFS)(self._compile)
+        self._readings = lru_cache(MOST_TARIFFS)(self._readings_between)
+
+    async def slice(self, part: Slice) -> Outcome:
+        """Every CDR of charges that ended in it. Raises ``StoreUnavailable``."""
+        if self._agreed is None:
+            self._agreed = await agreed_readings(self._reader)
+        outcome = Outcome()
+        after: tuple[datetime, str] = (part.since - timedelta(seconds=1), "")
+        while True:
+            rows = await self._reader.fetch(_SQL, *part, *after, PAGE)
+            if not rows:
+                return outcome
+            stored = [(row[0], row[1], self._decoder.decode(row[3])) for row in rows]
+            await self._find_zones(each for _, _, each in stored)
+            for key, version, cdr in stored:
+                self._one(outcome, key, version, cdr)
+            after = (text_to_time(rows[-1][2]), rows[-1][0])
+
+    def _one(self, outcome: Outcome, key: str, version: str, cdr: _Stored) -> None:
+        cpo = f"{cdr.country_code}-{cdr.party_id}"
+        emsp = f"{cdr.cdr_token.country_code}-{cdr.cdr_token.party_id}"
+        group = outcome.groups.setdefault(f"{cpo} {emsp} {cdr.currency}", Group())
+        group.cdrs += 1
+        try:
+            price = self._price(cpo, emsp, version, cdr)
+        except RatingError as error:
+            price, why = None, str(error)
+        else:
+            why = "holds no tariff"
+        if price is None:
+            group.unpriced += 1
+            _note(outcome, key, why)
+            return
+        stated = cdr.total_cost.before_taxes
+        group.stated += stated
+        group.rerated += price
+        if price != stated:
+            group.changed += 1
+            _note(outcome, key, f"{stated} is {price}")
+
+    def _price(self, cpo: str, emsp: str, version: str, cdr: _Stored) -> Decimal | None:
+        prices = self._compiled(bytes(cdr.tariffs), self._readings(cpo, emsp, version))
+        if prices is None:
+            return None
+        if prices.tariff.currency != cdr.currency:
+            raise RatingError(f"currency: the CDR is in {cdr.currency}, tariff {prices.tariff.id} in another")
+        rated = rate(
+            prices,
+            cdr.charging_periods,
+            start=cdr.start_date_time,
+            end=cdr.end_date_time,
+            time_zone=self._zones.get(_place(cdr), "UTC"),
+        )
+        return -rated.total.before_taxes if cdr.credit else rated.total.before_taxes
+
+    def _compile(self, tariffs: bytes, readings: Readings) -> PriceList | None:
+        found = self._tariffs.decode(tariffs)
+        tariff, other = (found[0] if found else None), self._wishes.tariff
+        if other is not None and (tariff is None or _is_same(other, tariff)):
+            tariff = other
+        return None if tariff is None else price_list(tariff, readings)
+
+    def _readings_between(self, cpo: str, emsp: str, version: str) -> Readings:
+        agreed = (self._agreed or {}).get((cpo, emsp), {})
+        return Readings.of_version(version).choosing({**agreed, **self._wishes.readings})
+
+    async def _find_zones(self, cdrs: Iterable[_Stored]) -> None:
+        keys = {_place(cdr) for cdr in cdrs} - self._zones.keys()
+        if keys:
+            found = await read_objects(self._reader, "locations", keys, Location)
+            self._zones.update({key: found[key].time_zone if key in found else "UTC" for key in keys})
+
+
+def _note(outcome: Outcome, key: str, text: str) -> None:
+    if len(outcome.examples) < MOST_EXAMPLES:
+        outcome.examples.append((key, text))
+
+
+def _place(cdr: _Stored) -> str:
+    return object_key(PartyId.of(cdr.country_code, cdr.party_id), cdr.cdr_location.id)
+
+
+def _is_same(one: Tariff, other: Tariff) -> bool:
+    def name(tariff: Tariff) -> Sequence[str]:
+        return [text.casefold() for text in (tariff.country_code, tariff.party_id, tariff.id)]
+
+    return name(one)[2] == name(other)[2] and (not one.party_id or name(one) == name(other))
