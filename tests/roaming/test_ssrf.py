@@ -132,7 +132,10 @@ async def endpoint_url(place: Place, url: str) -> bool:
     if not await renew(place):
         return False
     directory = await place.hub.services.directory.current()
-    (locations,) = {e.url for e in directory.partners["own"].endpoints if e.module == "locations"}
+    kept = {e.url for e in directory.partners["own"].endpoints if e.module == "locations"}
+    if not kept:
+        return False
+    (locations,) = kept
     assert locations == url
     asked = len(place.asked)
     await place.hub.services.client.request(

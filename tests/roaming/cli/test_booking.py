@@ -94,7 +94,7 @@ async def test_a_hosted_emsp_asks_a_partner(hub: HubInProcess, tmp_path: Path) -
         assert asked.body == wish
     assert (await read("booking", "list", "--partner", "cpo"))[0]["id"] == "B7"
     assert "cpo decides" in (await roaming("booking", "decide", "B7", "--accept")).output
-    for party, named in (("NL-HUB", "no connected CPO"), ("IT-XXX", "no connected CPO"), ("nobody", "no party")):
+    for party, named in (("NL-HUB", "no connected CPO"), ("IT-NIL", "no connected CPO"), ("nobody", "no party")):
         result = await roaming(*words, party)
         assert result.exit_code == 1
         assert named in result.output

@@ -67,4 +67,4 @@ async def test_without_a_choice_the_defaults_hold(hub: HubInProcess) -> None:
 
 async def test_pairs_without_an_agreement_choose_nothing(hub: HubInProcess) -> None:
     async with hub.services.database.work() as work:
-        assert not await choose_readings(work, cpo=HOSTED_CPO, emsp=PartyId.parse("DE-XXX"), readings={})
+        assert not await choose_readings(work, cpo=HOSTED_CPO, emsp=PartyId.parse("DE-NIL"), readings={})

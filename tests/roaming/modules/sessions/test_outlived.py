@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from contracts.messages import Message
+from roaming.modules.cdrs.projection import END_ASSUMED
 from roaming.modules.sessions.projection import Sessions
 from roaming.store.consume import Received
 from tests.kit.hub_in_process import HubInProcess
@@ -58,7 +59,7 @@ async def test_its_station_is_waited_for_and_believed(hub: HubInProcess) -> None
     await let_pass(hub)
     [cdr] = await billed(hub)
     assert (cdr.total_energy, cdr.end_date_time) == (Decimal("3.8"), after(55))
-    assert "never told" not in (cdr.remark or "")
+    assert END_ASSUMED not in (cdr.remark or "")
 
 
 async def test_an_end_told_after_the_cdr_doubles_nothing(hub: HubInProcess) -> None:
