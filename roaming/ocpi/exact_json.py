@@ -38,7 +38,7 @@ def parse_json(data: bytes) -> Any:
 
 def has_repeated_keys(text: str, value: Any) -> bool:
     """Whether an object of ``text``, which ``value`` was read from, has a key twice: others may take the first."""
-    return len(_KEY.findall(text)) != _count_keys(value)
+    return sum(1 for string in _STRING.finditer(text) if string[1]) != _count_keys(value)
 
 
 def dump_json(body: Any) -> bytes:
@@ -63,8 +63,9 @@ def exact_number(text: str) -> Decimal:
 
 
 _DECODER = msgspec.json.Decoder(float_hook=exact_number)
-_KEY = re.compile(r'"(?:[^"\\]|\\.)*+"[ \t\r\n]*+:')
-"""In JSON a string before a colon is a key, and nothing else is."""
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"([ \t\r\n]*+:)?+)?+')
+"""In JSON a string before a colon is a key, and nothing else is. All strings are gone through: looked for by its
+colon, a key would be looked for anew behind each escaped quote of a string."""
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 

@@ -22,7 +22,7 @@ LIMIT = "X-Limit"
 
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,15}")
 _MAX_CURSOR = 1024
-_ZONE_AFTER_SPACE = re.compile(r"(T\S*) (\d\d:?\d\d)")
+_ZONE_AFTER_SPACE = re.compile(r"(T[0-9:.]{1,40}+) (\d\d:?\d\d)")
 
 
 @dataclass(frozen=True, slots=True)

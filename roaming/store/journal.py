@@ -35,7 +35,9 @@ MAX_WAITING_CHARACTERS = 16 * 1024 * 1024
 FLUSH_SECONDS = 0.2
 FLUSH_BATCH = 500
 MASKED_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
-_TOKEN_FIELD = re.compile(r"""(token\w*["']?\s*[:=]?\s*["']?)(?:\\.|[^"'\\,}&\s])+""", re.IGNORECASE)
+_WORD = re.compile(r"\w++")
+_SET = re.compile(r"""["']?+\s*+(?:[:=]\s*+)?+["']?+""")
+_VALUE = re.compile(r"""(?:\\.|[^"'\\,}&\s])++""")
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
 
 
@@ -96,11 +98,24 @@ def mask_body(body: bytes, *, holds_credentials: bool = False) -> str:
 
 
 def _mask_tokens(text: str) -> str:
-    """By structure where the body is JSON; otherwise everything that could be the value of a token."""
+    """By structure where the body is JSON; otherwise everything that could be the value of a token. Takes time linear
+    in the text, which anybody may have written."""
     try:
         return json.dumps(_masked(json.loads(text)), ensure_ascii=False)
     except (ValueError, RecursionError):
-        return _TOKEN_FIELD.sub(r"\1***", text)
+        pass
+    found: list[str] = []
+    done = position = 0
+    while (word := _WORD.search(text, position)) is not None:
+        position = word.end()
+        if "token" in word[0].lower():
+            begin = _SET.match(text, position)
+            assert begin is not None, "it may be empty"
+            value = _VALUE.match(text, begin.end())
+            if value is not None:
+                found += [text[done : value.start()], "***"]
+                done = position = value.end()
+    return "".join([*found, text[done:]])
 
 
 def _masked(value: Any) -> Any:
