@@ -63,6 +63,7 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             clock=clock,
             modules=find_modules(),
             public_url=settings.effective_public_url,
+            files_url=settings.effective_files_url,
             versions=tuple(Version(version) for version in sorted(set(settings.offered_versions))),
             hub_party=PartyId.parse(settings.hub_party) if settings.hub_party else None,
             authorization_timeout=settings.authorization_timeout,
@@ -117,6 +118,7 @@ def create_app(services: Services) -> "FastAPI":
     from fastapi import FastAPI
 
     from roaming.console.api import mount_api
+    from roaming.console.files_api import mount_files
     from roaming.hub.route import Router
     from roaming.ocpi.server import mount
 
@@ -134,5 +136,6 @@ def create_app(services: Services) -> "FastAPI":
         return {"status": "ok"}
 
     mount_api(app, services)
+    mount_files(app, services)
     mount(app, services, mounted_modules(services), elsewhere=Router(services))
     return app

@@ -81,6 +81,10 @@ class Settings(BaseSettings):
         pattern="^([A-Za-z]{2}[-*/]?[A-Za-z0-9]{3})?$",
         description="Party of this hub itself, such as NL-HUB: partners of 2.3.0 see it as hub_party_id. Empty: none.",
     )
+    files_url: str = Field(
+        default="",
+        description="How stations reach us for firmware and logs, such as https://hub.example; empty: as partners do.",
+    )
     allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Private networks that partner addresses may lie in, such as 10.0.0.0/8, by commas."
     )
@@ -199,6 +203,11 @@ class Settings(BaseSettings):
     def effective_public_url(self) -> str:
         """The public address in use, without trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}/ocpi").rstrip("/")
+
+    @property
+    def effective_files_url(self) -> str:
+        """Where stations find ``/files``, without trailing slash."""
+        return (self.files_url or self.effective_public_url.removesuffix("/ocpi")).rstrip("/")
 
     @property
     def is_embedded(self) -> bool:

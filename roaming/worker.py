@@ -16,6 +16,7 @@ from roaming.hub.pulling.puller import Puller
 from roaming.hub.retelling import Reteller
 from roaming.ocpi import asked, outgoing, sent
 from roaming.ocpi.module import OcpiModule, Services
+from roaming.operations import files, waves
 from roaming.operations import projection as operations
 from roaming.operations import records as operation_records
 from roaming.partners import registry, retelling
@@ -69,6 +70,8 @@ class Worker:
             self._spawn("puller", Puller(services, self._modules).run)
         self._spawn("alive", Alive(services, self._locks).run)
         self._spawn("operations", partial(operations.watch_deadlines, database))
+        addresses = files.Addresses(base=services.files_url, digest=services.secrets.digest)
+        self._spawn("waves", partial(waves.run, database, self._locks, addresses))
         self._spawn("journal", services.journal.run)
         self._spawn("trimmer", Trimmer(database, trimmings(self._modules), self._locks, days=self._days).run)
         for module in self._modules:
@@ -107,7 +110,7 @@ def trimmings(modules: Iterable[OcpiModule]) -> list[Trimming]:
     modules = list(modules)
     own = [trimming for module in modules for trimming in module.trimmings]
     stored = (*inbox.TRIMMINGS, *journal.TRIMMINGS, *sent.TRIMMINGS, *asked.TRIMMINGS, *retelling.TRIMMINGS)
-    return [*stored, *operation_records.TRIMMINGS, *outgoing.trimmings(modules), *own]
+    return [*stored, *operation_records.TRIMMINGS, *files.TRIMMINGS, *outgoing.trimmings(modules), *own]
 
 
 def kept_days(settings: Settings) -> dict[str, int]:

@@ -24,6 +24,7 @@ from roaming.cli import (
     station_commands,
     sync_commands,
     tariff_commands,
+    updating_commands,
 )
 from roaming.cli.output import Csv, Json, fail, run, show, show_rows
 
@@ -64,6 +65,7 @@ asking_commands.add_to(app)
 agreement_commands.add_to(app)
 station_commands.add_to(station_app, location_app)
 operating_commands.add_to(station_app)
+updating_commands.add_to(app)
 invoice_commands.add_to(app)
 booking_commands.add_to(app)
 payment_commands.add_to(app)

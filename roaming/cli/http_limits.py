@@ -29,6 +29,8 @@ class LimitedHttp(HttpToolsProtocol):
     most_headers = 100
     receive_seconds = 8.0
     """From the connection, or the first byte of a further request, to the last byte of the request."""
+    upload_seconds = 900.0
+    """The same for what stations lay down, over lines of theirs (``/files``)."""
     stalled_seconds = 30.0
     """An answer of which nothing is taken for so long is not worth keeping."""
 
@@ -82,6 +84,9 @@ class LimitedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
+        if self.url.startswith(b"/files/") and self._receiving is not None:
+            self._stop_waiting()
+            self._receiving = self.loop.call_later(self.upload_seconds, self._too_late)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

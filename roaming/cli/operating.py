@@ -15,6 +15,7 @@ from roaming.cli.output import Tell, fail
 from roaming.ocpi.module import Services
 from roaming.operations import records, selecting, showing
 from roaming.operations.asking import KeyTaken, Wish, ask
+from roaming.operations.files import Addresses, NoSuchFile
 from roaming.operations.orders import Unreadable, read
 from roaming.operations.records import Record
 from roaming.operations.selecting import NoSuchStation, Selection, StationKey
@@ -58,13 +59,14 @@ async def operate(whom: Whom, written: Mapping[str, Any], *, tell: Tell) -> list
                     return await _would(work.connection, keys)
                 wish = Wish(
                     order=order,
-                    who=f"cli:{_user()}",
+                    who=f"cli:{user()}",
                     why=whom.why,
                     key=whom.key,
                     wait=timedelta(seconds=whom.wait or UNWATCHED_SECONDS),
                 )
-                asked = await ask(work, keys, wish)
-        except (Unreadable, NoSuchStation, KeyTaken) as error:
+                addresses = Addresses(base=services.files_url, digest=services.secrets.digest)
+                asked = await ask(work, keys, wish, addresses=addresses)
+        except (Unreadable, NoSuchStation, NoSuchFile, KeyTaken) as error:
             fail(str(error))
         done = await _wait(services, [record.id for record in asked], whom.wait, tell=tell)
     return [showing.shown(done[record.id]) for record in asked]
@@ -93,7 +95,8 @@ async def _wait(services: Services, ids: Sequence[str], seconds: float, *, tell:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _user() -> str:
+def user() -> str:
+    """Who types, for the record."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -142,7 +142,9 @@ def station_call(
 
 @asks()
 def station_update(
-    url: Annotated[str, typer.Argument(help="Where stations fetch the firmware.")],
+    url: Annotated[
+        str, typer.Argument(help="Where stations fetch the firmware; `hub:ID` for a file of `roaming firmware list`.")
+    ],
     retries: Annotated[int | None, typer.Option(min=0, help="How often a station tries; empty: as it likes.")] = None,
     certificate: Annotated[Path | None, typer.Option(help="PEM of who signed it; with --signature.")] = None,
     signature: Annotated[str, typer.Option(help="Base64, of the file.")] = "",
@@ -161,11 +163,11 @@ def station_update(
 
 @asks()
 def station_log(
-    url: Annotated[str, typer.Argument(help="Where stations upload it.")],
+    url: Annotated[str, typer.Option(help="Where stations upload it; empty: here, see `roaming firmware logs`.")] = "",
     kind: Annotated[str, typer.Option("--log", help="diagnostics or security.")] = "diagnostics",
 ) -> Written:
     """Make stations upload a log; `roaming station show` tells how it goes."""
-    return {"kind": "UPLOAD_LOG", "log": kind.upper(), "url": url}
+    return {"kind": "UPLOAD_LOG", "log": kind.upper(), "url": url or "hub:"}
 
 
 def station_show(

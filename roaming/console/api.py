@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
-from roaming.console import stations_api
+from roaming.console import files_api, stations_api, waves_api
 from roaming.console.saying import HEADERS, said
 from roaming.hub.why import NotKnown, why
 from roaming.model.identifiers import PartyId
@@ -34,7 +34,7 @@ def mount_api(app: FastAPI, services: Services) -> None:
 
         app.add_api_route(path, route, methods=[method], include_in_schema=False)
 
-    for path, method, work in stations_api.ROUTES:
+    for path, method, work in (*stations_api.ROUTES, *files_api.ROUTES, *waves_api.ROUTES):
         routed(path, method, work)
 
 

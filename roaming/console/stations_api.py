@@ -23,6 +23,7 @@ from roaming.console.saying import answered, as_csv, said
 from roaming.ocpi.module import Services
 from roaming.operations import records, selecting, showing
 from roaming.operations.asking import LONGEST_WAIT, KeyTaken, Wish, ask
+from roaming.operations.files import Addresses, NoSuchFile
 from roaming.operations.orders import KINDS, Unreadable, read
 from roaming.operations.selecting import NoSuchStation, Selection
 
@@ -35,14 +36,14 @@ _LONGEST = 512
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
-class _Bad(ValueError):
+class Bad(ValueError):
     """The request names something wrong; the text says what to do."""
 
 
 async def post_operations(services: Services, request: Request, who: str) -> Response:
     """Asks stations. 202 with the records; with ``dry_run`` 200 with those that would be asked."""
     try:
-        body = await _body(request)
+        body = await body_of(request)
         if "station_id" in request.path_params:
             body["stations"] = [request.path_params["station_id"]]
         selection = _selection(body)
@@ -51,7 +52,7 @@ async def post_operations(services: Services, request: Request, who: str) -> Res
         wish = Wish(
             order=order,
             who=f"api:{who}",
-            why=_text(body, "why"),
+            why=text_of(body, "why"),
             key=_key(request),
             wait=_wait(body, services.command_timeout),
         )
@@ -59,12 +60,14 @@ async def post_operations(services: Services, request: Request, who: str) -> Res
             keys = await selecting.select_stations(work.connection, selection)
             if _flag(body, "dry_run"):
                 return answered({"dry_run": True, "stations": await showing.stations(work.connection, keys)})
-            done = await ask(work, keys, wish)
+            done = await ask(
+                work, keys, wish, addresses=Addresses(base=services.files_url, digest=services.secrets.digest)
+            )
     except KeyTaken as error:
         return said(str(error), 409)
-    except NoSuchStation as error:
+    except (NoSuchStation, NoSuchFile) as error:
         return said(str(error), 404)
-    except (_Bad, Unreadable) as error:
+    except (Bad, Unreadable) as error:
         return said(str(error), 400)
     return answered({"batch": done[0].batch_id, "operations": [showing.shown(record) for record in done]}, 202)
 
@@ -72,14 +75,14 @@ async def post_operations(services: Services, request: Request, who: str) -> Res
 async def post_labels(services: Services, request: Request, _who: str) -> Response:
     """``group`` as it shall be in ``set_group`` (empty: none), ``add_tags``, ``remove_tags``."""
     try:
-        body = await _body(request)
+        body = await body_of(request)
         selection = _selection(body)
         async with services.database.work() as work:
             keys = await selecting.select_stations(work.connection, selection)
             if not _flag(body, "dry_run"):
                 if "set_group" in body:
-                    await selecting.set_group(work.connection, keys, _text(body, "set_group"))
-                tags = {name: _texts(body, f"{name}_tags") for name in ("add", "remove")}
+                    await selecting.set_group(work.connection, keys, text_of(body, "set_group"))
+                tags = {name: texts_of(body, f"{name}_tags") for name in ("add", "remove")}
                 await selecting.change_tags(work.connection, keys, **tags)
             rows = await showing.stations(work.connection, keys)
     except NoSuchStation as error:
@@ -170,62 +173,65 @@ ROUTES: Sequence[tuple[str, str, Work]] = (
 )
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def body_of(request: Request) -> dict[str, Any]:
+    """A JSON object. Raises ``Bad``; so do the next ones."""
     content = bytearray()
     async for part in request.stream():
         content += part
         if len(content) > LARGEST_BODY:
-            raise _Bad(f"the body has more than {LARGEST_BODY} octets")
+            raise Bad(f"the body has more than {LARGEST_BODY} octets")
     try:
         body = _DECODER.decode(bytes(content))
     except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as error:
-        raise _Bad(f"the body is no JSON: {error}") from None
+        raise Bad(f"the body is no JSON: {error}") from None
     if not isinstance(body, dict):
-        raise _Bad("the body: a JSON object")
+        raise Bad("the body: a JSON object")
     return body
 
 
 def _selection(body: Mapping[str, Any]) -> Selection:
     return Selection(
-        stations=_texts(body, "stations"),
-        group=_text(body, "group"),
-        tags=_texts(body, "tags"),
-        network=_text(body, "network"),
+        stations=texts_of(body, "stations"),
+        group=text_of(body, "group"),
+        tags=texts_of(body, "tags"),
+        network=text_of(body, "network"),
     )
 
 
-def _text(body: Mapping[str, Any], name: str) -> str:
+def text_of(body: Mapping[str, Any], name: str) -> str:
+    """A text; empty where there is none."""
     value = body.get(name, "")
     if not isinstance(value, str) or len(value) > _LONGEST or "\0" in value:
-        raise _Bad(f"{name}: a text of at most {_LONGEST} characters")
+        raise Bad(f"{name}: a text of at most {_LONGEST} characters")
     return value
 
 
-def _texts(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
+def texts_of(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A list of texts."""
     values = body.get(name, [])
     if not isinstance(values, list):
-        raise _Bad(f"{name}: a list of texts")
-    return tuple(_text({name: value}, name) for value in values)
+        raise Bad(f"{name}: a list of texts")
+    return tuple(text_of({name: value}, name) for value in values)
 
 
 def _flag(body: Mapping[str, Any], name: str) -> bool:
     value = body.get(name, False)
     if not isinstance(value, bool):
-        raise _Bad(f"{name}: true or false")
+        raise Bad(f"{name}: true or false")
     return value
 
 
 def _wait(body: Mapping[str, Any], usual: float) -> timedelta:
     seconds = body.get("seconds", usual)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float | Decimal):
-        raise _Bad("seconds: a number")
+        raise Bad("seconds: a number")
     if not 0 < seconds <= LONGEST_WAIT.total_seconds():
-        raise _Bad(f"seconds: more than 0, at most {LONGEST_WAIT.total_seconds():.0f}")
+        raise Bad(f"seconds: more than 0, at most {LONGEST_WAIT.total_seconds():.0f}")
     return timedelta(seconds=float(seconds))
 
 
 def _key(request: Request) -> str:
     key: str = request.headers.get("idempotency-key", "")
     if len(key) > _LONGEST:
-        raise _Bad(f"Idempotency-Key: at most {_LONGEST} characters")
+        raise Bad(f"Idempotency-Key: at most {_LONGEST} characters")
     return key

@@ -51,6 +51,8 @@ class Services:
     public_url: str
     """Where partners reach us, without trailing slash: ``https://hub.example/ocpi``."""
     modules: "tuple[OcpiModule, ...]"
+    files_url: str = ""
+    """Where stations fetch firmware and lay down logs, without trailing slash and ``/files``."""
     versions: tuple[Version, ...] = (Version.V2_2_1,)
     """Offered, best last."""
     hub_party: PartyId | None = None

@@ -13,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.envelope import message_id
 from contracts.messages import CommandRequested, OperationRequested
 from contracts.messages.message import Message
+from contracts.messages.operation import UpdateFirmware, UploadLog
 from contracts.vocabulary import CommandName
 from roaming.operations import records
+from roaming.operations.files import HERE, Addresses, NoSuchFile, describe
 from roaming.operations.orders import (
     AnyOrder,
     CancelReservation,
@@ -60,9 +62,12 @@ class Wish:
     """Computed from ``key`` unless it is part of something greater."""
 
 
-async def ask(work: Work, stations: Sequence[StationKey], wish: Wish) -> list[Record]:
+async def ask(
+    work: Work, stations: Sequence[StationKey], wish: Wish, *, addresses: Addresses | None = None
+) -> list[Record]:
     """Asks each of the stations; returns the records, those of the first time for a repetition. A station that is not
-    connected is answered OFFLINE at once. Raises ``KeyTaken``."""
+    connected is answered OFFLINE at once. ``addresses``: for files of this hub, each station gets one of its own.
+    Raises ``KeyTaken`` and ``NoSuchFile``."""
     batch_id = wish.batch_id or (message_id("batch", wish.who, wish.key) if wish.key else uuid.uuid4().hex)
     kind = str(type(wish.order).__struct_config__.tag)
     digest = hashlib.blake2b(msgspec.json.encode(wish.order), digest_size=16).hexdigest()
@@ -88,13 +93,13 @@ async def ask(work: Work, stations: Sequence[StationKey], wish: Wish) -> list[Re
     if any(record.digest != digest for record in known.values()):
         raise KeyTaken("Idempotency-Key: it was used for another request; take a new one")
     fresh = [record for id, record in made.items() if id not in known]
-    sent = await _send(work, fresh, wish.order)
+    sent = await _send(work, fresh, wish.order, addresses)
     await records.insert(work.connection, sent)
     work.wake("operations")
     return [known.get(id) or next(record for record in sent if record.id == id) for id in made]
 
 
-async def _send(work: Work, fresh: Sequence[Record], order: AnyOrder) -> list[Record]:
+async def _send(work: Work, fresh: Sequence[Record], order: AnyOrder, addresses: Addresses | None) -> list[Record]:
     present = await presences_of(work.connection, [(record.network, record.station_id) for record in fresh])
     done: list[Record] = []
     for record in fresh:
@@ -102,13 +107,29 @@ async def _send(work: Work, fresh: Sequence[Record], order: AnyOrder) -> list[Re
         if presence is None or not presence.is_commandable:
             done.append(_answered(work, record, "OFFLINE", "the station is not connected"))
             continue
-        message = await _message(work.connection, record, presence, order)
+        own = await _with_address(work, record, order, addresses)
+        message = await _message(work.connection, record, presence, own)
         if message is None:
             done.append(_answered(work, record, "UNKNOWN", "not exactly one charge runs there: say transaction_id"))
             continue
         work.outbox.add(message, subject=presence.instance, id=record.id, correlation_id=record.batch_id)
         done.append(record)
     return done
+
+
+async def _with_address(work: Work, record: Record, order: AnyOrder, addresses: Addresses | None) -> AnyOrder:
+    """``hub:`` and a file becomes an address of this station's own, and brings the file's signature."""
+    if not isinstance(order, UpdateFirmware | UploadLog) or not order.url.startswith(HERE):
+        return order
+    if addresses is None:
+        raise NoSuchFile("files of this hub cannot be given here")
+    if isinstance(order, UploadLog):
+        url = await addresses.to_lay_down(work, record.network, record.station_id)
+        return msgspec.structs.replace(order, url=url)
+    file = await describe(work.connection, order.url.removeprefix(HERE))
+    url = await addresses.to_fetch(work, file["id"], record.network, record.station_id)
+    certificate, signature = file["certificate"] or None, file["signature"] or None
+    return msgspec.structs.replace(order, url=url, signing_certificate=certificate, signature=signature)
 
 
 def _answered(work: Work, record: Record, outcome: str, detail: str) -> Record:

@@ -85,8 +85,12 @@ def read(written: Mapping[str, Any], *, request_id: int, now: datetime) -> AnyOr
 def _check(order: AnyOrder) -> None:
     if isinstance(order, UpdateFirmware | UploadLog):
         parts = urlsplit(order.url)
+        if parts.scheme == "hub":
+            return
         if parts.scheme not in _SCHEMES or not parts.hostname:
-            raise Unreadable(f"url: an address that stations can fetch from, with {', '.join(_SCHEMES)}")
+            raise Unreadable(
+                f"url: an address that stations reach, with {', '.join(_SCHEMES)}, or hub: for a file here"
+            )
     if isinstance(order, CallRaw):
         try:
             is_object = isinstance(json.loads(order.payload), dict)
@@ -143,6 +147,8 @@ def _variable(value: Mapping[str, Any]) -> str:
 
 
 def _without_secrets(url: str) -> str:
+    if url.startswith("hub:"):
+        return url
     try:
         parts = urlsplit(url)
         return f"{parts.scheme}://{parts.hostname or ''}/{MASK}"

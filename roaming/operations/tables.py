@@ -3,7 +3,7 @@ this folder."""
 
 from datetime import datetime
 
-from sqlalchemy import Column, Index, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 from roaming.store.columns import UtcDateTime
@@ -84,3 +84,100 @@ class StationTagRow(SQLModel, table=True):
     network: str = Field(primary_key=True)
     station_id: str = Field(primary_key=True)
     tag: str = Field(primary_key=True)
+
+
+class FileRow(SQLModel, table=True):
+    """Firmware that stations fetch, or a log that a station uploaded. Its bytes are in ``FilePartRow``."""
+
+    __tablename__ = "files"
+    __table_args__ = (Index("files_in_order", "kind", "created_at"),)
+
+    id: str = Field(primary_key=True)
+    kind: str
+    """FIRMWARE or LOG."""
+    name: str
+    """For people: never a path."""
+    is_complete: bool = Field(default=False, sa_column=Column(Boolean, nullable=False))
+    octets: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    digest: str = ""
+    """SHA-256, hexadecimal."""
+    certificate: str = Field(default="", sa_column=Column(Text, nullable=False))
+    """PEM of who signed it; with ``signature``."""
+    signature: str = Field(default="", sa_column=Column(Text, nullable=False))
+    network: str = ""
+    station_id: str = ""
+    """Of a log."""
+    who: str = ""
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class FilePartRow(SQLModel, table=True):
+    """A piece of a file."""
+
+    __tablename__ = "file_parts"
+
+    file_id: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class FileTicketRow(SQLModel, table=True):
+    """An address that one station may use once, to fetch a file or to lay one down."""
+
+    __tablename__ = "file_tickets"
+    __table_args__ = (Index("file_tickets_by_end", "expires_at"),)
+
+    id: str = Field(primary_key=True)
+    file_id: str = ""
+    """To fetch; empty: to lay down."""
+    network: str
+    station_id: str
+    uses: int = Field(default=0, sa_column=Column(Integer, nullable=False))
+    """Begun, also in vain."""
+    is_used: bool = Field(default=False, sa_column=Column(Boolean, nullable=False))
+    expires_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class WaveRow(SQLModel, table=True):
+    """An update of many stations, some at a time."""
+
+    __tablename__ = "waves"
+
+    id: str = Field(primary_key=True)
+    name: str
+    file_id: str
+    who: str
+    why: str = Field(default="", sa_column=Column(Text, nullable=False))
+    state: str
+    """RUNNING, PAUSED, STOPPED (by its failures or a person), DONE."""
+    reason: str = Field(default="", sa_column=Column(Text, nullable=False))
+    at_once: int = Field(sa_column=Column(Integer, nullable=False))
+    most_failures: int = Field(sa_column=Column(Integer, nullable=False))
+    """Percent of those that have ended, from ``judged_from`` of them on."""
+    judged_from: int = Field(sa_column=Column(Integer, nullable=False))
+    patience: int = Field(sa_column=Column(Integer, nullable=False))
+    """Seconds without a word of a station's update until it counts as failed."""
+    forgiven: int = Field(default=0, sa_column=Column(Integer, nullable=False))
+    """Failures before it was resumed: they count no more."""
+    created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    ended_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+
+
+class WaveStationRow(SQLModel, table=True):
+    """A station in a wave."""
+
+    __tablename__ = "wave_stations"
+    __table_args__ = (Index("wave_stations_by_state", "wave_id", "state", "step"),)
+
+    wave_id: str = Field(primary_key=True)
+    network: str = Field(primary_key=True)
+    station_id: str = Field(primary_key=True)
+    step: int = Field(sa_column=Column(Integer, nullable=False))
+    """A step begins when the one before has ended, save for stations that are away."""
+    state: str
+    """WAITING, ASKED, UPDATING, DONE, FAILED."""
+    attempt: int = Field(default=0, sa_column=Column(Integer, nullable=False))
+    operation_id: str = ""
+    detail: str = Field(default="", sa_column=Column(Text, nullable=False))
+    asked_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    ended_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))

@@ -81,7 +81,7 @@ CASES: list[tuple[tuple[str, ...], Any]] = [
     (("transfer", "com.x", "CS-1", "--data", "d"), op.TransferData(vendor_id="com.x", data="d")),
     (("call", "ClearCache", "CS-1"), op.CallRaw(action="ClearCache", payload="{}")),
     (("update", "https://hub.example/1", "CS-1", "--retries", "2"), {"url": "https://hub.example/1", "retries": 2}),
-    (("log", "https://hub.example/u", "CS-1", "--log", "security"), {"log": "SECURITY"}),
+    (("log", "CS-1", "--url", "https://hub.example/u", "--log", "security"), {"log": "SECURITY"}),
     (("config", "get", "CS-1", "--setting", "A"), op.GetConfiguration(keys=("A",))),
     (("config", "set", "CS-1", "--set", "A=b=c"), {"entries": (op.ConfigurationEntry(key="A", value="b=c"),)}),
     (("profile", "set", "CS-1", "--step", "0:16"), {"purpose": "TRANSACTION_DEFAULT", "profile_id": 1}),
