@@ -19,6 +19,7 @@ def add_to(tariff_app: typer.Typer) -> None:
     """Registers the commands."""
     tariff_app.command("lint")(lint)
     tariff_app.command("preview")(preview)
+    tariff_app.command("history")(history)
 
 
 def lint(
@@ -59,3 +60,19 @@ def preview(
         as_json=as_json,
     )
     print(run(found))
+
+
+def history(
+    tariff: Annotated[str, typer.Argument(help="The id of a stored tariff, or of one that was withdrawn.")],
+    party: Party = "",
+    show: Annotated[int, typer.Option(min=0, help="Print the version of this number as JSON.")] = 0,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """What a tariff has said since when, and what each version changed; charges keep the one of their start."""
+    from roaming.cli.tariffs import history_of, version_of_number
+
+    if show:
+        print(run(version_of_number(tariff, party=party, number=show)))
+        return
+    show_rows(run(history_of(tariff, party=party)), as_json=as_json, as_csv=as_csv, empty="")

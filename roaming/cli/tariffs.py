@@ -13,9 +13,11 @@ from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
 from roaming.cli.rating import read_object
 from roaming.cli.registering import party_of
-from roaming.model.canonical import from_document
+from roaming.model.canonical import from_document, to_document
 from roaming.model.identifiers import fold
 from roaming.model.tariff import Tariff
+from roaming.modules.tariffs.history import changes
+from roaming.modules.tariffs.repository import TariffVersion, versions_of
 from roaming.rating import RatingError, Readings
 from roaming.rating.documents import tariff_of, version_of
 from roaming.rating.engine import zone_of
@@ -113,3 +115,49 @@ def _number(option: str, text: str) -> Decimal:
         return Decimal(text)
     except InvalidOperation:
         fail(f"{option}: {text} is no number")
+
+
+async def history_of(tariff_id: str, *, party: str) -> list[dict[str, Any]]:
+    """A row per version, the oldest first."""
+    rows: list[dict[str, Any]] = []
+    before: TariffVersion | None = None
+    for number, version in enumerate(await _versions(tariff_id, party), start=1):
+        if version.tariff is None:
+            what = ["withdrawn"]
+        elif before is None or before.tariff is None:
+            what = ["new"]
+        else:
+            what = list(changes(before.tariff, version.tariff))
+        rows.append(
+            {
+                "version": number,
+                "since": version.since,
+                "last_updated": version.last_updated,
+                "from": version.source or "here",
+                "changed": "; ".join(what),
+            }
+        )
+        before = version
+    return rows
+
+
+async def version_of_number(tariff_id: str, *, party: str, number: int) -> str:
+    """The tariff as JSON, in the canonical shape (that of 2.3.0)."""
+    versions = await _versions(tariff_id, party)
+    if number > len(versions):
+        fail(f"--show: there are {len(versions)} versions of {tariff_id}")
+    tariff = versions[number - 1].tariff
+    if tariff is None:
+        fail(f"--show: version {number} says that {tariff_id} was withdrawn")
+    return msgspec.json.format(to_document(tariff), indent=2)
+
+
+async def _versions(tariff_id: str, party: str) -> Sequence[TariffVersion]:
+    async with services_of_now() as services:
+        found = await versions_of(services.database.reader, tariff_id, party_of(party) if party else None)
+    if not found:
+        fail(f"no tariff {tariff_id} was ever stored here: see `roaming tariff list`")
+    owners = sorted({"-".join(each.key.split("/")[:2]) for each in found})
+    if len(owners) > 1:
+        fail(f"{', '.join(owners)} have a tariff {tariff_id}: name one with --party")
+    return found

@@ -127,7 +127,7 @@ async def withdraw(work: Work, party: PartyId, tariff_id: str, *, source: str) -
 
 
 async def _withdraw(work: Work, kept: repository.Kept) -> None:
-    await repository.DOCUMENTS.remove(work.connection, kept.stored)
+    await repository.withdraw(work.connection, kept, now=work.now)
     if not kept.stored.scope:
         change = Outgoing(module="tariffs", object_key=kept.stored.key, owner=kept.stored.owner, detail=kept.tariff.id)
         await tell(work, [change])

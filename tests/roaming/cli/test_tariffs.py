@@ -10,9 +10,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from roaming.cli.commands import app
+from roaming.model.identifiers import PartyId
 from roaming.modules.tariffs import service
 from tests.kit import ocpi_bodies
-from tests.kit.hub_in_process import HOSTED_CPO, HubInProcess, decoded, hub_in_process
+from tests.kit.hub_in_process import HOSTED_CPO, RECEIVER, HubInProcess, decoded, hub_in_process
 
 ELEMENT = {"price_components": [{"type": "ENERGY", "price": 0.25, "vat": 20, "step_size": 1}]}
 TARIFF: dict[str, Any] = {"id": "T1", "currency": "EUR", "country_code": "NL", "party_id": "TST", "elements": [ELEMENT]}
@@ -87,3 +88,48 @@ async def test_a_stored_tariff(hub: HubInProcess) -> None:
     assert found["total_before_taxes"] == 2.5
     missing = await asyncio.to_thread(roaming, "lint", "NOTHING")
     assert "no such file, and no such tariff" in missing.stderr
+
+
+async def test_versions_of_a_tariff(hub: HubInProcess) -> None:
+    def said(*words: str) -> Any:
+        return json.loads(roaming("history", *words, "--json").stdout)
+
+    async def publish(price: float) -> None:
+        element = {"price_components": [{**ELEMENT["price_components"][0], "price": price}]}
+        body = ocpi_bodies.tariff(HOSTED_CPO, id="STORED", elements=[element], min_price=None)
+        async with hub.services.database.work() as work:
+            await service.publish(work, decoded(service.CODECS, body))
+
+    for price in (0.25, 0.3, 0.3):
+        await publish(price)
+    async with hub.services.database.work() as work:
+        await service.withdraw(work, PartyId.parse(HOSTED_CPO), "STORED", source="")
+    await publish(0.4)
+    rows = await asyncio.to_thread(said, "stored")
+    assert [(row["version"], row["from"], row["changed"]) for row in rows] == [
+        (1, "here", "new"),
+        (2, "here", "elements[0].price_components[0].price 0.25 -> 0.3"),
+        (3, "here", "withdrawn"),
+        (4, "here", "new"),
+    ]
+    assert [row["since"] for row in rows] == sorted(row["since"] for row in rows)
+    shown = await asyncio.to_thread(roaming, "history", "STORED", "--party", "NL-HUB", "--show", "1")
+    assert json.loads(shown.stdout)["elements"][0]["price_components"][0]["price"] == 0.25
+    for words, complaint in (
+        (("STORED", "--show", "3"), "was withdrawn"),
+        (("STORED", "--show", "9"), "there are 4 versions"),
+        (("NONE",), "was ever stored here"),
+        (("STORED", "--party", "DE-AAA"), "was ever stored here"),
+    ):
+        assert complaint in (await asyncio.to_thread(roaming, "history", *words)).stderr
+
+
+async def test_versions_of_a_partners_tariff(hub: HubInProcess) -> None:
+    for price in (0.25, 0.5):
+        element = {"price_components": [{**ELEMENT["price_components"][0], "price": price}]}
+        body = ocpi_bodies.tariff("FR-CPO", id="THEIRS", elements=[element], min_price=None)
+        answer = await hub.call("cpo", "PUT", f"{RECEIVER}/tariffs/FR/CPO/THEIRS", body=body)
+        assert answer.http_status in (200, 201), answer
+    rows = json.loads((await asyncio.to_thread(roaming, "history", "THEIRS", "--json")).stdout)
+    assert [row["from"] for row in rows] == ["cpo", "cpo"]
+    assert rows[1]["changed"].startswith("elements[0].price_components[0].price 0.25 -> 0.5")
