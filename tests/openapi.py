@@ -1,4 +1,5 @@
-"""Writes ``contracts/api/ocpi-<version>.json``, and checks that what is committed fits routes, tables and golden files.
+"""Writes ``contracts/api/ocpi-<version>.json`` and ``operators-rules.json``, and checks that what is committed fits
+routes, tables and golden files.
 
 ``python -m tests.openapi``          writes them
 ``python -m tests.openapi --check``  fails when one is stale
@@ -16,6 +17,7 @@ from typing import Any
 
 from contracts.export import version as release
 from roaming.app import find_modules
+from roaming.console import rules_openapi
 from roaming.model.version import Version
 from roaming.ocpi.openapi import Examples, document
 
@@ -65,14 +67,13 @@ def generated() -> dict[Path, str]:
     """What belongs into the files."""
     modules = find_modules()
     about = {module.id: _sentence(module.id) for module in modules}
-    return {
-        API / f"ocpi-{version}.json": json.dumps(
-            document(version, modules, release=release(), about=about, examples=examples_of(version)),
-            indent=1,
-            ensure_ascii=False,
-        )
-        + "\n"
+    documents = {
+        f"ocpi-{version}": document(version, modules, release=release(), about=about, examples=examples_of(version))
         for version in Version
+    }
+    documents["operators-rules"] = rules_openapi.document(release=release())
+    return {
+        API / f"{name}.json": json.dumps(made, indent=1, ensure_ascii=False) + "\n" for name, made in documents.items()
     }
 
 

@@ -1,39 +1,32 @@
 """Agreements, rules and groups: who may see and use what, changed and shown by commands."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import select
 
 from roaming.cli.database import known_partner, services_of_now
-from roaming.cli.known_objects import missing_of_group, missing_of_rule
+from roaming.cli.operating import user
 from roaming.cli.output import fail
 from roaming.cli.registering import party_of
 from roaming.hub.why import NotKnown
 from roaming.hub.why import why as find_reasons
-from roaming.model.command import CommandType
 from roaming.model.identifiers import PartyId, fold
 from roaming.ocpi.credentials_token import new_token
-from roaming.partners import operators, registry
-from roaming.partners.agreements import CHARGING_PROFILE, Effect, Kind, Object, Rule, Subject, SubjectKind
+from roaming.partners import changing, operators
+from roaming.partners.agreements import Effect, Kind, Rule, SubjectKind
 from roaming.partners.directory import Directory
+from roaming.partners.refusing import Missing, Refused
 from roaming.partners.registry import AGREEMENTS
-from roaming.partners.retelling import changed
-from roaming.partners.rules import (
-    LOCATIONS,
-    MEMBERS,
-    PARTIES,
-    Member,
-    add_members,
-    drop_members,
-    drop_rule,
-    put_rule,
-    rulebook_within,
-)
+from roaming.partners.rules import MEMBERS, rulebook_within
+from roaming.partners.wishes import RuleWish
 
 TOLD = "partners are told of what comes into their sight, and what goes, by the running hub"
-COMMANDS = (*(command.value for command in CommandType), CHARGING_PROFILE)
+FORCE = "give --force where it comes later"
+OPTIONS = {"tariffs": "--with"} | {name: f"--{name}" for name in ("who", "location", "evse", "tariff", "command")}
+"""By the field of a wish."""
 
 
 async def list_agreements() -> list[dict[str, Any]]:
@@ -67,20 +60,26 @@ async def change_agreement(cpo: str, emsp: str, *, is_active: bool) -> dict[str,
     """Puts one in force, or ends it."""
     operator, provider = party_of(cpo), party_of(emsp)
     async with services_of_now() as services:
-        directory = await services.directory.current()
-        if not is_active and not directory.may_exchange(cpo=operator, emsp=provider):
-            fail(f"there is no agreement in force between {operator} and {provider}: see `roaming agreement list`")
-        await changed(
-            services.database,
-            lambda work: registry.agree(work, cpo=operator, emsp=provider, is_active=is_active),
-        )
-        after = (await services.directory.current()).may_exchange(cpo=operator, emsp=provider)
-    if is_active and not after:
-        fail(
-            f"it rests: a partner that speaks 2.1.1 deals with one hosted party alone, and with {operator} and"
-            f" {provider} another is meant: see `roaming partner list`"
-        )
-    return {"CPO": str(operator), "eMSP": str(provider), "state": "in force" if after else "ended", "next": TOLD}
+        with _explained():
+            is_in_force = await changing.change_agreement(
+                services.database, services.directory, operator, provider, is_active=is_active, who=f"cli:{user()}"
+            )
+    if is_active and not is_in_force:
+        fail(changing.rests(operator, provider))
+    return {"CPO": str(operator), "eMSP": str(provider), "state": "in force" if is_in_force else "ended", "next": TOLD}
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Ends the command where a wish is refused, with the option that says it."""
+    try:
+        yield
+    except Refused as error:
+        option = OPTIONS.get(error.field)
+        forced = f"; {FORCE}" if isinstance(error, Missing) else ""
+        fail(f"{option}: {error}{forced}" if option else f"{error}{forced}")
+    except changing.NotThere as error:
+        fail(str(error))
 
 
 async def list_rules() -> list[dict[str, Any]]:
@@ -101,44 +100,11 @@ async def list_rules() -> list[dict[str, Any]]:
     ]
 
 
-async def add_rule(
-    effect: str,
-    kind: str,
-    of: str,
-    *,
-    who: str,
-    location: str,
-    evse: str,
-    tariff: str,
-    command: str,
-    tariffs: Sequence[str],
-    note: str,
-    is_forced: bool = False,
-) -> dict[str, Any]:
-    """Stores a rule, in place of one about the same. ``is_forced``: even where what it names is not there."""
-    if effect not in tuple(Effect):
-        fail(f"{effect}: give one of {', '.join(Effect)}")
-    if kind not in tuple(Kind):
-        fail(f"{kind}: give one of {', '.join(Kind)}")
-    _check(effect, kind, location, evse, tariff, command, tariffs)
+async def add_rule(wish: RuleWish) -> dict[str, Any]:
+    """Stores a rule, in place of one about the same."""
     async with services_of_now() as services:
-        directory = await services.directory.current()
-        rule = Rule(
-            id=0,
-            effect=Effect(effect),
-            subject=await _subject(directory, who),
-            kind=Kind(kind),
-            object=_object(of, location or tariff, evse),
-            command=command.upper(),
-            tariff_ids=tuple(tariffs),
-            note=note,
-        )
-        if not is_forced:
-            async with services.database.reading() as connection:
-                complaint = await missing_of_rule(connection, directory, rule)
-            if complaint:
-                fail(complaint)
-        number = await changed(services.database, lambda work: put_rule(work, rule))
+        with _explained():
+            number, rule = await changing.add_rule(services.database, services.directory, wish, who=f"cli:{user()}")
         async with services.database.reading() as connection:
             kept = (await rulebook_within(connection)).rules
     return {"rule": number, "says": str(rule).split(": ", 1)[1], **_charging(rule, kept), "next": TOLD}
@@ -164,53 +130,19 @@ def _charging(rule: Rule, kept: Sequence[Rule]) -> dict[str, str]:
     return {"charging": f"is still allowed there, hidden or not; this ends it: {shlex.join(words)}"}
 
 
-def _check(effect: str, kind: str, location: str, evse: str, tariff: str, command: str, tariffs: Sequence[str]) -> None:
-    if (effect == Effect.PRICE) != bool(tariffs):
-        fail("--with: the tariffs that a price rule offers, such as `--with T1 --with T2`; other rules have none")
-    if effect == Effect.PRICE and kind != Kind.LOCATIONS:
-        fail("price: is about locations, whose connectors are offered with other tariffs")
-    if tariff and kind != Kind.TARIFFS:
-        fail("--tariff: only where the rule is about tariffs")
-    if location and kind == Kind.TARIFFS:
-        fail("--location: not where the rule is about tariffs; to offer others at a place: `rule add price locations`")
-    if evse and not location:
-        fail("--evse: give its --location too")
-    if command and kind != Kind.COMMANDS:
-        fail("--command: only where the rule is about commands")
-    if command and command.upper() not in COMMANDS:
-        fail(f"--command: {command} is none of {', '.join(COMMANDS)}")
-
-
-def _object(of: str, object_id: str, evse: str) -> Object:
-    if of.startswith("group:"):
-        if object_id or evse:
-            fail("--location, --evse, --tariff: not of a group; make a rule about its owner")
-        return Object(group=of.removeprefix("group:"))
-    return Object(owner=party_of(of), object_id=object_id, evse_uid=evse)
-
-
-async def _subject(directory: Directory, who: str) -> Subject:
-    if who == "everybody":
-        return Subject(kind=SubjectKind.EVERYBODY)
-    word, _, name = who.partition(":")
-    if word == "partner":
-        if name not in directory.partners:
-            fail(f"no partner {name}: see `roaming partner list`")
-        return Subject(kind=SubjectKind.PARTNER, name=name)
-    if word == "party":
-        return Subject(kind=SubjectKind.PARTY, name=str(party_of(name)))
-    if word != "group" or not name:
-        fail(f"--who: {who} is none of everybody, partner:ID, party:NL-TNM, group:NAME")
-    return Subject(kind=SubjectKind.GROUP, name=name)
-
-
 async def remove_rule(number: int) -> dict[str, Any]:
     """Removes a rule."""
     async with services_of_now() as services:
-        is_gone = await changed(services.database, lambda work: drop_rule(work, number))
-    if not is_gone:
-        fail(f"no rule {number}: see `roaming rule list`")
+        with _explained():
+            await changing.remove_rule(services.database, number, who=f"cli:{user()}")
     return {"rule": number, "state": "removed", "next": TOLD}
+
+
+async def list_changes(limit: int) -> list[dict[str, Any]]:
+    """Who changed agreements, rules and groups, the newest first."""
+    async with services_of_now() as services, services.database.reading() as connection:
+        found = await changing.list_changes(connection, limit=limit)
+    return [{"at": each.at, "who": each.who, "action": each.action, "what": each.what} for each in found]
 
 
 async def list_groups() -> list[dict[str, Any]]:
@@ -229,30 +161,16 @@ async def change_group(
 ) -> dict[str, Any]:
     """Puts members into a group, or takes them out; without any, all of them. ``is_forced``: adds even what is not
     there."""
-    if kind not in (PARTIES, LOCATIONS):
-        fail(f"{kind}: give {PARTIES} or {LOCATIONS}")
-    parsed = [_member(kind, text) for text in members]
-    if is_adding and not parsed:
-        fail("members: name one at least, such as NL-TNM, or NL-TNM/LOC1 of locations")
     async with services_of_now() as services:
-        if is_adding and not is_forced:
-            directory = await services.directory.current()
-            async with services.database.reading() as connection:
-                complaint = await missing_of_group(connection, directory, kind, parsed)
-            if complaint:
-                fail(complaint)
-        if is_adding:
-            count = await changed(services.database, lambda work: add_members(work, kind, name, parsed))
-        else:
-            count = await changed(services.database, lambda work: drop_members(work, kind, name, parsed or None))
+        database, directories, who = services.database, services.directory, f"cli:{user()}"
+        with _explained():
+            if is_adding:
+                count = await changing.add_to_group(
+                    database, directories, kind, name, members, who=who, is_forced=is_forced
+                )
+            else:
+                count = await changing.remove_from_group(database, kind, name, members, who=who)
     return {"group": name, "of": kind, "added" if is_adding else "removed": count, "next": TOLD}
-
-
-def _member(kind: str, text: str) -> Member:
-    party, _, id = text.partition("/")
-    if bool(id) != (kind == LOCATIONS):
-        fail(f"{text}: name a party such as NL-TNM in a group of parties, NL-TNM/LOC1 in a group of locations")
-    return party_of(party), fold(id)
 
 
 async def list_operators() -> list[dict[str, Any]]:

@@ -26,11 +26,14 @@ def add_to(app: typer.Typer) -> None:
     rule_app.command("list")(rule_list)
     rule_app.command("add")(rule_add)
     rule_app.command("remove")(rule_remove)
+    rule_app.command("log")(rule_log)
     group_app = typer.Typer(help="Groups of parties, and of locations, that rules name.", no_args_is_help=True)
     group_app.command("list")(group_list)
     group_app.command("add")(group_add)
     group_app.command("remove")(group_remove)
-    operator_app = typer.Typer(help="Tokens for this hub's own API (GET /api/why).", no_args_is_help=True)
+    operator_app = typer.Typer(
+        help="Tokens for this hub's own API (/api/why, /api/rules, /api/stations …).", no_args_is_help=True
+    )
     operator_app.command("list")(operator_list)
     operator_app.command("add")(operator_add)
     operator_app.command("remove")(operator_remove)
@@ -108,21 +111,22 @@ def rule_add(
 ) -> None:
     """Add a rule, in place of one about the same; partners are told what they see from now on."""
     from roaming.cli.agreeing import add_rule
+    from roaming.partners.wishes import RuleWish
 
-    added = add_rule(
-        effect,
-        kind,
-        of,
+    wish = RuleWish(
+        effect=effect,
+        kind=kind,
+        of=of,
         who=who,
         location=location,
         evse=evse,
         tariff=tariff,
         command=command,
-        tariffs=tariffs or [],
+        tariffs=tuple(tariffs or ()),
         note=note,
-        is_forced=force,
+        force=force,
     )
-    show(run(added), as_json=as_json)
+    show(run(add_rule(wish)), as_json=as_json)
 
 
 def rule_remove(
@@ -132,6 +136,17 @@ def rule_remove(
     from roaming.cli.agreeing import remove_rule
 
     show(run(remove_rule(number)), as_json=as_json)
+
+
+def rule_log(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most rows to show.")] = 100,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """List who changed agreements, rules and groups, the newest first: by commands and over HTTP."""
+    from roaming.cli.agreeing import list_changes
+
+    show_rows(run(list_changes(limit)), as_json=as_json, as_csv=as_csv, empty="nobody has changed anything yet")
 
 
 def group_list(as_json: Json = False, as_csv: Csv = False) -> None:

@@ -1,12 +1,13 @@
 """What the hub's own people and programs may ask over HTTP, with an operator's token. Partners' tokens are not good
-here, and these not there. What is asked of stations is in ``stations_api``."""
+here, and these not there. What is asked of stations is in ``stations_api``, agreements
+and rules are in ``rules_api``."""
 
 from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
-from roaming.console import files_api, stations_api, waves_api
+from roaming.console import files_api, rules_api, stations_api, waves_api
 from roaming.console.saying import HEADERS, said
 from roaming.hub.why import NotKnown, why
 from roaming.model.identifiers import PartyId
@@ -34,7 +35,7 @@ def mount_api(app: FastAPI, services: Services) -> None:
 
         app.add_api_route(path, route, methods=[method], include_in_schema=False)
 
-    for path, method, work in (*stations_api.ROUTES, *files_api.ROUTES, *waves_api.ROUTES):
+    for path, method, work in (*stations_api.ROUTES, *files_api.ROUTES, *waves_api.ROUTES, *rules_api.ROUTES):
         routed(path, method, work)
 
 

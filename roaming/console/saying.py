@@ -12,9 +12,10 @@ HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def said(error: str, http_status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """What is wrong and what to do next."""
-    return JSONResponse({"error": error}, http_status, headers=HEADERS | dict(headers or {}))
+def said(error: str, http_status: int, headers: Mapping[str, str] | None = None, *, field: str = "") -> Response:
+    """What is wrong and what to do next; ``field``: with which part of the request."""
+    body = {"error": error} | ({"field": field} if field else {})
+    return JSONResponse(body, http_status, headers=HEADERS | dict(headers or {}))
 
 
 def answered(body: Any, http_status: int = 200) -> Response:

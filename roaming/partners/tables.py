@@ -116,6 +116,20 @@ class RuleRow(SQLModel, table=True):
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
 
+class RuleChangeRow(SQLModel, table=True):
+    """A change of an agreement, a rule or a group by an operator. Kept for ever: few, and asked for years later."""
+
+    __tablename__ = "rule_changes"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    who: str
+    """``cli:`` with a user of the machine, or ``api:`` with an operator's token by its name."""
+    action: str
+    what: str = Field(sa_column=Column(Text, nullable=False))
+
+
 class GroupMemberRow(SQLModel, table=True):
     """A party in a named group of parties, or a location in a named group of locations."""
 

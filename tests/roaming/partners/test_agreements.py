@@ -118,6 +118,50 @@ def test_the_narrowest_decides_and_of_equals_the_refusal(found: list[Rule], view
     assert decision.is_allowed == (not any(rule.effect == Effect.DENY for rule in equals))
 
 
+@settings(max_examples=80)
+@given(rulebooks, viewers, things, st.randoms(use_true_random=False))
+def test_the_order_in_which_rules_were_made_opens_and_closes_nothing(
+    found: list[Rule], viewer: Viewer, thing: Thing, chance: random.Random
+) -> None:
+    numbers = [rule.id for rule in found]
+    chance.shuffle(numbers)
+    made_otherwise = [replace(rule, id=number) for rule, number in zip(found, numbers, strict=True)]
+    one, other = (book(each).decide(viewer, thing, has_agreement=True) for each in (found, made_otherwise))
+    assert one.is_allowed == other.is_allowed
+    assert {replace(rule, id=0) for rule in one.considered} == {replace(rule, id=0) for rule in other.considered}
+
+
+@settings(max_examples=100)
+@given(rulebooks, rules.filter(lambda rule: rule.effect == Effect.DENY), viewers, things)
+def test_a_refusal_more_never_shows_more(found: list[Rule], denial: Rule, viewer: Viewer, thing: Thing) -> None:
+    more = [*found, replace(denial, id=len(found) + 1)]
+    before, after = (book(each).decide(viewer, thing, has_agreement=True) for each in (found, more))
+    assert before.is_allowed or not after.is_allowed
+    views = [seen_by(viewer, each) for each in (found, more)]
+    for id in (*IDS, "elsewhere"):
+        assert views[0].sees_location(id) or not views[1].sees_location(id)
+        assert all(views[0].sees_evse(id, uid) or not views[1].sees_evse(id, uid) for uid in (*EVSES, "e9"))
+    assert all(views[0].sees_tariff(id) or not views[1].sees_tariff(id) for id in (*TARIFFS, "elsewhere"))
+
+
+@settings(max_examples=100)
+@given(rulebooks)
+def test_parties_that_look_together_see_what_any_sees_at_a_price_that_is_for_all(found: list[Rule]) -> None:
+    partner = "aaa"
+    viewers = [Viewer(partner_id=partner, party=party) for party in PARTIES]
+    one, other = (seen_by(viewer, found) for viewer in viewers)
+    both = view_of(book(found), partner, CPO, takers=list(PARTIES), is_told=False)
+    for id in (*IDS, "elsewhere"):
+        assert both.sees_location(id) == (one.sees_location(id) or other.sees_location(id))
+        for uid in (*EVSES, "e9"):
+            assert both.sees_evse(id, uid) == (one.sees_evse(id, uid) or other.sees_evse(id, uid))
+            offers = {view.tariffs_at(id, uid) for view in (one, other) if view.sees_evse(id, uid)}
+            if offers:
+                assert both.tariffs_at(id, uid) == (offers.pop() if len(offers) == 1 else None)
+    for id in (*TARIFFS, "elsewhere"):
+        assert both.sees_tariff(id) == (one.sees_tariff(id) or other.sees_tariff(id))
+
+
 @settings(max_examples=50)
 @given(rulebooks, viewers, things)
 def test_nothing_flows_without_an_agreement(found: list[Rule], viewer: Viewer, thing: Thing) -> None:

@@ -1,0 +1,41 @@
+"""Bodies that the API for operators is sent: bounded, and wrong ones told by their field."""
+
+import re
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+LARGEST_BODY = 1024 * 1024
+T = TypeVar("T")
+_PLACE = re.compile(r"`\$\.(\w+)|field `(\w+)`")
+
+
+class Unfit(ValueError):
+    """A body that cannot be taken. ``field``: which of it, where that is clear."""
+
+    def __init__(self, text: str, field: str = "") -> None:
+        super().__init__(text)
+        self.field = field
+
+
+async def content_of(request: Request) -> bytes:
+    """The body. Raises ``Unfit``."""
+    content = bytearray()
+    async for part in request.stream():
+        content += part
+        if len(content) > LARGEST_BODY:
+            raise Unfit(f"the body has more than {LARGEST_BODY} octets")
+    return bytes(content)
+
+
+async def read(request: Request, form: type[T]) -> T:
+    """The body as a ``form``. Raises ``Unfit``."""
+    content = await content_of(request)
+    try:
+        return msgspec.json.decode(content, type=form)
+    except msgspec.ValidationError as error:
+        place = _PLACE.search(str(error))
+        raise Unfit(str(error), next(filter(None, place.groups()), "") if place else "") from None
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise Unfit(f"the body is no JSON: {error}") from None

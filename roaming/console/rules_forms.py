@@ -1,0 +1,130 @@
+"""Bodies of the API of agreements, rules and groups. The OpenAPI document is made from these."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from roaming.partners.agreements import Rule, Scope
+from roaming.partners.wishes import Word
+
+
+class ShownRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that holds. ``says``: the same in words."""
+
+    id: int
+    says: str
+    effect: str
+    kind: str
+    of: str
+    who: str
+    location: str
+    evse: str
+    tariff: str
+    command: str
+    tariffs: tuple[str, ...]
+    note: str
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """All rules, in the order they were made. Of those that fit the narrowest decides: by place, then by command, then
+    by who; of equals the refusal."""
+
+    rules: tuple[ShownRule, ...]
+
+
+class ShownAgreement(msgspec.Struct, frozen=True, kw_only=True):
+    """An agreement. ``cpo_of``, ``emsp_of``: the partner that speaks for the party; empty: nobody connected, or this
+    hub."""
+
+    cpo: str
+    emsp: str
+    is_in_force: bool
+    since: datetime
+    cpo_of: str = ""
+    emsp_of: str = ""
+
+
+class Agreements(msgspec.Struct, frozen=True, kw_only=True):
+    """All agreements that were ever made."""
+
+    agreements: tuple[ShownAgreement, ...]
+
+
+class ShownGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A group of parties or locations. Ids of locations are in lower case: they are compared without case."""
+
+    kind: str
+    name: str
+    members: tuple[str, ...]
+
+
+class Groups(msgspec.Struct, frozen=True, kw_only=True):
+    """All groups."""
+
+    groups: tuple[ShownGroup, ...]
+
+
+class Members(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Members to be put into a group: ``NL-TNM`` of parties, ``NL-TNM/LOC1`` of locations."""
+
+    members: Annotated[tuple[Word, ...], msgspec.Meta(max_length=10_000)]
+    force: Annotated[bool, msgspec.Meta(description="Even where what is named is not there yet")] = False
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """How many members came or went."""
+
+    members: int
+
+
+class ShownChange(msgspec.Struct, frozen=True, kw_only=True):
+    """Who changed what. ``who``: ``api:`` and the name of an operator's token, or ``cli:`` and a user."""
+
+    id: int
+    at: datetime
+    who: str
+    action: str
+    what: str
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """Changes, the newest first."""
+
+    changes: tuple[ShownChange, ...]
+
+
+class Wrong(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is wrong and what to do next. ``field``: with which part of the request, where that is clear."""
+
+    error: str
+    field: str = ""
+
+
+def shown(rule: Rule) -> ShownRule:
+    """As programs read it."""
+    where = rule.object
+    is_of_tariff = where.scope == Scope.OBJECT and rule.kind == "tariffs"
+    return ShownRule(
+        id=rule.id,
+        says=str(rule),
+        effect=rule.effect.value,
+        kind=rule.kind.value,
+        of=f"group:{where.group}" if where.group else str(where.owner),
+        who=str(rule.subject),
+        location="" if is_of_tariff else where.object_id,
+        evse=where.evse_uid,
+        tariff=where.object_id if is_of_tariff else "",
+        command=rule.command,
+        tariffs=rule.tariff_ids,
+        note=rule.note,
+    )
+
+
+def grouped(rows: Iterable[tuple[str, str, str, str]]) -> tuple[ShownGroup, ...]:
+    """From (kind, name, owner, id) of each member, in order."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for kind, name, owner, id in rows:
+        found.setdefault((kind, name), []).append(f"{owner}/{id}" if id else owner)
+    return tuple(ShownGroup(kind=kind, name=name, members=tuple(each)) for (kind, name), each in found.items())
