@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from contracts.bus.port import Bus
+from roaming.billing.watching import Watcher
 from roaming.hub.alive import Alive
 from roaming.hub.deliver import Deliverer
 from roaming.hub.fan_out import FanOut
@@ -74,6 +75,7 @@ class Worker:
         self._spawn("waves", partial(waves.run, database, self._locks, addresses))
         self._spawn("journal", services.journal.run)
         self._spawn("trimmer", Trimmer(database, trimmings(self._modules), self._locks, days=self._days).run)
+        self._spawn("cdr-checks", Watcher(services, self._locks).run)
         for module in self._modules:
             for number, task in enumerate(module.tasks(services)):
                 self._spawn(f"{module.id}-{number}", task)

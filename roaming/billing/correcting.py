@@ -15,7 +15,8 @@ from roaming.model.tariff import Tariff
 from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.crediting import NotCreditable, credit, reissue, replacement_id
 from roaming.modules.cdrs.issuing import PlaceUnknown, issue
-from roaming.rating import RatingError, rate
+from roaming.rating import DEFAULT_READINGS, RatingError, rate
+from roaming.rating.readings import ChosenReadings
 from roaming.store.database import Work
 from roaming.store.documents import object_key, read_object
 
@@ -63,9 +64,10 @@ async def _from_session(work: Work, cdr: CDR) -> CDR:
     session = await read_object(work.connection, "sessions", session_key, Session)
     tariff = await read_object(work.connection, "session_snapshots", f"{session_key}#tariff", Tariff)
     place = await read_object(work.connection, "session_snapshots", f"{session_key}#location", Location)
+    chosen = await read_object(work.connection, "session_snapshots", f"{session_key}#readings", ChosenReadings)
     if session is not None and tariff is not None and place is not None:
         try:
-            return issue(session, place, tariff, now=work.now)
+            return issue(session, place, tariff, now=work.now, readings=chosen.readings if chosen else DEFAULT_READINGS)
         except (PlaceUnknown, RatingError) as error:
             raise NotCreditable(
                 f"session {session.id} cannot be billed anew: {error}; give --replacement FILE"

@@ -8,8 +8,8 @@ from datetime import datetime
 import structlog
 
 from roaming.billing import repository
-from roaming.billing.checks import CheckRules, check
-from roaming.billing.receiving import Checked, cpo_of, gather
+from roaming.billing.checks import CheckRules
+from roaming.billing.receiving import Checked, cpo_of, gather, judge
 from roaming.model.identifiers import PartyId
 from roaming.model.version import Version
 from roaming.modules.cdrs.repository import Ended, key_of
@@ -62,9 +62,7 @@ async def check_passed(
         if not passed:
             continue
         known = await gather(reader, passed, now=services.clock.now(), is_session_expected=False)
-        checked = [
-            Checked(entry=each, verdict=check(each.cdr, known[each.key], chosen(each.source))) for each in passed
-        ]
+        checked = [Checked(entry=each, verdict=judge(each, known[each.key], chosen(each.source))) for each in passed]
         if is_kept:
             async with services.database.work() as work:
                 await repository.keep_verdicts(

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
+
 from roaming.billing import repository
-from roaming.billing.checks import CheckRules, Known, Verdict, check
+from roaming.billing.checks import CheckRules, Finding, Kind, Known, Outcome, Verdict, check
 from roaming.billing.checks.known import Sibling, TokenKnown
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId, fold
@@ -23,6 +25,8 @@ from roaming.rating import Readings
 from roaming.store.database import Database
 from roaming.store.documents import object_key, read_objects
 from roaming.store.reader import Reader, fetch_of
+
+logger = structlog.get_logger(__name__)
 
 PAGE = 500
 AROUND = timedelta(days=3)
@@ -99,15 +103,26 @@ async def _check_page(
     database: Database, entries: Sequence[Ended], rules: Callable[[str], CheckRules], *, is_kept: bool
 ) -> list[Checked]:
     known = await gather(database.reader, entries, now=database.clock.now())
-    checked = [
-        Checked(entry=entry, verdict=check(entry.cdr, known[entry.key], rules(entry.source))) for entry in entries
-    ]
+    checked = [Checked(entry=entry, verdict=judge(entry, known[entry.key], rules(entry.source))) for entry in entries]
     if is_kept:
         async with database.work() as work:
             await repository.keep_verdicts(
                 work, [(each.entry.key, each.entry.source, each.cpo, each.emsp, each.verdict) for each in checked]
             )
     return checked
+
+
+def judge(entry: Ended, known: Known, rules: CheckRules) -> Verdict:
+    """``check``, or that it failed: one CDR that nobody foresaw must not keep the others from being checked."""
+    try:
+        return check(entry.cdr, known, rules)
+    except Exception as error:
+        logger.exception("cdr_check_failed", cdr=entry.key)
+        text = f"could not be checked ({type(error).__name__}): look at it by hand"
+        finding = Finding(kind=Kind.PERIODS, field="charging_periods", text=text)
+        return Verdict(
+            outcome=Outcome.HOLD, findings=(finding,), at_stake=finding.at_stake, currency=entry.cdr.currency
+        )
 
 
 async def gather(

@@ -5,14 +5,18 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from roaming.billing import watching
+from roaming.billing.watching import Watcher
 from roaming.cli.commands import app
 from roaming.store.journal import Exchange
+from roaming.store.locks import locks_of
 from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import RECEIVER, HubInProcess, hub_in_process
 
@@ -95,6 +99,17 @@ async def test_a_month_is_checked_and_rules_are_tried_before_they_hold(hub: HubI
     assert (accepted["check"], accepted["decision"]) == ("DISPUTE", "ACCEPT")
     (again, *_) = await rows("cdr", "check", "CHEAP")
     assert again["outcome"] == "DISPUTE, accepted by hand"
+
+
+async def test_what_came_is_checked_by_itself(hub: HubInProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    await give(hub, total_cost={"excl_vat": 7, "incl_vat": 8.4})
+    watcher = Watcher(hub.services, locks_of(hub.services.database))
+    assert await watcher.look() == 0, "its session may still come"
+    monkeypatch.setattr(watching, "GRACE", timedelta(minutes=-1))
+    assert await watcher.look() == 1
+    assert await watcher.look() == 0
+    (state,) = [row for row in await rows("cdr", "states", "--month", MONTH) if row["CDR"] == "C1"]
+    assert state["state"] == "HELD"
 
 
 async def test_for_spreadsheets_and_for_people(hub: HubInProcess) -> None:
