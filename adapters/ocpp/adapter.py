@@ -206,7 +206,6 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
         presence=Presence(state),
         pace=_pace(settings),
         watch=_watch(settings),
-        forget_station=transactions.forget_station,
     )
     by_version = {name: version.carry_out for name, version in versions.items()}
     operations = {name: version.operate for name, version in versions.items() if version.operate is not None}

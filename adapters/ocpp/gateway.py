@@ -3,7 +3,7 @@ that fell silent, and empties the room at the end. Knows no OCPP message."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -58,8 +58,6 @@ class Gateway:
     presence: Presence
     pace: Pace = field(default_factory=Pace)
     watch: Watch = field(default_factory=Watch)
-    forget_station: Callable[[str], None] = lambda _: None
-    """Called when the last connection of a station has ended."""
     refusals: Counter[int] = field(default_factory=Counter)
     """Refused handshakes by HTTP status."""
     _stations: dict[str, Station] = field(default_factory=dict)
@@ -210,7 +208,9 @@ class Gateway:
     async def _see_off(self, station: Station, reason: str) -> None:
         if self._stations.get(station.id) is station:
             del self._stations[station.id]
-            self.forget_station(station.id)
+            for version in self.versions.values():
+                if version.forget_station is not None:
+                    version.forget_station(station.id)
         logger.info("station disconnected", station_id=station.id, epoch=station.epoch, reason=reason)
         await self._tell_gone(station.id, station.epoch, reason)
 

@@ -45,6 +45,7 @@ def _oldest(desk: Desk) -> Version:
     return Version(
         subprotocol=OLDEST,
         answer=Handlers16(desk),
+        forget_station=desk.transactions.forget_station,
         greeter=Greeting(),
         carry_out=calls.carry_out,
         operate=operations.carry_out,
@@ -57,6 +58,7 @@ def _version(desk: Desk, courses: Courses, edition: Edition) -> Version:
     return Version(
         subprotocol=edition.subprotocol,
         answer=Handlers(desk, courses, edition),
+        forget_station=courses.forget_station,
         greeter=Greeting(),
         carry_out=calls.carry_out,
         broken_frame=edition.schemas.words.frame,

@@ -1,5 +1,6 @@
 """What the gateway must know of a version of OCPP to serve its stations."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -31,5 +32,7 @@ class Version:
     operate: CarryOutOperation | None = None
     broken_frame: str
     """The code of the CALLERROR for what is no frame."""
+    forget_station: Callable[[str], None] | None = None
+    """Called when the last connection of a station has ended."""
     knows_send: bool = False
     """Whether a request may come that wants no answer (OCPP 2.1 part 4, SEND)."""

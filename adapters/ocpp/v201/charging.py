@@ -228,7 +228,11 @@ class Charging:
         info = payload["transactionInfo"]
         facts.start_if_due()
         facts.metered(samples)
-        facts.state(translate.to_charging_state(info.get("chargingState")), at)
+        state = translate.to_charging_state(info.get("chargingState"))
+        # Said again in the next event it is nothing new; with one missing between, it may have been another meanwhile
+        is_next = known is not None and payload.get("seqNo") == known.last_number + 1
+        if not (is_next and known is not None and known.state is state):
+            facts.state(state, at)
         if payload["eventType"] == "Ended" and (known is None or known.ended_at is None):
             facts.ended(
                 at,

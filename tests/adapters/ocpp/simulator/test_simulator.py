@@ -17,6 +17,7 @@ from contracts.messages import (
     ChargingSchedule,
     CommandRequested,
     MeterValuesTaken,
+    StationConnected,
     TransactionEnded,
     TransactionStarted,
 )
@@ -84,6 +85,16 @@ async def test_a_charge(hub: Hub, simulate: Run, version: str) -> None:
     assert len(hub.facts.of(MeterValuesTaken)) >= 2
     assert ended.reason is StopReason.DRIVER
     assert station.status() == "Available"
+
+
+async def test_a_fleet_of_all_versions(hub: Hub, simulate: Run) -> None:
+    fleet = await simulate(stations=3, ocpp=("1.6", "2.0.1", "2.1"))
+    charges = [await station.plug("TAG", minutes=10) for station in fleet.stations.values()]
+    await until(lambda: all(charge is not None and charge.is_settled for charge in charges))
+    assert [connected.protocol for connected in hub.facts.of(StationConnected)] == ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
+    ended = {fact.station_id: fact.register_wh for fact in hub.facts.of(TransactionEnded)}
+    assert ended == {charge.station_id: charge.register_stop_wh for charge in charges if charge is not None}
+    assert [dict(station.deviations) for station in hub.running.gateway.stations()] == [{}, {}, {}]
 
 
 async def test_a_driver_may_leave_early_and_may_be_refused(hub: Hub, simulate: Run, version: str) -> None:

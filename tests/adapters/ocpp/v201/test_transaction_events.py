@@ -335,3 +335,30 @@ async def test_an_end_that_comes_late_frees_the_connector(hub: Hub) -> None:
     await station.event("Started", "tx-2", 0, T4, evse=EVSE, tag="TAG", wh=200, info={"chargingState": "Charging"})
     await station.event("Ended", "tx-0", 9, T1, evse=EVSE, wh=50, offline=True)
     assert hub.facts.of(ConnectorStatusChanged)[-1].status is ConnectorStatus.CHARGING, "another charge runs there"
+
+
+async def test_a_state_is_told_when_it_changes_or_may_have_changed(hub: Hub) -> None:
+    station = await hub.station2()
+    charging, suspended = {"chargingState": "Charging"}, {"chargingState": "SuspendedEVSE"}
+    await station.event("Started", "tx", 0, T0, evse=EVSE, tag="TAG", wh=100, info=charging)
+    await station.event("Updated", "tx", 1, T1, wh=200, info=charging)
+    await station.event("Updated", "tx", 3, T3, wh=400, info=charging)
+    await station.event("Updated", "tx", 2, T2, wh=300, info=suspended)
+    told = [(update.at, update.state) for update in hub.facts.of(TransactionUpdated)]
+    assert told == [
+        (at(T0), ConnectorStatus.CHARGING),
+        (at(T3), ConnectorStatus.CHARGING),
+        (at(T2), ConnectorStatus.SUSPENDED_EVSE),
+    ]
+
+
+async def test_transactions_without_end_are_bounded(hub: Hub) -> None:
+    station = await hub.station2()
+    for number in range(70):
+        moment = f"2026-11-23T{10 + number // 60}:{number % 60:02}:00Z"
+        await station.event("Started", f"tx-{number}", 0, moment, evse=EVSE, tag="TAG", wh=number)
+    await station.event("Ended", "tx-0", 1, "2026-11-23T12:00:00Z", wh=5)
+    (ended,) = hub.facts.of(TransactionEnded)
+    assert (ended.transaction_id, ended.register_start_wh) == ("tx-0", 0), "its end is still its end"
+    await tell_held_back(hub)
+    assert len(hub.facts.of(TransactionStarted)) == 70
