@@ -179,5 +179,9 @@ class WaveStationRow(SQLModel, table=True):
     attempt: int = Field(default=0, sa_column=Column(Integer, nullable=False))
     operation_id: str = ""
     detail: str = Field(default="", sa_column=Column(Text, nullable=False))
+    firmware_before: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """What it had when it was asked: a boot with another is as good as its word."""
     asked_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    nudged_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    """When it was last asked how far it is."""
     ended_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))

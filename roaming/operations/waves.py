@@ -14,16 +14,17 @@ import structlog
 from sqlalchemy import case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.messages.operation import UpdateFirmware
-from contracts.vocabulary import FirmwareStatus
+from contracts.messages.operation import Trigger, UpdateFirmware
+from contracts.vocabulary import FirmwareStatus, TriggeredMessage
 from roaming.operations import records
 from roaming.operations.asking import Wish, ask
 from roaming.operations.files import HERE, Addresses, NoSuchFile, describe
 from roaming.operations.records import REPORTS
 from roaming.operations.selecting import StationKey
 from roaming.operations.tables import WaveRow, WaveStationRow
+from roaming.stations.bindings import STATIONS as KNOWN
 from roaming.stations.presence import presences_of
-from roaming.store.bulk import append
+from roaming.store.bulk import append, select_rows
 from roaming.store.database import Database, Work
 from roaming.store.errors import StoreUnavailable
 from roaming.store.locks import Locks
@@ -31,6 +32,8 @@ from roaming.store.locks import Locks
 WAVES = WaveRow.__table__  # type: ignore[attr-defined]
 STATIONS = WaveStationRow.__table__  # type: ignore[attr-defined]
 LOOK_EVERY = 0.5
+LONGEST_SILENCE = 60.0
+"""Seconds until a station is asked how far it is."""
 TAKEN: Final = ("ACCEPTED", "SCHEDULED")
 AWAY: Final = "OFFLINE"
 FAILURES: Final = frozenset(
@@ -99,7 +102,7 @@ async def begin(work: Work, plan: Plan) -> str:
     await append(work.connection, WAVES, [wave])
     rows = [
         {"wave_id": id, "network": n, "station_id": s, "step": step, "state": "WAITING", "attempt": 0}
-        | {"operation_id": "", "detail": ""}
+        | {"operation_id": "", "detail": "", "firmware_before": ""}
         for (n, s), step in steps.items()
     ]
     await append(work.connection, STATIONS, rows)
@@ -159,9 +162,15 @@ async def _take_in(work: Work, wave: Mapping[str, Any]) -> None:
     flying = [dict(row) for row in (await work.connection.execute(chosen)).mappings()]
     asked = await records.load(work.connection, [row["operation_id"] for row in flying if row["state"] == "ASKED"])
     told = await _reports(work.connection, flying)
+    booted = await _booted(work.connection, flying)
     for row in flying:
         key = (row["network"], row["station_id"])
-        state, detail = _news(row, asked.get(row["operation_id"]), told.get(key, ()), wave, work.now)
+        words = told.get(key, [])
+        if _has_booted_anew(row, booted.get(key)):
+            words = [*words, FirmwareStatus.INSTALLED]
+        state, detail = _news(row, asked.get(row["operation_id"]), words, wave, work.now)
+        if state == row["state"] == "UPDATING":
+            await _nudge(work, wave, row)
         if state == row["state"] and detail == row["detail"]:
             continue
         values: dict[str, Any] = {"state": state, "detail": detail}
@@ -193,6 +202,34 @@ def _news(
             return "WAITING", "away"
         return "FAILED", f"{record.outcome} {record.detail}".strip()
     return row["state"], told[-1] if told else row["detail"]
+
+
+def _has_booted_anew(row: Mapping[str, Any], booted: tuple[datetime | None, str] | None) -> bool:
+    """Its word may have been lost while nobody listened; what it introduces itself with is not."""
+    at, version = booted or (None, "")
+    return at is not None and at >= row["asked_at"] and bool(version) and version != row["firmware_before"]
+
+
+async def _booted(
+    connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]
+) -> dict[StationKey, tuple[datetime | None, str]]:
+    """When stations last booted, and with which firmware."""
+    keys = [(row["network"], row["station_id"]) for row in rows]
+    columns = ("network", "station_id", "booted_at", "firmware_version")
+    found = await select_rows(connection, KNOWN, columns, key=("network", "station_id"), values=keys)
+    return {(row[0], row[1]): (row[2], row[3]) for row in found}
+
+
+async def _nudge(work: Work, wave: Mapping[str, Any], row: Mapping[str, Any]) -> None:
+    """Asks a station how far it is, now and then."""
+    last = max(row["asked_at"], row["nudged_at"] or row["asked_at"])
+    if work.now - last < timedelta(seconds=min(LONGEST_SILENCE, wave["patience"] / 4)):
+        return
+    key = (row["network"], row["station_id"])
+    order = Trigger(what=TriggeredMessage.FIRMWARE_STATUS)
+    await ask(work, [key], Wish(order=order, who=wave["who"], why=f"wave {wave['name']}"))
+    at = (STATIONS.c.wave_id == wave["id"]) & (STATIONS.c.network == key[0]) & (STATIONS.c.station_id == key[1])
+    await work.connection.execute(update(STATIONS).where(at).values(nudged_at=work.now))
 
 
 async def _reports(connection: AsyncConnection, flying: Sequence[Mapping[str, Any]]) -> dict[StationKey, list[str]]:
@@ -229,7 +266,9 @@ async def _ask_next(work: Work, wave: Mapping[str, Any], addresses: Addresses, *
     there = {key for key, presence in present.items() if presence.is_commandable}
     step = next((row[2] for row in rows if row[3] != "WAITING" or (row[0], row[1]) in there), None)
     chosen = [row for row in rows if row[2] == step and row[3] == "WAITING" and (row[0], row[1]) in there]
-    for network, station_id, _, _, attempt in chosen[: max(0, room)]:
+    taken = chosen[: max(0, room)]
+    before = await _booted(work.connection, [{"network": row[0], "station_id": row[1]} for row in taken])
+    for network, station_id, _, _, attempt in taken:
         number = int(uuid.uuid5(uuid.NAMESPACE_OID, f"{wave['id']}/{station_id}/{attempt}").int % _NUMBER) + 1
         order = UpdateFirmware(request_id=number, url=f"{HERE}{wave['file_id']}", retrieve_at=work.now)
         wish = Wish(
@@ -242,6 +281,8 @@ async def _ask_next(work: Work, wave: Mapping[str, Any], addresses: Addresses, *
             "operation_id": record.id,
             "asked_at": work.now,
             "detail": "",
+            "firmware_before": before.get((network, station_id), (None, ""))[1],
+            "nudged_at": None,
         }
         at = (columns.wave_id == wave["id"]) & (columns.network == network) & (columns.station_id == station_id)
         await work.connection.execute(update(STATIONS).where(at).values(**values))

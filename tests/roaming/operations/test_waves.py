@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from contracts.messages import FirmwareStatusReported, OperationAnswered, OperationRequested
-from contracts.vocabulary import FirmwareStatus, OperationOutcome
+from contracts.messages import FirmwareStatusReported, OperationAnswered, OperationRequested, StationBooted
+from contracts.messages.operation import Trigger
+from contracts.vocabulary import FirmwareStatus, OperationOutcome, TriggeredMessage
 from roaming.operations import files, waves
 from roaming.operations.files import Addresses
 from roaming.operations.projection import handle
 from roaming.operations.waves import NoSuchWave, Plan
+from roaming.stations import presence
 from roaming.store.database import Database
 from tests.kit.admitting import NETWORK, admitted, received
 from tests.kit.outbox import waiting
@@ -152,6 +154,40 @@ async def test_no_word_is_a_failure_in_the_end(database: Database) -> None:
         await work.connection.execute(earlier)
     await asked(database)
     assert await standing(database, id) == ("DONE", {"FAILED": 1})
+
+
+async def boots(database: Database, name: str, version: str) -> None:
+    booted = StationBooted(network=NETWORK, station_id=name, vendor="v", model="m", firmware_version=version)
+    async with database.work() as work:
+        await presence.handle(work, [received(booted)])
+
+
+async def test_a_boot_with_other_firmware_is_as_good_as_its_word(database: Database) -> None:
+    await admitted(database, *NAMES[:1])
+    await boots(database, NAMES[0], "4.2.0")
+    id = await wave(database, NAMES[:1])
+    await asked(database)
+    await boots(database, NAMES[0], "4.2.0")
+    await asked(database)
+    assert await standing(database, id) == ("RUNNING", {"ASKED": 1})
+    await boots(database, NAMES[0], "4.2.1")
+    await asked(database)
+    assert await standing(database, id) == ("DONE", {"DONE": 1})
+
+
+async def test_a_silent_station_is_asked_how_far_it_is(database: Database) -> None:
+    await admitted(database, *NAMES[:1])
+    await wave(database, NAMES[:1], patience=timedelta(seconds=600))
+    await asked(database)
+    await answers(database, OperationOutcome.ACCEPTED, *NAMES[:1])
+    await asked(database)
+    async with database.work() as work:
+        earlier = waves.STATIONS.update().values(asked_at=work.now - timedelta(seconds=61))
+        await work.connection.execute(earlier)
+    assert len(await asked(database)) == 2
+    assert len(await asked(database)) == 2, "not at every tick"
+    (_, last) = (await waiting(database, OperationRequested))[-1]
+    assert last.operation == Trigger(what=TriggeredMessage.FIRMWARE_STATUS)
 
 
 async def test_a_pause_asks_nobody_and_what_is_over_stays_over(database: Database) -> None:
