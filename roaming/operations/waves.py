@@ -36,6 +36,12 @@ LONGEST_SILENCE = 60.0
 """Seconds until a station is asked how far it is."""
 TAKEN: Final = ("ACCEPTED", "SCHEDULED")
 AWAY: Final = "OFFLINE"
+UNCLEAR: Final = ("FAILED", "TIMEOUT")
+"""Nobody knows whether the station took it: it is asked again."""
+MOST_ATTEMPTS: Final = 3
+"""Of requests that were unclear and downloads that failed: lines break, processes die."""
+AGAIN_AFTER: Final = timedelta(seconds=10)
+"""Times the number of attempts so far."""
 FAILURES: Final = frozenset(
     {
         FirmwareStatus.DOWNLOAD_FAILED,
@@ -191,6 +197,8 @@ def _news(
     for word in reversed(told):
         if word == FirmwareStatus.INSTALLED:
             return "DONE", word
+        if word == FirmwareStatus.DOWNLOAD_FAILED and row["attempt"] < MOST_ATTEMPTS:
+            return "WAITING", word
         if word in FAILURES:
             return "FAILED", word
     if now - row["asked_at"] > timedelta(seconds=wave["patience"]):
@@ -200,6 +208,8 @@ def _news(
             return "UPDATING", told[-1] if told else record.outcome
         if record.outcome == AWAY:
             return "WAITING", "away"
+        if record.outcome in UNCLEAR and row["attempt"] < MOST_ATTEMPTS:
+            return "WAITING", record.outcome
         return "FAILED", f"{record.outcome} {record.detail}".strip()
     return row["state"], told[-1] if told else row["detail"]
 
@@ -257,7 +267,7 @@ async def _ask_next(work: Work, wave: Mapping[str, Any], addresses: Addresses, *
     """Of the first step in which somebody is under way, or waits and is there."""
     columns = STATIONS.c
     unfinished = (
-        select(columns.network, columns.station_id, columns.step, columns.state, columns.attempt)
+        select(columns.network, columns.station_id, columns.step, columns.state, columns.attempt, columns.asked_at)
         .where(columns.wave_id == wave["id"], columns.state.in_(("WAITING", *IN_FLIGHT)))
         .order_by(columns.step, columns.station_id, columns.network)
     )
@@ -265,10 +275,17 @@ async def _ask_next(work: Work, wave: Mapping[str, Any], addresses: Addresses, *
     present = await presences_of(work.connection, [(row[0], row[1]) for row in rows if row[3] == "WAITING"])
     there = {key for key, presence in present.items() if presence.is_commandable}
     step = next((row[2] for row in rows if row[3] != "WAITING" or (row[0], row[1]) in there), None)
-    chosen = [row for row in rows if row[2] == step and row[3] == "WAITING" and (row[0], row[1]) in there]
+    chosen = [
+        row
+        for row in rows
+        if row[2] == step
+        and row[3] == "WAITING"
+        and (row[0], row[1]) in there
+        and (row[5] is None or work.now - row[5] > AGAIN_AFTER * row[4])
+    ]
     taken = chosen[: max(0, room)]
     before = await _booted(work.connection, [{"network": row[0], "station_id": row[1]} for row in taken])
-    for network, station_id, _, _, attempt in taken:
+    for network, station_id, _, _, attempt, _ in taken:
         number = int(uuid.uuid5(uuid.NAMESPACE_OID, f"{wave['id']}/{station_id}/{attempt}").int % _NUMBER) + 1
         order = UpdateFirmware(request_id=number, url=f"{HERE}{wave['file_id']}", retrieve_at=work.now)
         wish = Wish(

@@ -69,7 +69,8 @@ class Upkeep:
         self.list_version = 0
         self.firmware_status = "Idle"
         self.log_status = "Idle"
-        self._is_failing = chance.random() < failing
+        self.is_failing = chance.random() < failing
+        """Its updates fail to install."""
         self._words = words
         self._tell = tell
         self._restart = restart
@@ -133,7 +134,7 @@ class Upkeep:
             return
         await say("Downloaded")
         await say("Installing")
-        if self._is_failing:
+        if self.is_failing:
             await say("InstallationFailed")
             return
         line = content.split(b"\n", 1)[0].strip()

@@ -118,10 +118,10 @@ async def test_too_many_failures_stop_it_and_it_can_be_resumed(database: Databas
     ("outcome", "state"),
     [
         (OperationOutcome.REJECTED, "FAILED"),
-        (OperationOutcome.TIMEOUT, "FAILED"),
+        (OperationOutcome.TIMEOUT, "WAITING"),
         (OperationOutcome.NOT_SUPPORTED, "FAILED"),
         (OperationOutcome.ACCEPTED, "UPDATING"),
-        (OperationOutcome.OFFLINE, "ASKED"),
+        (OperationOutcome.OFFLINE, "WAITING"),
     ],
 )
 async def test_what_a_station_answers_counts(database: Database, outcome: OperationOutcome, state: str) -> None:
@@ -131,6 +131,19 @@ async def test_what_a_station_answers_counts(database: Database, outcome: Operat
     await answers(database, outcome, *NAMES[:1])
     await asked(database)
     assert (await standing(database, id))[1] == {state: 1}
+
+
+async def test_a_download_that_failed_is_tried_again_but_not_for_ever(database: Database) -> None:
+    await admitted(database, *NAMES[:1])
+    id = await wave(database, NAMES[:1], most_failures=100)
+    for attempt in range(1, waves.MOST_ATTEMPTS + 1):
+        assert await asked(database) == NAMES[:1] * attempt
+        await says(database, NAMES[0], status=FirmwareStatus.DOWNLOAD_FAILED)
+        assert await asked(database) == NAMES[:1] * attempt, "not at once"
+        async with database.work() as work:
+            earlier = waves.STATIONS.update().values(asked_at=work.now - waves.AGAIN_AFTER * attempt * 2)
+            await work.connection.execute(earlier)
+    assert await standing(database, id) == ("DONE", {"FAILED": 1})
 
 
 async def test_a_station_that_is_away_is_asked_when_it_is_back(database: Database) -> None:
