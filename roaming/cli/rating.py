@@ -22,6 +22,7 @@ from roaming.rating.documents import (
     version_of,
 )
 from roaming.rating.price_list import PriceList
+from roaming.rating.spanning import Span, spans_of
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
@@ -33,6 +34,7 @@ class RatedFile(msgspec.Struct, frozen=True, kw_only=True):
 
     document: Mapping[str, Any]
     rated: Rated
+    spans: tuple[Span, ...] = ()
 
 
 def rate_files(
@@ -64,19 +66,21 @@ def rate_files(
             return RatedFile(document=priced({}, tariff_body, charge, session.rated, version), rated=session.rated)
         charge = charge_of(body)
         check_currency(prices.tariff, charge)
+        zone = _zone(prices, time_zone or charge.time_zone or "")
         rated = rate(
             prices,
             charge.periods,
             start=charge.start,
             end=charge.end,
-            time_zone=_zone(prices, time_zone or charge.time_zone or ""),
+            time_zone=zone,
             is_reservation_expired=is_reservation_expired,
         )
     except (RatingError, msgspec.ValidationError) as error:
         fail(str(error))
     except KeyError as error:
         fail(f"{charge_file}: {error.args[0]} is missing")
-    return RatedFile(document=priced(body, tariff_body, charge, rated, version), rated=rated)
+    spans = spans_of(rated, charge.periods, end=charge.end, time_zone=zone)
+    return RatedFile(document=priced(body, tariff_body, charge, rated, version), rated=rated, spans=spans)
 
 
 def read_object(file: Path) -> dict[str, Any]:
@@ -112,7 +116,12 @@ def show_rated(found: RatedFile, *, as_json: bool, as_csv: bool) -> None:
     """Prints the priced document with its explanation, or the explanation as a table with the totals under it."""
     rows = explain(found.rated)
     if as_json:
-        whole = {"priced": found.document, "explanation": rows, "findings": found.rated.findings}
+        whole = {
+            "priced": found.document,
+            "explanation": rows,
+            "findings": found.rated.findings,
+            "spans": [{**msgspec.structs.asdict(span), "text": span.text} for span in found.spans],
+        }
         print(msgspec.json.format(_ENCODER.encode(whole), indent=2).decode())
         return
     show_rows([_shown(row) for row in rows], as_json=False, as_csv=as_csv, empty="nothing was charged")
@@ -120,8 +129,8 @@ def show_rated(found: RatedFile, *, as_json: bool, as_csv: bool) -> None:
         return
     for field, part in COSTS.items():
         print(f"{field:<24}{_amount(found.rated, part)}")
-    for finding in found.rated.findings:
-        print(f"note: {finding.text}")
+    for text in [*(each.text for each in found.rated.findings), *(each.text for each in found.spans)]:
+        print(f"note: {text}")
 
 
 def _amount(rated: Rated, part: str) -> str:

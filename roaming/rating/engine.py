@@ -31,6 +31,8 @@ from roaming.rating.restrictions import Moment, local_day_and_minute
 from roaming.rating.steps import Draft, step_additions
 from roaming.rating.totals import NOTHING, Sum, limited, price_of, sum_of, whole
 
+MOST_PERIODS: Final = 100_000
+"""Of one charge: one a minute for 69 days. Lines of more would fill the memory that many charges share."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 _HALF_OF_LAST_DECIMAL: Final = 180_000
 """Microseconds in 0.00005 h."""
@@ -54,6 +56,10 @@ def rate(
     periods begin with RESERVATION_TIME, duration restrictions of the session count from the first other period.
     Raises ``RatingError`` naming the field.
     """
+    if len(periods) > MOST_PERIODS:
+        raise MalformedPeriods(
+            f"charging_periods: {len(periods):,} are more than {MOST_PERIODS:,}; put those of one price together"
+        )
     prices = tariff if isinstance(tariff, PriceList) else price_list(tariff, readings)
     with localcontext(EXACT):
         try:

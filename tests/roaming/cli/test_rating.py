@@ -125,6 +125,15 @@ def test_local_times_need_a_zone(tmp_path: Path) -> None:
     assert "is no IANA time zone" in refusal(tmp_path, night, CDR, "--time-zone", "Europe/Atlantis")
 
 
+def test_a_period_that_outlasts_its_price_is_said(tmp_path: Path) -> None:
+    later = {**ELEMENT, "restrictions": {"start_time": "09:30"}}
+    found = rated(tmp_path, {**TARIFF, "elements": [later]}, CDR, "--time-zone", "UTC")
+    (span,) = found["spans"]
+    assert (span["dimension"], span["at_stake"]) == ("ENERGY", Decimal("2.5"))
+    text = roaming(tmp_path, {**TARIFF, "elements": [later]}, CDR, "--time-zone", "UTC").stdout
+    assert "note: charging_periods[0] outlasts its price of ENERGY" in text
+
+
 @pytest.mark.parametrize(
     ("tariff", "charge", "said"),
     [

@@ -59,10 +59,15 @@ def limits(draw: st.DrawFn) -> PriceLimit:
     return PriceLimit(before_taxes=before, after_taxes=draw(st.none() | st.just(before * 2)))
 
 
+unrestricted = st.builds(
+    TariffElement, price_components=st.lists(components, min_size=1, max_size=3).map(tuple), restrictions=st.none()
+)
+
+
 @st.composite
-def tariffs(draw: st.DrawFn) -> Tariff:
+def tariffs(draw: st.DrawFn, *, is_restricted: bool = True) -> Tariff:
     return tariff(
-        *draw(st.lists(elements, min_size=1, max_size=4)),
+        *draw(st.lists(elements if is_restricted else unrestricted, min_size=1, max_size=4)),
         min_price=draw(st.none() | limits()),
         max_price=draw(st.none() | limits()),
         tax_included=draw(st.sampled_from(("NO", "NO", "YES"))),

@@ -493,3 +493,14 @@ def test_readings_are_chosen_by_name() -> None:
     ):
         with pytest.raises(RatingError, match=said):
             Readings().choosing(wrong)
+
+
+def test_a_million_periods_are_refused_by_name() -> None:
+    with pytest.raises(MalformedPeriods, match=r"charging_periods: 1,000,000 are more than 100,000"):
+        rate(
+            tariff(element(part("TIME", "1"))),
+            (period(at(9), TIME="1"),) * 1_000_000,
+            start=at(9),
+            end=at(10),
+            time_zone="UTC",
+        )

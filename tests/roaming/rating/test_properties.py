@@ -1,11 +1,12 @@
 """What holds for any tariff and any session."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import pairwise
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,18 +14,30 @@ from roaming.model.money import Price
 from roaming.model.session import CdrDimension, ChargingPeriod
 from roaming.model.tariff import Tariff
 from roaming.model.time import format_timestamp, parse_timestamp
-from roaming.rating import Part, PricedSession, Rated, Timeline, explain, price_session, rate
+from roaming.rating import (
+    DEFAULT_READINGS,
+    Part,
+    PricedSession,
+    Rated,
+    Readings,
+    Timeline,
+    explain,
+    price_session,
+    rate,
+)
 from roaming.rating.boundaries import local_moments
+from roaming.rating.constant_power import of_phases
 from roaming.rating.curve import MILLISECOND, EnergyCurve
 from roaming.rating.engine import zone_of
 from roaming.rating.exact import EXACT, rounded
 from roaming.rating.readings import PowerBetweenReadings, Rounding
 from roaming.rating.restrictions import Moment, local_day_and_minute
-from tests.roaming.rating.building import gross, volumes
+from tests.roaming.rating.building import MONDAY, element, gross, part, tariff, volumes
 from tests.roaming.rating.strategies import ZONES, tariffs, timelines
 
 zones = st.sampled_from(ZONES)
 examples = settings(max_examples=150, deadline=None)
+few = settings(max_examples=60, deadline=None)
 
 
 def priced(story: Timeline, prices: Tariff, zone: str) -> tuple[PricedSession, Rated]:
@@ -71,8 +84,8 @@ def test_lines_add_up_to_the_totals(story: Timeline, prices: Tariff, zone: str) 
     check([line.before_taxes for line in rated.lines], net)
     check([line.after_taxes for line in rated.lines], gross(rated.total))
     parts: dict[Part, Price] = {Part.ENERGY: rated.energy, Part.TIME: rated.time, Part.PARKING_TIME: rated.parking}
-    for part, price in parts.items():
-        of_part = [line for line in rated.lines if line.part is part]
+    for of, price in parts.items():
+        of_part = [line for line in rated.lines if line.part is of]
         if all(line.before_taxes is not None for line in of_part):
             check([line.before_taxes for line in of_part], price.before_taxes)
     if net is not None and all(row.before_taxes is not None for row in rows):
@@ -210,3 +223,63 @@ def test_local_moments_hold_every_change_of_the_local_window(story: Timeline, zo
         if is_inside(now) != is_inside(now + minute):
             assert any(now < moment <= now + minute for moment in found)
         now += minute
+
+
+readings = st.builds(
+    Readings,
+    **{
+        name: st.sampled_from(list(type(getattr(DEFAULT_READINGS, name))))
+        for name in Readings.__struct_fields__
+        if name != "decimals"
+    },
+    decimals=st.integers(0, 6),
+)
+
+
+@few
+@given(timelines(), tariffs(), zones, readings)
+def test_shown_lines_add_up_under_any_reading(story: Timeline, prices: Tariff, zone: str, chosen: Readings) -> None:
+    rated = price_session(story, prices, zone, chosen).rated
+    assert rated is not None
+    rows = explain(rated)
+    net = [row.before_taxes for row in rows]
+    if rated.is_net_known and None not in net:
+        assert sum(each for each in net if each is not None) == rated.total.before_taxes
+    whole = [row.after_taxes for row in rows]
+    if rated.total.taxes is not None and rated.is_net_known and None not in whole:
+        assert sum(each for each in whole if each is not None) == gross(rated.total)
+    assert all(row.before_taxes is None or row.before_taxes.as_tuple().exponent >= -chosen.decimals for row in rows)
+
+
+@few
+@given(tariffs(is_restricted=False), st.integers(0, 50_000), st.integers(1, 50_000), st.booleans())
+def test_a_longer_charge_is_never_cheaper(prices: Tariff, seconds: int, more: int, is_parked: bool) -> None:
+    """At prices that are not negative and without restrictions, where it goes on as it was."""
+
+    def cost(length: int) -> tuple[Decimal, Decimal | None]:
+        phases = [(600, Decimal(7)), (length, Decimal(0 if is_parked else 7))]
+        story = of_phases(MONDAY, [(1_000_000 * each, power) for each, power in phases if each])
+        _, rated = priced(story, prices, "UTC")
+        return rated.total.before_taxes, gross(rated.total)
+
+    (net, whole), (longer, longer_whole) = cost(max(seconds, 1)), cost(max(seconds, 1) + more)
+    assert longer >= net
+    assert whole is None or longer_whole is None or longer_whole >= whole
+
+
+@pytest.mark.parametrize(
+    ("day", "night_hours"), [("2026-03-28", 6), ("2026-03-29", 5), ("2026-10-25", 7), ("2026-10-26", 6)]
+)
+def test_a_day_of_a_clock_change_has_the_hours_that_it_has(day: str, night_hours: int) -> None:
+    zone = zone_of("Europe/Berlin")
+    start = datetime.fromisoformat(day).replace(tzinfo=zone)
+    end = (start + timedelta(days=1)).astimezone(UTC)
+    start = start.astimezone(UTC)
+    prices = tariff(
+        element(part("TIME", "1", step=0), start_time="00:00", end_time="06:00"), element(part("TIME", "10", step=0))
+    )
+    length = (end - start) // timedelta(hours=1)
+    story = of_phases(start, [(length * 3_600_000_000, Decimal(1))])
+    _, rated = priced(story, prices, "Europe/Berlin")
+    assert rated.total.before_taxes == night_hours + 10 * (length - night_hours)
+    assert length == {5: 23, 6: 24, 7: 25}[night_hours]
