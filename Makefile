@@ -62,7 +62,7 @@ fuzz: .venv/project ## 100,000 spoilt requests on all routes, and thirty by sche
 	ROAMING_EXAMPLES=30 $(BIN)/pytest --timeout=3600 tests/roaming/test_openapi_contract.py
 
 .PHONY: matrix-ocpi
-matrix-ocpi: .venv/project ## which test proves each module, version, role and side of OCPI; fails when one has none
+matrix-ocpi: .venv/project ## which test proves each module, version, role and side of OCPI; fails when one has none, or an endpoint no answer
 	$(BIN)/pytest -q $(PARALLEL) -p tests.matrix.collecting -m ocpi_cell tests/roaming
 
 .PHONY: lint

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.matrix.cells import Cell, endpoints, every_cell, table
+from tests.matrix.cells import Cell, endpoint_of, endpoints, every_cell, every_endpoint, table
 
 CATALOGUE = Path(__file__).parents[3] / "shared" / "ocpi" / "catalogue"
 pytest_plugins = ["pytester"]
@@ -33,6 +33,58 @@ def test_a_line_names_the_test_or_says_that_there_is_none() -> None:
     first, second = table({proven: ["b", "a"]}, [proven, empty])
     assert first.split() == ["cdrs", "2.2.1", "sender", "server", "a", "(+1)"]
     assert second.split()[-1] == "EMPTY"
+
+
+def test_each_level_of_an_address_is_an_endpoint() -> None:
+    mine = [e.path for e in every_endpoint() if e[:4] == ("locations", "2.1.1", "sender", "GET")]
+    assert mine == ["", "/{location_id}", "/{location_id}/{evse_uid}", "/{location_id}/{evse_uid}/{connector_id}"]
+    assert len(every_endpoint()) == len(set(every_endpoint()))
+
+
+@pytest.mark.parametrize(
+    ("asked", "path"),
+    [
+        (("payments", "2.3.0", "sender", "POST", "/terminals/activate"), "/terminals/activate"),
+        (("payments", "2.3.0", "sender", "GET", "/terminals/activate"), "/terminals/{terminal_id}"),
+        (("versions", "2.2.1", "sender", "GET", "/versions"), "/versions"),
+        (("versions", "2.2.1", "sender", "GET", "/2.2.1"), "/{version}"),
+        (("cdrs", "2.2.1", "receiver", "GET", "/NL/TNM/C1"), "address from the Location header"),
+        (("commands", "2.1.1", "receiver", "POST", "/START_SESSION"), "/START_SESSION"),
+        (("commands", "2.1.1", "receiver", "POST", "/CANCEL_RESERVATION"), None),
+        (("tokens", "2.2.1", "sender", "GET", "/NL/TNM/T1"), None),
+    ],
+)
+def test_a_request_is_of_one_endpoint(asked: tuple[str, str, str, str, str], path: str | None) -> None:
+    found = endpoint_of(*asked)
+    assert (found.path if found is not None else None) == path
+
+
+def test_an_endpoint_counts_where_a_test_of_its_cell_saw_it_answered(pytester: pytest.Pytester) -> None:
+    """The list of versions does; their details were asked for by a test of another cell."""
+    pytester.makeini("[pytest]\nmarkers = ocpi_cell: x\nasyncio_mode = auto")
+    pytester.makepyfile(
+        """
+        import pytest
+        from roaming.store import migrate
+        from tests.kit.hub_in_process import hub_in_process
+
+        async def ask(folder, path):
+            await migrate.upgrade(f"sqlite:///{folder}/hub.db")
+            async with hub_in_process(f"sqlite:///{folder}/hub.db", folder) as hub:
+                assert (await hub.call("aaa", "GET", path)).code == 1000
+
+        @pytest.mark.ocpi_cell("versions", "2.2.1", "both", "server")
+        async def test_list(tmp_path):
+            await ask(tmp_path, "/versions")
+
+        @pytest.mark.ocpi_cell("credentials", "2.2.1", "both", "server")
+        async def test_details(tmp_path):
+            await ask(tmp_path, "/2.2.1")
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "tests.matrix.collecting")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert any(line.startswith("1 of ") and "endpoints answered" in line for line in result.outlines)
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,11 @@ async def test_locations(hub: HubInProcess, speech: Speech) -> None:
     assert (await hub.call("cpo", "GET", f"{place}/E1/1")).data == speech.connector()
     assert (await hub.call("cpo", "PUT", f"{place}/E2", body=speech.evse(uid="E2"))).outcome == (201, 1000)
     assert (await hub.call("cpo", "PUT", f"{place}/E2/2", body=speech.connector(id="2"))).outcome == (201, 1000)
-    change = {"status": "CHARGING", "last_updated": LATER}
-    assert (await hub.call("cpo", "PATCH", f"{place}/E1", body=change)).outcome == (200, 1000)
+    for level, change in (("", {"name": "Canal"}), ("/E1", {"status": "CHARGING"}), ("/E1/1", {"format": "CABLE"})):
+        body = change | {"last_updated": LATER}
+        assert (await hub.call("cpo", "PATCH", f"{place}{level}", body=body)).outcome == (200, 1000), level
     stored = (await hub.call("cpo", "GET", place)).data
+    assert (stored["name"], stored["evses"][0]["connectors"][0]["format"]) == ("Canal", "CABLE")
     assert [(e["uid"], e["status"], len(e["connectors"])) for e in stored["evses"]] == [
         ("E1", "CHARGING", 1),
         ("E2", "AVAILABLE", 2),
@@ -164,6 +166,12 @@ async def test_commands_are_answered_at_once(hub: HubInProcess, speech: Speech) 
             assert answer.data["result"] in ("REJECTED", "UNKNOWN_SESSION", "NOT_SUPPORTED"), name
             expected = {"result"} if speech.version == "2.1.1" else {"result", "timeout", "message"}
             assert set(answer.data) == expected, name
+    await hub.host_station("ST-1", "OURS")
+    for name in ("START_SESSION", "RESERVE_NOW", "UNLOCK_CONNECTOR"):
+        body = speech.commands()[name] | {"location_id": "OURS", "evse_uid": "OURS-1", "connector_id": "1"}
+        answer = await hub.call("aaa", "POST", f"{speech.receiver('commands')}/{name}", body=body)
+        assert answer.outcome == (200, 1000), (name, answer.text)
+        assert answer.data["result"] == "ACCEPTED", name
 
 
 async def know_the_driver(hub: HubInProcess) -> None:

@@ -60,6 +60,7 @@ async def status_with(hub: HubInProcess, token: str) -> int:
     return (await hub.call(None, "GET", "/versions", token=token)).http_status
 
 
+@pytest.mark.ocpi_cell("credentials", "2.2.1", "both", "server")
 async def test_a_partner_registers(hub: HubInProcess) -> None:
     token_a = await hub.add_planned("new", "DE-NEW")
     async with platform(modules=("credentials", "cdrs")) as partner:
@@ -78,6 +79,7 @@ async def test_a_partner_registers(hub: HubInProcess) -> None:
     assert THEIR_TOKEN not in known.sealed_token
 
 
+@pytest.mark.ocpi_cell("credentials", "$version", "both", "server")
 @pytest.mark.parametrize("version", ["2.1.1", "2.2.1", "2.3.0"])
 @pytest.mark.parametrize("form", ["raw", "base64"])
 async def test_get_answers_with_ours_and_the_token_that_asked(
@@ -142,8 +144,10 @@ async def test_a_renewal_replaces_the_token_and_looks_again(hub: HubInProcess) -
     assert known.versions_url == f"{moved.url}/versions"
 
 
-async def test_whoever_leaves_is_out_at_once(hub: HubInProcess) -> None:
-    assert (await hub.call("aaa", "DELETE", CREDENTIALS)).outcome == (200, 1000)
+@pytest.mark.ocpi_cell("credentials", "$version", "both", "server")
+@pytest.mark.parametrize("version", ["2.2.1", "2.3.0"])
+async def test_whoever_leaves_is_out_at_once(hub: HubInProcess, version: str) -> None:
+    assert (await hub.call("aaa", "DELETE", f"/{version}/credentials")).outcome == (200, 1000)
     assert (await hub.call("aaa", "GET", f"{SENDER}/locations")).outcome == (401, 2000)
     known = (await hub.services.directory.current()).partners["aaa"]
     assert (known.is_connected, known.sealed_token) == (False, "")

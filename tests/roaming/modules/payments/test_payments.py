@@ -158,6 +158,7 @@ async def test_nobody_else_sees_or_changes_them(hub: HubInProcess) -> None:
     assert (await hub.call("cpo", "GET", f"{SENDER}/terminals/T1")).http_status == 404
 
 
+@pytest.mark.ocpi_cell("payments", "2.3.0", "sender", "server")
 @pytest.mark.ocpi_cell("payments", "2.3.0", "receiver", "client")
 async def test_an_activated_terminal_and_a_capture_are_told_to_the_cpo(hub: HubInProcess) -> None:
     async with answering(hub) as partner, delivering(hub):

@@ -98,6 +98,7 @@ async def kept(hub: HubInProcess, session_id: str) -> ChargingPreferences | None
         return await repository.find_preferences(connection, f"NL/HUB/{session_id.lower()}")
 
 
+@pytest.mark.ocpi_cell("sessions", "2.2.1", "sender", "server")
 async def test_what_is_accepted_is_kept_and_the_latest_counts(hub: HubInProcess) -> None:
     await capable(hub, "CHARGING_PREFERENCES_CAPABLE")
     answer = await prefer(hub, "OURS-AAA", energy_need=10.5)
@@ -147,6 +148,7 @@ async def test_a_session_that_a_partner_gave_us_is_not_ours_to_plan(hub: HubInPr
     assert (await prefer(hub, "S1")).outcome == (404, 2000)
 
 
+@pytest.mark.ocpi_cell("sessions", "2.3.0", "sender", "server")
 async def test_2_3_0_says_the_same(sqlite_url: str, tmp_path: Path) -> None:
     async with hub_in_process(sqlite_url, tmp_path, version="2.3.0") as hub:
         await hub.host_objects()
