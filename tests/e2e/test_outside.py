@@ -101,7 +101,7 @@ async def test_a_partner_that_is_not_ours_gets_everything(
 ) -> None:
     hub = hub_of_one_version
     async with KitMock(tmp_path, version) as mock:
-        await mock.give_driver(driver_token())
+        await mock.give("tokens", driver_token())
         await as_operator(hub, "party", "add", CPO, "--role", "CPO", "--name", "The Next Motion")
         start = ("--url", mock.versions_url, "--token", TOKEN_A)
         added = await as_operator(hub, "partner", "add", "kit", "--party", PARTY, *start)

@@ -1,4 +1,5 @@
-"""The OCPI eMSP of the Rust crate ocpi-kit (``ocpi serve-mock``) behind a relay that writes down what it is told.
+"""The OCPI eMSP, or CPO, of the Rust crate ocpi-kit (``ocpi serve-mock``) behind a relay that writes down what it is
+told.
 
 The mock is outside: discovery, credentials, every receiver, the real-time authorisation and its store. It keeps no
 registrations: it answers a POST of credentials with its own, never calls back and forgets the token it was given. The
@@ -17,10 +18,8 @@ from tests.kit import tools
 from tests.kit.scripted_partner import Received, ScriptedPartner, http_answer
 from tests.kit.server_process import LOOPBACK, ServerProcess, free_port
 
-PARTY = "DE-ABC"
-"""Whom the mock speaks for."""
-CPO = "NL-TNM"
-"""The only party it takes objects from."""
+PARTY, CPO = "DE-ABC", "NL-TNM"
+"""Whom the mock speaks for as eMSP and as CPO. Each is the only party that the other takes objects from."""
 TOKEN_A, TOKEN_C = "test-token-a", "test-token-c"
 
 
@@ -42,9 +41,13 @@ async def ocpi(*arguments: str, is_failure_expected: bool = False) -> str:
 class KitMock:
     """``async with`` it. ``url`` is the relay's, which is also what the mock's version details say."""
 
-    def __init__(self, folder: Path, version: str = "2.2.1") -> None:
+    def __init__(self, folder: Path, version: str = "2.2.1", *, role: str = "emsp", is_seeded: bool = False) -> None:
+        """``role``: ``emsp`` or ``cpo``. A seeded CPO has a location LOC1, a tariff T1, and a session and a CDR of 2024
+        for a driver of DE-TNM."""
         self.version = version
-        self._folder = folder
+        self._log = folder / f"mock-{role}.log"
+        self._options = ("--role", role, "--version", version, *([] if is_seeded else ["--empty"]))
+        self._partner = CPO if role == "emsp" else PARTY
         self._relay = ScriptedPartner(self._pass_on)
         self._port = free_port()
         self._client = httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{self._port}", trust_env=False, timeout=20)
@@ -54,9 +57,8 @@ class KitMock:
     async def __aenter__(self) -> "KitMock":
         await self._relay.__aenter__()
         bind = f"{LOOPBACK}:{self._port}"
-        roles = ("--role", "emsp", "--version", self.version, "--empty")
-        command = [ocpi_program(), "--insecure", "serve-mock", "--bind", bind, "--base-url", self._relay.url, *roles]
-        self._process = ServerProcess(command, log=self._folder / "mock.log")
+        command = [ocpi_program(), "--insecure", "serve-mock", "--bind", bind, "--base-url", self._relay.url]
+        self._process = ServerProcess([*command, *self._options], log=self._log)
         await asyncio.to_thread(self._process.start, lambda text: "ocpi conformance" in text, seconds=20)
         return self
 
@@ -83,13 +85,16 @@ class KitMock:
         }
         writer.write(http_answer(answer.content, status=f"{answer.status_code} {answer.reason_phrase}", **kept))
 
-    async def give_driver(self, token: dict[str, Any]) -> None:
-        """Puts a token of the mock's own party into its store, through the only door that it has for one."""
-        code, party = CPO.split("-")
-        answer = await self._client.put(
-            f"/receiver/tokens/{code}/{party}/{token['uid']}",
+    async def give(self, module: str, body: dict[str, Any]) -> None:
+        """Puts an object of the mock's own party into its store, through the only door that it has for one."""
+        code, party = self._partner.split("-")
+        id = body["uid" if module == "tokens" else "id"]
+        is_record = module == "cdrs"
+        answer = await self._client.request(
+            "POST" if is_record else "PUT",
+            f"/receiver/{module}" if is_record else f"/receiver/{module}/{code}/{party}/{id}",
             headers={"Authorization": "Token " + base64.b64encode(TOKEN_C.encode()).decode()},
-            json=token,
+            json=body,
         )
         assert answer.json()["status_code"] == 1000, answer.text
 
@@ -112,7 +117,7 @@ class KitMock:
     async def holds(self, module: str) -> list[dict[str, Any]]:
         """What the mock has in its store, as its own client reads it."""
         arguments = ("pull", module, f"http://{LOOPBACK}:{self._port}/versions", "--token", TOKEN_C)
-        printed = await ocpi(*arguments, "--from", CPO.replace("-", "/"))
+        printed = await ocpi(*arguments, "--from", self._partner.replace("-", "/"))
         return objects_in(printed)
 
 
