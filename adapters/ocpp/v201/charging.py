@@ -33,6 +33,8 @@ LATE: Final = timedelta(seconds=60)
 _STOPPING: Final = ("StopAuthorized", "Deauthorized", "RemoteStop")
 """With these a token is that of who stopped it."""
 _NO_TOKEN: Final = "NoAuthorization"
+_FIELDS_BESIDE: Final = ("costDetails", "preconditioningStatus", "evseSleep")
+_INFO_BESIDE: Final = ("tariffId", "transactionLimit", "operationMode")
 LONGEST_ID: Final = 255
 
 logger = structlog.get_logger(__name__)
@@ -240,6 +242,7 @@ class Charging:
                 reason=info.get("stoppedReason"),
                 token_uid=self._tokens.to_uid(tag) if tag else None,
             )
+        facts.beside(_beside(payload))
         return facts.told
 
     def _settle(self, station: Station, request: Request, course: Course, known: Course | None) -> None:
@@ -278,6 +281,13 @@ async def keep_telling(charging: Charging, desk: Desk, *, every: float = 15) -> 
 def _tag(token: dict[str, Any]) -> str:
     """The text of an ``idToken``; none for what stands for nobody."""
     return "" if token.get("type") == _NO_TOKEN else clean(token["idToken"])
+
+
+def _beside(payload: dict[str, Any]) -> dict[str, Any]:
+    """What 2.1 tells of a charge that the house has no word for: evidence, never the bill (decision 0105)."""
+    info = payload["transactionInfo"]
+    said = {name: info[name] for name in _INFO_BESIDE if info.get(name) is not None}
+    return said | {name: payload[name] for name in _FIELDS_BESIDE if payload.get(name) is not None}
 
 
 def _digest(payload: dict[str, Any]) -> str:

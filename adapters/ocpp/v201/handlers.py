@@ -1,7 +1,5 @@
 """Requests of OCPP 2.x stations: what each message means, but for those about transactions."""
 
-from typing import Final
-
 import orjson
 
 from adapters.kit.manifest import Fact
@@ -15,6 +13,7 @@ from adapters.ocpp.v201 import places, translate
 from adapters.ocpp.v201.charging import Charging
 from adapters.ocpp.v201.courses import Courses
 from adapters.ocpp.v201.edition import Answer, Edition, Payload
+from adapters.ocpp.v201.telling import LONGEST_REPORT
 from contracts.envelope import message_id
 from contracts.messages import (
     ConnectorStatusChanged,
@@ -23,8 +22,6 @@ from contracts.messages import (
     StationReported,
 )
 from contracts.vocabulary import ConnectorStatus
-
-LONGEST_REPORT: Final = 65_536
 
 
 class Handlers(Reception):

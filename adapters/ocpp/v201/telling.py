@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any, Final
 
 import msgspec
+import orjson
 
 from adapters.kit.manifest import Fact
 from adapters.ocpp import transactions
@@ -17,11 +19,15 @@ from contracts.messages import (
     ConnectorStatusChanged,
     MeterSample,
     MeterValuesTaken,
+    StationReported,
     TransactionEnded,
     TransactionStarted,
     TransactionUpdated,
 )
 from contracts.vocabulary import ConnectorStatus
+
+LONGEST_REPORT: Final = 65_536
+"""Of what is kept as it came, in characters."""
 
 
 class Telling:
@@ -75,6 +81,21 @@ class Telling:
         if self.course.ended_at is None and self.course.state_at == at:
             self._connector(place, state, at)
 
+    def beside(self, said: dict[str, Any]) -> None:
+        """What else an event tells, as it came."""
+        if not said:
+            return
+        body = orjson.dumps(said).decode()
+        reported = StationReported(
+            network=self._network,
+            station_id=self._station.id,
+            kind="TransactionEvent",
+            body=body if len(body) <= LONGEST_REPORT else "",
+            connector_id=self.course.place,
+            transaction_id=self.course.told_id,
+        )
+        self._add("event-beside", reported, self.course.heard_at)
+
     def ended(self, at: datetime, *, register_wh: Decimal, reason: str | None, token_uid: str | None) -> None:
         """Its end; the car may still be there."""
         course = self.course
@@ -120,7 +141,9 @@ class Telling:
         )
         self._add("event-status", changed, at)
 
-    def _add(self, kind: str, message: TransactionUpdated | ConnectorStatusChanged, at: datetime) -> None:
+    def _add(
+        self, kind: str, message: TransactionUpdated | ConnectorStatusChanged | StationReported, at: datetime
+    ) -> None:
         self.told.append(
             Fact(
                 id=message_id(kind, self._network, self._station.id, self.course.told_id, self._digest),

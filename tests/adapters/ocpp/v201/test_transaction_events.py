@@ -1,6 +1,7 @@
 """Transactions of 2.x stations: whatever the order in which their events come, one start, one end, one energy."""
 
 import itertools
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from contracts.messages import (
     ConnectorStatusChanged,
     MeterValuesTaken,
     StationMessageRejected,
+    StationReported,
     TransactionEnded,
     TransactionStarted,
     TransactionUpdated,
@@ -362,3 +364,20 @@ async def test_transactions_without_end_are_bounded(hub: Hub) -> None:
     assert (ended.transaction_id, ended.register_start_wh) == ("tx-0", 0), "its end is still its end"
     await tell_held_back(hub)
     assert len(hub.facts.of(TransactionStarted)) == 70
+
+
+async def test_what_2_1_tells_beside_is_kept_as_evidence(hub: Hub) -> None:
+    station = await hub.station2(version="ocpp2.1")
+    cost = {
+        "totalCost": {"currency": "EUR", "typeOfCost": "NormalCost", "total": {"exclTax": 1.5}},
+        "totalUsage": {"energy": 5, "chargingTime": 60, "idleTime": 0},
+    }
+    info = {"tariffId": "T", "transactionLimit": {"maxCost": 20}}
+    await station.event("Started", "tx", 0, T0, evse=EVSE, tag="TAG", wh=100, info=info)
+    for _ in range(2):
+        await station.event("Ended", "tx", 1, T1, wh=200, costDetails=cost)
+    assert [(told.kind, told.transaction_id, json.loads(told.body)) for told in hub.facts.of(StationReported)] == [
+        ("TransactionEvent", "tx", info),
+        ("TransactionEvent", "tx", {"costDetails": cost}),
+    ]
+    assert hub.inside("CS-2").deviations["not strict"] == 0
