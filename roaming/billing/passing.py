@@ -9,7 +9,7 @@ import structlog
 
 from roaming.billing import repository
 from roaming.billing.checks import CheckRules
-from roaming.billing.receiving import Checked, cpo_of, gather, judge
+from roaming.billing.receiving import Checked, cpo_of, gather, judge, with_agreed_currencies
 from roaming.model.identifiers import PartyId
 from roaming.model.version import Version
 from roaming.modules.cdrs.repository import Ended, key_of
@@ -62,7 +62,8 @@ async def check_passed(
         if not passed:
             continue
         known = await gather(reader, passed, now=services.clock.now(), is_session_expected=False)
-        checked = [Checked(entry=each, verdict=judge(each, known[each.key], chosen(each.source))) for each in passed]
+        strict = await with_agreed_currencies(reader, chosen)
+        checked = [Checked(entry=each, verdict=judge(each, known[each.key], strict(each))) for each in passed]
         if is_kept:
             async with services.database.work() as work:
                 await repository.keep_verdicts(

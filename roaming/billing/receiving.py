@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 import structlog
 
 from roaming.billing import repository
 from roaming.billing.checks import CheckRules, Finding, Kind, Known, Outcome, Verdict, check
 from roaming.billing.checks.known import Sibling, TokenKnown
+from roaming.billing.settlement_repository import terms_of
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import Location
@@ -103,13 +105,28 @@ async def _check_page(
     database: Database, entries: Sequence[Ended], rules: Callable[[str], CheckRules], *, is_kept: bool
 ) -> list[Checked]:
     known = await gather(database.reader, entries, now=database.clock.now())
-    checked = [Checked(entry=entry, verdict=judge(entry, known[entry.key], rules(entry.source))) for entry in entries]
+    strict = await with_agreed_currencies(database.reader, rules)
+    checked = [Checked(entry=entry, verdict=judge(entry, known[entry.key], strict(entry))) for entry in entries]
     if is_kept:
         async with database.work() as work:
             await repository.keep_verdicts(
                 work, [(each.entry.key, each.entry.source, each.cpo, each.emsp, each.verdict) for each in checked]
             )
     return checked
+
+
+async def with_agreed_currencies(reader: Reader, rules: Callable[[str], CheckRules]) -> Callable[[Ended], CheckRules]:
+    """The rules for a CDR: those of its partner, with the currencies that its parties agreed on where no rule names
+    any. Raises ``StoreUnavailable``."""
+    terms = await terms_of(reader)
+
+    def chosen(entry: Ended) -> CheckRules:
+        mine, agreed = rules(entry.source), terms.get(_pair(entry.cdr))
+        if mine.currencies or agreed is None:
+            return mine
+        return msgspec.structs.replace(mine, currencies=agreed.currencies)
+
+    return chosen
 
 
 def judge(entry: Ended, known: Known, rules: CheckRules) -> Verdict:

@@ -15,10 +15,14 @@ from typer.testing import CliRunner, Result
 from roaming.billing import watching
 from roaming.billing.watching import Watcher
 from roaming.cli.commands import app
+from roaming.model.identifiers import PartyId
+from roaming.model.party import Role
+from roaming.partners import registry
 from roaming.store.journal import Exchange
 from roaming.store.locks import locks_of
 from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import RECEIVER, HubInProcess, hub_in_process
+from tests.kit.scripted_partner import ScriptedPartner, always, enveloped, http_answer
 
 MONTH = "2026-11"
 
@@ -121,8 +125,15 @@ async def test_for_spreadsheets_and_for_people(hub: HubInProcess) -> None:
 
 
 async def test_what_was_passed_on_is_read_back_from_the_journal(hub: HubInProcess) -> None:
-    passed = body(id="PASSED", cdr_token=ocpi_bodies.cdr_token("DE-AAA"), total_cost={"excl_vat": 7, "incl_vat": 8.4})
-    for text in (json.dumps(passed), json.dumps(passed)[:100]):
+    async with ScriptedPartner(always(http_answer(enveloped(None)))) as partner:
+        await hub.connect("ccc", "DE-CCC", Role.EMSP, url=partner.url)
+        # The fixture's partners agree with hosted parties only: these two have to agree with each other
+        async with hub.services.database.work() as work:
+            await registry.agree(work, cpo=PartyId("FR", "CPO"), emsp=PartyId("DE", "CCC"))
+        dear = {"total_cost": {"excl_vat": 7, "incl_vat": 8.4}, "cdr_token": ocpi_bodies.cdr_token("DE-CCC")}
+        answer = await hub.call("cpo", "POST", f"{RECEIVER}/cdrs", body=body(id="PASSED", **dear))
+        assert answer.code == 1000, answer.text
+        assert len(partner.requests) == 1
         await hub.services.journal.keep(
             Exchange(
                 at=hub.services.clock.now(),
@@ -132,14 +143,22 @@ async def test_what_was_passed_on_is_read_back_from_the_journal(hub: HubInProces
                 partner_id="cpo",
                 module="cdrs",
                 http_status=200,
-                request_body=text,
+                request_body='{"cut": "sho',
             )
         )
     now = f"{hub.services.clock.now():%Y-%m}"
     found = {row["kind"]: row for row in await rows("cdr", "check", "--passed", "--month", now)}
-    assert (found["PRICE"]["CDR"], found["PRICE"]["eMSP"], found["PRICE"]["at stake"]) == ("PASSED", "DE-AAA", "6.50")
+    assert (found["PRICE"]["CDR"], found["PRICE"]["eMSP"], found["PRICE"]["at stake"]) == ("PASSED", "DE-CCC", "6.50")
     assert not {"SESSION_MISSING", "TOKEN"} & found.keys()
     assert await hub.services.database.reader.fetch("SELECT 1 FROM cdrs WHERE object_id = 'PASSED'") == []
+
+
+async def test_a_currency_that_was_not_agreed_on(hub: HubInProcess) -> None:
+    await give(hub)
+    await rows("settle", "terms", "set", "FR-CPO", "DE-HME", "--currency", "SEK")
+    assert "CURRENCY" in {row["kind"] for row in await rows("cdr", "check", "C1")}
+    await rows("settle", "terms", "set", "FR-CPO", "DE-HME", "--currency", "SEK", "--currency", "EUR")
+    assert "CURRENCY" not in {row["kind"] for row in await rows("cdr", "check", "C1")}
 
 
 MISTAKES = (
