@@ -19,7 +19,8 @@ from roaming.model.money import Price
 from roaming.model.session import ChargingPeriod
 from roaming.model.tariff import Tariff
 from roaming.partners.agreed_readings import agreed_readings
-from roaming.rating import RatingError, Readings, price_list, rate
+from roaming.rating import RatingError, Readings, price_list
+from roaming.rating.engine import rate_total
 from roaming.rating.price_list import PriceList
 from roaming.store.columns import text_to_time
 from roaming.store.documents import object_key, read_objects
@@ -181,14 +182,14 @@ class Rerater:
             return None
         if prices.tariff.currency != cdr.currency:
             raise RatingError(f"currency: the CDR is in {cdr.currency}, tariff {prices.tariff.id} in another")
-        rated = rate(
+        total = rate_total(
             prices,
             cdr.charging_periods,
             start=cdr.start_date_time,
             end=cdr.end_date_time,
             time_zone=self._zones.get(_place(cdr), "UTC"),
         )
-        return -rated.total.before_taxes if cdr.credit else rated.total.before_taxes
+        return -total.before_taxes if cdr.credit else total.before_taxes
 
     def _compile(self, tariffs: bytes, readings: Readings) -> PriceList | None:
         found = self._tariffs.decode(tariffs)

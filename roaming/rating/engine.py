@@ -4,13 +4,14 @@ Pure: no clock, no I/O. A period is priced by what holds at its start; periods t
 their maker's error (``roaming.rating.cutting`` makes none).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, Inexact, InvalidOperation, Overflow, localcontext
-from typing import Final
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from roaming.model.identifiers import fold
+from roaming.model.money import Price
 from roaming.model.session import CdrDimensionType, ChargingPeriod
 from roaming.model.tariff import ReservationRestrictionType, Tariff
 from roaming.rating.errors import MalformedPeriods, RatingError, UnsupportedNumber
@@ -39,6 +40,8 @@ _HALF_OF_LAST_DECIMAL: Final = 180_000
 _RESERVATION_TIME: Final = CdrDimensionType.RESERVATION_TIME.value
 _PARTS: Final = ((ENERGY, Part.ENERGY), (TIME, Part.TIME), (PARKING_TIME, Part.PARKING_TIME))
 
+T = TypeVar("T")
+
 
 def rate(
     tariff: Tariff | PriceList,
@@ -56,14 +59,33 @@ def rate(
     periods begin with RESERVATION_TIME, duration restrictions of the session count from the first other period.
     Raises ``RatingError`` naming the field.
     """
+    prices = tariff if isinstance(tariff, PriceList) else price_list(tariff, readings)
+    return _exactly(_Session.rated, prices, periods, start, end, time_zone, is_reservation_expired)
+
+
+def rate_total(
+    prices: PriceList, periods: Sequence[ChargingPeriod], *, start: datetime, end: datetime, time_zone: str
+) -> Price:
+    """The total that ``rate`` gives, without the parts, lines and findings: for those who price a million."""
+    return _exactly(_Session.total, prices, periods, start, end, time_zone, False)
+
+
+def _exactly(
+    work: "Callable[[_Session], T]",
+    prices: PriceList,
+    periods: Sequence[ChargingPeriod],
+    start: datetime,
+    end: datetime,
+    time_zone: str,
+    is_reservation_expired: bool,
+) -> T:
     if len(periods) > MOST_PERIODS:
         raise MalformedPeriods(
             f"charging_periods: {len(periods):,} are more than {MOST_PERIODS:,}; put those of one price together"
         )
-    prices = tariff if isinstance(tariff, PriceList) else price_list(tariff, readings)
     with localcontext(EXACT):
         try:
-            return _Session(prices, periods, start, end, time_zone, is_reservation_expired).rated()
+            return work(_Session(prices, periods, start, end, time_zone, is_reservation_expired))
         except (Inexact, InvalidOperation, Overflow):
             raise UnsupportedNumber(
                 f"charging_periods: a volume cannot be kept exact with tariff {prices.tariff.id}; shorten it"
@@ -105,11 +127,17 @@ class _Session:
 
     def rated(self) -> Rated:
         self._check_tariff()
+        return self._result(self._lines())
+
+    def total(self) -> Price:
+        lines = self._lines()
+        return price_of(limited(sum_of(lines), lines, self.prices), self.prices)
+
+    def _lines(self) -> list[Line]:
         for index in range(len(self.periods)):
             self._draft(index)
         additions = step_additions(self.drafts, self.prices.readings)
-        lines = [self._line(draft, additions.get(index, ZERO)) for index, draft in enumerate(self.drafts)]
-        return self._result(lines)
+        return [self._line(draft, additions.get(index, ZERO)) for index, draft in enumerate(self.drafts)]
 
     def _session_start(self, start: datetime) -> datetime:
         if self.periods and _is_reservation(self.volumes[0]):
