@@ -13,9 +13,10 @@ from contracts.configuration import KNOWN_KEYS, known_key
 from roaming.cli.database import services_of_now
 from roaming.cli.output import Tell, fail
 from roaming.ocpi.module import Services
-from roaming.operations import records, selecting, showing
+from roaming.operations import local_lists, records, selecting, showing
 from roaming.operations.asking import KeyTaken, Wish, ask
 from roaming.operations.files import Addresses, NoSuchFile
+from roaming.operations.local_lists import Syncing
 from roaming.operations.orders import Unreadable, read
 from roaming.operations.records import Record
 from roaming.operations.selecting import NoSuchStation, Selection, StationKey
@@ -197,6 +198,29 @@ async def label(
         {"station": row["station"], "network": row["network"], "group": row["group"], "tags": ", ".join(row["tags"])}
         for row in rows
     ]
+
+
+async def sync_lists(whom: Whom, *, is_full: bool, per_message: int, most: int) -> list[dict[str, Any]]:
+    """Brings local lists in line with the token store, or shows how many tokens each would have."""
+    how = Syncing(who=f"cli:{user()}", why=whom.why, is_full=is_full, per_message=per_message, most=most)
+    async with services_of_now() as services:
+        directory = await services.directory.current()
+        async with services.database.work() as work:
+            try:
+                keys = await selecting.select_stations(work.connection, whom.selection())
+            except NoSuchStation as error:
+                fail(str(error))
+            wanted = await local_lists.wanted_at(work.connection, directory, keys, most)
+            if whom.is_dry_run:
+                return [{"station": key[1], "wanted": len(entries)} for key, entries in wanted.items()]
+            await local_lists.sync(work, wanted, how)
+        end = time.monotonic() + whom.wait
+        while True:
+            async with services.database.reading() as connection:
+                rows = await local_lists.standing(connection, keys)
+            if time.monotonic() >= end or all(row["state"] != "SENDING" for row in rows):
+                return rows
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 async def list_groups() -> list[dict[str, Any]]:

@@ -218,6 +218,29 @@ def station_group(
     show_rows(rows, as_json=as_json, as_csv=as_csv, empty="no station")
 
 
+def station_sync_list(
+    stations: Stations = [],  # noqa: B006
+    full: Annotated[bool, typer.Option("--full", help="Send all of it anew, whatever is known of the list.")] = False,
+    per_message: Annotated[int, typer.Option(min=1, max=1000, help="Tokens that stations take in a message.")] = 100,
+    most: Annotated[int, typer.Option(min=1, max=10_000, help="Tokens on a list at most.")] = 1000,
+    group: Group = "",
+    tag: Tags = [],  # noqa: B006
+    network: Network = "",
+    wait: Annotated[float, typer.Option(min=0, max=3600, help="Seconds to wait for the stations.")] = 60.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show how many tokens each would have.")] = False,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Bring the lists by which stations decide offline in line with the tokens here: only what differs is sent."""
+    from roaming.cli.operating import Whom, sync_lists
+
+    whom = Whom(stations=tuple(stations), group=group, tags=tuple(tag), network=network, wait=wait, is_dry_run=dry_run)
+    rows = run(sync_lists(whom, is_full=full, per_message=per_message, most=most))
+    show_rows(rows, as_json=as_json, as_csv=as_csv, empty="no station")
+    if any(row.get("state", "SYNCED") != "SYNCED" for row in rows):
+        raise typer.Exit(1)
+
+
 def station_groups(as_json: Json = False, as_csv: Csv = False) -> None:
     """List groups and how many stations are in them."""
     from roaming.cli.operating import list_groups
@@ -258,6 +281,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "transfer": station_transfer,
     "call": station_call,
     "operations": station_operations,
+    "sync-list": station_sync_list,
     "group": station_group,
     "groups": station_groups,
     "tag": station_tag,

@@ -21,9 +21,10 @@ from starlette.responses import Response
 from contracts.configuration import KNOWN_KEYS
 from roaming.console.saying import answered, as_csv, said
 from roaming.ocpi.module import Services
-from roaming.operations import records, selecting, showing
+from roaming.operations import local_lists, records, selecting, showing
 from roaming.operations.asking import LONGEST_WAIT, KeyTaken, Wish, ask
 from roaming.operations.files import Addresses, NoSuchFile
+from roaming.operations.local_lists import Syncing
 from roaming.operations.orders import KINDS, Unreadable, read
 from roaming.operations.selecting import NoSuchStation, Selection
 
@@ -90,6 +91,41 @@ async def post_labels(services: Services, request: Request, _who: str) -> Respon
     except ValueError as error:
         return said(str(error), 400)
     return answered({"stations": rows})
+
+
+async def post_local_lists(services: Services, request: Request, who: str) -> Response:
+    """Brings local lists in line with the token store. ``is_full``: all of it anew; ``per_message``, ``most``."""
+    try:
+        body = await body_of(request)
+        sizes = {"per_message": 1_000, "most": local_lists.MOST}
+        given = {name: body[name] for name in sizes if name in body}
+        if any(type(value) is not int or not 1 <= value <= sizes[name] for name, value in given.items()):
+            return said(f"per_message, most: whole numbers from 1, at most {sizes}", 400)
+        how = Syncing(who=f"api:{who}", why=text_of(body, "why"), is_full=_flag(body, "is_full"), **given)
+        directory = await services.directory.current()
+        async with services.database.work() as work:
+            keys = await selecting.select_stations(work.connection, _selection(body))
+            wanted = await local_lists.wanted_at(work.connection, directory, keys, how.most)
+            if _flag(body, "dry_run"):
+                rows = [{"station": key[1], "wanted": len(entries)} for key, entries in wanted.items()]
+                return answered({"dry_run": True, "lists": rows})
+            return answered({"lists": await local_lists.sync(work, wanted, how)}, 202)
+    except NoSuchStation as error:
+        return said(str(error), 404)
+    except Bad as error:
+        return said(str(error), 400)
+
+
+async def get_local_lists(services: Services, request: Request, _who: str) -> Response:
+    """How the lists of stations stand."""
+    query = request.query_params
+    selection = Selection(stations=tuple(query.getlist("station")), group=query.get("group", ""))
+    async with services.database.reading() as connection:
+        try:
+            keys = await selecting.select_stations(connection, selection, is_all_meant=True)
+        except NoSuchStation as error:
+            return said(str(error), 404)
+        return answered({"lists": await local_lists.standing(connection, keys)})
 
 
 async def get_stations(services: Services, request: Request, _who: str) -> Response:
@@ -165,6 +201,8 @@ ROUTES: Sequence[tuple[str, str, Work]] = (
     ("/api/stations/{station_id}", "GET", get_station),
     ("/api/stations/{station_id}/operations", "POST", post_operations),
     ("/api/labels", "POST", post_labels),
+    ("/api/local-lists", "GET", get_local_lists),
+    ("/api/local-lists", "POST", post_local_lists),
     ("/api/operations", "GET", get_operations),
     ("/api/operations", "POST", post_operations),
     ("/api/operations/{id}", "GET", get_operation),

@@ -9,7 +9,15 @@ from urllib.parse import urlsplit
 import msgspec
 
 from contracts import configuration
-from contracts.messages.operation import AnyOperation, CallRaw, Operation, SetConfiguration, UpdateFirmware, UploadLog
+from contracts.messages.operation import (
+    AnyOperation,
+    CallRaw,
+    Operation,
+    SendLocalList,
+    SetConfiguration,
+    UpdateFirmware,
+    UploadLog,
+)
 
 MASK: Final = "•••"
 _SCHEMES: Final = ("https", "http", "ftps", "ftp", "sftp")
@@ -116,6 +124,12 @@ def masked(order: AnyOrder) -> str:
             shown = msgspec.structs.replace(order, url=_without_secrets(order.url))
         case CallRaw():
             shown = msgspec.structs.replace(order, payload=masked_json(order.payload))
+        case SendLocalList():
+            # Whose tokens they are is in the token store; here it counts how many
+            shown = {"kind": "SEND_LOCAL_LIST", "version": order.version, "is_full": order.is_full}
+            shown["entries"] = len(order.entries)
+        case StartCharging() | Reserve():
+            shown = msgspec.structs.replace(order, token_uid=f"…{order.token_uid[-4:]}")
         case _:
             shown = order
     return msgspec.json.Encoder(decimal_format="number").encode(shown).decode()

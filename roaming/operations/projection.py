@@ -18,7 +18,7 @@ from contracts.messages import (
 )
 from contracts.messages.operation import AnyTold, RawTold
 from contracts.topics import EVENTS
-from roaming.operations import records
+from roaming.operations import local_lists, records
 from roaming.operations.orders import masked_json
 from roaming.operations.records import Report
 from roaming.store.columns import storable_text
@@ -52,7 +52,10 @@ async def handle(work: Work, batch: Sequence[Received]) -> None:
 async def _answered(work: Work, id: str, outcome: str, detail: str | None, told: str) -> None:
     """A partner's command has its record elsewhere: nothing is found here then."""
     text = storable_text(detail or "")
-    await records.finish(work.connection, id, outcome=outcome, detail=text, told=storable_text(told), now=work.now)
+    told = storable_text(told)
+    record = await records.finish(work.connection, id, outcome=outcome, detail=text, told=told, now=work.now)
+    if record is not None:
+        await local_lists.ended(work, record)
 
 
 def _told(told: AnyTold | None) -> str:
@@ -112,6 +115,7 @@ async def watch_deadlines(database: Database) -> None:
             async with database.work() as work:
                 for record in await records.expire(work.connection, work.now):
                     logger.info("station_did_not_answer", station=record.station_id, kind=record.kind, id=record.id)
+                    await local_lists.ended(work, record)
         except StoreUnavailable as error:
             logger.warning("operations_wait", reason=str(error))
         await asyncio.sleep(LOOK_EVERY)

@@ -185,3 +185,30 @@ class WaveStationRow(SQLModel, table=True):
     nudged_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
     """When it was last asked how far it is."""
     ended_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+
+
+class LocalListRow(SQLModel, table=True):
+    """The list of tokens that a station decides by while it is offline, as far as we know it."""
+
+    __tablename__ = "local_lists"
+    __table_args__ = (Index("local_lists_by_operation", "operation_id"),)
+
+    network: str = Field(primary_key=True)
+    station_id: str = Field(primary_key=True)
+    version: int = Field(default=0, sa_column=Column(Integer, nullable=False))
+    """0: not known; the next one is sent in full."""
+    known: str = Field(default="{}", sa_column=Column(Text, nullable=False))
+    """What is on it, as JSON: token → group."""
+    wanted: str = Field(default="{}", sa_column=Column(Text, nullable=False))
+    """What shall be on it, likewise."""
+    sent: str = Field(default="{}", sa_column=Column(Text, nullable=False))
+    """What it will be when the request under way is accepted."""
+    state: str
+    """SENDING, SYNCED, FAILED, UNSUPPORTED."""
+    detail: str = Field(default="", sa_column=Column(Text, nullable=False))
+    operation_id: str = ""
+    """The request under way."""
+    per_message: int = Field(sa_column=Column(Integer, nullable=False))
+    who: str
+    why: str = Field(default="", sa_column=Column(Text, nullable=False))
+    updated_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))

@@ -122,6 +122,15 @@ async def test_settings_are_shown_with_what_they_mean(hub: HubInProcess) -> None
     assert lines[2].startswith("CS-1,Nonsense,(unknown there)")
 
 
+async def test_a_local_list_is_sent_and_waited_for(hub: HubInProcess) -> None:
+    dry = json.loads((await roaming("station", "sync-list", "CS-1", "--dry-run", "--json")).stdout)
+    assert dry == [{"station": "CS-1", "wanted": 0}]
+    done, (message,) = await answered(hub, "sync-list", "CS-1", "--json")
+    assert (done.exit_code, message.operation.is_full) == (0, True)
+    (row,) = json.loads(done.stdout)
+    assert (row["state"], row["version"]) == ("SYNCED", message.operation.version)
+
+
 async def test_groups_and_tags_choose(hub: HubInProcess) -> None:
     for words in (("group", "depot", "CS-1", "CS-2"), ("tag", "CS-2", "--add", "fast")):
         assert (await roaming("station", *words)).exit_code == 0
