@@ -52,7 +52,7 @@ class Passage:
         path = self.request.path
         return [
             path[segment[1:-1]] if segment.startswith("{") else segment
-            for segment in self.route.path.split("/")
+            for segment in (self.route.passed_as or self.route.path).split("/")
             if segment
         ]
 

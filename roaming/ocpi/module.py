@@ -178,6 +178,8 @@ class Route:
     shown: Callable[[View, Mapping[str, str], Any], Any] | None = None
     """Where rules decide how an object looks: what of a pushed object, or ``Patch``, at this address a partner with
     this view is shown. Asked only for what the view sees."""
+    passed_as: str = ""
+    """The path as it is passed on, where this one is another way to write it; empty: as it came."""
     if_unknown: Callable[[], Any] | None = None
     """The answer's data where the receiver's version does not have this; raises an ``OcpiError`` instead."""
 

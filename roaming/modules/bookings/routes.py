@@ -1,6 +1,7 @@
 """Endpoints of bookings: what hosted CPOs offer and are asked for (sender), and what partners' CPOs tell (receiver)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -250,6 +251,32 @@ def _route(method: str, path: str, interface: InterfaceRole, handle: Any, summar
     return Route(method=method, path=path, interface=interface, handle=handle, summary=summary, **more)
 
 
+_TOLD_ROUTES: tuple[Route, ...] = (
+    _route("GET", _TOLD_LOCATION, _RECEIVER, get_told_location, "A BookingLocation as stored", gives=_LOCATION),
+    _route(
+        "PUT", _TOLD_LOCATION, _RECEIVER, put_location, "Tell of a BookingLocation", takes=_LOCATION, **_NEW, **_SHOWN
+    ),
+    _route(
+        "PATCH",
+        _TOLD_LOCATION,
+        _RECEIVER,
+        patch_location,
+        "Change a BookingLocation",
+        takes=_LOCATION.partial,
+        **_SHOWN,
+    ),
+    _route("GET", _TOLD_CALENDAR, _RECEIVER, get_told_location, "A Calendar as stored", gives=_CALENDAR),
+    _route("PUT", _TOLD_CALENDAR, _RECEIVER, put_calendar, "Tell of a Calendar", takes=_CALENDAR, **_NEW),
+    _route("PATCH", _TOLD_CALENDAR, _RECEIVER, patch_calendar, "Change a Calendar", takes=_CALENDAR.partial),
+)
+
+
+def _as_in_examples(route: Route) -> Route:
+    """The same address as the examples of the specification write it, and partners that follow them."""
+    ending = route.path.removeprefix(f"{_TOLD}{_OFFERED}")
+    return replace(route, path=f"/bookinglocations{_TOLD}{ending}", passed_as=route.path)
+
+
 ROUTES: tuple[Route, ...] = (
     _route(
         "GET",
@@ -273,22 +300,8 @@ ROUTES: tuple[Route, ...] = (
         gives=_BOOKING,
         clue=Clue.COUNTERPART,
     ),
-    _route("GET", _TOLD_LOCATION, _RECEIVER, get_told_location, "A BookingLocation as stored", gives=_LOCATION),
-    _route(
-        "PUT", _TOLD_LOCATION, _RECEIVER, put_location, "Tell of a BookingLocation", takes=_LOCATION, **_NEW, **_SHOWN
-    ),
-    _route(
-        "PATCH",
-        _TOLD_LOCATION,
-        _RECEIVER,
-        patch_location,
-        "Change a BookingLocation",
-        takes=_LOCATION.partial,
-        **_SHOWN,
-    ),
-    _route("GET", _TOLD_CALENDAR, _RECEIVER, get_told_location, "A Calendar as stored", gives=_CALENDAR),
-    _route("PUT", _TOLD_CALENDAR, _RECEIVER, put_calendar, "Tell of a Calendar", takes=_CALENDAR, **_NEW),
-    _route("PATCH", _TOLD_CALENDAR, _RECEIVER, patch_calendar, "Change a Calendar", takes=_CALENDAR.partial),
+    *_TOLD_ROUTES,
+    *map(_as_in_examples, _TOLD_ROUTES),
     _route("GET", _TOLD_BOOKING, _RECEIVER, get_told_booking, "A Booking as stored", gives=_BOOKING, **_BETWEEN),
     _route("PUT", _TOLD_BOOKING, _RECEIVER, put_booking, "Tell of a Booking", takes=_BOOKING, **_NEW, **_BETWEEN),
     _route("PATCH", _TOLD_BOOKING, _RECEIVER, patch_booking, "Change a Booking", takes=_BOOKING.partial, **_BETWEEN),

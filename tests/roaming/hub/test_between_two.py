@@ -145,6 +145,9 @@ async def test_lists_and_places_pass_to_the_party_that_is_named(hub: Passing) ->
     pushed = await hub.ope.push("PUT", BOOKINGS, "booking_locations/BL1", to=hub.msp, body=place)
     assert pushed.code == 1000
     assert hub.msp.last.target.endswith("/receiver/bookings/ES/OPE/booking_locations/BL1")
+    in_example = of(hub.ope, BOOKINGS, "receiver", "bookinglocations", "ES", "OPE", "BL1")
+    assert (await hub.ope.call("PUT", in_example, to=hub.msp, body=place)).code == 1000
+    assert hub.msp.last.target.endswith("/receiver/bookings/ES/OPE/booking_locations/BL1")
     rows = await hub.hub.services.database.reader.fetch("SELECT key FROM booking_locations")
     assert rows == []
     hub.ptp.says_data([TERMINAL])

@@ -181,6 +181,15 @@ async def test_a_booking_is_known_by_the_id_of_its_request_too(hub: HubInProcess
     assert (await hub.call("riv", "GET", of_request)).code == 2001
 
 
+async def test_addresses_as_in_the_examples_are_good_too(hub: HubInProcess) -> None:
+    place, address = body(party="FR-CPO"), f"{RECEIVER}/bookinglocations/FR/CPO/BL1"
+    assert (await hub.call("cpo", "PUT", address, body=place)).outcome == (201, 1000)
+    change = {"timeslot_increment": 30, "last_updated": "2026-11-24T10:00:00Z"}
+    assert (await hub.call("cpo", "PATCH", f"{address}/C1", body=change)).outcome == (200, 1000)
+    stored = await hub.call("cpo", "GET", f"{RECEIVER}/FR/CPO/booking_locations/BL1/C1")
+    assert stored.data == place["calendars"][0] | change == (await hub.call("cpo", "GET", f"{address}/C1")).data
+
+
 async def test_an_upgrade_finds_what_was_there_before(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/hub.db"
     await migrate.upgrade(url, "0023")
