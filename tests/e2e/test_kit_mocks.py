@@ -29,7 +29,9 @@ pytestmark = [pytest.mark.outside, pytest.mark.slow, pytest.mark.timeout(240)]
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
-    running = Hub("embedded", tmp_path, settings={"ROAMING_HUB_PARTY": "NL-HUB"})
+    """Lists are pulled when the test says so, and only then."""
+    settings = {"ROAMING_HUB_PARTY": "NL-HUB", "ROAMING_PULL_FIRST_DELAY": "3600"}
+    running = Hub("embedded", tmp_path, settings=settings)
     try:
         yield running.start()
     finally:

@@ -36,7 +36,9 @@ Said = tuple[str, str, str]
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
-    running = Hub("embedded", tmp_path, settings={"ROAMING_HUB_PARTY": HUB})
+    # No list is pulled meanwhile: what the CPOs and eMSPs do not push must come from themselves
+    settings = {"ROAMING_HUB_PARTY": HUB, "ROAMING_PULL_FIRST_DELAY": "3600", "ROAMING_AUTHORIZATION_TIMEOUT": "30"}
+    running = Hub("embedded", tmp_path, settings=settings)
     try:
         yield running.start()
     finally:
