@@ -101,6 +101,7 @@ def _fields(tariff: Tariff) -> Iterator[Lint]:
     if start is not None and end is not None and start >= end:
         yield Lint(LintCode.VALIDITY, "end_date_time", f"{end} is not after start_date_time {start}: it never holds")
     yield from _limits(tariff)
+    yield from _preauthorization(tariff)
     for index, element in enumerate(tariff.elements):
         seen: set[str] = set()
         for place, component in enumerate(element.price_components):
@@ -109,6 +110,18 @@ def _fields(tariff: Tariff) -> Iterator[Lint]:
                 yield Lint(LintCode.REPEATED, where, f"{component.type} stands in this element before: never used")
             seen.add(component.type)
             yield from _component(component, where, tariff.tax_included)
+
+
+def _preauthorization(tariff: Tariff) -> Iterator[Lint]:
+    amount, least, most = tariff.preauthorize_amount, tariff.min_price, tariff.max_price
+    if amount is None:
+        return
+    if amount <= 0:
+        yield Lint(LintCode.PRICE, "preauthorize_amount", f"{amount} reserves nothing; leave it away")
+    elif least is not None and amount < (least.after_taxes or least.before_taxes):
+        yield Lint(LintCode.PRICE, "preauthorize_amount", f"{amount} is less than min_price, which every charge costs")
+    elif most is not None and most.after_taxes is not None and amount > most.after_taxes:
+        yield Lint(LintCode.PRICE, "preauthorize_amount", f"{amount} is more than max_price, which no charge exceeds")
 
 
 def _limits(tariff: Tariff) -> Iterator[Lint]:

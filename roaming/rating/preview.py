@@ -75,6 +75,8 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     total_before_taxes: Decimal | None
     total_with_taxes: Decimal | None
+    preauthorized: Decimal | None
+    """What a payment terminal reserves before the charge; ``None``: the tariff does not say."""
     energy_kwh: Decimal
     start: datetime
     end: datetime
@@ -98,11 +100,12 @@ def preview(tariff: Tariff | PriceList, assumed: Assumed, readings: Readings = D
         currency=rated.currency,
         total_before_taxes=total if rated.is_net_known else None,
         total_with_taxes=with_taxes,
+        preauthorized=rated.price_list.tariff.preauthorize_amount,
         energy_kwh=session.total_energy,
         start=session.start_date_time,
         end=session.end_date_time,
         lines=tuple(_lines(session, rated, is_gross=with_taxes is not None)),
-        notes=tuple(finding.text for finding in rated.findings),
+        notes=tuple(_notes(rated, with_taxes)),
     )
 
 
@@ -136,6 +139,14 @@ def as_text(found: Preview, time_zone: str) -> str:
         rows.append(f"  {cells}  {amount:>{most}} {currency}".rstrip())
     rows += [f"  note: {note}" for note in found.notes]
     return "\n".join(rows)
+
+
+def _notes(rated: Rated, with_taxes: Decimal | None) -> Iterator[str]:
+    yield from (finding.text for finding in rated.findings)
+    reserved = rated.price_list.tariff.preauthorize_amount
+    if reserved is not None:
+        short = "; this charge costs more" if with_taxes is not None and with_taxes > reserved else ""
+        yield f"a payment terminal reserves {_money(reserved)} {rated.currency} first{short}"
 
 
 def _lines(session: PricedSession, rated: Rated, *, is_gross: bool) -> Iterator[Line]:

@@ -1,6 +1,7 @@
 """What lint finds in a tariff, and that it finds nothing in a good one."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -112,6 +113,9 @@ def test_what_is_wrong_is_an_error(prices: Tariff, code: str, where: str) -> Non
     [
         (tariff(element(part("ENERGY", "-1"))), "PRICE"),
         (tariff(element(part("ENERGY", "1", "210"))), "TAX"),
+        (tariff(ALWAYS, preauthorize_amount=Decimal(0)), "PRICE"),
+        (tariff(ALWAYS, preauthorize_amount=Decimal(5), min_price=limit("5", "6")), "PRICE"),
+        (tariff(ALWAYS, preauthorize_amount=Decimal(9), max_price=limit("5", "6")), "PRICE"),
         (tariff(ALWAYS, tax_included="YES"), "TAX"),
         (tariff(element(part("ENERGY", "1", "21")), tax_included="N/A"), "TAX"),
         (tariff(element(part("ENERGY", "1", step=5000))), "STEP_SIZE"),

@@ -71,3 +71,11 @@ def test_limits_and_unknown_taxes_are_lines_and_words() -> None:
 def test_what_cannot_be_assumed_is_named(changes: dict[str, object], said: str) -> None:
     with pytest.raises(RatingError, match=said):
         preview(PRICES, assumed(**changes))
+
+
+def test_what_a_terminal_reserves_first() -> None:
+    prices = tariff(*PRICES.elements, preauthorize_amount=Decimal(10))
+    found = preview(prices, assumed())
+    assert found.preauthorized == 10
+    assert found.notes == ("a payment terminal reserves 10.00 EUR first; this charge costs more",)
+    assert preview(prices, assumed(minutes=Decimal(30))).notes == ("a payment terminal reserves 10.00 EUR first",)
