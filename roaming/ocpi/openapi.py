@@ -84,7 +84,8 @@ def document(
             "version": release,
             "description": (
                 "What partners call. Every answer has the OCPI envelope; its status_code says whether the request "
-                "succeeded, on any HTTP status. Unknown fields are kept and passed on, unknown words of a list too."
+                "succeeded, on any HTTP status: that of another party, where the hub passed the request on to it. "
+                "Unknown fields are kept and passed on, unknown words of a list too."
             ),
         },
         "servers": [{"url": "/ocpi", "description": "below the public address of the hub"}],
@@ -199,16 +200,16 @@ class _Making:
             }
         if "200" not in found:
             found["200"] = {"$ref": "#/components/responses/OcpiError"}
-        for error in self._refusals(path, sides):
+        for error in self._refusals(path, module, sides):
             found[str(error.http_status)] = {"$ref": f"#/components/responses/{error.__name__}"}
         return dict(sorted(found.items()))
 
-    def _refusals(self, path: str, sides: Sequence[_Side]) -> list[type[OcpiError]]:
+    def _refusals(self, path: str, module: OcpiModule, sides: Sequence[_Side]) -> list[type[OcpiError]]:
         """The errors with an HTTP status of their own that can come."""
         found: list[type[OcpiError]] = [Unauthorized, TooManyAttempts, Unavailable, *_BEFORE_ALL_ELSE]
         if any(side.route.takes is not None for side in sides):
             found.append(TooLarge)
-        if _VARIABLE.search(path):
+        if _VARIABLE.search(path) or not module.is_configuration:  # what is passed on may be unknown at the far side
             found.append(NotFound)
         wanted = {status for side in sides for status in side.route.refusals}
         return found + [error for error in (NotFound, MethodNotAllowed) if error.http_status in wanted]
