@@ -1,7 +1,6 @@
 """The demo as its visitor sees it: a real browser on the live page, one driver clicked in and stopped."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -10,21 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Request, expect, sync_playwright
+from playwright.sync_api import Page, Request, expect
 
+from tests.kit.browser import page
 from tests.kit.server_process import free_port
 
+__all__ = ["page"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="module")
@@ -54,21 +45,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=20)
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    """A page in Chromium; skipped where there is none, but not by CI."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is missing: CI must install it")
-        pytest.skip("Chromium is missing")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
-        opened = browser.new_page(viewport={"width": 1200, "height": 1250})
-        yield opened
-        browser.close()
 
 
 def test_a_visitor_sends_a_driver_and_sees_the_cdr_acknowledged(demo: str, page: Page, tmp_path: Path) -> None:
