@@ -5,6 +5,7 @@ all from this declaration, so that a new module is a folder and nothing else.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -24,7 +25,7 @@ from roaming.ocpi.wire import Note, Wire
 from roaming.partners.directory import Directory, DirectoryCache, Partner
 from roaming.partners.views import NOTHING, View
 from roaming.store.consume import Projection
-from roaming.store.database import Database
+from roaming.store.database import Database, Work
 from roaming.store.journal import Journal
 from roaming.store.reader import Reader
 from roaming.store.trimming import Trimming
@@ -109,6 +110,11 @@ class OcpiRequest:
             text=self.body.decode("utf-8", "replace") if self.body else None,
             notes=self.notes,
         )
+
+    def work(self) -> AbstractAsyncContextManager[Work]:
+        """A transaction of this request. What partners are told because of it has the correlation id of the request
+        (OCPI 2.2.1, transport_and_format 4.4)."""
+        return self.services.database.work(correlation_id=self.ids.correlation_id)
 
     @property
     def from_parties(self) -> tuple[PartyId, ...]:

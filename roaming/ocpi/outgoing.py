@@ -114,7 +114,7 @@ async def tell(work: Work, changes: Sequence[Outgoing]) -> None:
             "part": change.part,
             "order_key": change.order_key or change.object_key,
             "detail": change.detail,
-            "correlation_id": change.correlation_id,
+            "correlation_id": change.correlation_id or work.correlation_id,
             "at": work.now,
         }
         for change in changes

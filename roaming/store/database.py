@@ -30,8 +30,10 @@ class Work:
     Handed to services; only the edge that opened it commits.
     """
 
-    def __init__(self, connection: AsyncConnection, *, clock: Clock, source: str) -> None:
+    def __init__(self, connection: AsyncConnection, *, clock: Clock, source: str, correlation_id: str = "") -> None:
         self.connection = connection
+        self.correlation_id = correlation_id
+        """The chain that this belongs to, where a partner's request began or continued one."""
         self.now = clock.now()
         self.outbox = Outbox(source=source, now=self.now)
         self._wakes: set[str] = set()
@@ -88,15 +90,16 @@ class Database:
         )
 
     @asynccontextmanager
-    async def work(self) -> AsyncIterator[Work]:
-        """A transaction that commits when the block ends and rolls back when it raises.
+    async def work(self, *, correlation_id: str = "") -> AsyncIterator[Work]:
+        """A transaction that commits when the block ends and rolls back when it raises. ``correlation_id``: what is
+        told because of it continues this chain.
 
         Raises ``StoreUnavailable`` when the database went away; whether a commit that broke off took place is then
         unknown, which is why everything done in a work is idempotent. One task has one work at a time.
         """
         async with self._turn(), connected(self.engine) as connection, connection.begin():
             counts.begin(connection)
-            work = Work(connection, clock=self.clock, source=self.source)
+            work = Work(connection, clock=self.clock, source=self.source, correlation_id=correlation_id)
             yield work
             wakes = await work.flush()
         self.wakeups.committed(wakes)

@@ -99,7 +99,7 @@ async def post_request(request: OcpiRequest) -> OcpiResponse:
         for cpo in directory.hosted_parties(Role.CPO)
         if directory.may_exchange(cpo=cpo, emsp=emsps[0]) and wanted in (None, cpo)
     ]
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         booking = await service.request(work, wish, emsp=emsps[0], cpos=cpos, sight=_sight(request, emsps[0]))
     return OcpiResponse(data=request.wire().encode(service.CODECS[BOOKINGS.path], booking))
 
@@ -139,7 +139,7 @@ async def get_told_location(request: OcpiRequest) -> OcpiResponse:
 
 
 async def get_told_booking(request: OcpiRequest) -> OcpiResponse:
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         kept = await service.told(work, BOOKINGS, _owner(request), _id(request), source=request.partner.id)
     return OcpiResponse(data=request.wire().encode(service.CODECS[BOOKINGS.path], kept.value))
 
@@ -160,7 +160,7 @@ async def _put(request: OcpiRequest, shelf: Shelf) -> OcpiResponse:
     scope = private_to(request)
     if shelf is BOOKINGS:
         scope = str(service.emsp_for(request.directory, owner, request.routing.to_party, value))
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         is_new = await service.take(
             work, shelf, value, source=request.partner.id, scope=scope, origin=Origin(request.version)
         )
@@ -178,7 +178,7 @@ async def patch_booking(request: OcpiRequest) -> OcpiResponse:
 async def _patch(request: OcpiRequest, shelf: Shelf) -> OcpiResponse:
     owner, wire = _owner(request), request.wire()
     change: Any = wire.decode_patch(service.CODECS[shelf.path], parse_json(request.body))
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         kept = await service.told(work, shelf, owner, _id(request), source=request.partner.id)
         value = wire.apply(change, kept.value, last_updated=kept.value.last_updated)
         check_ids(value, owner, id=kept.stored.object_id)
@@ -190,7 +190,7 @@ async def put_calendar(request: OcpiRequest) -> OcpiResponse:
     owner, id = _owner(request), request.path["calendar_id"]
     calendar: Calendar = request.wire(owner).decode(service.CALENDAR_CODECS, parse_json(request.body))
     check_id("id", calendar.id, id)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         kept = await service.told(
             work, LOCATIONS, owner, request.path["booking_location_id"], source=request.partner.id
         )
@@ -202,7 +202,7 @@ async def put_calendar(request: OcpiRequest) -> OcpiResponse:
 async def patch_calendar(request: OcpiRequest) -> OcpiResponse:
     owner, id, wire = _owner(request), request.path["calendar_id"], request.wire()
     change = wire.decode_patch(service.CALENDAR_CODECS, parse_json(request.body))
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         kept = await service.told(
             work, LOCATIONS, owner, request.path["booking_location_id"], source=request.partner.id
         )

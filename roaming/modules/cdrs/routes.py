@@ -31,7 +31,7 @@ async def post(request: OcpiRequest) -> OcpiResponse:
     check_not_to_all(request)
     cpos = request.partner.parties(Role.CPO)
     wire = request.wire(cpos[0] if len(cpos) == 1 else None)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         accepted = await service.accept(work, wire, request.partner, body, owners=owners)
     cdr = accepted.cdr
     location = join(request.url.split("?", 1)[0], cdr.country_code, cdr.party_id, cdr.id)

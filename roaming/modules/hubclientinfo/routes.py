@@ -29,7 +29,7 @@ async def get(request: OcpiRequest) -> OcpiResponse:
 
 async def put(request: OcpiRequest) -> OcpiResponse:
     party, body = _party(request), parse_json(request.body)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         hub = request.services.hub_party
         is_new = await service.put(work, request.wire(party), request.partner, party, body, hub_party=hub)
     return OcpiResponse(http_status=201 if is_new else 200)

@@ -37,7 +37,7 @@ async def post(request: OcpiRequest) -> OcpiResponse:
     record = request.wire().decode(service.CODECS, parse_json(request.body))
     reader, named, source = request.services.database.reader, request.routing.to_party, request.partner.id
     to = await service.receiver_of(reader, request.directory, request.partner, record, named=named)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         await service.post(work, record, source=source, to=to, origin=Origin(request.version))
     address = join(request.url.partition("?")[0], record.country_code, record.party_id, record.id)
     return OcpiResponse(http_status=201, headers={"Location": address})
@@ -47,14 +47,14 @@ async def put(request: OcpiRequest) -> OcpiResponse:
     party = _owner(request)
     record = request.wire(party).decode(service.CODECS, parse_json(request.body))
     check_ids(record, party, id=request.path["id"])
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         await service.put(work, request.partner, record)
     return OcpiResponse()
 
 
 async def delete(request: OcpiRequest) -> OcpiResponse:
     party = _owner(request)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         await service.delete(work, party, request.path["id"], source=request.partner.id)
     return OcpiResponse()
 

@@ -85,7 +85,7 @@ async def _get(request: OcpiRequest, keys: Mapping[str, str], views: Views, *, i
 
 async def put(request: OcpiRequest) -> OcpiResponse:
     party, body = _owner(request), parse_json(request.body)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         is_new = await service.put(
             work, request.wire(party), party, _path(request), body, source=request.partner.id, scope=private_to(request)
         )
@@ -94,7 +94,7 @@ async def put(request: OcpiRequest) -> OcpiResponse:
 
 async def patch(request: OcpiRequest) -> OcpiResponse:
     party, body = _owner(request), parse_json(request.body)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         await service.patch(work, request.wire(party), party, _path(request), body, source=request.partner.id)
     return OcpiResponse()
 

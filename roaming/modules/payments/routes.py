@@ -85,13 +85,13 @@ async def get_confirmation(request: OcpiRequest) -> OcpiResponse:
 async def activate(request: OcpiRequest) -> OcpiResponse:
     terminal: Terminal = _read(request, service.TO_ACTIVATE)
     provider, cpo = service.hosted_provider(request.directory, _cpos(request), request.routing.to_party)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         await service.activate(work, terminal, provider=provider, cpo=cpo)
     return OcpiResponse()
 
 
 async def deactivate(request: OcpiRequest) -> OcpiResponse:
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         kept = await service.hosted_terminal(work, request.directory, request.path["id"], _cpos(request))
         await service.change(work, kept, kept.value, is_listed=False)
     return OcpiResponse()
@@ -99,7 +99,7 @@ async def deactivate(request: OcpiRequest) -> OcpiResponse:
 
 async def put_terminal(request: OcpiRequest) -> OcpiResponse:
     terminal: Terminal = _read(request, v230.TERMINAL_CODEC)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         kept = await service.hosted_terminal(work, request.directory, request.path["id"], _cpos(request))
         await service.change(work, kept, terminal, is_listed=kept.stored.is_listed)
     return OcpiResponse()
@@ -108,7 +108,7 @@ async def put_terminal(request: OcpiRequest) -> OcpiResponse:
 async def patch_terminal(request: OcpiRequest) -> OcpiResponse:
     change = v230.TERMINAL_CODEC.decode_patch(parse_json(request.body))
     request.notes.extend(finding_note(finding) for finding in change.findings)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         kept = await service.hosted_terminal(work, request.directory, request.path["id"], _cpos(request))
         await service.change(work, kept, change.apply(kept.value), is_listed=kept.stored.is_listed)
     return OcpiResponse()
@@ -118,7 +118,7 @@ async def _post(request: OcpiRequest, shelf: Shelf) -> OcpiResponse:
     value = _read(request, service.CODECS[shelf.path][request.version])
     owner = service.provider_of(request.directory, request.partner, request.routing.from_party)
     cpo = service.cpo_for(request.directory, owner, request.routing.to_party, value)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         is_new = await service.take(
             work,
             shelf,

@@ -31,7 +31,7 @@ async def list_sessions(request: OcpiRequest) -> OcpiResponse:
 async def charging_preferences(request: OcpiRequest) -> OcpiResponse:
     """The answer is one word as it is (OCPI 2.2.1, sessions, PUT charging_preferences)."""
     preferences = request.wire().decode(service.PREFERENCES_CODECS, parse_json(request.body))
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         answer = await service.prefer(
             work,
             request.path["session_id"],
@@ -53,7 +53,7 @@ async def get(request: OcpiRequest) -> OcpiResponse:
 async def put(request: OcpiRequest) -> OcpiResponse:
     check_not_to_all(request)
     party, body = _owner(request), parse_json(request.body)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         is_new = await service.put(
             work,
             request.wire(party),
@@ -69,7 +69,7 @@ async def put(request: OcpiRequest) -> OcpiResponse:
 async def patch(request: OcpiRequest) -> OcpiResponse:
     check_not_to_all(request)
     party, body = _owner(request), parse_json(request.body)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         await service.patch(
             work, request.wire(party), party, request.path["session_id"], body, source=request.partner.id
         )

@@ -26,7 +26,7 @@ async def get(request: OcpiRequest) -> OcpiResponse:
 
 async def put(request: OcpiRequest) -> OcpiResponse:
     party, body = _owner(request), parse_json(request.body)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         is_new = await service.put(
             work,
             request.wire(party),
@@ -41,7 +41,7 @@ async def put(request: OcpiRequest) -> OcpiResponse:
 
 async def patch(request: OcpiRequest) -> OcpiResponse:
     party, body = _owner(request), parse_json(request.body)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         await service.patch(
             work, request.wire(party), party, request.path["tariff_id"], body, source=request.partner.id
         )
@@ -50,7 +50,7 @@ async def patch(request: OcpiRequest) -> OcpiResponse:
 
 async def delete(request: OcpiRequest) -> OcpiResponse:
     party = _owner(request)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         await service.withdraw(work, party, request.path["tariff_id"], source=request.partner.id)
     return OcpiResponse()
 

@@ -29,7 +29,7 @@ async def get(request: OcpiRequest) -> OcpiResponse:
 
 async def put(request: OcpiRequest) -> OcpiResponse:
     party, body = _owner(request), parse_json(request.body)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         is_new = await service.put(
             work,
             request.wire(party),
@@ -45,7 +45,7 @@ async def put(request: OcpiRequest) -> OcpiResponse:
 
 async def patch(request: OcpiRequest) -> OcpiResponse:
     party, body = _owner(request), parse_json(request.body)
-    async with request.services.database.work() as work:
+    async with request.work() as work:
         await service.patch(
             work,
             request.wire(party),

@@ -75,6 +75,29 @@ async def test_tokens_and_tariffs_reach_the_other_side(hub: HubInProcess) -> Non
     assert (await hub.call("aaa", "GET", f"{SENDER}/tariffs")).data == []
 
 
+async def test_what_is_told_to_all_continues_the_chain_of_the_push(hub: HubInProcess) -> None:
+    location, tariff = ocpi_bodies.location("FR-CPO", id="L1"), ocpi_bodies.tariff("FR-CPO", id="T1")
+    token = ocpi_bodies.token("DE-AAA", uid="CARD")
+    change = {"name": "New", "last_updated": ocpi_bodies.NOW}
+    pushes: list[tuple[str, str, str, Any]] = [
+        ("cpo", "PUT", "locations/FR/CPO/L1", location),
+        ("cpo", "PATCH", "locations/FR/CPO/L1", change),
+        ("cpo", "PUT", "tariffs/FR/CPO/T1", tariff),
+        ("cpo", "DELETE", "tariffs/FR/CPO/T1", None),
+        ("aaa", "PUT", "tokens/DE/AAA/CARD", token),
+    ]
+    for number, (partner, method, path, body) in enumerate(pushes):
+        headers = TO_HUB | {"X-Correlation-ID": f"chain-{number}"}
+        answer = await hub.call(partner, method, f"{RECEIVER}/{path}", body=body, headers=headers)
+        assert answer.code == 1000, answer.text
+        await FanOut(hub.services, hub.services.modules, ProcessLocks()).fan_out_once()
+        module = path.partition("/")[0]
+        rows = await hub.services.database.reader.fetch(
+            "SELECT DISTINCT correlation_id FROM deliveries WHERE module = $1", module
+        )
+        assert [tuple(row) for row in rows] == [(f"chain-{number}",)], (method, path)
+
+
 async def test_a_cdr_for_all_is_refused(hub: HubInProcess) -> None:
     cdr = ocpi_bodies.cdr("FR-CPO", id="C1", cdr_token=ocpi_bodies.cdr_token("DE-AAA", "CARD"))
     assert (await hub.call("cpo", "POST", f"{RECEIVER}/cdrs", body=cdr, headers=TO_HUB)).outcome == (200, 2001)
