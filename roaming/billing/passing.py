@@ -61,7 +61,7 @@ async def check_passed(
         seen |= page.keys()
         if not passed:
             continue
-        known = await gather(reader, passed, now=services.clock.now(), is_session_expected=False)
+        known = await gather(reader, passed, now=services.clock.now())
         strict = await with_agreed_currencies(reader, chosen)
         checked = [Checked(entry=each, verdict=judge(each, known[each.key], strict(each))) for each in passed]
         if is_kept:

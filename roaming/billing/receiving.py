@@ -18,6 +18,7 @@ from roaming.billing.settlement_repository import terms_of
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import Location
+from roaming.model.party import Role
 from roaming.model.session import Session
 from roaming.model.tariff import Tariff
 from roaming.modules.cdrs.repository import Ended, ended_between, with_ids
@@ -142,17 +143,17 @@ def judge(entry: Ended, known: Known, rules: CheckRules) -> Verdict:
         )
 
 
-async def gather(
-    reader: Reader, entries: Sequence[Ended], *, now: datetime, is_session_expected: bool = True
-) -> dict[str, Known]:
-    """What is known beside each of ``entries``, by key; a few statements for all. Raises ``StoreUnavailable``."""
+async def gather(reader: Reader, entries: Sequence[Ended], *, now: datetime) -> dict[str, Known]:
+    """What is known beside each of ``entries``, by key; a few statements for all. Sessions and tokens are expected of
+    hosted eMSPs only. Raises ``StoreUnavailable``."""
     locations = await read_objects(reader, "locations", {_place_key(each.cdr) for each in entries}, Location)
     sessions = await read_objects(
         reader, "sessions", {key for each in entries if (key := _session_key(each.cdr))}, Session
     )
     tariff_keys = {each.key: _tariff_key(each.cdr, locations.get(_place_key(each.cdr))) for each in entries}
     tariffs = await read_objects(reader, "tariffs", {key for key in tariff_keys.values() if key}, Tariff)
-    tokens = await _tokens(reader, entries) if is_session_expected else {}
+    tokens = await _tokens(reader, entries)
+    hosted = await _hosted_emsps(reader)
     credited = await with_ids(reader, {key for each in entries if (key := _credited_key(each.cdr))})
     siblings = await _siblings(reader, entries)
     agreed = await agreed_readings(reader)
@@ -166,11 +167,11 @@ async def gather(
             session=sessions.get(_session_key(each.cdr)),
             tariff=tariffs.get(tariff_keys[each.key]),
             location=locations.get(_place_key(each.cdr)),
-            token=tokens.get(_token_key(each.cdr)),
+            token=_token_of(each.cdr, tokens),
             siblings=siblings.get(each.key, ()),
             readings=Readings.of_version(each.origin_version).choosing(agreed.get(_pair(each.cdr), {})),
             credited=original.cdr if original is not None else None,
-            is_session_expected=is_session_expected,
+            is_session_expected=emsp_of(each.cdr) in hosted,
         )
     return found
 
@@ -207,21 +208,36 @@ def _tariff_key(cdr: CDR, location: Location | None) -> str:
     return ""
 
 
-TokenKey = tuple[str, str, str, str]
+Owner = tuple[str, str, str]
+"""Folded uid and the party of a token."""
 
 
-def _token_key(cdr: CDR) -> TokenKey:
-    token = cdr.cdr_token
-    return (fold(token.uid), *emsp_of(cdr), token.type)
+def _token_owner(cdr: CDR) -> Owner:
+    return (fold(cdr.cdr_token.uid), *emsp_of(cdr))
 
 
-async def _tokens(reader: Reader, entries: Sequence[Ended]) -> dict[TokenKey, TokenKnown]:
+async def _tokens(reader: Reader, entries: Sequence[Ended]) -> dict[Owner, dict[str, TokenKnown]]:
+    """By type: one uid may be two tokens."""
     rows = await fetch_of(
         reader,
         "SELECT uid_folded, country_code, party_id, type, contract_id, is_valid FROM driver_tokens WHERE uid_folded IN",
         {fold(each.cdr.cdr_token.uid) for each in entries},
     )
-    return {(row[0], row[1], row[2], row[3]): TokenKnown(row[4], bool(row[5])) for row in rows}
+    found: dict[Owner, dict[str, TokenKnown]] = {}
+    for uid, country_code, party_id, kind, contract_id, is_valid in rows:
+        found.setdefault((uid, country_code, party_id), {})[kind] = TokenKnown(contract_id, bool(is_valid))
+    return found
+
+
+def _token_of(cdr: CDR, tokens: dict[Owner, dict[str, TokenKnown]]) -> TokenKnown | None:
+    """That of the CDR's type; in 2.1.1, which tells none, whichever there is."""
+    mine = tokens.get(_token_owner(cdr), {})
+    return mine.get(cdr.cdr_token.type) or next(iter(mine.values()), None)
+
+
+async def _hosted_emsps(reader: Reader) -> set[PartyId]:
+    rows = await reader.fetch("SELECT country_code, party_id FROM parties WHERE role = $1", Role.EMSP.value)
+    return {PartyId(row[0], row[1]) for row in rows}
 
 
 Alike = tuple[str, str]

@@ -45,7 +45,7 @@ class Known:
     credited: CDR | None = None
     """Of a credit: the CDR that it names."""
     is_session_expected: bool = True
-    """False where the hub only passed the CDR on: it keeps neither sessions nor tokens of others."""
+    """False for the driver of an eMSP that is not hosted here: the hub need not know its sessions and tokens."""
 
     @property
     def time_zone(self) -> str:

@@ -17,11 +17,12 @@ from roaming.billing.watching import Watcher
 from roaming.cli.commands import app
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
+from roaming.modules.cdrs import repository, service
 from roaming.partners import registry
 from roaming.store.journal import Exchange
 from roaming.store.locks import locks_of
 from tests.kit import ocpi_bodies
-from tests.kit.hub_in_process import RECEIVER, HubInProcess, hub_in_process
+from tests.kit.hub_in_process import RECEIVER, HubInProcess, decoded, hub_in_process
 from tests.kit.scripted_partner import ScriptedPartner, always, enveloped, http_answer
 
 MONTH = "2026-11"
@@ -151,6 +152,15 @@ async def test_what_was_passed_on_is_read_back_from_the_journal(hub: HubInProces
     assert (found["PRICE"]["CDR"], found["PRICE"]["eMSP"], found["PRICE"]["at stake"]) == ("PASSED", "DE-CCC", "6.50")
     assert not {"SESSION_MISSING", "TOKEN"} & found.keys()
     assert await hub.services.database.reader.fetch("SELECT 1 FROM cdrs WHERE object_id = 'PASSED'") == []
+
+
+async def test_sessions_and_tokens_of_foreign_emsps_are_not_asked_for(hub: HubInProcess) -> None:
+    pulled = decoded(service.CODECS, body(cdr_token=ocpi_bodies.cdr_token("DE-AAA")))
+    async with hub.services.database.work() as work:
+        await repository.insert(work.connection, pulled, source="cpo", now=work.now)
+    kinds = {row["kind"] for row in await rows("cdr", "check", "C1")}
+    assert "LOCATION" in kinds
+    assert not {"SESSION_MISSING", "TOKEN"} & kinds
 
 
 async def test_a_currency_that_was_not_agreed_on(hub: HubInProcess) -> None:

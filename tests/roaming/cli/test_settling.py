@@ -17,9 +17,14 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
+from roaming.app import open_services
+from roaming.billing import settling
 from roaming.billing.checks.amounts import shown
+from roaming.billing.settling import NotClosable
+from roaming.billing.statement import pair_of
 from roaming.cli.commands import app
 from roaming.model.cdr import CDR
+from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs import repository as cdrs
 from roaming.modules.cdrs.crediting import credit_of
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
@@ -96,6 +101,20 @@ async def test_a_month_is_closed_locked_and_reopened_for_a_reason(hub: HubInProc
     ]
     assert [row["month"] for row in await rows("settle", "list", "--party", "DE-HME")] == ["2026-07", "2026-08"]
     assert await rows("settle", "list", "--party", "DE-OTH") == []
+
+
+async def test_of_two_who_close_at_once_one_does(hub: HubInProcess) -> None:
+    pair = pair_of(PartyId("FR", "CPO"), PartyId("DE", "HME"))
+    async with open_services(hub.settings) as other:
+        closing = [settling.close(services, pair, "2026-07") for services in (hub.services, other)]
+        done = await asyncio.gather(*closing, return_exceptions=True)
+    assert sum(isinstance(each, tuple) and each[1] for each in done) == 1, done
+    assert all(isinstance(each, tuple | NotClosable) for each in done), done
+    entries = await rows("settle", "ledger", "--party", "FR-CPO", "--entries")
+    assert sum(row["posting"].startswith("due/") for row in entries) == len(
+        {row["account"] + row["currency"] for row in entries if row["posting"].startswith("due/")}
+    )
+    assert len(await rows("settle", "history", *MONTH)) == 1
 
 
 async def test_the_ledger_is_the_cdrs_and_cannot_be_changed(hub: HubInProcess) -> None:
