@@ -381,3 +381,12 @@ async def test_what_2_1_tells_beside_is_kept_as_evidence(hub: Hub) -> None:
         ("TransactionEvent", "tx", {"costDetails": cost}),
     ]
     assert hub.inside("CS-2").deviations["not strict"] == 0
+
+
+async def test_the_first_good_card_is_the_drivers(hub: Hub) -> None:
+    station = await hub.station2()
+    await station.event("Updated", "tx", 1, T1, tag="FIRST", evse=EVSE)
+    assert await station.event("Updated", "tx", 2, T2, tag="SECOND") == ACCEPTED
+    await station.event("Started", "tx", 0, T0, wh=100)
+    (started,) = hub.facts.of(TransactionStarted)
+    assert (started.token_uid, started.started_at) == ("FIRST", at(T1))
