@@ -6,6 +6,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Any, Final
 
 from adapters.ocpp.moments import from_time
+from adapters.ocpp.whole import whole
 from contracts.messages import ChargingLimit, ChargingSchedule
 from contracts.vocabulary import ChargingRateUnit
 
@@ -37,7 +38,7 @@ def to_limits(said: Mapping[str, Any], *, starts_at: datetime) -> ChargingSchedu
     if said.get("chargingRateUnit") not in ChargingRateUnit.__members__ or any("limit" not in p for p in periods):
         return None
     limits = tuple(
-        ChargingLimit(starts_after=int(period["startPeriod"]), limit=Decimal(str(period["limit"])))
+        ChargingLimit(starts_after=_seconds(period["startPeriod"]), limit=Decimal(str(period["limit"])))
         for period in periods
     )
     if not limits or any(entry.limit < 0 or entry.starts_after < 0 for entry in limits):
@@ -47,9 +48,15 @@ def to_limits(said: Mapping[str, Any], *, starts_at: datetime) -> ChargingSchedu
         unit=ChargingRateUnit(said["chargingRateUnit"]),
         limits=tuple(sorted(limits, key=lambda entry: entry.starts_after)),
         starts_at=starts_at,
-        duration=said.get("duration"),
+        duration=whole(said.get("duration")),
         min_rate=Decimal(str(lowest)) if lowest is not None else None,
     )
+
+
+def _seconds(said: Any) -> int:
+    """Absurd ones are negative: no schedule makes sense with them."""
+    found = whole(said)
+    return -1 if found is None else found
 
 
 def _tenths(value: Decimal) -> float:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import orjson
 
 from adapters.ocpp.text import MAX_TEXT, kept
+from adapters.ocpp.whole import whole
 from contracts.messages import (
     CertificateRequested,
     FirmwareStatusReported,
@@ -60,7 +61,7 @@ def to_firmware_status(payload: Mapping[str, Any], *, network: str, station_id: 
         station_id=station_id,
         status=FIRMWARE.get(word, FirmwareStatus.OTHER),
         word=word[:MAX_TEXT],
-        request_id=payload.get("requestId"),
+        request_id=whole(payload.get("requestId")),
     )
 
 
@@ -72,7 +73,7 @@ def to_log_status(payload: Mapping[str, Any], *, network: str, station_id: str) 
         station_id=station_id,
         status=LOG.get(word, LogStatus.OTHER),
         word=word[:MAX_TEXT],
-        request_id=payload.get("requestId"),
+        request_id=whole(payload.get("requestId")),
     )
 
 

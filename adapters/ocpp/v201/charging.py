@@ -25,6 +25,7 @@ from adapters.ocpp.v201 import meter_values, places, telling, translate
 from adapters.ocpp.v201.course import Course
 from adapters.ocpp.v201.courses import Courses
 from adapters.ocpp.v201.edition import Edition
+from adapters.ocpp.whole import whole
 from contracts.messages import MeterSample
 from contracts.vocabulary import AuthorizationStatus
 
@@ -103,7 +104,7 @@ class Charging:
         """MeterValues: those of no transaction; they are kept by connector and time."""
         if not station.is_admitted:
             return {}
-        place = places.to_number(payload["evseId"])
+        place = places.to_number(whole(payload["evseId"]))
         samples = self._samples(station, request, payload)
         if not samples:
             station.deviations["meter values without a value"] += 1
@@ -152,12 +153,13 @@ class Charging:
         transaction_id: str,
         at: datetime,
     ) -> Course:
-        number = payload.get("seqNo", known.last_number + 1 if known else 0)
+        said = whole(payload.get("seqNo"))
+        number = said if said is not None else known.last_number + 1 if known else 0
         if known is not None and number <= known.last_number:
             station.deviations["repeated or late event"] += 1
         elif number > (known.last_number + 1 if known else 0):
             station.deviations["events missing"] += 1
-        reservation = self._tokens.to_reservation_id(station.id, payload.get("reservationId"))
+        reservation = self._tokens.to_reservation_id(station.id, whole(payload.get("reservationId")))
         return courses.heard(
             known,
             transaction_id=transaction_id,
@@ -166,7 +168,7 @@ class Charging:
             received_at=request.received_at,
             is_start=payload["eventType"] == "Started",
             place=self._place(station, payload.get("evse")),
-            remote_start_number=payload["transactionInfo"].get("remoteStartId"),
+            remote_start_number=whole(payload["transactionInfo"].get("remoteStartId")),
             reservation_id=reservation,
         )
 
@@ -174,7 +176,9 @@ class Charging:
         """Where: without a connector the one of the EVSE that is taken, else its first."""
         if evse is None:
             return None
-        evse_id, connector_id = evse["id"], evse.get("connectorId")
+        evse_id, connector_id = whole(evse["id"]), whole(evse.get("connectorId"))
+        if evse_id is None:
+            return None
         if connector_id is None:
             statuses = memory_of(station).connectors
             taken = [
@@ -232,7 +236,7 @@ class Charging:
         facts.metered(samples)
         state = translate.to_charging_state(info.get("chargingState"))
         # Said again in the next event it is nothing new; with one missing between, it may have been another meanwhile
-        is_next = known is not None and payload.get("seqNo") == known.last_number + 1
+        is_next = known is not None and whole(payload.get("seqNo")) == known.last_number + 1
         if not (is_next and known is not None and known.state is state):
             facts.state(state, at)
         if payload["eventType"] == "Ended" and (known is None or known.ended_at is None):

@@ -14,6 +14,7 @@ from adapters.ocpp.v201.charging import Charging
 from adapters.ocpp.v201.courses import Courses
 from adapters.ocpp.v201.edition import Answer, Edition, Payload
 from adapters.ocpp.v201.telling import LONGEST_REPORT
+from adapters.ocpp.whole import whole
 from contracts.envelope import message_id
 from contracts.messages import (
     ConnectorStatusChanged,
@@ -63,7 +64,7 @@ class Handlers(Reception):
 
     async def _status(self, station: Station, request: Request, payload: Payload) -> Payload:
         """The status of a connector, put together with the transaction that runs there."""
-        place = places.to_number(payload["evseId"], payload.get("connectorId"))
+        place = places.to_number(whole(payload["evseId"]), whole(payload.get("connectorId")))
         if place is None:
             raise Unusable("PropertyConstraintViolation", "evseId: not an EVSE")
         if not station.is_admitted:
@@ -125,7 +126,7 @@ class Handlers(Reception):
         return StationFaultReported(
             network=self._network,
             station_id=station.id,
-            connector_id=places.to_number(evse.get("id", 0), evse.get("connectorId")) or 0,
+            connector_id=places.to_number(whole(evse.get("id", 0)), whole(evse.get("connectorId"))) or 0,
             error_code=kept(event.get("techCode") or component["name"]) or "",
             info=kept(event.get("techInfo") or component["name"]),
         )
@@ -163,13 +164,13 @@ class Handlers(Reception):
 
     def _report(self, station: Station, request: Request, action: str, payload: Payload) -> Fact:
         body = orjson.dumps(payload).decode()
-        evse_id, transaction_id = payload.get("evseId"), payload.get("transactionId")
+        transaction_id = payload.get("transactionId")
         reported = StationReported(
             network=self._network,
             station_id=station.id,
             kind=action,
             body=body if len(body) <= LONGEST_REPORT else "",
-            connector_id=places.to_number(evse_id) if isinstance(evse_id, int) else None,
+            connector_id=places.to_number(whole(payload.get("evseId"))),
             transaction_id=kept(transaction_id),
         )
         return fact_of(station, request, f"report-{action}", reported, network=self._network)

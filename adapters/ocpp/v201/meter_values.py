@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from adapters.ocpp import moments
 from adapters.ocpp.measuring import MEASURAND, Entry, in_order, plain, samples_at, to_context, to_number, to_value
+from adapters.ocpp.whole import whole
 from contracts.messages import MeterSample, SignedReading
 
 _LARGEST_MULTIPLIER: Final = 12
@@ -58,7 +59,7 @@ def _entries(sampled_values: Sequence[Mapping[str, Any]]) -> Iterator[Entry]:
 
 def _scaled(said: Any, multiplier: Any) -> Decimal | None:
     """The value times ten to the multiplier."""
-    number = to_number(said)
-    if number is None or not isinstance(multiplier, int) or abs(multiplier) > _LARGEST_MULTIPLIER:
+    number, power = to_number(said), whole(multiplier)
+    if number is None or power is None or abs(power) > _LARGEST_MULTIPLIER:
         return None
-    return to_number(plain(number.scaleb(multiplier))) if multiplier else number
+    return to_number(plain(number.scaleb(power))) if power else number

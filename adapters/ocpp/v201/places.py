@@ -10,12 +10,14 @@ LARGEST_EVSE: Final = 9999
 LARGEST_CONNECTOR: Final = 99
 
 
-def to_number(evse_id: int, connector_id: int | None = None) -> int | None:
+def to_number(evse_id: int | None, connector_id: int | None = None) -> int | None:
     """The contract's number; without a connector that of the EVSE's first. ``None`` for what cannot be one.
 
     >>> to_number(3), to_number(3, 2), to_number(100, 1), to_number(0)
     (3, 302, 10001, 0)
     """
+    if evse_id is None:
+        return None
     if evse_id == 0:
         return 0
     connector = connector_id or 1

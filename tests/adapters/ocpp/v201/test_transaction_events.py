@@ -390,3 +390,26 @@ async def test_the_first_good_card_is_the_drivers(hub: Hub) -> None:
     await station.event("Started", "tx", 0, T0, wh=100)
     (started,) = hub.facts.of(TransactionStarted)
     assert (started.token_uid, started.started_at) == ("FIRST", at(T1))
+
+
+async def test_integers_may_be_written_as_floats(hub: Hub) -> None:
+    """To JSON Schema they are integers."""
+    station = await hub.station2()
+    reading = {"value": 2, "unitOfMeasure": {"unit": "Wh", "multiplier": 3.0}}
+    await station.event(
+        "Started",
+        "tx",
+        0.0,  # type: ignore[arg-type]
+        T0,
+        evse={"id": 1.0, "connectorId": 2.0},
+        tag="TAG",
+        reservationId=7.0,
+        info={"remoteStartId": 1e300},
+        meterValue=[{"timestamp": T0, "sampledValue": [reading]}],
+    )
+    await station.event("Ended", "tx", 1.0, T1, wh=2500)  # type: ignore[arg-type]
+    (started,) = hub.facts.of(TransactionStarted)
+    assert (started.connector_id, started.register_wh) == (102, 2000)
+    assert hub.facts.of(TransactionEnded)[0].register_wh == 2500
+    assert await station.call("FirmwareStatusNotification", {"status": "Idle", "requestId": 7.0}) == {}
+    assert hub.facts.of(StationMessageRejected) == []
