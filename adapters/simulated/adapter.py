@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import structlog
 
-from adapters.kit.manifest import Account, Adapter, CommandResult, Ports
+from adapters.kit.manifest import Account, Adapter, CommandResult, OperationResult, Ports
+from adapters.simulated import operations
 from adapters.simulated.commands import carry_out, expire
 from adapters.simulated.memory import Flash
 from adapters.simulated.script import Step, parse
@@ -16,6 +17,7 @@ from contracts.messages import (
     CommandRequested,
     ConnectorStatusChanged,
     MeterValuesTaken,
+    OperationRequested,
     StationBooted,
     StationConnected,
     StationDisconnected,
@@ -24,7 +26,7 @@ from contracts.messages import (
     TransactionStarted,
     TransactionUpdated,
 )
-from contracts.vocabulary import CommandName, CommandOutcome
+from contracts.vocabulary import CommandName, CommandOutcome, OperationOutcome
 
 logger = structlog.get_logger(__name__)
 
@@ -41,10 +43,12 @@ class Simulation:
         self._steps, self._is_repeated = parse(settings.script)
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
+        self._station_settings: dict[str, operations.Settings] = {}
 
     async def start(self) -> None:
         """Connects all stations."""
         self._ports.commands.serve(self._serve)
+        self._ports.commands.serve_operations(self._serve_operation)
         self._ports.accounts.on_change(self._account_changed)
         for station in self.stations.values():
             await station.connect()
@@ -79,6 +83,13 @@ class Simulation:
         if station is None or not station.is_connected:
             return CommandResult(outcome=CommandOutcome.OFFLINE)
         return await carry_out(command, station, spawn=self._spawn, now=self._ports.now)
+
+    async def _serve_operation(self, request: OperationRequested) -> OperationResult:
+        station = self.stations.get(request.station_id)
+        if station is None or not station.is_connected:
+            return OperationResult(outcome=OperationOutcome.OFFLINE)
+        station_settings = self._station_settings.setdefault(station.station_id, operations.first_settings())
+        return await operations.carry_out(request, station, station_settings, spawn=self._spawn)
 
     def _account_changed(self, station_id: str, account: Account) -> None:
         station = self.stations.get(station_id)
@@ -146,6 +157,7 @@ ADAPTER = Adapter(
         CommandName.RESERVE,
         CommandName.CANCEL_RESERVATION,
     ),
+    operations=operations.OPERATIONS,
     start=start,
     notes={"transport": "none: stations live in the adapter's own process"},
 )

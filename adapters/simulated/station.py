@@ -227,6 +227,10 @@ class SimulatedStation:
             connector.status = status
             await self._tell_status(number, status)
 
+    async def repeat_status(self, number: int) -> None:
+        """Tells a connector's status once more."""
+        await self._tell_status(number, self.connector(number).status)
+
     async def _start(self, number: int, authorization: Authorization) -> None:
         connector = self.connector(number)
         at = self.clock()

@@ -170,13 +170,23 @@ def station_log(
     return {"kind": "UPLOAD_LOG", "log": kind.upper(), "url": url or "hub:"}
 
 
+_SHOWN = {
+    "connectors": ("connector", "status", "since", "location", "evse_uid"),
+    "operations": ("created_at", "kind", "outcome", "detail", "who", "why"),
+    "reports": ("at", "kind", "status", "detail"),
+}
+
+
 def station_show(
     station: Annotated[str, typer.Argument(help="Station id.")], network: Network = "", as_json: Json = False
 ) -> None:
     """Show a station: its connectors, what runs, what was asked of it, what it said of firmware, logs and security."""
     from roaming.cli.operating import show_station
 
-    show(run(show_station(station, network)), as_json=as_json)
+    told = run(show_station(station, network))
+    for name, columns in _SHOWN.items() if not as_json else ():
+        told[name] = [" ".join(str(row[column]) for column in columns if row.get(column)) for row in told[name]]
+    show(told, as_json=as_json)
 
 
 def station_operations(
