@@ -1,6 +1,6 @@
 """What the hub's own people and programs may ask over HTTP, with an operator's token. Partners' tokens are not good
-here, and these not there. What is asked of stations is in ``stations_api``, agreements
-and rules are in ``rules_api``."""
+here, and these not there. What is asked of stations is in ``stations_api``, agreements and rules
+are in ``rules_api``."""
 
 from collections.abc import Awaitable, Callable
 

@@ -113,7 +113,7 @@ def test_all_that_a_party_is_shown_agrees(database_url: str, tmp_path: Path) -> 
         stack = AsyncExitStack()
         hub, two = runner.run(set_up(stack, database_url, tmp_path))
 
-        @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(st.lists(rules, max_size=6))
         def holds(found: list[Rule]) -> None:
             runner.run(rule(hub.services.database, found, {"some": [("FR-CPO", "L1")]}))
