@@ -3,6 +3,7 @@ number names one decision."""
 
 import re
 from collections import Counter
+from pathlib import Path
 
 from tests.architecture.tree import files, text
 
@@ -55,3 +56,11 @@ def test_no_file_promises_work() -> None:
 def test_a_number_names_one_decision() -> None:
     numbers = Counter(path.name[:4] for path in files() if path.parent.name == "decisions")
     assert [number for number, times in numbers.items() if times > 1] == []
+
+
+def test_what_is_said_to_be_proven_has_its_test() -> None:
+    """``tests/FAULTS-AND-ATTACKS.md``."""
+    named = set(re.findall(r"`(test_\w+)`", text(Path("tests/FAULTS-AND-ATTACKS.md"))))
+    tests = "\n".join(text(path) for path in files() if path.parts[0] == "tests" and path.suffix == ".py")
+    assert len(named) > 50
+    assert named - set(re.findall(r"def (test_\w+)\(", tests)) == set()
