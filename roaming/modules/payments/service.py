@@ -153,10 +153,12 @@ async def activate(work: Work, terminal: Terminal, *, provider: PartyId, cpo: Pa
 
 
 async def hosted_terminal(work: Work, directory: Directory, terminal_id: str, cpos: Sequence[PartyId]) -> Kept:
-    """A terminal of a hosted PTP for one of ``cpos``, held. Raises ``NotFound``, the same for another CPO's."""
+    """A terminal of a hosted PTP for one of ``cpos`` under agreement with it, held. Raises ``NotFound``, the same for
+    another CPO's."""
     for provider in directory.hosted_parties(*PROVIDERS):
-        kept = await shelves.load(work.connection, TERMINALS, object_key(provider, terminal_id))
-        if kept is not None and not kept.stored.source and kept.stored.scope in {str(cpo) for cpo in cpos}:
+        scopes = {str(cpo) for cpo in cpos if directory.may_exchange(cpo=cpo, emsp=provider)}
+        kept = await shelves.load(work.connection, TERMINALS, object_key(provider, terminal_id)) if scopes else None
+        if kept is not None and not kept.stored.source and kept.stored.scope in scopes:
             return kept
     raise NotFound("there is no such terminal for you")
 
