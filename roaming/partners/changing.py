@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from roaming.model.identifiers import PartyId
 from roaming.partners import registry
 from roaming.partners.agreements import Rule
-from roaming.partners.directory import DirectoryCache
+from roaming.partners.directory import DirectoryCache, directory_within
 from roaming.partners.known_objects import check_members, check_rule
 from roaming.partners.refusing import Refused
 from roaming.partners.retelling import changed
@@ -115,27 +115,37 @@ async def remove_from_group(database: Database, kind: str, name: str, texts: Seq
     return await changed(database, change)
 
 
+class _RestsError(Exception):
+    """Takes an agreement back that would not be in force."""
+
+
 async def change_agreement(
     database: Database, directories: DirectoryCache, cpo: PartyId, emsp: PartyId, *, is_active: bool, who: str
 ) -> bool:
-    """Puts one in force, or ends it; returns whether it is in force then. Raises ``NotThere``."""
-    if not is_active and not (await directories.current()).may_exchange(cpo=cpo, emsp=emsp):
-        said = f"there is no agreement in force between {cpo} and {emsp}: see `roaming agreement list`"
-        raise NotThere(said)
+    """Puts one in force, or ends it, also one that rests; returns whether it is in force then. One that would rest is
+    not made. Raises ``NotThere``."""
 
     async def change(work: Work) -> None:
+        if not is_active and not await registry.is_agreed(work.connection, cpo=cpo, emsp=emsp):
+            said = f"there is no agreement in force between {cpo} and {emsp}: see `roaming agreement list`"
+            raise NotThere(said)
         await registry.agree(work, cpo=cpo, emsp=emsp, is_active=is_active)
+        if is_active and not (await directory_within(work.connection)).may_exchange(cpo=cpo, emsp=emsp):
+            raise _RestsError
         await _note(work, who, "agree" if is_active else "end agreement", f"{cpo} {emsp}")
 
-    await changed(database, change)
+    try:
+        await changed(database, change)
+    except _RestsError:
+        return False
     return (await directories.current()).may_exchange(cpo=cpo, emsp=emsp)
 
 
 def rests(cpo: PartyId, emsp: PartyId) -> str:
-    """Why an agreement that was made is not in force."""
+    """Why an agreement cannot be put in force."""
     return (
-        f"it rests: a partner that speaks 2.1.1 deals with one hosted party alone, and with {cpo} and {emsp} another is"
-        " meant: see `roaming partner list`"
+        f"it would rest: a partner that speaks 2.1.1 deals with one hosted party alone, and with {cpo} and {emsp}"
+        " another is meant: see `roaming partner list`"
     )
 
 

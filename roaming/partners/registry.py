@@ -287,6 +287,12 @@ async def agree(work: Work, *, cpo: PartyId, emsp: PartyId, is_active: bool = Tr
     await tell_adapters(work, [cpo])
 
 
+async def is_agreed(connection: AsyncConnection, *, cpo: PartyId, emsp: PartyId) -> bool:
+    """Whether an agreement was made and not ended; it may rest."""
+    pair = (AGREEMENTS.c.cpo == str(cpo)) & (AGREEMENTS.c.emsp == str(emsp))
+    return bool((await connection.execute(select(AGREEMENTS.c.is_active).where(pair))).scalar_one_or_none())
+
+
 async def choose_readings(work: Work, *, cpo: PartyId, emsp: PartyId, readings: Mapping[str, Any]) -> bool:
     """Says how the two read tariffs, in place of what was said before; False when they never had an agreement."""
     await touch(work)

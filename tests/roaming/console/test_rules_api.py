@@ -9,6 +9,9 @@ import httpx
 import jsonschema_rs
 import pytest
 
+from roaming.model.identifiers import PartyId
+from roaming.model.party import Role
+from roaming.partners import registry
 from roaming.partners.operators import add_operator
 from tests import openapi
 from tests.kit.hub_in_process import SENDER, HubInProcess, hub_in_process
@@ -145,6 +148,31 @@ async def test_groups_and_agreements(hub: HubInProcess, api: Api) -> None:
     assert states["NL-HUB", "DE-AAA"] == (False, "aaa")
     assert (await api("PUT", "agreements/nl*hub/DE-AAA")).status_code == 204
     assert await sees(hub)
+
+
+async def test_an_agreement_that_would_rest_is_not_made_and_one_that_rests_can_be_ended(
+    database_url: str, tmp_path: Path, document: dict[str, Any]
+) -> None:
+    other, aaa = PartyId("NL", "TWO"), PartyId("DE", "AAA")
+    async with hub_in_process(database_url, tmp_path, version="2.1.1") as hub:
+        async with hub.services.database.work() as work:
+            assert await add_operator(work, "dashboard", hub.services.secrets.digest(TOKEN))
+            await registry.host_party(work, other, Role.CPO, name="Two")
+        api = Api(hub, document)
+
+        async def state() -> list[bool]:
+            found = (await api("GET", "agreements")).json()["agreements"]
+            return [each["is_in_force"] for each in found if (each["cpo"], each["emsp"]) == ("NL-TWO", "DE-AAA")]
+
+        refused = await api("PUT", "agreements/NL-TWO/DE-AAA")
+        assert (refused.status_code, "2.1.1" in refused.json()["error"]) == (409, True)
+        assert await state() == []
+        assert await changes(api) == []
+        assert (await api("DELETE", "agreements/NL-TWO/DE-AAA")).status_code == 404
+        async with hub.services.database.work() as work:
+            await registry.agree(work, cpo=other, emsp=aaa)
+        assert (await api("DELETE", "agreements/NL-TWO/DE-AAA")).status_code == 204
+        assert await state() == [False]
 
 
 @pytest.mark.parametrize(
