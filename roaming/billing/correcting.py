@@ -15,7 +15,8 @@ from roaming.model.tariff import Tariff
 from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.crediting import NotCreditable, credit, reissue, replacement_id
 from roaming.modules.cdrs.issuing import PlaceUnknown, issue
-from roaming.rating import DEFAULT_READINGS, RatingError, rate
+from roaming.partners.agreed_readings import readings_between
+from roaming.rating import DEFAULT_READINGS, RatingError, Readings, rate
 from roaming.rating.readings import ChosenReadings
 from roaming.store.database import Work
 from roaming.store.documents import object_key, read_object
@@ -74,16 +75,20 @@ async def _from_session(work: Work, cdr: CDR) -> CDR:
             ) from error
     if not cdr.tariffs:
         raise NotCreditable(f"neither session nor tariff of CDR {cdr.id} is here: give --replacement FILE")
+    if chosen is None and tariff is None:  # nothing of its start is here: as the two parties agree now
+        emsp = PartyId.of(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
+        chosen = ChosenReadings(chosen=await readings_between(work.connection, cpo=owner, emsp=emsp))
     location = await read_object(work.connection, "locations", object_key(owner, cdr.cdr_location.id), Location)
-    return repriced(cdr, cdr.tariffs[0], location.time_zone if location is not None else "UTC")
+    time_zone = location.time_zone if location is not None else "UTC"
+    return repriced(cdr, cdr.tariffs[0], time_zone, chosen.readings if chosen else DEFAULT_READINGS)
 
 
-def repriced(cdr: CDR, tariff: Tariff, time_zone: str) -> CDR:
-    """The same charge at what ``tariff`` makes of its periods. Raises ``NotCreditable``."""
+def repriced(cdr: CDR, tariff: Tariff, time_zone: str, readings: Readings) -> CDR:
+    """The same charge at what ``tariff``, read as the two parties agreed, makes of its periods. Raises
+    ``NotCreditable``."""
+    start, end = cdr.start_date_time, cdr.end_date_time
     try:
-        rated = rate(
-            tariff, cdr.charging_periods, start=cdr.start_date_time, end=cdr.end_date_time, time_zone=time_zone
-        )
+        rated = rate(tariff, cdr.charging_periods, start=start, end=end, time_zone=time_zone, readings=readings)
     except RatingError as error:
         raise NotCreditable(f"CDR {cdr.id} cannot be priced anew: {error}; give --replacement FILE") from error
     return msgspec.structs.replace(

@@ -124,13 +124,14 @@ async def others_in(reader: Reader, kind: str, owner: PartyId, object_id: str) -
 async def records_passed_on(reader: Reader, records: Sequence[Outgoing]) -> frozenset[str]:
     """Object keys of the CDRs among ``records`` that were passed on when their CPO posted them: pulled later, they are
     not told once more. Raises ``StoreUnavailable``."""
-    if not records:
-        return frozenset()
-    named = {(str(record.owner), record.object_key.split("/", 2)[-1]): record.object_key for record in records}
-    ids = dict.fromkeys(object_id for _, object_id in named)
-    sql = f"SELECT owner, object_id FROM hub_whereabouts WHERE kind = '{RECORD}' AND object_id IN"  # noqa: S608
-    rows = await fetch_of(reader, sql, list(ids))
-    return frozenset(named[row[0], row[1]] for row in rows if (row[0], row[1]) in named)
+    of_owner: dict[str, dict[str, str]] = {}
+    for record in records:
+        of_owner.setdefault(str(record.owner), {})[record.object_key.split("/", 2)[-1]] = record.object_key
+    passed: set[str] = set()
+    for owner, named in of_owner.items():  # the primary key begins with kind and owner
+        sql = "SELECT object_id FROM hub_whereabouts WHERE kind = $1 AND owner = $2 AND object_id IN"
+        passed.update(named[row[0]] for row in await fetch_of(reader, sql, named, RECORD, owner))
+    return frozenset(passed)
 
 
 async def remember(

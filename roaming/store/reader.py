@@ -188,22 +188,22 @@ class PostgresqlReader:
             self._open -= 1
 
 
-async def fetch_of(reader: Reader, sql: str, keys: Iterable[Any]) -> list[Row]:
+async def fetch_of(reader: Reader, sql: str, keys: Iterable[Any], *given: Any) -> list[Row]:
     """All rows of ``sql``, which ends in ``... IN``, for these keys; in statements of few sizes, so that drivers can
-    keep them prepared. Raises ``StoreUnavailable``."""
+    keep them prepared. ``given``: what ``$1`` and so on stand for in ``sql``. Raises ``StoreUnavailable``."""
     wanted = list(dict.fromkeys(keys))
     found: list[Row] = []
     for start in range(0, len(wanted), _MOST_KEYS):
         some = wanted[start : start + _MOST_KEYS]
         size = 1 << (len(some) - 1).bit_length()
         some += some[-1:] * (size - len(some))
-        found.extend(await reader.fetch(f"{sql} {_marks(size)}", *some))
+        found.extend(await reader.fetch(f"{sql} {_marks(size, len(given))}", *given, *some))
     return found
 
 
 @lru_cache(maxsize=32)
-def _marks(size: int) -> str:
-    return "(" + ", ".join(f"${number}" for number in range(1, size + 1)) + ")"
+def _marks(size: int, behind: int) -> str:
+    return "(" + ", ".join(f"${number}" for number in range(behind + 1, behind + size + 1)) + ")"
 
 
 @lru_cache(maxsize=512)

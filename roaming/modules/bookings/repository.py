@@ -1,5 +1,6 @@
 """Where booking locations and bookings are kept."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -108,18 +109,18 @@ async def at_locations(reader: Reader, location_ids: Iterable[str]) -> list[Plac
 
 async def available(reader: Reader, owners: Iterable[PartyId], window: Window) -> list[Place]:
     """What of ``owners`` has a timeslot that lies in ``window`` at least in part. Raises ``StoreUnavailable``."""
-    limits, parameters = [], list[Any]()
+    limits, parameters = [], list[Any]([json.dumps([str(owner) for owner in owners])])
     for column, relation, limit in (("end_at", ">", window.begin), ("start_at", "<", window.end)):
         if limit is not None:
             parameters.append(limit)
             limits.append(f" AND s.{column} {relation} ${len(parameters)}")
     rows = await reader.fetch(
-        "SELECT key, place, evse_uid FROM booking_locations AS b WHERE EXISTS"  # noqa: S608 - our names
+        "SELECT key, place, evse_uid FROM booking_locations AS b"  # noqa: S608 - our names
+        f" WHERE country_code || '-' || party_id IN ({reader.members.format('$1')}) AND EXISTS"
         f" (SELECT 1 FROM booking_slots AS s WHERE s.key = b.key{''.join(limits)})",
         *parameters,
     )
-    mine = set(owners)
-    return [place for row in rows if (place := _place(row)).owner in mine]
+    return [_place(row) for row in rows]
 
 
 def _place(row: Sequence[Any]) -> Place:

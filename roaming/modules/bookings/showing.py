@@ -63,7 +63,8 @@ def sight(owners: Iterable[PartyId], views: Views, places: Iterable[Place], *, i
         if is_all or (view is not None and not view.is_open):
             only[owner] = seen
         elif view is not None:
-            without[owner] = [place.key for place in mine if place.key not in set(seen)]
+            known = set(seen)
+            without[owner] = [place.key for place in mine if place.key not in known]
     return Sight(only=only, without=without)
 
 

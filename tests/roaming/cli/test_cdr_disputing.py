@@ -10,11 +10,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from roaming.cli.commands import app
+from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.ocpi.outgoing import DELIVERIES
+from roaming.partners.registry import choose_readings
 from roaming.store.bulk import append
 from tests.kit import ocpi_bodies
-from tests.kit.hub_in_process import RECEIVER, HubInProcess, hub_in_process
+from tests.kit.hub_in_process import HOSTED_CPO, RECEIVER, HubInProcess, hub_in_process
 from tests.kit.scripted_partner import Received, ScriptedPartner, enveloped, http_answer
 
 MONTH = ("--month", "2026-11")
@@ -124,6 +126,13 @@ async def test_the_other_side_takes_the_file_and_answers_with_a_credit_and_a_new
     told = await hub.services.database.reader.fetch("SELECT object_key FROM outgoing WHERE module = 'cdrs' ORDER BY id")
     assert [row[0] for row in told] == ["NL/HUB/ours-aaa-c", "NL/HUB/ours-aaa-2"]
     assert len((await hub.call("bbb", "GET", "/2.2.1/sender/cdrs")).data) == 1, "nobody else sees them"
+
+
+async def test_a_cdr_is_priced_anew_as_its_parties_read_tariffs(hub: HubInProcess) -> None:
+    async with hub.services.database.work() as work:
+        assert await choose_readings(work, cpo=HOSTED_CPO, emsp=PartyId("DE", "AAA"), readings={"decimals": 0})
+    done = await rows("cdr", "credit", "OURS-AAA", "--party", "NL-HUB", "--reason", "wrong tariff", "--replace")
+    assert done["new before taxes"] == "1", "and not 0.5000"
 
 
 async def test_copies_are_compared_and_what_is_lacking_goes_out_again(hub: HubInProcess) -> None:

@@ -10,8 +10,9 @@ from urllib.parse import quote
 import pytest
 
 from roaming.model.identifiers import PartyId
-from roaming.modules.bookings import service
+from roaming.modules.bookings import repository, service, showing
 from roaming.partners import registry
+from roaming.partners.views import View
 from roaming.store import migrate
 from roaming.store.database import Database
 from tests.kit.answering_partner import answering_partner, delivering
@@ -213,3 +214,38 @@ async def test_an_upgrade_finds_what_was_there_before(tmp_path: Path) -> None:
         (golden["reserved"]["canonical"]["request_id"].lower(),)
     ]
     await database.close()
+
+
+async def test_places_of_other_cpos_are_not_even_read(hub: HubInProcess) -> None:
+    await offer(hub, "HERE")
+    database = hub.services.database
+    read: list[int] = []
+
+    class Counting:
+        members = database.reader.members
+
+        async def fetch(self, sql: str, *parameters: Any) -> Any:
+            rows = await database.reader.fetch(sql, *parameters)
+            read.append(len(rows))
+            return rows
+
+    (place,) = await repository.available(Counting(), [PartyId("NL", "HUB"), CPO], repository.Window())  # type: ignore[arg-type]
+    assert str(place.owner) == "NL-HUB"
+    assert await repository.available(Counting(), [CPO], repository.Window()) == []  # type: ignore[arg-type]
+    assert await repository.available(Counting(), [], repository.Window()) == []  # type: ignore[arg-type]
+    assert read == [1, 0, 0]
+
+
+def test_many_named_places_are_gone_through_once() -> None:
+    hashed: list[str] = []
+
+    class Key(str):
+        def __hash__(self) -> int:
+            hashed.append(self)
+            return super().__hash__()
+
+    places = [repository.Place(key=Key(f"FR/CPO/b{n}"), location_id=f"l{n}", evse_uid="") for n in range(100)]
+    view = View(party="DE-AAA", is_open=True, are_tariffs_open=True, locations={"l1": False})
+    found = showing.sight([CPO], {CPO: view}, places, is_all=False)
+    assert found.without == {CPO: ["FR/CPO/b1"]}
+    assert len(hashed) <= 3 * len(places)
