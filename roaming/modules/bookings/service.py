@@ -161,13 +161,16 @@ async def request(work: Work, wish: BookingRequest, *, emsp: PartyId, cpos: Sequ
 async def _asked_for(
     work: Work, cpo: PartyId, emsp: PartyId, wish: BookingRequest, place: BookingLocation | None, known: Kept | None
 ) -> Booking:
-    """The booking is made once, however often and from wherever it is asked for at the same time."""
+    """The booking is made once, however often and from wherever it is asked for at the same time; the last request
+    once more changes nothing."""
     save = partial(shelves.save, work.connection, BOOKINGS, owner=cpo, source="", scope=str(emsp), now=work.now)
     if known is None and place is not None:
         booking = _new(place, wish, work, id=_booking_id(cpo, emsp, wish.request_id))
         if not await save(None, booking):
             known = await shelves.load(work.connection, BOOKINGS, object_key(cpo, booking.id))
     if known is not None:
+        if known.value.booking_requests[-1].booking_request == wish:
+            return known.value  # type: ignore[no-any-return]
         booking = _changed(known, wish, work)
         await save(known, booking)
     await shelved.tell_of(work, MODULE, BOOKINGS, booking, cpo)

@@ -7,12 +7,13 @@ agreements.
 
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from roaming.model.canonical import from_document
+from roaming.model.canonical import from_document, to_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.party import Role
 from roaming.model.time import next_update
@@ -42,6 +43,7 @@ CODECS: Mapping[str, Mapping[Version, Codec[Any]]] = {
 TO_ACTIVATE = Codec(Version.V2_3_0, v230.TO_ACTIVATE)
 PROVIDERS = ("PTP", Role.OTHER)
 """Roles in which a party may be a PTP."""
+_ACTIVATIONS = uuid.UUID("3f1f6f0a-8a3d-4f0c-9a55-0c9d6f2b7e11")
 LOOK_UP_SECONDS = 5.0
 PATIENT_LOOK_UPS = 6
 """A partner that answers every look-up with an error is sent the object again after so many attempts."""
@@ -140,16 +142,26 @@ async def publish(work: Work, shelf: Shelf, value: Any, *, provider: PartyId, cp
 
 
 async def activate(work: Work, terminal: Terminal, *, provider: PartyId, cpo: PartyId) -> Terminal:
-    """A partner's CPO asks a hosted PTP for a terminal: it gets one, and is told of it. An empty id is chosen here."""
+    """A partner's CPO asks a hosted PTP for a terminal: it gets one, and is told of it. An empty id is chosen here, the
+    same for an equal request, so that one sent twice makes one terminal and leaves it as it is then."""
     chosen = msgspec.structs.replace(
         terminal,
-        terminal_id=terminal.terminal_id or str(uuid.uuid4()),
         country_code=cpo.country_code,
         party_id=cpo.party_id,
         last_updated=next_update(None, work.now),
     )
+    if not chosen.terminal_id:
+        chosen = msgspec.structs.replace(chosen, terminal_id=_chosen_id(chosen, provider))
+        kept = await shelves.load(work.connection, TERMINALS, object_key(provider, chosen.terminal_id))
+        if kept is not None and kept.stored.is_listed and kept.stored.scope == str(cpo):
+            return kept.value  # type: ignore[no-any-return]
     await publish(work, TERMINALS, chosen, provider=provider, cpo=cpo)
     return chosen
+
+
+def _chosen_id(terminal: Terminal, provider: PartyId) -> str:
+    timeless = msgspec.structs.replace(terminal, last_updated=datetime.min.replace(tzinfo=UTC))
+    return str(uuid.uuid5(_ACTIVATIONS, f"{provider}/{to_document(timeless)}"))
 
 
 async def hosted_terminal(work: Work, directory: Directory, terminal_id: str, cpos: Sequence[PartyId]) -> Kept:

@@ -97,6 +97,23 @@ async def test_a_place_is_asked_for_decided_and_cancelled(hub: HubInProcess) -> 
         await decide(hub, booking["id"], is_accepted=True)
 
 
+async def test_the_last_request_once_more_changes_nothing(hub: HubInProcess) -> None:
+    await offer(hub)
+    asked = (await ask(hub)).data
+    assert (await ask(hub)).data == asked
+    await decide(hub, asked["id"], is_accepted=True)
+    reserved = (await ask(hub)).data
+    assert [entry["request_status"] for entry in reserved["booking_requests"]] == ["ACCEPTED"]
+    changed = (await ask(hub, power_required=100)).data
+    assert (await ask(hub, power_required=100)).data == changed
+    back = (await ask(hub)).data
+    assert len(back["booking_requests"]) == 3, "a change back is a change"
+    cancelled = (await ask(hub, case="cancellation")).data
+    assert cancelled["reservation_status"] == "CANCELED"
+    assert (await ask(hub, case="cancellation")).data == cancelled
+    assert (await hub.call("aaa", "GET", SENDER)).data == [cancelled]
+
+
 async def test_a_cancellation_that_comes_too_late_is_declined(hub: HubInProcess) -> None:
     terms = body("place_for_trucks")["booking_terms"] | {"cancel_until_minutes": 60_000_000}
     await offer(hub, booking_terms=terms)

@@ -180,6 +180,23 @@ async def test_an_activated_terminal_and_a_capture_are_told_to_the_cpo(hub: HubI
     assert (await hub.call("riv", "POST", f"{SENDER}/terminals/activate", body=asked)).code == 2001
 
 
+async def test_an_activation_that_comes_twice_makes_one_terminal(hub: HubInProcess) -> None:
+    async def activate(**values: Any) -> list[dict[str, Any]]:
+        asked = {"reference": "SN 7781"} | values
+        assert (await hub.call("cpo", "POST", f"{SENDER}/terminals/activate", body=asked)).outcome == (200, 1000)
+        found: list[dict[str, Any]] = (await hub.call("cpo", "GET", f"{SENDER}/terminals")).data
+        return found
+
+    (first,) = await activate()
+    address = f"{SENDER}/terminals/{first['terminal_id']}"
+    assert (await hub.call("cpo", "PATCH", address, body={"location_ids": ["L1"]})).code == 1000
+    (again,) = await activate(last_updated=LATER)
+    assert (again["terminal_id"], again["location_ids"]) == (first["terminal_id"], ["L1"])
+    assert len(await activate(reference="SN 7782")) == 2
+    assert (await hub.call("cpo", "POST", f"{address}/deactivate")).code == 1000
+    assert first["terminal_id"] in [each["terminal_id"] for each in await activate()], "given up, and asked for anew"
+
+
 def answering(hub: HubInProcess) -> Any:
     """FR-CPO, which listens."""
     return answering_partner(hub, "cpo", str(CPO), "CPO")
