@@ -3,6 +3,7 @@ request names nobody. (OCPI 2.3.0, mod_payments and mod_bookings; transport_and_
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from roaming.hub import whereabouts
@@ -11,14 +12,15 @@ from roaming.hub.passage import Passage
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole
 from roaming.ocpi.codec import parse_json
-from roaming.ocpi.errors import InvalidParameters, UnknownLocation
+from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
 from roaming.ocpi.module import OcpiModule, OcpiRequest, OcpiResponse, Route
 from roaming.partners.directory import Directory
 from roaming.store.columns import storable_text
 from roaming.store.database import Database
 from roaming.store.documents import keys_present, object_key
 
-_IDS = ("terminal_id", "id", "request_id")
+_OWN_IDS = ("terminal_id", "id")
+_IDS = (*_OWN_IDS, "request_id")
 """Of an object in its body. A booking is known by the id of its CPO and by that of whoever asked for it."""
 _TOKENS = ("booking_tokens", "tokens")
 MAX_ID = 36
@@ -62,15 +64,19 @@ def _takes(directory: Directory, module: OcpiModule, route: Route, party: PartyI
 
 
 async def check(passage: Passage) -> None:
-    """An object stays with whom it went to first. Raises ``InvalidParameters``."""
-    request, route = passage.request, passage.route
-    if route.interface != InterfaceRole.RECEIVER:
-        return
-    body = parse_json(request.body) if request.body.strip() else None
-    for name in _names(route, request, body):
-        reader, asking = request.services.database.reader, passage.owner
-        met = await whereabouts.others_in(reader, passage.module.id, asking, name)
-        if met and passage.to_party not in met:
+    """An object stays with whom it went to first: it is told to nobody else, and to anybody else who asks there is
+    none. Raises ``InvalidParameters``, ``NotFound``."""
+    request, route, reader = passage.request, passage.route, passage.request.services.database.reader
+    if route.interface == InterfaceRole.SENDER:
+        owner, other, names = passage.to_party, passage.from_party, _names(route, request, None)
+    else:
+        body = parse_json(request.body) if request.body.strip() else None
+        owner, other, names = passage.owner, passage.to_party, _own_names(route, request, body)
+    for name in names:
+        met = await whereabouts.others_in(reader, passage.module.id, owner, name)
+        if met and other not in met:
+            if route.interface == InterfaceRole.SENDER or request.method == "GET":
+                raise NotFound(f"there is no such object between {owner} and {other}")
             raise InvalidParameters(f"OCPI-to: {name} is between you and another party; choose another id")
 
 
@@ -95,6 +101,14 @@ def _names(route: Route, request: OcpiRequest, body: Any) -> Iterator[str]:
     yield from dict.fromkeys(
         prefix + id for id in ids if isinstance(id, str) and 0 < len(id) <= MAX_ID and storable_text(id) == id
     )
+
+
+def _own_names(route: Route, request: OcpiRequest, body: Any) -> Iterator[str]:
+    """What its owner knows it by: not the id of whoever asked, which others may have chosen too, in its body or in its
+    address (``booking_id`` may be either)."""
+    ids = {name: body.get(name) for name in _OWN_IDS} if isinstance(body, dict) else {}
+    is_told = any(isinstance(id, str) for id in ids.values())
+    return _names(route, replace(request, path={}) if is_told else request, ids)
 
 
 def _parties_in(body: Any) -> Iterator[PartyId]:

@@ -118,12 +118,12 @@ class Forwarder:
         """Body and query as they are sent. Raises ``NotInTheirVersion``, ``EncodeError``, ``OcpiError``."""
         request, route = passage.request, passage.route
         content = _Content(body=request.body or None, query=passage.query)
+        if route.clue is Clue.COUNTERPART:
+            await dealings.check(passage)
         if route.takes is None and route.result is None:
             return content
         body = parse_json(request.body) if request.body.strip() else None
         check_body(passage, body)
-        if route.clue is Clue.COUNTERPART:
-            await dealings.check(passage)
         if is_session_push(route):
             await check_session(passage)
         elif route.clue is Clue.TARGET:

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from roaming.hub.whereabouts import Place, place_of_reservation, place_of_session
-from roaming.model.identifiers import PartyId
+from roaming.hub.whereabouts import Place, place_of_reservation, place_of_session, place_to_book
+from roaming.model.identifiers import PartyId, fold
 from roaming.model.party import InterfaceRole
 from roaming.ocpi.codec import parse_json
+from roaming.ocpi.errors import InvalidParameters
 from roaming.ocpi.module import Clue, OcpiModule, OcpiRequest, Route
 from roaming.partners.agreements import CHARGING_PROFILE, Kind, Thing
+
+_NOT_ASSIGNED = "#NA"
+"""``evse_uid`` of a booking option whose EVSE has yet to be chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,19 +26,20 @@ class _Named:
     tariff_id: str = ""
     session_id: str = ""
     reservation_id: str = ""
+    booking_location_id: str = ""
 
 
 async def permits(request: OcpiRequest, module: OcpiModule, route: Route, *, cpo: PartyId, emsp: PartyId) -> bool:
     """Whether rules let it through. ``cpo`` and ``emsp``: the two sides of the agreement, whoever asks. Raises
-    ``StoreUnavailable``."""
-    directory, named = request.directory, _named(request)
+    ``OcpiError`` for a body that cannot be read or does not say where it is, and ``StoreUnavailable``."""
+    directory, named = request.directory, _named(request, module, route)
     match module.id:
         case "locations" | "tariffs":
             return _shows(request, module, route, named, cpo=cpo, emsp=emsp)
         case "bookings" if is_of_places(module, route):
             return _shows(request, module, route, named, cpo=cpo, emsp=emsp)
         case "bookings" if route.method == "POST":
-            return _may_begin(request, "RESERVE_NOW", named, named.evse_uids[0], cpo=cpo, emsp=emsp)
+            return await _may_book(request, named, cpo=cpo, emsp=emsp)
         case "tokens" if route.clue is Clue.DRIVER:
             return directory.may_charge(cpo=cpo, emsp=emsp, location_id=named.location_id, evse_uids=named.evse_uids)
         case "tokens":
@@ -72,6 +77,25 @@ async def _place_of_target(request: OcpiRequest, named: _Named, *, cpo: PartyId,
     if named.reservation_id:
         return await place_of_reservation(reader, emsp, cpo, named.reservation_id)
     return None
+
+
+async def _may_book(request: OcpiRequest, named: _Named, *, cpo: PartyId, emsp: PartyId) -> bool:
+    """By the rules of the place where the booking location is, of its EVSE and of the one that is asked for. One that
+    the hub was not told of is like one that is hidden."""
+    for name, id in (("location_id", named.location_id), ("booking_location_id", named.booking_location_id)):
+        if not id:
+            raise InvalidParameters(f"{name}: required")
+    place = await place_to_book(request.services.database.reader, cpo, named.booking_location_id)
+    if place is None:
+        return False
+    where = _Named(location_id=place.location_id)
+    asked = "" if named.evse_uids[0].upper() == _NOT_ASSIGNED else named.evse_uids[0]
+    uids = [uid for uid in (place.evse_uid, asked) if uid] or [""]
+    if not all(_may_begin(request, "RESERVE_NOW", where, uid, cpo=cpo, emsp=emsp) for uid in uids):
+        return False
+    if fold(named.location_id) != fold(place.location_id):
+        raise InvalidParameters("location_id: not that of the booking location")
+    return True
 
 
 def _may_begin(request: OcpiRequest, command: str, named: _Named, uid: str, *, cpo: PartyId, emsp: PartyId) -> bool:
@@ -114,7 +138,7 @@ def showing(request: OcpiRequest, route: Route, *, owner: PartyId, emsp: PartyId
     return partial(route.shown, view, request.path) if view.alters else None
 
 
-def _named(request: OcpiRequest) -> _Named:
+def _named(request: OcpiRequest, module: OcpiModule, route: Route) -> _Named:
     path = request.path
     if "location_id" in path:
         return _Named(location_id=path["location_id"], evse_uids=(path.get("evse_uid", ""),))
@@ -129,9 +153,20 @@ def _named(request: OcpiRequest) -> _Named:
             session_id=session_id if isinstance(session_id, str) else "",
             reservation_id=str(reservation_id) if isinstance(reservation_id, str | int) else "",
         )
-    uids, option = body.get("evse_uids"), body.get("booking_option")
-    if not isinstance(uids, list):
-        uids = [(option if isinstance(option, dict) else body).get("evse_uid")]
+    booking_location_id = body.get("booking_location_id")
     return _Named(
-        location_id=body["location_id"], evse_uids=[uid for uid in uids if isinstance(uid, str) and uid] or ("",)
+        location_id=body["location_id"],
+        evse_uids=[uid for uid in _uids(body, module, route) if isinstance(uid, str) and uid] or ("",),
+        booking_location_id=booking_location_id if isinstance(booking_location_id, str) else "",
     )
+
+
+def _uids(body: dict[str, Any], module: OcpiModule, route: Route) -> Sequence[Any]:
+    """In the one field that such a body has for them: others are unknown fields, which decide nothing."""
+    if route.clue is Clue.DRIVER:
+        uids = body.get("evse_uids")
+        return uids if isinstance(uids, list) else ()
+    if module.id == "bookings":
+        option = body.get("booking_option")
+        return (option.get("evse_uid"),) if isinstance(option, dict) else ()
+    return (body.get("evse_uid"),)

@@ -80,6 +80,16 @@ async def place_of_reservation(reader: Reader, emsp: PartyId, cpo: PartyId, rese
     return _place(rows[0][0]) if rows else None
 
 
+async def place_to_book(reader: Reader, cpo: PartyId, booking_location_id: str) -> Place | None:
+    """Where a booking location is, withdrawn or not, by its folded ids; ``None`` where the CPO told the hub of none.
+    Raises ``StoreUnavailable``."""
+    rows = await reader.fetch(
+        "SELECT place, evse_uid FROM booking_locations WHERE key = $1",
+        object_key(cpo, storable_text(booking_location_id)),
+    )
+    return Place(location_id=rows[0][0], evse_uid=rows[0][1]) if rows else None
+
+
 def _place(text: str) -> Place:
     location_id, uid = json.loads(text)
     return Place(location_id=location_id, evse_uid=uid)

@@ -71,6 +71,23 @@ async def test_a_terminal_and_its_assignment_pass_between_two_partners(hub: Pass
     assert rows == [], "what passes is not kept"
 
 
+async def test_a_terminal_is_none_to_whoever_it_was_not_told_to(hub: Passing) -> None:
+    hub.ptp.says_data(TERMINAL)
+    assert (await tell_terminal(hub, hub.ope)).code == 1000
+    for method, path, body in (("GET", "T1", None), ("PATCH", "T1", ASSIGNED), ("POST", "T1/deactivate", None)):
+        address = of(hub.op2, PAYMENTS, "sender", "terminals", path)
+        assert (await hub.op2.call(method, address, to=hub.ptp, body=body)).http_status == 404, method
+    assert hub.ptp.asked == []
+    told = of(hub.ptp, PAYMENTS, "receiver", "terminals", "T1")
+    assert (await hub.ptp.call("GET", told, to=hub.op2)).http_status == 404
+    assert (await tell_terminal(hub, hub.op2)).code == 2001
+    assert hub.op2.asked == []
+    assert (await hub.ptp.call("GET", told, to=hub.ope)).code == 1000
+    assert (await hub.ope.call("GET", of(hub.ope, PAYMENTS, "sender", "terminals", "T1"))).data == TERMINAL
+    unheard_of = of(hub.op2, PAYMENTS, "sender", "terminals", "T2")
+    assert (await hub.op2.call("GET", unheard_of, to=hub.ptp)).code == 1000
+
+
 async def test_a_terminal_without_receiver_goes_to_the_cpo_that_it_names(hub: Passing) -> None:
     told = await tell_terminal(hub, country_code="ES", party_id="OP2")
     assert told.outcome == (200, 1000)
@@ -135,6 +152,17 @@ async def test_a_booking_is_put_under_the_id_of_the_request_too(hub: Passing) ->
     assert (await hub.ope.push("PUT", BOOKINGS, "R1", to=hub.msp, body=booking)).code == 1000
     assert hub.msp.last.target.endswith("/receiver/bookings/ES/OPE/R1")
     assert (await hub.ope.push("PUT", BOOKINGS, "R2", to=hub.msp, body=booking)).code == 2001
+
+
+@pytest.mark.parametrize("address", ["B2", "R1"])
+async def test_two_emsps_may_ask_under_the_same_id(hub: Passing, address: str) -> None:
+    await book(hub, hub.ope)
+    booking = golden("reserved", hub.ope, id="B2", request_id="R1", booking_tokens=[])
+    told = await hub.ope.push("PUT", BOOKINGS, address, to=hub.ms2, body=booking)
+    assert told.code == 1000, told.text
+    assert hub.ms2.last_body == booking
+    other = booking | {"id": "B1"}
+    assert (await hub.ope.push("PUT", BOOKINGS, "B1", to=hub.ms2, body=other)).code == 2001, "B1 is the first one's"
 
 
 async def test_lists_and_places_pass_to_the_party_that_is_named(hub: Passing) -> None:

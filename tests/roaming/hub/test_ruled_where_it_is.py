@@ -107,6 +107,15 @@ async def test_a_cancellation_follows_the_rules_of_its_reservations_place(on_bot
         assert answer.outcome == outcome, place
 
 
+@pytest.mark.parametrize("unknown", [{"evse_uids": ["E2"]}, {"booking_option": {"evse_uid": "E2"}}])
+async def test_an_unknown_field_names_no_other_evse(passing: Passing, unknown: dict[str, Any]) -> None:
+    await closed(passing, "L1", "E1")
+    for uid, code in (("E1", 4001), ("E2", 1000)):
+        body = ocpi_bodies.start_session("IT-MSP", location_id="L1", evse_uid=uid)
+        assert (await command(passing, "START_SESSION", body | unknown)).code == code, uid
+    assert [request.method for request in passing.ope.asked] == ["POST"]
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_a_charging_profile_follows_the_rules_of_its_sessions_place(passing: Passing, method: str) -> None:
     url = f"{passing.msp.door.url}/r"
