@@ -9,7 +9,7 @@ from contracts.topics import CHANGES, EVENTS
 from contracts.vocabulary import CommandName
 from roaming.model.command import CommandType
 from roaming.model.identifiers import PartyId
-from roaming.modules.commands.repeats import forget, tell_all
+from roaming.modules.commands.repeats import begun, forget, tell_all
 from roaming.ocpi.answering import take_answer, watch_deadlines
 from roaming.ocpi.asked import add_detail, load
 from roaming.ocpi.module import Services
@@ -43,16 +43,27 @@ async def handle_sessions(services: Services, work: Work, batch: Sequence[Receiv
                     transaction_id=str(message.transaction_id),
                 )
                 await session_runs(work.connection, running)
+                if message.command_id is not None:
+                    await begun(work.connection, message.command_id, **_charge_of(running))
                 if services.is_late_start_stopped and message.command_id is not None:
                     await stop_late_start(work, message.command_id, running, seconds=services.command_timeout)
             case SessionEnded() as message:
                 key = object_key(PartyId.of(message.country_code, message.party_id), message.session_id)
                 ended = await find_running(work.connection, key)
                 if ended is not None:
-                    await forget(work.connection, ended.network, ended.station_id)
+                    await forget(work.connection, **_charge_of(ended))
                 await session_ended(work.connection, key)
             case _:
                 pass
+
+
+def _charge_of(running: RunningSession) -> dict[str, str]:
+    """As ``repeats`` takes it."""
+    return {
+        "network": running.network,
+        "station_id": running.station_id,
+        "transaction_id": running.transaction_id,
+    }
 
 
 async def stop_late_start(work: Work, command_id: str, running: RunningSession, *, seconds: float) -> None:

@@ -1,8 +1,8 @@
 """A START_SESSION that comes twice, because its sender lost the first answer or its driver pressed twice: the station
 gets one command, and both are told what came of it. (ocpi/ocpi#95)
 
-What the station refused is no start: the next one goes there anew. So does one after the charge has ended. Knows
-nothing of how a start reaches its station, nor of sessions.
+What the station refused is no start: the next one goes there anew. So does one after its charge has ended, or was asked
+to stop. Knows nothing of how a start reaches its station, nor of sessions.
 """
 
 from dataclasses import replace
@@ -44,10 +44,11 @@ async def earlier_start(work: Work, key: str, new: Asked) -> Asked | None:
         "command_id": new.id,
         "network": new.network,
         "station_id": new.station_id,
+        "transaction_id": "",
         "at": work.now,
         "until": work.now + WITHIN,
     }
-    changed = ("command_id", "network", "station_id", "at", "until")
+    changed = ("command_id", "network", "station_id", "transaction_id", "at", "until")
     if await upsert(work.connection, STARTS, [row], key=("key",), update=changed, only_if="t.until <= excluded.at"):
         return None
     held = select(STARTS.c.command_id).where(STARTS.c.key == key).with_for_update()
@@ -85,6 +86,15 @@ async def tell_all(work: Work, asked: Asked) -> None:
     await tell(work, [outgoing_of(each) for each in (asked, *following)])
 
 
-async def forget(connection: AsyncConnection, network: str, station_id: str) -> None:
-    """A charge there ends: a start that comes now is a new one."""
-    await connection.execute(delete(STARTS).where(STARTS.c.network == network, STARTS.c.station_id == station_id))
+async def begun(
+    connection: AsyncConnection, command_id: str, *, network: str, station_id: str, transaction_id: str
+) -> None:
+    """A start has led to a charge."""
+    start = (STARTS.c.network == network) & (STARTS.c.station_id == station_id) & (STARTS.c.command_id == command_id)
+    await connection.execute(update(STARTS).where(start).values(transaction_id=transaction_id))
+
+
+async def forget(connection: AsyncConnection, *, network: str, station_id: str, transaction_id: str) -> None:
+    """This charge ends: a start like the one that led to it, that comes now, is a new one."""
+    start = (STARTS.c.network == network) & (STARTS.c.station_id == station_id)
+    await connection.execute(delete(STARTS).where(start & (STARTS.c.transaction_id == transaction_id)))

@@ -139,7 +139,8 @@ async def _ask(work: Work, command: Any, target: Target, row: Asked) -> None:
             await follow(work, first, row)
             return
     elif isinstance(command, StopSession):
-        await forget(work.connection, target.network, target.station_id)
+        ends = str(target.request.transaction_id)
+        await forget(work.connection, network=target.network, station_id=target.station_id, transaction_id=ends)
     await insert_asked(work.connection, row)
     work.outbox.add(target.request, subject=target.presence.instance, id=row.id, correlation_id=row.correlation_id)
 

@@ -35,6 +35,8 @@ class RecentStartRow(SQLModel, table=True):
     command_id: str
     network: str
     station_id: str
+    transaction_id: str = ""
+    """The charge that it led to, once that has begun."""
     at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     until: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))
     """Another one until then is the same."""

@@ -83,22 +83,25 @@ async def told(hub: HubInProcess) -> dict[str, str]:
     return dict(found)
 
 
-async def opened(hub: HubInProcess, command: CommandRequested) -> SessionOpened:
-    """The charge of a start."""
+async def opened(hub: HubInProcess, command: CommandRequested, **other: str | None) -> SessionOpened:
+    """The charge of a start, or an ``other`` one at its station."""
     async with hub.services.database.work() as work:
         now = work.now
+    values: dict[str, Any] = {
+        "session_id": "S1",
+        "token_party_id": "AAA",
+        "token_uid": "TOKEN1",
+        "command_id": command.command_id,
+        "transaction_id": "TX1",
+    }
     message = SessionOpened(
         country_code="NL",
         party_id="HUB",
-        session_id="S1",
         token_country_code="DE",
-        token_party_id="AAA",
-        token_uid="TOKEN1",
         started_at=now,
-        command_id=command.command_id,
         network=command.network,
         station_id=command.station_id,
-        transaction_id="TX1",
+        **values | other,
     )
     await hear(hub, message)
     return message
@@ -168,16 +171,42 @@ async def test_after_a_minute_a_start_is_a_new_one(hub: HubInProcess) -> None:
 
 
 @pytest.mark.parametrize("is_stopped_by_its_emsp", [True, False])
+@pytest.mark.parametrize("has_begun", [True, False])
+async def test_the_end_of_another_charge_at_the_station_makes_no_start_a_new_one(
+    hub: HubInProcess, has_begun: bool, is_stopped_by_its_emsp: bool
+) -> None:
+    await start(hub, "first")
+    (command,) = await asked(hub)
+    await answered(hub, command, CommandOutcome.ACCEPTED)
+    if has_begun:
+        await opened(hub, command)
+    other = await opened(
+        hub, command, session_id="S2", token_party_id="BBB", token_uid="T2", command_id=None, transaction_id="TX2"
+    )
+    await end(hub, other, is_stopped_by_its_emsp=is_stopped_by_its_emsp)
+    await start(hub, "second")
+    starts = [message for message in await asked(hub) if message.name == CommandName.START_CHARGING]
+    assert len(starts) == 1
+
+
+async def end(hub: HubInProcess, session: SessionOpened, *, is_stopped_by_its_emsp: bool) -> None:
+    id = session.session_id
+    if is_stopped_by_its_emsp:
+        body, emsp = ocpi_bodies.stop_session(session_id=id), session.token_party_id.lower()
+        assert (await hub.call(emsp, "POST", f"{RECEIVER}/commands/STOP_SESSION", body=body)).data[
+            "result"
+        ] == "ACCEPTED"
+    else:
+        await hear(hub, SessionEnded(country_code="NL", party_id="HUB", session_id=id, ended_at=session.started_at))
+
+
+@pytest.mark.parametrize("is_stopped_by_its_emsp", [True, False])
 async def test_after_the_charge_has_ended_a_start_is_a_new_one(hub: HubInProcess, is_stopped_by_its_emsp: bool) -> None:
     await start(hub, "first")
     (command,) = await asked(hub)
     await answered(hub, command, CommandOutcome.ACCEPTED)
     session = await opened(hub, command)
-    if is_stopped_by_its_emsp:
-        body = ocpi_bodies.stop_session(session_id="S1")
-        assert (await hub.call("aaa", "POST", f"{RECEIVER}/commands/STOP_SESSION", body=body)).code == 1000
-    else:
-        await hear(hub, SessionEnded(country_code="NL", party_id="HUB", session_id="S1", ended_at=session.started_at))
+    await end(hub, session, is_stopped_by_its_emsp=is_stopped_by_its_emsp)
     await start(hub, "second")
     starts = [message for message in await asked(hub) if message.name == CommandName.START_CHARGING]
     assert len(starts) == 2
