@@ -4,9 +4,11 @@ verdicts.
 Nothing is refused and nobody is told: what comes of a verdict is for people to decide.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import msgspec
 import structlog
@@ -21,7 +23,15 @@ from roaming.model.location import Location
 from roaming.model.party import Role
 from roaming.model.session import Session
 from roaming.model.tariff import Tariff
-from roaming.modules.cdrs.repository import Ended, ended_between, with_ids
+from roaming.modules.cdrs.repository import (
+    Ended,
+    Lookup,
+    alike_keys,
+    credits_of,
+    ended_between,
+    keys_alike,
+    with_ids,
+)
 from roaming.ocpi.module import Services
 from roaming.partners.agreed_readings import agreed_readings
 from roaming.rating import Readings
@@ -33,7 +43,13 @@ logger = structlog.get_logger(__name__)
 
 PAGE = 500
 AROUND = timedelta(days=3)
-"""How far from a page of CDRs others are looked for that exclude them."""
+"""How long after a charge others end that are looked for since they may exclude it."""
+LONGEST = timedelta(days=31)
+"""Of a charge that says it is longer, others are looked for in so much of it."""
+MOST_ALIKE = 50
+"""So many for each of token, EVSE and session: some CPOs have one token for all who pay at the station."""
+EVER: Final = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+_OF_ANY_TIME = frozenset({"alike_session", "credited_key"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,34 +256,33 @@ async def _hosted_emsps(reader: Reader) -> set[PartyId]:
     return {PartyId(row[0], row[1]) for row in rows}
 
 
-Alike = tuple[str, str]
-"""What two CDRs that exclude each other share: its kind, and the folded id."""
-
-
-def _alike(cdr: CDR) -> set[Alike]:
-    """A sibling shares one of these at least."""
-    shared = {("token", fold(cdr.cdr_token.uid)), ("evse", fold(cdr.cdr_location.evse_uid))}
-    if cdr.session_id:
-        shared.add(("session", fold(cdr.session_id)))
-    if cdr.credit:
-        return {("credit of", fold(cdr.credit_reference_id or ""))}
-    return shared
-
-
 async def _siblings(reader: Reader, entries: Sequence[Ended]) -> dict[str, tuple[Sibling, ...]]:
-    since = min(each.cdr.start_date_time for each in entries) - AROUND
-    until = max(each.cdr.end_date_time for each in entries) + AROUND
-    found: dict[str, tuple[Sibling, ...]] = {}
-    for cpo in {cpo_of(each.cdr) for each in entries}:
-        around = await ended_between(reader, since, until, cpo=cpo)
-        taken_back = {fold(each.cdr.credit_reference_id or "") for each in around if each.cdr.credit}
-        by_share: dict[Alike, list[Sibling]] = {}
-        for each in around:
-            sibling = Sibling(each.key, each.cdr, fold(each.cdr.id) in taken_back)
-            for shared in _alike(each.cdr):
-                by_share.setdefault(shared, []).append(sibling)
-        for each in entries:
-            if cpo_of(each.cdr) == cpo:
-                alike = {other.key: other for shared in _alike(each.cdr) for other in by_share.get(shared, ())}
-                found[each.key] = tuple(alike.values())
-    return found
+    """CDRs that may exclude each of ``entries``, by key: found by its token, its EVSE and its session, of a credit
+    those that take back the same."""
+    wanted: dict[str, list[tuple[str, Lookup]]] = {}
+    for each in entries:
+        columns = {"credited_key": _credited_key(each.cdr)} if each.cdr.credit else alike_keys(each.cdr)
+        for column, value in columns.items():
+            if value:
+                since, until = EVER if column in _OF_ANY_TIME else _span(each.cdr)
+                wanted.setdefault(column, []).append((each.key, Lookup(value, since, until)))
+    alike: dict[str, dict[str, None]] = {each.key: {} for each in entries}
+    for column, lookups in wanted.items():
+        found = await keys_alike(reader, column, [lookup for _, lookup in lookups], most=MOST_ALIKE)
+        for (key, _), keys in zip(lookups, found, strict=True):
+            alike[key].update(dict.fromkeys(keys))
+    every = list(dict.fromkeys(key for keys in alike.values() for key in keys))
+    others: dict[str, Ended] = {}
+    for start in range(0, len(every), PAGE):
+        others |= await with_ids(reader, every[start : start + PAGE])
+        await asyncio.sleep(0)  # whatever else this process does gets its turn
+    taken_back = await credits_of(reader, every)
+    siblings = {key: Sibling(key, other.cdr, key in taken_back) for key, other in others.items()}
+    return {key: tuple(siblings[other] for other in keys if other in siblings) for key, keys in alike.items()}
+
+
+def _span(cdr: CDR) -> tuple[datetime, datetime]:
+    """When charges ended that began before this one and overlap it; dates that nobody means make it no longer."""
+    since = min(cdr.start_date_time, cdr.end_date_time)
+    length = min(cdr.end_date_time - since, LONGEST) + AROUND
+    return since, since + min(length, EVER[1] - since)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
@@ -12,11 +13,14 @@ from roaming.model.canonical import from_document, to_document
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs.tables import CdrRow
-from roaming.store.columns import searchable, text_to_time
+from roaming.store.columns import searchable, storable_text, text_to_time
 from roaming.store.documents import HERE, Documents, Origin, Stored, object_key
 from roaming.store.reader import Reader, fetch_of
 
 DOCUMENTS = Documents(CdrRow)
+NOT_APPLICABLE = "#NA"
+_MOST_OF_KEY = 255
+_AT_ONCE = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +87,27 @@ async def insert(
             "total_energy": searchable(cdr.total_energy),
             "ended_at": cdr.end_date_time,
             "credited_key": key_of(party, cdr.credit_reference_id) if cdr.credit and cdr.credit_reference_id else None,
+            **alike_keys(cdr),
             "digest": digest,
         },
     )
+
+
+def alike_keys(cdr: CDR) -> dict[str, str | None]:
+    """By column, what a CDR shares with those that may exclude it. Cut, since an index takes no text of any length:
+    whoever finds CDRs by it compares the ids themselves."""
+    place = cdr.cdr_location
+    is_placed = bool(place.evse_uid) and place.evse_uid != NOT_APPLICABLE
+    parts: dict[str, tuple[str, ...] | None] = {
+        "alike_token": (cdr.cdr_token.uid,),
+        "alike_evse": (place.id, place.evse_uid) if is_placed else None,
+        "alike_session": (cdr.session_id,) if cdr.session_id else None,
+    }
+    owner = PartyId.of(cdr.country_code, cdr.party_id)
+    return {
+        column: storable_text(object_key(owner, *ids))[:_MOST_OF_KEY] if ids is not None and not cdr.credit else None
+        for column, ids in parts.items()
+    }
 
 
 class Ended(NamedTuple):
@@ -148,3 +170,38 @@ async def credits_of(reader: Reader, keys: Iterable[str]) -> dict[str, str]:
     ``StoreUnavailable``."""
     rows = await fetch_of(reader, "SELECT credited_key, key FROM cdrs WHERE credited_key IN", keys)
     return {row[0]: row[1] for row in sorted(rows, key=lambda row: str(row[1]), reverse=True)}
+
+
+class Lookup(NamedTuple):
+    """CDRs with ``value`` of charges that ended from ``since`` on and before ``until``; the first ones of many."""
+
+    value: str
+    since: datetime
+    until: datetime
+
+
+async def keys_alike(reader: Reader, column: str, wanted: Sequence[Lookup], *, most: int) -> list[list[str]]:
+    """For each of ``wanted`` the keys of up to ``most`` CDRs with its value in ``column`` (of ``alike_keys``, or
+    ``credited_key``), by their end. Committed data only. Raises ``StoreUnavailable``."""
+    found: list[list[str]] = [[] for _ in wanted]
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = list(wanted[start : start + _AT_ONCE])
+        asked = len(some)
+        size = 1 << (asked - 1).bit_length()
+        some += some[-1:] * (size - asked)
+        rows = await reader.fetch(_alike_sql(column, size, most), *(value for lookup in some for value in lookup))
+        for place, key in rows:
+            if place < asked:
+                found[start + place].append(key)
+    return found
+
+
+@lru_cache(maxsize=32)
+def _alike_sql(column: str, size: int, most: int) -> str:
+    """A look-up of its own in the index for each: one dates' window over all of them would have no bounds."""
+    return " UNION ALL ".join(
+        f"SELECT * FROM (SELECT {number} AS place, key FROM cdrs WHERE {column} = ${3 * number + 1}"  # noqa: S608 - ours
+        f" AND ended_at >= ${3 * number + 2} AND ended_at < ${3 * number + 3}"
+        f" ORDER BY ended_at LIMIT {int(most)}) AS of_{number}"
+        for number in range(size)
+    )
