@@ -46,8 +46,10 @@ AROUND = timedelta(days=3)
 """How long after a charge others end that are looked for since they may exclude it."""
 LONGEST = timedelta(days=31)
 """Of a charge that says it is longer, others are looked for in so much of it."""
-MOST_ALIKE = 50
-"""So many for each of token, EVSE and session: some CPOs have one token for all who pay at the station."""
+MOST_ALIKE = 20
+"""So many for each of token, EVSE and session, the first to end: what excludes a CDR is among the first at its EVSE,
+and some CPOs have one token for all who pay at the station."""
+READ_AT_ONCE = 128
 EVER: Final = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 _OF_ANY_TIME = frozenset({"alike_session", "credited_key"})
 
@@ -273,8 +275,8 @@ async def _siblings(reader: Reader, entries: Sequence[Ended]) -> dict[str, tuple
             alike[key].update(dict.fromkeys(keys))
     every = list(dict.fromkeys(key for keys in alike.values() for key in keys))
     others: dict[str, Ended] = {}
-    for start in range(0, len(every), PAGE):
-        others |= await with_ids(reader, every[start : start + PAGE])
+    for start in range(0, len(every), READ_AT_ONCE):
+        others |= await with_ids(reader, every[start : start + READ_AT_ONCE])
         await asyncio.sleep(0)  # whatever else this process does gets its turn
     taken_back = await credits_of(reader, every)
     siblings = {key: Sibling(key, other.cdr, key in taken_back) for key, other in others.items()}
