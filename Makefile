@@ -38,7 +38,7 @@ test: ## every check and every test, on a real PostgreSQL and a real Kafka
 
 .PHONY: test-most
 test-most: lint ## the same without the end-to-end tests
-	$(BIN)/pytest $(PARALLEL) --durations=15 --ignore=tests/e2e tests
+	$(BIN)/pytest $(PARALLEL) --durations=60 --ignore=tests/e2e tests
 
 .PHONY: test-end
 test-end: .venv/project ## the end-to-end tests: whole hubs, with stations and partners that are not ours
