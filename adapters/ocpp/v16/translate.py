@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from adapters.kit.manifest import CommandResult
-from adapters.ocpp.text import MAX_TEXT
+from adapters.ocpp.text import MAX_TEXT, kept
 from contracts.messages import ConnectorStatusChanged, StationBooted, StationFaultReported
 from contracts.vocabulary import (
     AuthorizationStatus,
@@ -96,22 +96,17 @@ _OUTCOME: Final[Mapping[CommandName, Mapping[str, CommandOutcome]]] = {
 
 def to_station_booted(payload: Mapping[str, Any], *, network: str, station_id: str) -> StationBooted:
     """BootNotification. Of the two serial numbers the charge point's counts, then the box's (deprecated)."""
-
-    def text(name: str) -> str | None:
-        value = payload.get(name)
-        return value[:MAX_TEXT] if value else None
-
     return StationBooted(
         network=network,
         station_id=station_id,
-        vendor=text("chargePointVendor") or "",
-        model=text("chargePointModel") or "",
-        serial_number=text("chargePointSerialNumber") or text("chargeBoxSerialNumber"),
-        firmware_version=text("firmwareVersion"),
-        iccid=text("iccid"),
-        imsi=text("imsi"),
-        meter_type=text("meterType"),
-        meter_serial_number=text("meterSerialNumber"),
+        vendor=kept(payload.get("chargePointVendor")) or "",
+        model=kept(payload.get("chargePointModel")) or "",
+        serial_number=kept(payload.get("chargePointSerialNumber")) or kept(payload.get("chargeBoxSerialNumber")),
+        firmware_version=kept(payload.get("firmwareVersion")),
+        iccid=kept(payload.get("iccid")),
+        imsi=kept(payload.get("imsi")),
+        meter_type=kept(payload.get("meterType")),
+        meter_serial_number=kept(payload.get("meterSerialNumber")),
     )
 
 
@@ -141,18 +136,14 @@ def to_station_fault(payload: Mapping[str, Any], *, network: str, station_id: st
     if code == "NoError":
         return None
 
-    def text(name: str) -> str | None:
-        value = payload.get(name)
-        return value[:MAX_TEXT] if value else None
-
     return StationFaultReported(
         network=network,
         station_id=station_id,
         connector_id=int(payload["connectorId"]),
         error_code=code[:MAX_TEXT],
-        info=text("info"),
-        vendor_id=text("vendorId"),
-        vendor_error_code=text("vendorErrorCode"),
+        info=kept(payload.get("info")),
+        vendor_id=kept(payload.get("vendorId")),
+        vendor_error_code=kept(payload.get("vendorErrorCode")),
     )
 
 
