@@ -1,8 +1,6 @@
 """Commands of hosted eMSPs to partners' stations: sent, and waited for until the station has spoken."""
 
-import asyncio
 import secrets
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +9,7 @@ from typing import Any
 from roaming.cli.database import services_of_now
 from roaming.cli.output import Tell, fail
 from roaming.cli.registering import party_of
+from roaming.cli.waiting import wait_until
 from roaming.model.command import (
     CancelReservation,
     CommandResponseType,
@@ -33,8 +32,6 @@ from roaming.ocpi.module import Services
 from roaming.partners.directory import Directory, Partner
 from roaming.store.documents import object_key, read_object
 
-LOOK_SECONDS = 0.25
-TELL_SECONDS = 5.0
 RESERVATION_IDS = 2**31
 """2.1.1 has numbers for ids of reservations: no larger than any partner reads."""
 RESPONSE_URL = "set when it is sent"
@@ -229,19 +226,15 @@ async def _token(ends: Ends, uid: str, token_type: str) -> Token:
 async def result_of(services: Services, id: str, seconds: float, *, tell: Tell = lambda _: None) -> sent.Sent | None:
     """What was sent, with the station's word, or nothing within ``seconds``: it comes to the running hub, another
     process than this."""
-    began = told_at = time.monotonic()
-    while True:
+
+    async def look() -> sent.Sent | None:
         async with services.database.reading() as connection:
             found = await sent.find(connection, id)
-        now = time.monotonic()
-        if found is not None and found.result:
-            return found
-        if now - began >= seconds:
-            return None
-        if now - told_at >= TELL_SECONDS:
-            tell(f"waiting for the station, {now - began:.0f} of {seconds:g} s")
-            told_at = now
-        await asyncio.sleep(LOOK_SECONDS)
+        return found if found is not None and found.result else None
+
+    return await wait_until(
+        look, lambda found: found is not None, seconds, tell=tell, say=lambda _: "waiting for the station"
+    )
 
 
 async def list_commands(limit: int) -> list[dict[str, Any]]:

@@ -1,9 +1,7 @@
 """What an operator asks of stations from the command line: asked, and waited for until they have spoken."""
 
-import asyncio
 import getpass
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +10,7 @@ from typing import Any
 from contracts.configuration import KNOWN_KEYS, known_key
 from roaming.cli.database import services_of_now
 from roaming.cli.output import Tell, fail
+from roaming.cli.waiting import wait_until
 from roaming.ocpi.module import Services
 from roaming.operations import local_lists, records, selecting, showing
 from roaming.operations.asking import KeyTaken, Wish, ask
@@ -21,8 +20,6 @@ from roaming.operations.orders import Unreadable, read
 from roaming.operations.records import Record
 from roaming.operations.selecting import NoSuchStation, Selection, StationKey
 
-LOOK_SECONDS = 0.25
-TELL_SECONDS = 5.0
 UNWATCHED_SECONDS = 30.0
 """That stations have when nobody waits."""
 GOOD = ("ACCEPTED", "SCHEDULED", "REBOOT_REQUIRED")
@@ -82,18 +79,21 @@ async def _would(connection: Any, keys: Sequence[StationKey]) -> list[dict[str, 
 
 async def _wait(services: Services, ids: Sequence[str], seconds: float, *, tell: Tell) -> dict[str, Record]:
     """The running hub, another process than this, brings the stations' words."""
-    began = told_at = time.monotonic()
-    while True:
+
+    async def look() -> dict[str, Record]:
         async with services.database.reading() as connection:
-            found = await records.load(connection, ids)
-        over = sum(record.is_over for record in found.values())
-        now = time.monotonic()
-        if over == len(ids) or now - began >= seconds:
-            return found
-        if now - told_at >= TELL_SECONDS:
-            tell(f"{over} of {len(ids)} stations have answered, {now - began:.0f} of {seconds:g} s")
-            told_at = now
-        await asyncio.sleep(LOOK_SECONDS)
+            return await records.load(connection, ids)
+
+    def over(found: dict[str, Record]) -> int:
+        return sum(record.is_over for record in found.values())
+
+    return await wait_until(
+        look,
+        lambda found: over(found) == len(ids),
+        seconds,
+        tell=tell,
+        say=lambda found: f"{over(found)} of {len(ids)} stations have answered",
+    )
 
 
 def user() -> str:
@@ -214,13 +214,12 @@ async def sync_lists(whom: Whom, *, is_full: bool, per_message: int, most: int) 
             if whom.is_dry_run:
                 return [{"station": key[1], "wanted": len(entries)} for key, entries in wanted.items()]
             await local_lists.sync(work, wanted, how)
-        end = time.monotonic() + whom.wait
-        while True:
+
+        async def look() -> list[dict[str, Any]]:
             async with services.database.reading() as connection:
-                rows = await local_lists.standing(connection, keys)
-            if time.monotonic() >= end or all(row["state"] != "SENDING" for row in rows):
-                return rows
-            await asyncio.sleep(LOOK_SECONDS)
+                return await local_lists.standing(connection, keys)
+
+        return await wait_until(look, lambda rows: all(row["state"] != "SENDING" for row in rows), whom.wait)
 
 
 async def list_groups() -> list[dict[str, Any]]:
