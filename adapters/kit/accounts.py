@@ -16,7 +16,10 @@ from contracts.station_keys import digest_station_key
 from contracts.topics import STATIONS
 
 _TABLE = """CREATE TABLE IF NOT EXISTS accounts (
-    station_id TEXT PRIMARY KEY, is_admitted INTEGER NOT NULL, key_digest TEXT, operator TEXT) WITHOUT ROWID"""
+    station_id TEXT PRIMARY KEY, is_admitted INTEGER NOT NULL, key_digest TEXT, operator TEXT,
+    minimum_profile INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"""
+_COLUMNS = "station_id, is_admitted, key_digest, operator, minimum_profile"
+_ALL = f"SELECT {_COLUMNS} FROM accounts"
 
 logger = structlog.get_logger(__name__)
 
@@ -35,9 +38,12 @@ class StationAccounts:
     async def start(self) -> None:
         """Loads what is on disk."""
         await self._database.write(_create)
-        for station_id, is_admitted, key_digest, operator in self._database.fetch("SELECT * FROM accounts"):
+        for station_id, is_admitted, key_digest, operator, minimum_profile in self._database.fetch(_ALL):
             self._accounts[station_id] = Account(
-                is_admitted=bool(is_admitted), key_digest=key_digest, operator=operator
+                is_admitted=bool(is_admitted),
+                key_digest=key_digest,
+                operator=operator,
+                minimum_profile=minimum_profile,
             )
 
     def subscription(self) -> Subscription:
@@ -69,7 +75,12 @@ class StationAccounts:
         changes = [
             (
                 message.station_id,
-                Account(is_admitted=message.is_admitted, key_digest=message.key_digest, operator=message.operator),
+                Account(
+                    is_admitted=message.is_admitted,
+                    key_digest=message.key_digest,
+                    operator=message.operator,
+                    minimum_profile=message.minimum_profile,
+                ),
             )
             for _, message in read(envelopes, StationAccountChanged)
             if message.network == self._network
@@ -93,10 +104,15 @@ class StationAccounts:
 
 def _create(connection: sqlite3.Connection) -> None:
     connection.execute(_TABLE)
+    if "minimum_profile" not in {row[1] for row in connection.execute("PRAGMA table_info(accounts)")}:
+        connection.execute("ALTER TABLE accounts ADD COLUMN minimum_profile INTEGER NOT NULL DEFAULT 0")
 
 
 def _keep(changes: list[tuple[str, Account]], connection: sqlite3.Connection) -> None:
     connection.executemany(
-        "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?)",
-        [(station_id, account.is_admitted, account.key_digest, account.operator) for station_id, account in changes],
+        f"INSERT OR REPLACE INTO accounts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+        [
+            (station_id, account.is_admitted, account.key_digest, account.operator, account.minimum_profile)
+            for station_id, account in changes
+        ],
     )

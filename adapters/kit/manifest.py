@@ -133,6 +133,8 @@ class Account:
     key_digest: str | None
     operator: str | None = None
     """The CPO it belongs to, if it is one: ``NL-HUB``."""
+    minimum_profile: int = 0
+    """OCPP security profile below which it is refused."""
 
 
 class Accounts(Protocol):

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from adapters.kit.manifest import Adapter, Ports, RunningAdapter
 from adapters.ocpp import trimming
@@ -24,7 +24,7 @@ from adapters.ocpp.state import open_state
 from adapters.ocpp.station import Pace
 from adapters.ocpp.tokens import Tokens
 from adapters.ocpp.transactions import Transactions
-from adapters.ocpp.transport import Limits, Listener, Server
+from adapters.ocpp.transport import Limits, Listener, Server, TlsVersion
 from adapters.ocpp.v16.operations import OPERATIONS
 from adapters.ocpp.websocket import listen
 from contracts.messages import (
@@ -62,6 +62,12 @@ class OcppSettings(BaseModel):
     path: str = Field("/", description="What comes before the station identity in the URL.")
     tls_certificate: Path | None = Field(None, description="PEM file with the whole certificate chain.")
     tls_key: Path | None = Field(None, description="PEM file with its private key.")
+    tls_minimum: TlsVersion = Field("1.2", description="Lowest version of TLS: 1.2 or 1.3.")
+    tls_client_authorities: Path | None = Field(
+        None,
+        description="PEM file of the authorities whose client certificates are taken (security profile 3). The common"
+        " name must be the station's identity.",
+    )
     state_path: Path | None = Field(
         None,
         description="SQLite file for transaction ids, aliases of long tokens and pending remote starts. Give each"
@@ -110,6 +116,14 @@ class OcppSettings(BaseModel):
         60, gt=0, description="A connection that neither says anything nor answers pings is closed after this."
     )
     frame_octets: int = Field(2**20, ge=1024, description="Longest message; a longer one closes with 1009.")
+
+    @model_validator(mode="after")
+    def _have_all_for_tls(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key: TLS needs both")
+        if self.tls_client_authorities is not None and self.tls_certificate is None:
+            raise ValueError("tls_client_authorities: client certificates need tls_certificate and tls_key")
+        return self
 
     @field_validator("passwordless_from", "clear_text_from")
     @classmethod
@@ -249,6 +263,8 @@ def _listener(settings: OcppSettings) -> Listener:
         port=settings.port,
         certificate=str(settings.tls_certificate) if settings.tls_certificate else None,
         key=str(settings.tls_key) if settings.tls_key else None,
+        minimum_tls=settings.tls_minimum,
+        client_authorities=str(settings.tls_client_authorities) if settings.tls_client_authorities else None,
         limits=Limits(frame_octets=settings.frame_octets),
     )
 
@@ -294,5 +310,5 @@ ADAPTER = Adapter(
     ),
     operations=OPERATIONS,
     start=start,
-    notes={"versions": "OCPP 1.6J, 2.0.1, 2.1", "security profiles": "0, 1, 2"},
+    notes={"versions": "OCPP 1.6J, 2.0.1, 2.1", "security profiles": "0, 1, 2, 3"},
 )

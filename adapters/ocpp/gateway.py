@@ -2,6 +2,7 @@
 that fell silent, and empties the room at the end. Knows no OCPP message."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -17,9 +18,10 @@ from adapters.ocpp.station import RECONNECT, TRY_LATER, Pace, Station
 from adapters.ocpp.transport import Admission, Handshake, Refusal, Socket, SocketClosed
 from adapters.ocpp.version import OLDEST, Version
 from contracts.envelope import message_id
-from contracts.messages import Message, StationConnected, StationDisconnected
+from contracts.messages import Message, SecurityEventReported, StationConnected, StationDisconnected
 
 POLICY: Final = 1008
+REFUSED_EVERY: Final = 600.0
 LONGEST_PACING: Final = 8.0
 """A newcomer waits this long for its turn at most, then it is sent away with 503."""
 
@@ -64,6 +66,8 @@ class Gateway:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _running: set[Station] = field(default_factory=set)
     _is_empty: asyncio.Event = field(default_factory=asyncio.Event)
+    _refused: dict[str, float] = field(default_factory=dict)
+    """When the operator was last told of a proven station's refusal; as many as there are accounts at most."""
     _is_draining: bool = False
 
     def __post_init__(self) -> None:
@@ -99,6 +103,8 @@ class Gateway:
                     target=repr(handshake.target[:80]),
                     address=handshake.remote_address,
                 )
+            if decision.station_id is not None:
+                await self._tell_refused(decision.station_id, decision.reason)
         return decision
 
     async def handle(self, socket: Socket, admission: Admission) -> None:
@@ -106,7 +112,7 @@ class Gateway:
         station = await self._take_in(socket, admission)
         if station is None:
             if self._is_unproven(admission):
-                await socket.close(POLICY, "the password has changed")
+                await socket.close(POLICY, self.doorkeeper.objection(admission) or "the account has changed")
             else:
                 await socket.close(TRY_LATER, "try again later")
             return
@@ -238,6 +244,22 @@ class Gateway:
             return False
         return True
 
+    async def _tell_refused(self, station_id: str, reason: str) -> None:
+        """At most once in ``REFUSED_EVERY`` for a station: it will come again and again."""
+        now = asyncio.get_running_loop().time()
+        if now - self._refused.get(station_id, -math.inf) < REFUSED_EVERY:
+            return
+        self._refused[station_id] = now
+        at, network = self.ports.now(), self.ports.network
+        message = SecurityEventReported(
+            network=network, station_id=station_id, event="SecurityProfileTooLow", at=at, info=reason
+        )
+        id = message_id("refused", network, station_id, at.isoformat())
+        try:
+            await self.ports.facts.record([Fact(id=id, message=message, station_id=station_id, occurred_at=at)])
+        except Exception as error:
+            logger.error("a refusal could not be told", station_id=station_id, error=type(error).__name__)
+
     def _connected(self, station: Station) -> StationConnected:
         return StationConnected(
             network=self.ports.network,
@@ -263,12 +285,12 @@ class Gateway:
         station = self._stations.get(station_id)
         if station is None or self._is_draining:
             return
-        if self.doorkeeper.is_admitted(station.admission):
+        objection = self.doorkeeper.objection(station.admission)
+        if objection is None:
             if not station.is_admitted:
                 self._spawn(self._admit(station))
         elif account.is_admitted or station.is_admitted:
-            reason = "the password has changed" if account.is_admitted else "no longer admitted"
-            self._spawn(station.close(POLICY, reason))
+            self._spawn(station.close(POLICY, objection))
 
     async def _admit(self, station: Station) -> None:
         """A held station becomes one of ours where it stands, under a new epoch: some never reconnect when they are

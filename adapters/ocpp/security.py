@@ -1,7 +1,7 @@
-"""Who may open a connection: identity, subprotocol, password, and limits on guessing. Knows no socket.
+"""Who may open a connection: identity, subprotocol, password or certificate, and limits on guessing. Knows no socket.
 
-OCPP 1.6 JSON, section 3 (identity in the path, subprotocol), OCPP 1.6 security white paper, section 2 (profiles 1
-and 2: HTTP basic authentication, user name is the identity).
+OCPP 1.6 JSON, section 3 (identity in the path, subprotocol), OCPP 1.6 security white paper, section 2, and OCPP 2.0.1
+part 2, A00 (profiles 1 and 2: HTTP basic authentication, user name is the identity; 3: client certificate).
 """
 
 import base64
@@ -23,11 +23,16 @@ from adapters.ocpp.limits import Failures
 from adapters.ocpp.transport import Admission, Handshake, Refusal
 from contracts.station_keys import is_same_digest
 
+BY_CERTIFICATE: Final = 3
+"""The security profile of a station that shows a certificate of its own."""
 LONGEST_IDENTITY: Final = 48
 """OCPP 2.0.1, section 4.1.1 of part 4; 1.6 names no limit."""
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\ud800-\udfff\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _UNAUTHORIZED: Final = Refusal(
     status=401, reason="unknown station or wrong password", headers=(("WWW-Authenticate", 'Basic realm="ocpp"'),)
+)
+_OTHERS_CERTIFICATE: Final = Refusal(
+    status=403, reason="the client certificate is another station's: its one common name must be the station's identity"
 )
 _NOBODY: Final = "0" * 64
 
@@ -187,6 +192,9 @@ class Doorkeeper:
         password = password_of(handshake.authorization, station_id=station_id)
         if password is not None and not handshake.is_encrypted and address not in self._clear_text:
             return Refusal(status=403, reason="passwords are taken over wss only")
+        if handshake.certificate_names not in (None, (station_id,)):
+            self._guesses.wrong(station_id, address)
+            return _OTHERS_CERTIFICATE
         return self._identify(handshake, station_id, password, subprotocol)
 
     def _identify(
@@ -195,14 +203,17 @@ class Doorkeeper:
         account = self._accounts.find(station_id)
         digest = None if password is None else self._accounts.digest(station_id, password)
         address = handshake.remote_address or ""
+        profile = _profile(handshake, has_password=digest is not None)
         if account is None or not account.is_admitted:
             # The comparison takes the same time for a stranger as for a known station.
             is_same_digest(digest or _NOBODY, _NOBODY)
             if self._rules.strangers == "refuse":
                 return self._refuse(station_id, address, handshake)
             is_admitted = False
-        elif self._is_proven(account, digest, address):
+        elif self._is_proven(account, digest, address, profile):
             self._guesses.right(station_id, address)
+            if profile < account.minimum_profile:
+                return Refusal(status=403, reason=_too_low(account, profile), station_id=station_id)
             is_admitted = True
         else:
             return self._refuse(station_id, address, handshake)
@@ -210,7 +221,7 @@ class Doorkeeper:
             station_id=station_id,
             subprotocol=subprotocol,
             is_admitted=is_admitted,
-            security_profile=0 if digest is None else 2 if handshake.is_encrypted else 1,
+            security_profile=profile,
             key_digest=digest,
             remote_address=handshake.remote_address,
         )
@@ -218,13 +229,23 @@ class Doorkeeper:
     def is_admitted(self, admission: Admission) -> bool:
         """Whether the account, as it is now, admits who was let in: accounts change between a handshake and the
         first frame."""
+        return self.objection(admission) is None
+
+    def objection(self, admission: Admission) -> str | None:
+        """Why not, for people."""
         account = self._accounts.find(admission.station_id)
         if account is None or not account.is_admitted:
-            return False
-        return self._is_proven(account, admission.key_digest, admission.remote_address)
+            return "no longer admitted"
+        profile = admission.security_profile
+        if not self._is_proven(account, admission.key_digest, admission.remote_address, profile):
+            return "the password has changed"
+        return _too_low(account, profile) if profile < account.minimum_profile else None
 
-    def _is_proven(self, account: Account, digest: str | None, address: str | None) -> bool:
-        """Whether the digest of a presented password fits the account, or the account needs none there."""
+    def _is_proven(self, account: Account, digest: str | None, address: str | None, profile: int) -> bool:
+        """Whether it showed its certificate, the digest of a presented password fits the account, or the account needs
+        none there."""
+        if profile == BY_CERTIFICATE:
+            return True
         if account.key_digest is None:
             return address in self._passwordless
         return is_same_digest(digest or _NOBODY, account.key_digest) and digest is not None
@@ -234,6 +255,19 @@ class Doorkeeper:
         if handshake.authorization is not None:
             self._guesses.wrong(station_id, address)
         return _UNAUTHORIZED
+
+
+def _profile(handshake: Handshake, *, has_password: bool) -> int:
+    """The security profile; a foreign certificate has been refused before."""
+    if handshake.certificate_names is not None:
+        return BY_CERTIFICATE
+    if not has_password:
+        return 0
+    return 2 if handshake.is_encrypted else 1
+
+
+def _too_low(account: Account, profile: int) -> str:
+    return f"came with security profile {profile}; its account demands {account.minimum_profile} or higher"
 
 
 @dataclass

@@ -2,7 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
+
+TlsVersion = Literal["1.2", "1.3"]
 
 
 class SocketClosed(ConnectionError):
@@ -17,6 +19,9 @@ class Handshake:
     """Path and query as they came, not decoded."""
     remote_address: str | None
     is_encrypted: bool
+    certificate_names: tuple[str, ...] | None = None
+    """Common names in the subject of the client's certificate, which the listener has verified up to its authorities;
+    ``None``: it showed none."""
     authorization: str | None = None
     origin: str | None = None
     subprotocols: tuple[str, ...] = ()
@@ -29,6 +34,8 @@ class Refusal:
     status: int
     reason: str
     headers: tuple[tuple[str, str], ...] = ()
+    station_id: str | None = None
+    """The station that has proven itself and is refused all the same: its operator is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,4 +116,7 @@ class Listener:
     certificate: str | None = None
     """PEM file with the whole chain; with ``key``: TLS."""
     key: str | None = None
+    minimum_tls: TlsVersion = "1.2"
+    client_authorities: str | None = None
+    """PEM file: clients may show a certificate, and one that does not lead up to these breaks the handshake."""
     limits: Limits = field(default_factory=Limits)

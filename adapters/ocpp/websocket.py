@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection, serve
@@ -13,7 +13,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from adapters.ocpp.transport import Admission, Handle, Handshake, Listener, Refusal, SocketClosed, Welcome
+from adapters.ocpp.transport import Admission, Handle, Handshake, Listener, Refusal, SocketClosed, TlsVersion, Welcome
+
+_TLS: Final[Mapping[TlsVersion, ssl.TLSVersion]] = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 # The library reports every client that hangs up in mid-handshake; what matters is logged by the gateway.
 _silent = logging.getLogger("adapters.ocpp.websocket")
@@ -137,11 +139,13 @@ def _handshake(connection: ServerConnection, request: Request) -> Handshake:
         return ", ".join(values) if values else None
 
     peer = connection.remote_address
+    encryption = connection.transport.get_extra_info("ssl_object")
     offered = header("Sec-WebSocket-Protocol") or ""
     return Handshake(
         target=request.path,
         remote_address=peer[0] if isinstance(peer, tuple) and peer else None,
-        is_encrypted=connection.transport.get_extra_info("ssl_object") is not None,
+        is_encrypted=encryption is not None,
+        certificate_names=_common_names(encryption.getpeercert()) if encryption is not None else None,
         authorization=header("Authorization"),
         origin=header("Origin"),
         subprotocols=tuple(word.strip() for word in offered.split(",") if word.strip()),
@@ -157,9 +161,20 @@ def _response(connection: ServerConnection, refusal: Refusal) -> Response:
 
 def _tls(listener: Listener) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = _TLS[listener.minimum_tls]
     context.load_cert_chain(listener.certificate or "", listener.key)
+    if listener.client_authorities is not None:
+        context.load_verify_locations(cafile=listener.client_authorities)
+        # Stations of profile 2 come to the same address and have none
+        context.verify_mode = ssl.CERT_OPTIONAL
     return context
+
+
+def _common_names(certificate: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+    if not certificate:
+        return None
+    pairs = (pair for names in certificate.get("subject", ()) for pair in names)
+    return tuple(value for name, value in pairs if name == "commonName")
 
 
 def _how(closed: ConnectionClosed) -> str:

@@ -88,3 +88,5 @@ class StationAccountChanged(Message, frozen=True, kw_only=True):
     """Keyed digest of its password. Absent: no password (security profile 0, trusted networks only)."""
     operator: str | None = None
     """The one CPO (``NL-HUB``) whose locations its connectors are bound to. Absent: none, or several."""
+    minimum_profile: int = 0
+    """OCPP security profile, 0 to 3, below which it is refused."""

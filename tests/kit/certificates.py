@@ -1,34 +1,126 @@
-"""Certificates for 127.0.0.1 that sign themselves, valid from yesterday to tomorrow."""
+"""Certificates and keys in files, valid from yesterday to tomorrow: some sign themselves, some are an authority's."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+DAY = timedelta(days=1)
 
 
 def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """``name.pem`` and ``name.key`` (PKCS 8, not encrypted) in ``folder``."""
+    """``name.pem`` and ``name.key`` (PKCS 8, not encrypted) in ``folder``, for 127.0.0.1, signed by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
+    made = _builder(_name(name), _name(name), key.public_key(), now - DAY, now + DAY).sign(key, hashes.SHA256())
+    return _write(folder, name, made, key)
+
+
+@dataclass(frozen=True)
+class Authority:
+    """Signs certificates for tests."""
+
+    folder: Path
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+    path: Path
+    """Its certificate as PEM."""
+    key_path: Path
+
+    @classmethod
+    def make(cls, folder: Path, name: str = "authority") -> Self:
+        """A new one, which signs itself."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        now = datetime.now(UTC)
+        made = (
+            _builder(_name(name), _name(name), key.public_key(), now - DAY, now + DAY, is_placed=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        path, key_path = _write(folder, name, made, key)
+        return cls(folder, made, key, path, key_path)
+
+    def issue(
+        self, *common_names: str, file: str = "station", is_expired: bool = False, is_server: bool = False
+    ) -> tuple[Path, Path]:
+        """Certificate and key of a station, or of a server at 127.0.0.1, with these common names."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        now = datetime.now(UTC)
+        ends = now - timedelta(hours=1) if is_expired else now + DAY
+        usage = ExtendedKeyUsageOID.SERVER_AUTH if is_server else ExtendedKeyUsageOID.CLIENT_AUTH
+        made = (
+            _builder(_name(*common_names), self.certificate.subject, key.public_key(), now - DAY, ends)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
+                critical=False,
+            )
+            .sign(self.key, hashes.SHA256())
+        )
+        return _write(self.folder, file, made, key)
+
+
+def make_signing_request(common_name: str, *, is_broken: bool = False) -> tuple[str, ec.EllipticCurvePrivateKey]:
+    """A station's request for a certificate (PKCS #10, PEM) and its key. Broken: its signature is another key's."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Example Charging"),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+        ]
     )
-    files = folder / f"{name}.pem", folder / f"{name}.key"
-    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    files[1].write_bytes(
+    made = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    octets = bytearray(made.public_bytes(serialization.Encoding.DER))
+    if is_broken:
+        octets[octets.index(b"Example")] ^= 0x20
+        made = x509.load_der_x509_csr(bytes(octets))
+    return made.public_bytes(serialization.Encoding.PEM).decode(), key
+
+
+def write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> Path:
+    """PKCS 8, not encrypted."""
+    path.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
-    return files
+    return path
+
+
+def _name(*common_names: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name) for name in common_names])
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    begins: datetime,
+    ends: datetime,
+    *,
+    is_placed: bool = True,
+) -> x509.CertificateBuilder:
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begins)
+        .not_valid_after(ends)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+    if not is_placed:
+        return builder
+    return builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+
+
+def _write(folder: Path, name: str, made: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> tuple[Path, Path]:
+    path = folder / f"{name}.pem"
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return path, write_key(folder / f"{name}.key", key)
