@@ -24,6 +24,7 @@ def add_to(station_app: typer.Typer, location_app: typer.Typer) -> None:
     station_app.command("list")(station_list)
     station_app.command("bind")(station_bind)
     station_app.command("import")(station_import)
+    station_app.command("secure")(station_secure)
     location_app.command("place")(location_place)
 
 
@@ -106,6 +107,21 @@ def station_import(
     show_rows(rows, as_json=as_json, as_csv=as_csv, empty="the file holds nothing")
     if any(row["state"] == "error" for row in rows):
         fail("rows with an error were left out; nothing of them was stored")
+
+
+def station_secure(
+    station_id: Annotated[str, typer.Argument(help="Station id: see `roaming station list`.")],
+    profile: Annotated[
+        int,
+        typer.Option(min=0, max=3, help="0: any; 1: password; 2: password over TLS; 3: client certificate."),
+    ],
+    network: Annotated[str, typer.Option(help="Set of stations, where adapters serve several.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Refuse a station that comes with less than a security profile, from when it has come with it once."""
+    from roaming.cli.stations import secure_station
+
+    show(run(secure_station(station_id, profile, network)), as_json=as_json)
 
 
 def location_place(

@@ -20,7 +20,8 @@ from roaming.modules.locations.service import publish
 from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.module import Services
 from roaming.settings import Settings
-from roaming.stations.bindings import Binding, bind
+from roaming.stations.bindings import Binding, UnknownStation, bind
+from roaming.stations.securing import want_profile
 from roaming.store.database import Work
 from roaming.store.documents import object_key, read_object, read_objects
 
@@ -29,7 +30,7 @@ PASSWORD_BYTES = 16
 
 _LIST = (
     "SELECT s.station_id, s.network, s.is_admitted, s.is_connected, s.vendor, s.model, s.protocol, s.last_fault,"
-    " s.rejected_messages, b.country_code, b.party_id, b.location_id FROM stations s LEFT JOIN bindings b"
+    " s.rejected_messages, b.country_code, b.party_id, b.location_id, s.security_profile FROM stations s LEFT JOIN bindings b"
     " ON b.network = s.network AND b.station_id = s.station_id AND b.connector_id = (SELECT MIN(c.connector_id)"
     " FROM bindings c WHERE c.network = s.network AND c.station_id = s.station_id)"
     " ORDER BY s.is_admitted, s.station_id"
@@ -53,6 +54,7 @@ async def list_stations() -> list[dict[str, Any]]:
             "online": "yes" if row[3] else "no",
             "make": f"{row[4]} {row[5]}".strip(),
             "protocol": row[6],
+            "profile": row[12],
             "location": row[11] or "",
             "published": _is_published(locations.get(keys.get(row[:2], ""))),
             "last fault": row[7],
@@ -136,6 +138,22 @@ async def bind_wanted(
         **said,
         **publication(location),
     }
+
+
+async def secure_station(station_id: str, profile: int, network: str) -> dict[str, Any]:
+    """Wants a security profile of a station; ends the command when it cannot be."""
+    async with services_of_now() as services:
+        network = network or Settings().network
+        station_id = await _known_station(services, network, station_id)
+        try:
+            async with services.database.work() as work:
+                demand = await want_profile(work, network=network, station_id=station_id, profile=profile)
+        except (UnknownStation, ValueError) as error:
+            fail(str(error))
+    said = {"station": station_id, "wanted": demand.wanted, "demanded": demand.minimum, "best so far": demand.best}
+    if demand.minimum < demand.wanted:
+        said["note"] = f"{demand.wanted} is demanded as soon as it has come with it once"
+    return said
 
 
 async def _password(

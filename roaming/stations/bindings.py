@@ -26,6 +26,7 @@ _COLUMNS = (
     "evse_uid",
     "evse_connector_id",
 )
+_ACCOUNT = ("network", "station_id", "key_digest", "wanted_profile", "best_profile")
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,10 +102,13 @@ async def admit(work: Work, *, network: str, station_id: str, key_digest: str | 
         "firmware_version": "",
         "last_fault": "",
         "rejected_messages": 0,
+        "security_profile": 0,
+        "best_profile": 0,
+        "wanted_profile": 0,
         "first_seen_at": work.now,
     }
     await upsert(work.connection, STATIONS, [row], key=("network", "station_id"), update=("is_admitted", "key_digest"))
-    await _tell(work, [(network, station_id, key_digest)], cause="admitted")
+    await tell_accounts(work, [(network, station_id)], cause="admitted")
 
 
 async def retell(database: Database) -> None:
@@ -112,22 +116,26 @@ async def retell(database: Database) -> None:
     after = ("", "")
     while True:
         statement = (
-            select(STATIONS.c.network, STATIONS.c.station_id, STATIONS.c.key_digest)
+            select(STATIONS.c.network, STATIONS.c.station_id)
             .where(STATIONS.c.is_admitted, tuple_(STATIONS.c.network, STATIONS.c.station_id) > tuple_(*after))
             .order_by(STATIONS.c.network, STATIONS.c.station_id)
             .limit(_RETOLD_AT_ONCE)
         )
         async with database.work() as work:
-            page = [(row[0], row[1], row[2]) for row in await work.connection.execute(statement)]
-            await _tell(work, page, cause="retold")
+            page = [(row[0], row[1]) for row in await work.connection.execute(statement)]
+            await tell_accounts(work, page, cause="retold")
         if len(page) < _RETOLD_AT_ONCE:
             return
-        after = page[-1][:2]
+        after = page[-1]
 
 
-async def _tell(work: Work, accounts: Sequence[tuple[str, str, str | None]], *, cause: str) -> None:
-    parties = await _parties_of(work.connection, [(network, station_id) for network, station_id, _ in accounts])
-    for network, station_id, key_digest in accounts:
+async def tell_accounts(work: Work, stations: Sequence[tuple[str, str]], *, cause: str) -> None:
+    """Tells the adapters who may connect as these (network, station_id), which are admitted."""
+    parties = await _parties_of(work.connection, stations)
+    rows = await select_rows(work.connection, STATIONS, _ACCOUNT, key=("network", "station_id"), values=list(stations))
+    accounts = {(row[0], row[1]): row[2:] for row in rows}
+    for network, station_id in stations:
+        key_digest, wanted_profile, best_profile = accounts[network, station_id]
         work.outbox.add(
             StationAccountChanged(
                 network=network,
@@ -135,6 +143,7 @@ async def _tell(work: Work, accounts: Sequence[tuple[str, str, str | None]], *, 
                 is_admitted=True,
                 key_digest=key_digest,
                 operator=_operator(parties.get((network, station_id), ())),
+                minimum_profile=min(wanted_profile, best_profile),
             ),
             subject=f"{network}/{station_id}",
             cause=f"{cause}-{work.now.isoformat()}",

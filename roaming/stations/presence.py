@@ -16,6 +16,7 @@ from contracts.messages import (
     StationMessageRejected,
 )
 from contracts.topics import EVENTS
+from roaming.stations.securing import has_come
 from roaming.stations.tables import StationRow
 from roaming.store.bulk import select_rows, upsert
 from roaming.store.consume import Projection, Received
@@ -117,6 +118,9 @@ async def _connected(work: Work, received: Received, message: StationConnected) 
         "firmware_version": "",
         "last_fault": "",
         "rejected_messages": 0,
+        "security_profile": message.security_profile,
+        "best_profile": 0,
+        "wanted_profile": 0,
         "connected_at": received.envelope.occurred_at,
         "first_seen_at": work.now,
     }
@@ -132,10 +136,14 @@ async def _connected(work: Work, received: Received, message: StationConnected) 
             "epoch",
             "protocol",
             "remote_address",
+            "security_profile",
             "connected_at",
         ),
         only_if="excluded.epoch >= t.epoch",
     )
+    if message.is_admitted:
+        profile = message.security_profile
+        await has_come(work, network=message.network, station_id=message.station_id, profile=profile)
 
 
 async def _rejected(work: Work, received: Received, message: StationMessageRejected) -> None:

@@ -37,6 +37,12 @@ class StationRow(SQLModel, table=True):
     last_fault: str = Field(default="", sa_column=Column(Text, nullable=False))
     rejected_messages: int = Field(default=0, sa_column=Column(Integer, nullable=False))
     """What it said of charges and nobody could read, since it was first seen."""
+    security_profile: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    """OCPP security profile of its last connection."""
+    best_profile: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    """The highest it has ever come with since it was admitted."""
+    wanted_profile: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    """The least that its operator wants. It demands the lower of the two, so that no station is locked out."""
 
 
 class ConnectorRow(SQLModel, table=True):

@@ -1,5 +1,6 @@
 """Who may connect: kept on disk, found at once, listeners told of news only."""
 
+import sqlite3
 from pathlib import Path
 
 from adapters.kit.accounts import StationAccounts
@@ -14,9 +15,18 @@ from tests.kit.clock import HeldClock
 from tests.kit.speaking import envelope_of
 
 
+CLOSED = Account(is_admitted=False, key_digest="digest", operator="NL-HUB", minimum_profile=2)
+BEFORE = "CREATE TABLE accounts (station_id TEXT PRIMARY KEY, is_admitted INTEGER, key_digest TEXT, operator TEXT)"
+
+
 def change(station_id: str, *, is_admitted: bool = True, network: str = "demo") -> StationAccountChanged:
     return StationAccountChanged(
-        network=network, station_id=station_id, is_admitted=is_admitted, key_digest="digest", operator="NL-HUB"
+        network=network,
+        station_id=station_id,
+        is_admitted=is_admitted,
+        key_digest="digest",
+        operator="NL-HUB",
+        minimum_profile=2,
     )
 
 
@@ -40,7 +50,7 @@ async def test_accounts(tmp_path: Path) -> None:
     await bus.close()
 
     assert heard == [("CS-1", True), ("CS-1", False)]
-    assert accounts.find("CS-1") == Account(is_admitted=False, key_digest="digest", operator="NL-HUB")
+    assert accounts.find("CS-1") == CLOSED
     assert accounts.operator_of("CS-1") == "NL-HUB"
     assert accounts.find("CS-2") is None, "another network's"
     assert accounts.find("cs-1") is None
@@ -49,7 +59,21 @@ async def test_accounts(tmp_path: Path) -> None:
     )
     again = StationAccounts(database, network="demo", group="accounts", pepper=b"pepper")
     await again.start()
-    assert again.find("CS-1") == Account(is_admitted=False, key_digest="digest", operator="NL-HUB")
+    assert again.find("CS-1") == CLOSED
+    await database.close()
+
+
+async def test_accounts_of_a_release_before_profiles_are_read(tmp_path: Path) -> None:
+    database = Database(tmp_path / "kit.sqlite")
+
+    def lay_down(connection: sqlite3.Connection) -> None:
+        connection.execute(BEFORE)
+        connection.execute("INSERT INTO accounts VALUES ('CS-1', 1, 'digest', NULL)")
+
+    await database.write(lay_down)
+    accounts = StationAccounts(database, network="demo", group="accounts", pepper=b"pepper")
+    await accounts.start()
+    assert accounts.find("CS-1") == Account(is_admitted=True, key_digest="digest", minimum_profile=0)
     await database.close()
 
 

@@ -1,0 +1,73 @@
+"""The least OCPP security profile of a station: what its operator wants, and what it has shown that it can.
+
+OCPP 1.6 security white paper, section 2, and OCPP 2.0.1 part 2, A00: 0 nothing, 1 password, 2 password over TLS,
+3 client certificate. A profile is demanded from when the station has come with it (decision 0117).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roaming.stations.bindings import STATIONS, UnknownStation, tell_accounts
+from roaming.store.database import Work
+
+HIGHEST: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """How a station has to come."""
+
+    wanted: int
+    best: int
+    """The highest profile that it has come with."""
+
+    @property
+    def minimum(self) -> int:
+        """With less it is refused."""
+        return min(self.wanted, self.best)
+
+
+async def want_profile(work: Work, *, network: str, station_id: str, profile: int) -> Demand:
+    """Wants this profile or a higher one; tells the adapters where that changes what is demanded. Raises
+    ``UnknownStation``, also for one that is not admitted, and ``ValueError`` for what is no profile."""
+    if not 0 <= profile <= HIGHEST:
+        raise ValueError(f"profile: 0 to {HIGHEST}, not {profile}")
+    before = await demand_of(work.connection, network=network, station_id=station_id)
+    if before is None:
+        raise UnknownStation(f"{station_id}: no such station is bound; see `roaming station list`")
+    await work.connection.execute(update(STATIONS).where(*_of(network, station_id)).values(wanted_profile=profile))
+    now = Demand(wanted=profile, best=before.best)
+    await _tell(work, network, station_id, before, now)
+    return now
+
+
+async def has_come(work: Work, *, network: str, station_id: str, profile: int) -> None:
+    """An admitted station has proven itself with this profile; tells the adapters where more is demanded from now."""
+    before = await demand_of(work.connection, network=network, station_id=station_id)
+    if before is None or profile <= before.best:
+        return
+    await work.connection.execute(update(STATIONS).where(*_of(network, station_id)).values(best_profile=profile))
+    await _tell(work, network, station_id, before, Demand(wanted=before.wanted, best=profile))
+
+
+async def demand_of(connection: AsyncConnection, *, network: str, station_id: str) -> Demand | None:
+    """``None`` for a station that is not admitted."""
+    statement = (
+        select(STATIONS.c.wanted_profile, STATIONS.c.best_profile)
+        .where(*_of(network, station_id), STATIONS.c.is_admitted)
+        .with_for_update()
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    return Demand(wanted=row[0], best=row[1]) if row is not None else None
+
+
+async def _tell(work: Work, network: str, station_id: str, before: Demand, now: Demand) -> None:
+    if now.minimum != before.minimum:
+        await tell_accounts(work, [(network, station_id)], cause="secured")
+
+
+def _of(network: str, station_id: str) -> tuple[object, ...]:
+    return (STATIONS.c.network == network, STATIONS.c.station_id == station_id)
