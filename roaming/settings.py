@@ -85,6 +85,14 @@ class Settings(BaseSettings):
         default="",
         description="How stations reach us for firmware and logs, such as https://hub.example; empty: as partners do.",
     )
+    authority_certificate: str = Field(
+        default="",
+        description="PEM file of our own authority for stations' certificates, its own first, then up to the root.",
+    )
+    authority_key: str = Field(default="", description="PEM file of its key, not encrypted.")
+    certificate_lifetime: int = Field(
+        default=365, ge=1, le=3650, description="Days that a station's certificate is good for."
+    )
     allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Private networks that partner addresses may lie in, such as 10.0.0.0/8, by commas."
     )

@@ -68,6 +68,11 @@ class OcppSettings(BaseModel):
         description="PEM file of the authorities whose client certificates are taken (security profile 3). The common"
         " name must be the station's identity.",
     )
+    signs_certificates: bool = Field(
+        False,
+        description="Tell stations that request a certificate to wait for it: the operator signs with `roaming station"
+        " sign`. Otherwise they are refused; both are told.",
+    )
     state_path: Path | None = Field(
         None,
         description="SQLite file for transaction ids, aliases of long tokens and pending remote starts. Give each"
@@ -202,6 +207,7 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
             heartbeat_seconds=settings.heartbeat_seconds,
             pending_seconds=settings.pending_seconds,
             authorize_seconds=settings.authorize_seconds,
+            signs_certificates=settings.signs_certificates,
         ),
     )
     rules = Rules(

@@ -37,6 +37,8 @@ class Answering:
     """Below the time in which stations expect an answer (usually 30 s)."""
     authorization_kept: timedelta = timedelta(minutes=10)
     """From Authorize to the start that follows it."""
+    signs_certificates: bool = False
+    """Whether stations' requests for certificates are signed by somebody behind us."""
     spool_seconds: float = 20
     """How long to wait for the spool before the station is sent away unanswered."""
 

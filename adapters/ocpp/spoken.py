@@ -17,6 +17,7 @@ from adapters.ocpp.v201.courses import Courses
 from adapters.ocpp.v201.edition import EDITION as EDITION_201
 from adapters.ocpp.v201.edition import Edition
 from adapters.ocpp.v201.handlers import Handlers
+from adapters.ocpp.v201.operations import Operations
 from adapters.ocpp.version import OLDEST, Version
 
 EDITIONS: Final = (EDITION_201, EDITION_21)
@@ -61,6 +62,7 @@ def _version(desk: Desk, courses: Courses, edition: Edition) -> Version:
         forget_station=courses.forget_station,
         greeter=Greeting(),
         carry_out=calls.carry_out,
+        operate=Operations(edition=edition, now=desk.ports.now).carry_out,
         broken_frame=edition.schemas.words.frame,
         knows_send=edition.knows_send,
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from adapters.ocpp.text import MAX_TEXT, kept
@@ -15,6 +16,7 @@ from contracts.messages import (
     SecurityEventReported,
     VendorDataReceived,
 )
+from contracts.signing_requests import Unsignable, read_signing_request
 from contracts.vocabulary import FirmwareStatus, LogStatus
 
 LONGEST: Final = 16_384
@@ -104,11 +106,33 @@ def to_vendor_data(payload: Mapping[str, Any], *, network: str, station_id: str)
     )
 
 
-def to_certificate_requested(payload: Mapping[str, Any], *, network: str, station_id: str) -> CertificateRequested:
-    """SignCertificate. Without a type it is for the station's line to us."""
-    return CertificateRequested(
+def to_certificate_requested(
+    payload: Mapping[str, Any], *, network: str, station_id: str, is_signed_here: bool
+) -> CertificateRequested:
+    """SignCertificate. Without a type it is for the station's line to us (and for ISO 15118 as well, where it has that:
+    OCPP 2.0.1 part 2, A02)."""
+    requested = CertificateRequested(
         network=network,
         station_id=station_id,
         signing_request=str(payload["csr"])[:LONGEST],
         is_for_contracts=payload.get("certificateType", "").startswith("V2G"),
+        request_id=whole(payload.get("requestId")),
     )
+    return msgspec.structs.replace(requested, objection=_objection(requested, is_signed_here=is_signed_here))
+
+
+def _objection(requested: CertificateRequested, *, is_signed_here: bool) -> str | None:
+    if not is_signed_here:
+        return "signs_certificates is off"
+    if requested.is_for_contracts:
+        return "certificates for ISO 15118 are not signed here"
+    try:
+        read_signing_request(requested.signing_request, station_id=requested.station_id)
+    except Unsignable as error:
+        return str(error)
+    return None
+
+
+def certificate_answer(requested: CertificateRequested) -> dict[str, Any]:
+    """To SignCertificate."""
+    return {"status": "Accepted" if requested.objection is None else "Rejected"}

@@ -165,6 +165,17 @@ class UploadLog(Operation, frozen=True, kw_only=True):
     latest: datetime | None = None
 
 
+class SendCertificate(Operation, frozen=True, kw_only=True):
+    """Gives the station the certificate that it requested (CertificateSigned)."""
+
+    chain: str
+    """PEM: its own first, then those above it."""
+    is_for_contracts: bool = False
+    """As in ``CertificateRequested``."""
+    request_id: int | None = None
+    """Likewise."""
+
+
 class TransferData(Operation, frozen=True, kw_only=True):
     """Says something that only this make of station understands."""
 
@@ -195,6 +206,7 @@ AnyOperation = (
     | GetCompositeSchedule
     | UpdateFirmware
     | UploadLog
+    | SendCertificate
     | TransferData
     | CallRaw
 )

@@ -62,3 +62,7 @@ class CertificateRequested(Message, frozen=True, kw_only=True):
     """PEM (PKCS #10), as it came, cut to 16,384 characters."""
     is_for_contracts: bool = False
     """True: for ISO 15118, not for its line to us."""
+    request_id: int | None = None
+    """The station's number of it (OCPP 2.1)."""
+    objection: str | None = None
+    """Why it was refused. Absent: the station was told to wait for its certificate."""

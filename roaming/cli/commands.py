@@ -10,6 +10,7 @@ import typer
 from roaming.cli import (
     agreement_commands,
     asking_commands,
+    authority_commands,
     booking_commands,
     cdr_check_commands,
     cdr_dispute_commands,
@@ -63,6 +64,7 @@ sync_commands.add_to(app, partner_app)
 partner_commands.add_to(partner_app)
 asking_commands.add_to(app)
 agreement_commands.add_to(app)
+authority_commands.add_to(app)
 station_commands.add_to(station_app, location_app)
 operating_commands.add_to(station_app)
 updating_commands.add_to(app)

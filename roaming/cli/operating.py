@@ -14,6 +14,7 @@ from roaming.cli.waiting import wait_until
 from roaming.ocpi.module import Services
 from roaming.operations import local_lists, records, selecting, showing
 from roaming.operations.asking import KeyTaken, Wish, ask
+from roaming.operations.authority import authority_of
 from roaming.operations.files import Addresses, NoSuchFile
 from roaming.operations.local_lists import Syncing
 from roaming.operations.orders import Unreadable, read
@@ -63,7 +64,7 @@ async def operate(whom: Whom, written: Mapping[str, Any], *, tell: Tell) -> list
                     wait=timedelta(seconds=whom.wait or UNWATCHED_SECONDS),
                 )
                 addresses = Addresses(base=services.files_url, digest=services.secrets.digest)
-                asked = await ask(work, keys, wish, addresses=addresses)
+                asked = await ask(work, keys, wish, addresses=addresses, authority=authority_of(services))
         except (Unreadable, NoSuchStation, NoSuchFile, KeyTaken) as error:
             fail(str(error))
         done = await _wait(services, [record.id for record in asked], whom.wait, tell=tell)

@@ -45,6 +45,12 @@ def station_availability(
 
 
 @asks()
+def station_sign() -> Written:
+    """Sign the certificates that stations have requested last, with our own authority, and send them."""
+    return {"kind": "SIGN_CERTIFICATE"}
+
+
+@asks()
 def station_trigger(
     what: Annotated[
         str,
@@ -283,6 +289,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "reset": station_reset,
     "availability": station_availability,
     "trigger": station_trigger,
+    "sign": station_sign,
     "reserve": station_reserve,
     "cancel": station_cancel,
     "clear-cache": station_clear_cache,

@@ -23,6 +23,7 @@ from roaming.console.saying import answered, as_csv, said
 from roaming.ocpi.module import Services
 from roaming.operations import local_lists, records, selecting, showing
 from roaming.operations.asking import LONGEST_WAIT, KeyTaken, Wish, ask
+from roaming.operations.authority import authority_of
 from roaming.operations.files import Addresses, NoSuchFile
 from roaming.operations.local_lists import Syncing
 from roaming.operations.orders import KINDS, Unreadable, read
@@ -61,9 +62,8 @@ async def post_operations(services: Services, request: Request, who: str) -> Res
             keys = await selecting.select_stations(work.connection, selection)
             if _flag(body, "dry_run"):
                 return answered({"dry_run": True, "stations": await showing.stations(work.connection, keys)})
-            done = await ask(
-                work, keys, wish, addresses=Addresses(base=services.files_url, digest=services.secrets.digest)
-            )
+            addresses = Addresses(base=services.files_url, digest=services.secrets.digest)
+            done = await ask(work, keys, wish, addresses=addresses, authority=authority_of(services))
     except KeyTaken as error:
         return said(str(error), 409)
     except (NoSuchStation, NoSuchFile) as error:

@@ -54,6 +54,11 @@ class Services:
     modules: "tuple[OcpiModule, ...]"
     files_url: str = ""
     """Where stations fetch firmware and lay down logs, without trailing slash and ``/files``."""
+    authority_certificate: str = ""
+    authority_key: str = ""
+    """PEM files of the operator's own authority, which signs stations' certificates. Empty: there is none."""
+    certificate_lifetime: int = 365
+    """Days."""
     versions: tuple[Version, ...] = (Version.V2_2_1,)
     """Offered, best last."""
     hub_party: PartyId | None = None

@@ -14,13 +14,16 @@ from contracts.envelope import message_id
 from contracts.messages import CommandRequested, OperationRequested
 from contracts.messages.message import Message
 from contracts.messages.operation import UpdateFirmware, UploadLog
+from contracts.signing_requests import Unsignable
 from contracts.vocabulary import CommandName
-from roaming.operations import records
+from roaming.operations import certificates, records
+from roaming.operations.authority import Authority, UnusableAuthority
 from roaming.operations.files import HERE, Addresses, NoSuchFile, describe
 from roaming.operations.orders import (
     AnyOrder,
     CancelReservation,
     Reserve,
+    SignCertificate,
     StartCharging,
     StopCharging,
     UnlockConnector,
@@ -63,10 +66,15 @@ class Wish:
 
 
 async def ask(
-    work: Work, stations: Sequence[StationKey], wish: Wish, *, addresses: Addresses | None = None
+    work: Work,
+    stations: Sequence[StationKey],
+    wish: Wish,
+    *,
+    addresses: Addresses | None = None,
+    authority: Authority | None = None,
 ) -> list[Record]:
     """Asks each of the stations; returns the records, those of the first time for a repetition. A station that is not
-    connected is answered OFFLINE at once. ``addresses``: for files of this hub, each station gets one of its own.
+    connected is answered OFFLINE at once. ``addresses``: for files of this hub, each station gets one of its own. ``authority``: for certificates.
     Raises ``KeyTaken`` and ``NoSuchFile``."""
     batch_id = wish.batch_id or (message_id("batch", wish.who, wish.key) if wish.key else uuid.uuid4().hex)
     kind = str(type(wish.order).__struct_config__.tag)
@@ -93,13 +101,15 @@ async def ask(
     if any(record.digest != digest for record in known.values()):
         raise KeyTaken("Idempotency-Key: it was used for another request; take a new one")
     fresh = [record for id, record in made.items() if id not in known]
-    sent = await _send(work, fresh, wish.order, addresses)
+    sent = await _send(work, fresh, wish.order, addresses, authority)
     await records.insert(work.connection, sent)
     work.wake("operations")
     return [known.get(id) or next(record for record in sent if record.id == id) for id in made]
 
 
-async def _send(work: Work, fresh: Sequence[Record], order: AnyOrder, addresses: Addresses | None) -> list[Record]:
+async def _send(
+    work: Work, fresh: Sequence[Record], order: AnyOrder, addresses: Addresses | None, authority: Authority | None
+) -> list[Record]:
     present = await presences_of(work.connection, [(record.network, record.station_id) for record in fresh])
     done: list[Record] = []
     for record in fresh:
@@ -107,7 +117,11 @@ async def _send(work: Work, fresh: Sequence[Record], order: AnyOrder, addresses:
         if presence is None or not presence.is_commandable:
             done.append(_answered(work, record, "OFFLINE", "the station is not connected"))
             continue
-        own = await _with_address(work, record, order, addresses)
+        try:
+            own = await _own(work, record, order, addresses, authority)
+        except (Unsignable, UnusableAuthority) as error:
+            done.append(_answered(work, record, "REJECTED", str(error)))
+            continue
         message = await _message(work.connection, record, presence, own)
         if message is None:
             done.append(_answered(work, record, "UNKNOWN", "not exactly one charge runs there: say transaction_id"))
@@ -115,6 +129,19 @@ async def _send(work: Work, fresh: Sequence[Record], order: AnyOrder, addresses:
         work.outbox.add(message, subject=presence.instance, id=record.id, correlation_id=record.batch_id)
         done.append(record)
     return done
+
+
+async def _own(
+    work: Work, record: Record, order: AnyOrder, addresses: Addresses | None, authority: Authority | None
+) -> AnyOrder:
+    """The order as this one station is given it."""
+    if not isinstance(order, SignCertificate):
+        return await _with_address(work, record, order, addresses)
+    if authority is None:
+        raise UnusableAuthority("certificates cannot be signed here")
+    return await certificates.signed(
+        work.connection, authority, network=record.network, station_id=record.station_id, now=work.now
+    )
 
 
 async def _with_address(work: Work, record: Record, order: AnyOrder, addresses: Addresses | None) -> AnyOrder:

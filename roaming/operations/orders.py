@@ -58,8 +58,12 @@ class CancelReservation(Operation, frozen=True, kw_only=True):
     reservation_id: str
 
 
+class SignCertificate(Operation, frozen=True, kw_only=True):
+    """Signs what the station has requested last, with the operator's own authority, and gives it back."""
+
+
 AnyCommand = StartCharging | StopCharging | UnlockConnector | Reserve | CancelReservation
-AnyOrder = AnyOperation | AnyCommand
+AnyOrder = AnyOperation | AnyCommand | SignCertificate
 KINDS: Final[Mapping[str, type[Operation]]] = {
     str(kind.__struct_config__.tag): kind for kind in get_args(AnyOrder) if issubclass(kind, Operation)
 }

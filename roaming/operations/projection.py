@@ -19,6 +19,7 @@ from contracts.messages import (
 from contracts.messages.operation import AnyTold, RawTold
 from contracts.topics import EVENTS
 from roaming.operations import local_lists, records
+from roaming.operations.certificates import CERTIFICATE_REQUEST, WAITING
 from roaming.operations.orders import masked_json
 from roaming.operations.records import Report
 from roaming.store.columns import storable_text
@@ -78,7 +79,8 @@ def to_report(received: Received) -> Report | None:
             status = f"{message.vendor_id} {message.message_id or ''}".strip()
             said = {"kind": "VENDOR_DATA", "status": status, "detail": message.data or ""}
         case CertificateRequested():
-            said = {"kind": "CERTIFICATE_REQUEST", "detail": message.signing_request}
+            said = {"kind": CERTIFICATE_REQUEST, "detail": message.signing_request}
+            said["status"] = message.objection or ("CONTRACTS" if message.is_for_contracts else WAITING)
         case _:
             return None
     number = getattr(message, "request_id", None)

@@ -8,10 +8,11 @@ from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DAY = timedelta(days=1)
+ORGANIZATION = "Example Charging"
 
 
 def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
@@ -68,20 +69,26 @@ class Authority:
 
 
 def make_signing_request(common_name: str, *, is_broken: bool = False) -> tuple[str, ec.EllipticCurvePrivateKey]:
-    """A station's request for a certificate (PKCS #10, PEM) and its key. Broken: its signature is another key's."""
+    """A station's request for a certificate (PKCS #10, PEM) and its key. Broken: it was changed after it was signed."""
     key = ec.generate_private_key(ec.SECP256R1())
+    text = signing_request_of(key, common_name)
+    if is_broken:
+        octets = x509.load_pem_x509_csr(text.encode()).public_bytes(serialization.Encoding.DER)
+        changed = x509.load_der_x509_csr(octets.replace(ORGANIZATION.encode(), ORGANIZATION.upper().encode()))
+        text = changed.public_bytes(serialization.Encoding.PEM).decode()
+    return text, key
+
+
+def signing_request_of(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, common_name: str) -> str:
+    """The same for a key of yours."""
     subject = x509.Name(
         [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Example Charging"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANIZATION),
             x509.NameAttribute(NameOID.COMMON_NAME, common_name),
         ]
     )
     made = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    octets = bytearray(made.public_bytes(serialization.Encoding.DER))
-    if is_broken:
-        octets[octets.index(b"Example")] ^= 0x20
-        made = x509.load_der_x509_csr(bytes(octets))
-    return made.public_bytes(serialization.Encoding.PEM).decode(), key
+    return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> Path:

@@ -108,8 +108,11 @@ class Handlers(Reception):
         return await self._keep(station, request, "vendor-data", told, {"status": "UnknownVendorId"})
 
     async def _sign_certificate(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-        told = upkeep.to_certificate_requested(payload, network=self._network, station_id=station.id)
-        return await self._keep(station, request, "certificate-requested", told, {"status": "Rejected"})
+        is_signed_here = station.is_admitted and self._desk.answering.signs_certificates
+        told = upkeep.to_certificate_requested(
+            payload, network=self._network, station_id=station.id, is_signed_here=is_signed_here
+        )
+        return await self._keep(station, request, "certificate-requested", told, upkeep.certificate_answer(told))
 
     async def _keep(
         self, station: Station, request: Request, kind: str, told: Message, answer: dict[str, Any]

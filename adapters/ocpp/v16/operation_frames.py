@@ -20,6 +20,7 @@ from contracts.messages.operation import (
     GetConfiguration,
     LogTold,
     Reset,
+    SendCertificate,
     TransferData,
     Trigger,
     UpdateFirmware,
@@ -180,6 +181,11 @@ def to_log(answer: Mapping[str, Any]) -> OperationResult:
     return OperationResult(
         outcome=result.outcome, detail=result.detail, told=LogTold(file_name=str(name)[:MAX_TEXT] if name else None)
     )
+
+
+def from_certificate(operation: SendCertificate) -> Request:
+    """S, 5.1. It knows no certificates but those for the line to us."""
+    return "CertificateSigned", {"certificateChain": operation.chain}
 
 
 def from_data(operation: TransferData) -> Request:

@@ -33,6 +33,7 @@ from contracts.messages.operation import (
     RawTold,
     Reset,
     ScheduleTold,
+    SendCertificate,
     SendLocalList,
     SetChargingProfile,
     SetConfiguration,
@@ -225,6 +226,7 @@ _RUNS: Final[dict[type[Operation], Run]] = {
     GetCompositeSchedule: _composite,
     UpdateFirmware: _simple(frames.from_update),
     UploadLog: _simple(frames.from_upload, frames.to_log),
+    SendCertificate: _simple(frames.from_certificate),
     TransferData: _simple(frames.from_data, frames.to_data),
     CallRaw: _raw,
 }

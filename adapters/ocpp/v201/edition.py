@@ -25,6 +25,8 @@ class Edition:
     declined: Mapping[str, Answer]
     """Those that ask for what is not served here: answered so, and not kept where they hold secrets or are large."""
     knows_send: bool = False
+    numbers_certificates: bool = False
+    """Whether a request for a certificate and the certificate share a number."""
 
 
 REPORTED: Final[Mapping[str, Payload]] = {

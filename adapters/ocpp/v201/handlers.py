@@ -146,9 +146,11 @@ class Handlers(Reception):
         return await self._tell(station, request, "log", told)
 
     async def _sign_certificate(self, station: Station, request: Request, payload: Payload) -> Payload:
-        """Told, and refused until somebody here signs."""
-        told = upkeep.to_certificate_requested(payload, network=self._network, station_id=station.id)
-        return await self._tell(station, request, "certificate", told) | {"status": "Rejected"}
+        is_signed_here = station.is_admitted and self._desk.answering.signs_certificates
+        told = upkeep.to_certificate_requested(
+            payload, network=self._network, station_id=station.id, is_signed_here=is_signed_here
+        )
+        return await self._tell(station, request, "certificate", told) | upkeep.certificate_answer(told)
 
     async def _data_transfer(self, station: Station, request: Request, payload: Payload) -> Payload:
         told = upkeep.to_vendor_data(payload, network=self._network, station_id=station.id)

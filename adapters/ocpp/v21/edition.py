@@ -54,4 +54,5 @@ EDITION: Final = Edition(
         "GetCertificateChainStatus": _certificates_unchecked,
     },
     knows_send=True,
+    numbers_certificates=True,
 )

@@ -38,7 +38,7 @@ async def test_reports_are_kept_once_each(database: Database) -> None:
     async with database.reading() as connection:
         kept = await records.list_reports(connection, NETWORK, "CS-1", limit=10)
     assert sorted((row["kind"], row["status"], row["request_id"], row["detail"]) for row in kept) == [
-        ("CERTIFICATE_REQUEST", "", "", "PEM"),
+        ("CERTIFICATE_REQUEST", "WAITING", "", "PEM"),
         ("FIRMWARE", "INSTALLED", "4", "Installed"),
         ("LOG", "UPLOADED", "", "Uploaded"),
         ("SECURITY", "Tamper", "", "door \\x00"),

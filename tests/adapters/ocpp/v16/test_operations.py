@@ -181,6 +181,7 @@ CASES: list[tuple[op.AnyOperation, str, dict[str, Any], dict[str, Any]]] = [
         {"logType": "SecurityLog", "requestId": 9, "log": {"remoteLocation": "https://h/u", "latestTimestamp": TOLD}},
         ACCEPTED | {"filename": "sec.log"},
     ),
+    (op.SendCertificate(chain="PEM", request_id=7), "CertificateSigned", {"certificateChain": "PEM"}, ACCEPTED),
     (
         op.TransferData(vendor_id="com.example", message_id="door", data="{}"),
         "DataTransfer",

@@ -1,0 +1,98 @@
+"""A station requests a certificate and is given it, in each version of OCPP, over a real socket."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from contracts.messages import CertificateRequested, OperationRequested
+from contracts.messages.operation import CallRaw, SendCertificate
+from contracts.vocabulary import OperationOutcome
+from tests.adapters.ocpp.conftest import Hub
+from tests.kit.certificates import make_signing_request
+from tests.kit.raw_station import RawStation
+
+VERSIONS = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")
+
+
+async def connected(hub: Hub, version: str) -> RawStation:
+    return await (hub.station("CS-1") if version == "ocpp1.6" else hub.station2("CS-1", version=version))
+
+
+def asked(operation: SendCertificate | CallRaw) -> OperationRequested:
+    return OperationRequested(
+        operation_id="o-1",
+        instance="test-1",
+        epoch=1,
+        network="demo",
+        station_id="CS-1",
+        deadline=datetime.now(UTC) + timedelta(seconds=20),
+        operation=operation,
+    )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_request_is_taken_where_the_operator_signs(hub: Hub, version: str) -> None:
+    await hub.start(signs_certificates=True)
+    station = await connected(hub, version)
+    request, _ = make_signing_request("CS-1")
+    numbered = {"requestId": 9} if version == "ocpp2.1" else {}
+    assert await station.call("SignCertificate", {"csr": request, **numbered}) == {"status": "Accepted"}
+    (told,) = hub.facts.of(CertificateRequested)
+    assert (told.signing_request, told.objection) == (request, None)
+    assert told.request_id == numbered.get("requestId")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("settings", "fault", "objection"),
+    [
+        ({}, "", "signs_certificates is off"),
+        ({"signs_certificates": True}, "another's name", "common name must be the station's identity"),
+        ({"signs_certificates": True}, "another key's signature", "not signed with the key"),
+        ({"signs_certificates": True}, "no PEM", "no certificate signing request"),
+    ],
+)
+async def test_a_request_is_refused_and_told_with_the_reason(
+    hub: Hub, version: str, settings: dict[str, Any], fault: str, objection: str
+) -> None:
+    await hub.start(**settings)
+    station = await connected(hub, version)
+    name = "CS-2" if fault == "another's name" else "CS-1"
+    request, _ = make_signing_request(name, is_broken=fault == "another key's signature")
+    csr = "PEM" if fault == "no PEM" else request
+    assert await station.call("SignCertificate", {"csr": csr}) == {"status": "Rejected"}
+    (told,) = hub.facts.of(CertificateRequested)
+    assert objection in (told.objection or "")
+
+
+async def test_certificates_for_contracts_are_not_signed(hub: Hub) -> None:
+    await hub.start(signs_certificates=True)
+    station = await connected(hub, "ocpp2.0.1")
+    csr, _ = make_signing_request("CS-1")
+    asked_for = {"csr": csr, "certificateType": "V2GCertificate"}
+    assert await station.call("SignCertificate", asked_for) == {"status": "Rejected"}
+    (told,) = hub.facts.of(CertificateRequested)
+    assert "15118" in (told.objection or "")
+
+
+TYPED = {"certificateChain": "PEM", "certificateType": "ChargingStationCertificate"}
+
+
+@pytest.mark.parametrize(
+    ("version", "payload"),
+    [("ocpp1.6", {"certificateChain": "PEM"}), ("ocpp2.0.1", TYPED), ("ocpp2.1", TYPED | {"requestId": 9})],
+)
+@pytest.mark.parametrize("word", ["Accepted", "Rejected"])
+async def test_the_certificate_is_sent(hub: Hub, version: str, payload: dict[str, Any], word: str) -> None:
+    station = await connected(hub, version)
+    station.commands["CertificateSigned"] = lambda _: {"status": word}
+    result = await hub.fakes.commands.ask(asked(SendCertificate(chain="PEM", request_id=9)))
+    assert ("CertificateSigned", payload) in station.got
+    assert (result.outcome, result.detail) == (OperationOutcome(word.upper()), word)
+
+
+async def test_what_2_x_cannot_be_asked_yet_is_said(hub: Hub) -> None:
+    await connected(hub, "ocpp2.0.1")
+    result = await hub.fakes.commands.ask(asked(CallRaw(action="Reset", payload="{}")))
+    assert (result.outcome, result.detail) == (OperationOutcome.NOT_SUPPORTED, "not at ocpp2.0.1 yet")
