@@ -1,6 +1,7 @@
 """The operator's own certificate authority: signs what stations request for their line to us.
 
-OCPP 1.6 security white paper, section 4.1; OCPP 2.0.1 part 2, A02 and A03. Its key is a file that only the service reads.
+OCPP 1.6 security white paper, section 4.1; OCPP 2.0.1 part 2, A02 and A03. Its key is a file that only the
+service reads.
 """
 
 import os

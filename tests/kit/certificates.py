@@ -55,8 +55,21 @@ class Authority:
         now = datetime.now(UTC)
         ends = now - timedelta(hours=1) if is_expired else now + DAY
         usage = ExtendedKeyUsageOID.SERVER_AUTH if is_server else ExtendedKeyUsageOID.CLIENT_AUTH
-        made = (
-            _builder(_name(*common_names), self.certificate.subject, key.public_key(), now - DAY, ends)
+        return _write(self.folder, file, self._made(_name(*common_names), key.public_key(), ends, usage), key)
+
+    def sign(self, signing_request: str) -> str:
+        """What a station requested (PKCS #10, PEM), as PEM."""
+        asked = x509.load_pem_x509_csr(signing_request.encode())
+        key = asked.public_key()
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        made = self._made(asked.subject, key, datetime.now(UTC) + DAY, ExtendedKeyUsageOID.CLIENT_AUTH)
+        return made.public_bytes(serialization.Encoding.PEM).decode()
+
+    def _made(
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, ends: datetime, usage: x509.ObjectIdentifier
+    ) -> x509.Certificate:
+        return (
+            _builder(subject, self.certificate.subject, key, datetime.now(UTC) - DAY, ends)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(
@@ -65,7 +78,6 @@ class Authority:
             )
             .sign(self.key, hashes.SHA256())
         )
-        return _write(self.folder, file, made, key)
 
 
 def make_signing_request(common_name: str, *, is_broken: bool = False) -> tuple[str, ec.EllipticCurvePrivateKey]:
@@ -124,7 +136,8 @@ def _builder(
     )
     if not is_placed:
         return builder
-    return builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+    here = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    return builder.add_extension(here, critical=False)
 
 
 def _write(folder: Path, name: str, made: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> tuple[Path, Path]:

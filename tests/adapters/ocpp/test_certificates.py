@@ -1,15 +1,17 @@
 """A station requests a certificate and is given it, in each version of OCPP, over a real socket."""
 
+import ssl
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contracts.messages import CertificateRequested, OperationRequested
+from contracts.messages import CertificateRequested, OperationRequested, StationConnected
 from contracts.messages.operation import CallRaw, SendCertificate
 from contracts.vocabulary import OperationOutcome
-from tests.adapters.ocpp.conftest import Hub
-from tests.kit.certificates import make_signing_request
+from tests.adapters.ocpp.conftest import PASSWORD, Hub
+from tests.kit.certificates import Authority, make_certificate, make_signing_request, write_key
 from tests.kit.raw_station import RawStation
 
 VERSIONS = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")
@@ -74,6 +76,32 @@ async def test_certificates_for_contracts_are_not_signed(hub: Hub) -> None:
     assert await station.call("SignCertificate", asked_for) == {"status": "Rejected"}
     (told,) = hub.facts.of(CertificateRequested)
     assert "15118" in (told.objection or "")
+
+
+async def test_a_station_comes_with_the_certificate_that_it_was_given(hub: Hub, tmp_path: Path) -> None:
+    authority = Authority.make(tmp_path)
+    served = make_certificate(tmp_path, "hub")
+    await hub.start(
+        signs_certificates=True,
+        tls_certificate=served[0],
+        tls_key=served[1],
+        tls_client_authorities=authority.path,
+    )
+    hub.fakes.accounts.change("CS-1", password=PASSWORD)
+    trust = ssl.create_default_context(cafile=str(served[0]))
+    station = await hub.dial("CS-1", password=PASSWORD, ssl=trust)
+    await station.boot()
+    request, own_key = make_signing_request("CS-1")
+    assert await station.call("SignCertificate", {"csr": request}) == {"status": "Accepted"}
+    station.commands["CertificateSigned"] = lambda _: {"status": "Accepted"}
+    chain = authority.sign(request)
+    await hub.fakes.commands.ask(asked(SendCertificate(chain=chain)))
+    given = tmp_path / "given.pem"
+    given.write_text(station.got[-1][1]["certificateChain"])
+    trust.load_cert_chain(given, write_key(tmp_path / "given.key", own_key))
+    again = await hub.dial("CS-1", ssl=trust)
+    assert (await again.boot())["status"] == "Accepted"
+    assert [told.security_profile for told in hub.facts.of(StationConnected)] == [2, 3]
 
 
 TYPED = {"certificateChain": "PEM", "certificateType": "ChargingStationCertificate"}

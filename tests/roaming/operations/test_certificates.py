@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -32,8 +33,8 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(certificate=str(certificate), key=str(key), days=30)
 
 
-async def request(database: Database, text: str, **fields: object) -> None:
-    message = CertificateRequested(network=NETWORK, station_id="CS-1", signing_request=text, **fields)  # type: ignore[arg-type]
+async def request(database: Database, text: str, **fields: Any) -> None:
+    message = CertificateRequested(network=NETWORK, station_id="CS-1", signing_request=text, **fields)
     async with database.work() as work:
         await handle(work, [received(message)])
 
