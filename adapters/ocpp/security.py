@@ -212,6 +212,7 @@ class Doorkeeper:
             is_admitted = False
         elif self._is_proven(account, digest, address, profile):
             self._guesses.right(station_id, address)
+            profile = _proven(account, profile)
             if profile < account.minimum_profile:
                 return Refusal(status=403, reason=_too_low(account, profile), station_id=station_id)
             is_admitted = True
@@ -239,7 +240,8 @@ class Doorkeeper:
         profile = admission.security_profile
         if not self._is_proven(account, admission.key_digest, admission.remote_address, profile):
             return "the password has changed"
-        return _too_low(account, profile) if profile < account.minimum_profile else None
+        proven = _proven(account, profile)
+        return _too_low(account, proven) if proven < account.minimum_profile else None
 
     def _is_proven(self, account: Account, digest: str | None, address: str | None, profile: int) -> bool:
         """Whether it showed its certificate, the digest of a presented password fits the account, or the account needs
@@ -264,6 +266,11 @@ def _profile(handshake: Handshake, *, has_password: bool) -> int:
     if not has_password:
         return 0
     return 2 if handshake.is_encrypted else 1
+
+
+def _proven(account: Account, profile: int) -> int:
+    """What a station that came with this profile has proven: a password that nobody compares proves nothing."""
+    return profile if account.key_digest is not None or profile == BY_CERTIFICATE else 0
 
 
 def _too_low(account: Account, profile: int) -> str:

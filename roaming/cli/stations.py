@@ -31,7 +31,8 @@ PASSWORD_BYTES = 16
 _LIST = (
     "SELECT s.station_id, s.network, s.is_admitted, s.is_connected, s.vendor, s.model, s.protocol, s.last_fault,"
     " s.rejected_messages, b.country_code, b.party_id, b.location_id, s.security_profile"
-    " FROM stations s LEFT JOIN bindings b ON b.network = s.network AND b.station_id = s.station_id AND b.connector_id = (SELECT MIN(c.connector_id)"
+    " FROM stations s LEFT JOIN bindings b"
+    " ON b.network = s.network AND b.station_id = s.station_id AND b.connector_id = (SELECT MIN(c.connector_id)"
     " FROM bindings c WHERE c.network = s.network AND c.station_id = s.station_id)"
     " ORDER BY s.is_admitted, s.station_id"
 )

@@ -74,8 +74,8 @@ async def ask(
     authority: Authority | None = None,
 ) -> list[Record]:
     """Asks each of the stations; returns the records, those of the first time for a repetition. A station that is not
-    connected is answered OFFLINE at once. ``addresses``: for files of this hub, each station gets one of its own; ``authority``:
-    for certificates. Raises ``KeyTaken`` and ``NoSuchFile``."""
+    connected is answered OFFLINE at once. ``addresses``: for files of this hub, each station gets one of its own;
+    ``authority``: for certificates. Raises ``KeyTaken`` and ``NoSuchFile``."""
     batch_id = wish.batch_id or (message_id("batch", wish.who, wish.key) if wish.key else uuid.uuid4().hex)
     kind = str(type(wish.order).__struct_config__.tag)
     digest = hashlib.blake2b(msgspec.json.encode(wish.order), digest_size=16).hexdigest()

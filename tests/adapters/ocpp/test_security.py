@@ -147,6 +147,29 @@ def test_no_password_is_needed_only_where_the_account_and_the_network_say_so() -
     assert isinstance(mapped, Admission)
 
 
+def test_a_password_that_is_not_compared_proves_no_profile() -> None:
+    door, accounts = _door()
+    accounts.change("CS-2", password=None)
+    admission = door.decide(_handshake("CS-2", "anything", is_encrypted=True))
+    assert isinstance(admission, Admission)
+    assert admission.security_profile == 0
+    accounts.change("CS-2", password=None, minimum_profile=1)
+    assert door.objection(admission) == "came with security profile 0; its account demands 1 or higher"
+    refusal = door.decide(_handshake("CS-2", "anything", is_encrypted=True))
+    assert isinstance(refusal, Refusal)
+    assert (refusal.status, refusal.station_id) == (403, "CS-2")
+
+
+def test_a_certificate_is_one_stations_alone() -> None:
+    door, _ = _door(clear_text_from=())
+    shown = {"is_encrypted": True, "password": None, "remote_address": "203.0.113.9"}
+    admission = door.decide(_handshake(certificate_names=("CS-1",), **shown))
+    assert isinstance(admission, Admission)
+    assert (admission.is_admitted, admission.security_profile) == (True, 3)
+    statuses = [door.decide(_handshake(certificate_names=("CS-2",), **shown)) for _ in range(8)]
+    assert [r.status for r in statuses if isinstance(r, Refusal)] == [403] * 6 + [429] * 2
+
+
 def test_no_subprotocol_is_1_6_where_the_operator_says_so() -> None:
     door, _ = _door(is_1_6_assumed=True)
     admission = door.decide(_handshake(subprotocols=()))
