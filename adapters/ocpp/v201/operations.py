@@ -10,12 +10,13 @@ from adapters.ocpp.station import Station
 from adapters.ocpp.text import MAX_TEXT
 from adapters.ocpp.v201.edition import Edition, Payload
 from contracts.messages import OperationRequested
-from contracts.messages.operation import SendCertificate
-from contracts.vocabulary import OperationOutcome
+from contracts.messages.operation import SendCertificate, Trigger
+from contracts.vocabulary import OperationOutcome, TriggeredMessage
 
 _OUTCOME: Final[Mapping[str, OperationOutcome]] = {
     "Accepted": OperationOutcome.ACCEPTED,
     "Rejected": OperationOutcome.REJECTED,
+    "NotImplemented": OperationOutcome.NOT_SUPPORTED,
 }
 
 
@@ -28,14 +29,18 @@ class Operations:
 
     async def carry_out(self, station: Station, request: OperationRequested) -> OperationResult:
         """See ``asking.CarryOutOperation``."""
-        operation = request.operation
-        if not isinstance(operation, SendCertificate):
-            text = f"not at {self._edition.subprotocol} yet"
-            return OperationResult(outcome=OperationOutcome.NOT_SUPPORTED, detail=text)
+        match request.operation:
+            case SendCertificate() as operation:
+                action, payload = "CertificateSigned", self._certificate(operation)
+            case Trigger(what=TriggeredMessage.CERTIFICATE_REQUEST):
+                action, payload = "TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"}
+            case _:
+                text = f"not at {self._edition.subprotocol} yet"
+                return OperationResult(outcome=OperationOutcome.NOT_SUPPORTED, detail=text)
         answer = await ask(
             station,
-            "CertificateSigned",
-            self._certificate(operation),
+            action,
+            payload,
             schemas=self._edition.schemas,
             deadline=request.deadline,
             now=self._now,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from contracts.messages import CertificateRequested, OperationRequested, StationConnected
-from contracts.messages.operation import CallRaw, SendCertificate
-from contracts.vocabulary import OperationOutcome
+from contracts.messages.operation import CallRaw, SendCertificate, Trigger
+from contracts.vocabulary import OperationOutcome, TriggeredMessage
 from tests.adapters.ocpp.conftest import PASSWORD, Hub
 from tests.kit.certificates import Authority, make_certificate, make_signing_request, write_key
 from tests.kit.raw_station import RawStation
@@ -21,7 +21,7 @@ async def connected(hub: Hub, version: str) -> RawStation:
     return await (hub.station("CS-1") if version == "ocpp1.6" else hub.station2("CS-1", version=version))
 
 
-def asked(operation: SendCertificate | CallRaw) -> OperationRequested:
+def asked(operation: SendCertificate | CallRaw | Trigger) -> OperationRequested:
     return OperationRequested(
         operation_id="o-1",
         instance="test-1",
@@ -118,6 +118,22 @@ async def test_the_certificate_is_sent(hub: Hub, version: str, payload: dict[str
     result = await hub.fakes.commands.ask(asked(SendCertificate(chain="PEM", request_id=9)))
     assert ("CertificateSigned", payload) in station.got
     assert (result.outcome, result.detail) == (OperationOutcome(word.upper()), word)
+
+
+@pytest.mark.parametrize("version", VERSIONS[1:])
+@pytest.mark.parametrize(
+    ("word", "outcome"),
+    [
+        ("Accepted", OperationOutcome.ACCEPTED),
+        ("NotImplemented", OperationOutcome.NOT_SUPPORTED),
+    ],
+)
+async def test_a_request_is_asked_for(hub: Hub, version: str, word: str, outcome: OperationOutcome) -> None:
+    station = await connected(hub, version)
+    station.commands["TriggerMessage"] = lambda _: {"status": word}
+    result = await hub.fakes.commands.ask(asked(Trigger(what=TriggeredMessage.CERTIFICATE_REQUEST)))
+    assert ("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"}) in station.got
+    assert result.outcome is outcome
 
 
 async def test_what_2_x_cannot_be_asked_yet_is_said(hub: Hub) -> None:
