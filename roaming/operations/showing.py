@@ -31,6 +31,9 @@ _COLUMNS = (
     "disconnected_at",
     "booted_at",
     "last_fault",
+    "security_profile",
+    "best_profile",
+    "wanted_profile",
 )
 
 
