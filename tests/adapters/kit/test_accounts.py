@@ -14,7 +14,6 @@ from contracts.topics import STATIONS
 from tests.kit.clock import HeldClock
 from tests.kit.speaking import envelope_of
 
-
 CLOSED = Account(is_admitted=False, key_digest="digest", operator="NL-HUB", minimum_profile=2)
 BEFORE = "CREATE TABLE accounts (station_id TEXT PRIMARY KEY, is_admitted INTEGER, key_digest TEXT, operator TEXT)"
 

@@ -26,9 +26,7 @@ def authority(tmp_path: Path) -> Authority:
 async def secure(hub: Hub, authority: Authority) -> Hub:
     """Serves profiles 2 and 3."""
     certificate, key = authority.issue("hub", file="hub", is_server=True)
-    await hub.start(
-        tls_certificate=certificate, tls_key=key, tls_client_authorities=authority.path, clear_text_from=()
-    )
+    await hub.start(tls_certificate=certificate, tls_key=key, tls_client_authorities=authority.path, clear_text_from=())
     return hub
 
 
