@@ -18,8 +18,11 @@ from contracts.topics import STATIONS
 _TABLE = """CREATE TABLE IF NOT EXISTS accounts (
     station_id TEXT PRIMARY KEY, is_admitted INTEGER NOT NULL, key_digest TEXT, operator TEXT,
     minimum_profile INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"""
-_COLUMNS = "station_id, is_admitted, key_digest, operator, minimum_profile"
-_ALL = f"SELECT {_COLUMNS} FROM accounts"
+_ALL = "SELECT station_id, is_admitted, key_digest, operator, minimum_profile FROM accounts"
+_KEEP = (
+    "INSERT OR REPLACE INTO accounts (station_id, is_admitted, key_digest, operator, minimum_profile)"
+    " VALUES (?, ?, ?, ?, ?)"
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -110,7 +113,7 @@ def _create(connection: sqlite3.Connection) -> None:
 
 def _keep(changes: list[tuple[str, Account]], connection: sqlite3.Connection) -> None:
     connection.executemany(
-        f"INSERT OR REPLACE INTO accounts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+        _KEEP,
         [
             (station_id, account.is_admitted, account.key_digest, account.operator, account.minimum_profile)
             for station_id, account in changes

@@ -7,7 +7,7 @@ OCPP 1.6 security white paper, section 2, and OCPP 2.0.1 part 2, A00: 0 nothing,
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.stations.bindings import STATIONS, UnknownStation, tell_accounts
@@ -38,7 +38,7 @@ async def want_profile(work: Work, *, network: str, station_id: str, profile: in
     before = await demand_of(work.connection, network=network, station_id=station_id)
     if before is None:
         raise UnknownStation(f"{station_id}: no such station is bound; see `roaming station list`")
-    await work.connection.execute(update(STATIONS).where(*_of(network, station_id)).values(wanted_profile=profile))
+    await work.connection.execute(update(STATIONS).where(_is(network, station_id)).values(wanted_profile=profile))
     now = Demand(wanted=profile, best=before.best)
     await _tell(work, network, station_id, before, now)
     return now
@@ -49,7 +49,7 @@ async def has_come(work: Work, *, network: str, station_id: str, profile: int) -
     before = await demand_of(work.connection, network=network, station_id=station_id)
     if before is None or profile <= before.best:
         return
-    await work.connection.execute(update(STATIONS).where(*_of(network, station_id)).values(best_profile=profile))
+    await work.connection.execute(update(STATIONS).where(_is(network, station_id)).values(best_profile=profile))
     await _tell(work, network, station_id, before, Demand(wanted=before.wanted, best=profile))
 
 
@@ -57,7 +57,7 @@ async def demand_of(connection: AsyncConnection, *, network: str, station_id: st
     """``None`` for a station that is not admitted."""
     statement = (
         select(STATIONS.c.wanted_profile, STATIONS.c.best_profile)
-        .where(*_of(network, station_id), STATIONS.c.is_admitted)
+        .where(_is(network, station_id), STATIONS.c.is_admitted)
         .with_for_update()
     )
     row = (await connection.execute(statement)).one_or_none()
@@ -69,5 +69,5 @@ async def _tell(work: Work, network: str, station_id: str, before: Demand, now: 
         await tell_accounts(work, [(network, station_id)], cause="secured")
 
 
-def _of(network: str, station_id: str) -> tuple[object, ...]:
-    return (STATIONS.c.network == network, STATIONS.c.station_id == station_id)
+def _is(network: str, station_id: str) -> ColumnElement[bool]:
+    return and_(STATIONS.c.network == network, STATIONS.c.station_id == station_id)
