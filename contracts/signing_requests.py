@@ -1,7 +1,8 @@
 """Which requests for a certificate (PKCS #10) a station may make: adapters answer by it, the service signs by it.
 
-OCPP 1.6 security white paper, section 4.1; OCPP 2.0.1 part 2, A02 and A03: the subject names the station, and the keys
-are RSA of 2048 bits or elliptic curves of 224 at least.
+OCPP 1.6 security white paper and OCPP 2.0.1 part 2: A02 and A03 (the request), A00.FR.511 (the subject's common
+name; that it is the identity here: decision 0117), A00.FR.502 and A00.FR.503 (RSA of 2048 bits or a curve of 224, at
+least).
 """
 
 from typing import Final

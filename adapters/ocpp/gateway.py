@@ -267,7 +267,7 @@ class Gateway:
             instance=self.ports.instance,
             epoch=station.epoch,
             protocol=station.protocol,
-            security_profile=station.admission.security_profile,
+            security_profile=self.doorkeeper.proven_profile(station.admission),
             remote_address=station.admission.remote_address,
             is_admitted=station.is_admitted,
             key_digest=station.admission.key_digest,

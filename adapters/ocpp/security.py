@@ -243,6 +243,13 @@ class Doorkeeper:
         proven = _proven(account, profile)
         return _too_low(account, proven) if proven < account.minimum_profile else None
 
+    def proven_profile(self, admission: Admission) -> int:
+        """The security profile that it has come with, as the account is now: a station that was held may have shown a
+        password that its account does not know of."""
+        account = self._accounts.find(admission.station_id)
+        profile = admission.security_profile
+        return profile if account is None or not account.is_admitted else _proven(account, profile)
+
     def _is_proven(self, account: Account, digest: str | None, address: str | None, profile: int) -> bool:
         """Whether it showed its certificate, the digest of a presented password fits the account, or the account needs
         none there."""

@@ -16,6 +16,8 @@ from websockets.typing import Subprotocol
 from adapters.ocpp.transport import Admission, Handle, Handshake, Listener, Refusal, SocketClosed, TlsVersion, Welcome
 
 _TLS: Final[Mapping[TlsVersion, ssl.TLSVersion]] = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_WITHOUT_FORWARD_SECRECY: Final = ("AES256-GCM-SHA384", "AES128-GCM-SHA256")
+"""A station may know no others (OCPP 1.6 security white paper and OCPP 2.0.1 part 2, A00.FR.317 and A00.FR.318)."""
 
 # The library reports every client that hangs up in mid-handshake; what matters is logged by the gateway.
 _silent = logging.getLogger("adapters.ocpp.websocket")
@@ -162,6 +164,8 @@ def _response(connection: ServerConnection, refusal: Refusal) -> Response:
 def _tls(listener: Listener) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = _TLS[listener.minimum_tls]
+    names = [str(suite["name"]) for suite in context.get_ciphers() if suite["protocol"] != "TLSv1.3"]
+    context.set_ciphers(":".join([*names, *_WITHOUT_FORWARD_SECRECY]))
     context.load_cert_chain(listener.certificate or "", listener.key)
     if listener.client_authorities is not None:
         context.load_verify_locations(cafile=listener.client_authorities)

@@ -1,7 +1,7 @@
 """The operator's own certificate authority: signs what stations request for their line to us.
 
-OCPP 1.6 security white paper, section 4.1; OCPP 2.0.1 part 2, A02 and A03. Its key is a file that only the
-service reads.
+OCPP 1.6 security white paper and OCPP 2.0.1 part 2: A00.FR.501 to A00.FR.512 (what certificates are like), A00.FR.601
+(the operator may be its own authority), A02 and A03. Its key is a file that only the service reads.
 """
 
 import os

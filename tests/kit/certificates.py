@@ -15,9 +15,9 @@ DAY = timedelta(days=1)
 ORGANIZATION = "Example Charging"
 
 
-def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
+def make_certificate(folder: Path, name: str, *, is_rsa: bool = False) -> tuple[Path, Path]:
     """``name.pem`` and ``name.key`` (PKCS 8, not encrypted) in ``folder``, for 127.0.0.1, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
     made = _builder(_name(name), _name(name), key.public_key(), now - DAY, now + DAY).sign(key, hashes.SHA256())
     return _write(folder, name, made, key)
@@ -103,7 +103,7 @@ def signing_request_of(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, comm
     return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> Path:
+def write_key(path: Path, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> Path:
     """PKCS 8, not encrypted."""
     path.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -118,7 +118,7 @@ def _name(*common_names: str) -> x509.Name:
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    key: ec.EllipticCurvePublicKey,
+    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
     begins: datetime,
     ends: datetime,
     *,
@@ -140,7 +140,9 @@ def _builder(
     return builder.add_extension(here, critical=False)
 
 
-def _write(folder: Path, name: str, made: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> tuple[Path, Path]:
+def _write(
+    folder: Path, name: str, made: x509.Certificate, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+) -> tuple[Path, Path]:
     path = folder / f"{name}.pem"
     path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     return path, write_key(folder / f"{name}.key", key)

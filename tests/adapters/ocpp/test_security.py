@@ -160,6 +160,17 @@ def test_a_password_that_is_not_compared_proves_no_profile() -> None:
     assert (refusal.status, refusal.station_id) == (403, "CS-2")
 
 
+def test_a_held_stranger_has_proven_what_its_account_can_compare() -> None:
+    door, accounts = _door()
+    shown = door.decide(_handshake("CS-9", "anything", is_encrypted=True))
+    assert isinstance(shown, Admission)
+    assert (shown.is_admitted, door.proven_profile(shown)) == (False, 2)
+    accounts.change("CS-9", password="anything")
+    assert door.proven_profile(shown) == 2
+    accounts.change("CS-9", password=None)
+    assert door.proven_profile(shown) == 0
+
+
 def test_a_certificate_is_one_stations_alone() -> None:
     door, _ = _door(clear_text_from=())
     shown = {"is_encrypted": True, "password": None, "remote_address": "203.0.113.9"}

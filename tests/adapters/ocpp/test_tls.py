@@ -58,6 +58,18 @@ async def test_profile_2(hub: Hub, tmp_path: Path) -> None:
     assert hub.facts.of(StationConnected)[0].security_profile == 2
 
 
+async def test_a_station_that_knows_no_forward_secrecy_is_served(hub: Hub, tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path, "hub", is_rsa=True)
+    await hub.start(tls_certificate=certificate, tls_key=key)
+    hub.fakes.accounts.change("CS-1", password=PASSWORD)
+    for suite in ("AES128-GCM-SHA256", "AES256-GCM-SHA384"):
+        trust = ssl.create_default_context(cafile=str(certificate))
+        trust.maximum_version = ssl.TLSVersion.TLSv1_2
+        trust.set_ciphers(suite)
+        station = await hub.dial(password=PASSWORD, ssl=trust)
+        assert (await station.boot())["status"] == "Accepted"
+
+
 async def test_a_certificate_that_cannot_be_read_stops_the_start(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(OSError):
         await hub.start(tls_certificate=tmp_path / "nowhere.pem", tls_key=tmp_path / "nowhere.key")
