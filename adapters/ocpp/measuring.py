@@ -1,6 +1,6 @@
 """Meter values of any version of OCPP in the contract's words and units. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -38,6 +38,20 @@ _LARGEST: Final = Decimal(10) ** 12
 _KELVIN: Final = Decimal("273.15")
 
 Entry = tuple[ReadingContext, MeterValue | SignedReading]
+
+
+def to_signed(said: Mapping[str, Any], data: str) -> SignedReading:
+    """A SignedMeterValueType (OCPP 2.0.1 part 2), data and key byte for byte; what is no text is left out."""
+    return SignedReading(
+        data=data,
+        encoding_method=_said(said.get("encodingMethod")),
+        public_key=_said(said.get("publicKey")),
+        signing_method=_said(said.get("signingMethod")),
+    )
+
+
+def _said(field: Any) -> str | None:
+    return field if isinstance(field, str) and field else None
 
 
 def to_context(word: str | None) -> ReadingContext:

@@ -21,11 +21,16 @@ class MeterValue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignedReading(msgspec.Struct, frozen=True, kw_only=True):
-    """A signed meter value exactly as the station sent it: never re-encoded."""
+    """A signed meter value exactly as the station sent it: never re-encoded (OCPP 2.0.1 part 2, SignedMeterValueType;
+    OCA application note Signed Meter Values in OCPP, which brings it to 1.6)."""
 
     data: str
     encoding_method: str | None = None
+    """Such as ``OCMF``; absent where the station did not say."""
     public_key: str | None = None
+    """In the station's own form: often sent with the first value only, or never."""
+    signing_method: str | None = None
+    """Absent where the data says it itself, as OCMF does."""
 
 
 class MeterSample(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,12 +1,15 @@
 """OCPP 1.6 meter values into samples in the contract's units. Pure.
 
 OCPP 1.6, section 7.33 (SampledValue): absent fields mean an import register in Wh at the outlet, periodic, all
-phases together.
+phases together. The OCA application note Signed Meter Values in OCPP, section 3.2.1: of ``SignedData`` the value is
+the SignedMeterValueType of 2.x as JSON. Most stations send the bare data.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from adapters.ocpp import moments
 from adapters.ocpp.measuring import (
@@ -17,11 +20,15 @@ from adapters.ocpp.measuring import (
     samples_at,
     to_context,
     to_number,
+    to_signed,
     to_value,
 )
 from contracts.messages import MeterSample, SignedReading
 
 __all__ = ["last_register", "to_samples"]
+
+_SIGNED_FIELDS = ("signedMeterData", "signedMeterValue")
+"""The second one is a backend's own word for it, which stations made for that backend use."""
 
 
 def to_samples(
@@ -35,11 +42,24 @@ def to_samples(
     return in_order(samples)
 
 
+def _signed(value: Any) -> SignedReading:
+    """What is signed, byte for byte: out of the JSON around it where there is one, else the value as it is."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            said = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            return SignedReading(data=value)
+        for name in _SIGNED_FIELDS:
+            if isinstance(data := said.get(name), str) and data:
+                return to_signed(said, data)
+    return SignedReading(data=value)
+
+
 def _entries(sampled_values: Sequence[Mapping[str, Any]]) -> Iterator[Entry]:
     for sampled in sampled_values:
         context = to_context(sampled.get("context"))
         if sampled.get("format") == "SignedData":
-            yield context, SignedReading(data=sampled["value"])
+            yield context, _signed(sampled["value"])
             continue
         measurand = MEASURAND.get(sampled.get("measurand") or "Energy.Active.Import.Register")
         number = to_number(sampled["value"]) if measurand is not None else None

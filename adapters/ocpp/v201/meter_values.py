@@ -10,9 +10,19 @@ from decimal import Decimal
 from typing import Any, Final
 
 from adapters.ocpp import moments
-from adapters.ocpp.measuring import MEASURAND, Entry, in_order, plain, samples_at, to_context, to_number, to_value
+from adapters.ocpp.measuring import (
+    MEASURAND,
+    Entry,
+    in_order,
+    plain,
+    samples_at,
+    to_context,
+    to_number,
+    to_signed,
+    to_value,
+)
 from adapters.ocpp.whole import whole
-from contracts.messages import MeterSample, SignedReading
+from contracts.messages import MeterSample
 
 _LARGEST_MULTIPLIER: Final = 12
 
@@ -33,14 +43,7 @@ def _entries(sampled_values: Sequence[Mapping[str, Any]]) -> Iterator[Entry]:
         context = to_context(sampled.get("context"))
         signed = sampled.get("signedMeterValue")
         if signed:
-            yield (
-                context,
-                SignedReading(
-                    data=signed["signedMeterData"],
-                    encoding_method=signed.get("encodingMethod") or None,
-                    public_key=signed.get("publicKey") or None,
-                ),
-            )
+            yield context, to_signed(signed, signed["signedMeterData"])
         measurand = MEASURAND.get(sampled.get("measurand") or "Energy.Active.Import.Register")
         unit = sampled.get("unitOfMeasure") or {}
         number = _scaled(sampled["value"], unit.get("multiplier", 0)) if measurand is not None else None

@@ -1,5 +1,6 @@
 """Meter values in the contract's units."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -109,6 +110,24 @@ def test_signed_data_is_left_as_it_is() -> None:
     )
     assert sample.signed == (SignedReading(data=text),)
     assert sample.values == ()
+
+
+@pytest.mark.parametrize("field", ["signedMeterData", "signedMeterValue"])
+def test_signed_data_comes_out_of_the_json_around_it(field: str) -> None:
+    """OCA application note Signed Meter Values in OCPP, section 3.2.1."""
+    said = {field: "T0NNRnw=\u00e9", "signingMethod": "", "encodingMethod": "OCMF", "publicKey": "b2Nh"}
+    value = {"value": json.dumps(said), "format": "SignedData", "context": "Transaction.End"}
+    (sample,) = to_samples([{"timestamp": AT, "sampledValue": [value]}], received_at=NOW)
+    assert sample.context is ReadingContext.END
+    assert sample.signed == (SignedReading(data="T0NNRnw=\u00e9", encoding_method="OCMF", public_key="b2Nh"),)
+
+
+@pytest.mark.parametrize("text", ["{", '{"a": 1}', '{"signedMeterData": 7}', '{"signedMeterData": ""}', "[]", ""])
+def test_what_holds_no_signed_data_stays_as_it_is(text: str) -> None:
+    (sample,) = to_samples(
+        [{"timestamp": AT, "sampledValue": [{"value": text, "format": "SignedData"}]}], received_at=NOW
+    )
+    assert sample.signed == (SignedReading(data=text),)
 
 
 def test_places() -> None:

@@ -13,6 +13,7 @@ from contracts.messages import (
     CommandRequested,
     ConnectorStatusChanged,
     MeterValuesTaken,
+    SignedReading,
     StationMessageRejected,
     StationReported,
     TransactionEnded,
@@ -209,15 +210,15 @@ async def test_signed_values_are_kept_byte_for_byte(hub: Hub, version: str) -> N
     data = 'OCMF|{"FV":"1.0","RD":[{"TM":"2026-11-23T10:00:00,000+0000 S","RV":100.000}]}|{"SD":"30\u00e9"}'
     data += "A" * 3000
     station = await hub.station2(version=version)
-    signed = {"signedMeterData": data, "encodingMethod": "OCMF", "signingMethod": "", "publicKey": "MFkw"}
+    signed = {"signedMeterData": data, "encodingMethod": "OCMF", "signingMethod": "ECDSA", "publicKey": "MFkw"}
     sampled = [{"value": 100.0, "context": "Transaction.Begin", "signedMeterValue": signed}]
     await station.event("Started", "tx", 0, T0, evse=EVSE, meterValue=[{"timestamp": T0, "sampledValue": sampled}])
     (taken,) = hub.facts.of(MeterValuesTaken)
     (sample,) = taken.samples
     assert sample.context is ReadingContext.BEGIN
-    assert [(entry.data, entry.encoding_method, entry.public_key) for entry in sample.signed] == [
-        (data, "OCMF", "MFkw")
-    ]
+    assert sample.signed == (
+        SignedReading(data=data, encoding_method="OCMF", public_key="MFkw", signing_method="ECDSA"),
+    )
     bare = [{"value": 1, "signedMeterValue": {"signedMeterData": data}}]
     await station.event("Updated", "tx", 1, T1, meterValue=[{"timestamp": T1, "sampledValue": bare}])
     assert hub.facts.of(MeterValuesTaken)[1].samples[0].signed[0].data == data
