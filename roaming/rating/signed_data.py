@@ -6,6 +6,7 @@ for right or wrong. OCPI 2.2.1 mod_cdrs, SignedData; OCMF 1.0 and later.
 
 import base64
 import binascii
+import re
 import warnings
 from collections.abc import Iterable
 from decimal import Decimal
@@ -23,6 +24,10 @@ LONGEST: Final = 100_000
 """Characters of one record. OCPI allows 5,000."""
 TOLERANCE: Final = Decimal("0.001")
 """kWh: meters sign whole Wh."""
+_PRINTED_KEY: Final = re.compile(r"oca:(base16|base64):[^:]*:(.*)", re.DOTALL)
+_HEX: Final = re.compile(r"[0-9A-Fa-f]+")
+"""Of a key in base16 as it is printed on a meter, only these count, without 0x (OCA application note Signed Meter
+Values in OCPP, section 3.2.2)."""
 _ENDS: Final = frozenset("ELRAP")
 """Transaction reasons that end one (OCMF, table of TX)."""
 _UNITS: Final = {"kWh": Decimal(1), "Wh": Decimal("0.001")}
@@ -88,13 +93,14 @@ class SignedVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verify_record(record: str, public_key: str | None, *, nature: str = "") -> RecordVerdict:
-    """Whether an OCMF record (plain, hex or base64) was signed by this key (DER in hex or base64, or PEM)."""
+    """Whether an OCMF record (plain, hex or base64) was signed by this key (DER in hex or base64, or PEM, or as OCPP
+    has it: ``oca:base16:asn1:`` and what is printed on the meter, in base64)."""
     if len(record) > LONGEST:
         reason = f"the record has {len(record)} characters, more than {LONGEST}"
         return RecordVerdict(nature=nature, verdict=SignatureVerdict.UNREADABLE, reason=reason)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = _verify(_plain(record), public_key, nature)
+        found = _verify(plain(record), public_key, nature)
     remarks = tuple(dict.fromkeys(str(warning.message) for warning in caught))
     return msgspec.structs.replace(found, remarks=remarks)
 
@@ -201,8 +207,9 @@ def _registers(readings: Iterable[Any]) -> Iterable[Register]:
         )
 
 
-def _plain(record: str) -> str:
-    """OCPI has signed data in base64; many send it plain."""
+def plain(record: str) -> str:
+    """A record as it can be read: OCPI and OCPP have signed data in base64, many send it plain. What is no OCMF comes
+    back as it is, without the space around it."""
     text = record.strip()
     if text.startswith(f"{METHOD}|"):
         return text
@@ -219,8 +226,13 @@ def _der(key: str) -> str:
     text = "".join("".join(lines).split())
     try:
         inner = base64.b64decode(text, validate=True).decode("ascii").strip()
-        bytes.fromhex(inner)
     except (binascii.Error, ValueError):
+        inner = text
+    if (printed := _PRINTED_KEY.match(inner)) is not None:
+        return printed[2] if printed[1] == "base64" else "".join(_HEX.findall(printed[2].replace("0x", "")))
+    try:
+        bytes.fromhex(inner)
+    except ValueError:
         return text
     return inner
 

@@ -28,6 +28,7 @@ from roaming.rating import rate
 from roaming.store.database import Work
 from tests.roaming.billing.charges import TariffElement as Element
 from tests.roaming.billing.charges import a_tariff, component, period
+from tests.roaming.rating.test_signed_data import reading, record, signed
 
 changed = msgspec.structs.replace
 CPOS = ("NL-ONE", "SE-TWO")
@@ -221,6 +222,14 @@ def _credit_of_nothing(charge: Charge) -> CDR:
     )
 
 
+def _signed(begin: str, end: str, *, key: str | None = "", is_forged: bool = False) -> Callable[[Charge], CDR]:
+    """With what its meter signed in kWh; an empty ``key`` is the right one."""
+    records = [record(reading("B", begin)), record(reading("E", end))]
+    if is_forged:
+        records[1] = records[1].replace(end, f"{end}5")
+    return lambda charge: changed(charge.right, signed_data=signed(*records, key=key))
+
+
 def _fault(kinds: str, spoil: Callable[[Charge], CDR], end: str = REPLACE, reading: str = "") -> Fault:
     return Fault(kinds=frozenset(kinds.split()), spoil=spoil, end=end, reading=reading)
 
@@ -251,6 +260,9 @@ FAULTS: Mapping[str, Fault] = {
     "overlap": _fault("OVERLAP", _of_session(), OPEN),
     "token blocked": _fault("TOKEN_INVALID", _of_session(), ACCEPT),
     "session missing": _fault("SESSION_MISSING", _of_session(), ACCEPT),
+    "forged": _fault("SIGNATURE", _signed("100.0", "114.7", is_forged=True)),
+    "signed less": _fault("SIGNED_ENERGY", _signed("100.0", "114.2")),
+    "signed by nobody knows whom": _fault("SIGNATURE_UNKNOWN", _signed("100.0", "114.7", key=None), ACCEPT),
     "late": _fault("LATE", _of_session(), ACCEPT),
     "credit of nothing": _fault("CREDIT", _credit_of_nothing, ACCEPT),
 }

@@ -52,6 +52,12 @@ class Kind(StrEnum):
     ENERGY = "ENERGY"
     LATE = "LATE"
     FUTURE = "FUTURE"
+    SIGNATURE = "SIGNATURE"
+    """Signed meter data whose signature is not of it."""
+    SIGNATURE_UNKNOWN = "SIGNATURE_UNKNOWN"
+    """Signed meter data that cannot be verified: no key, or another method than OCMF."""
+    SIGNED_ENERGY = "SIGNED_ENERGY"
+    """The energy that was signed is not the one that is billed."""
     CREDIT = "CREDIT"
     """A credit of nothing that is here, of another amount, or the second one."""
 

@@ -29,6 +29,9 @@ DEFAULT_OUTCOMES: Mapping[Kind, Outcome] = {
     Kind.ENERGY: Outcome.HOLD,
     Kind.LATE: Outcome.HOLD,
     Kind.FUTURE: Outcome.DISPUTE,
+    Kind.SIGNATURE: Outcome.DISPUTE,
+    Kind.SIGNATURE_UNKNOWN: Outcome.ACCEPT,
+    Kind.SIGNED_ENERGY: Outcome.DISPUTE,
     Kind.CREDIT: Outcome.DISPUTE,
 }
 
@@ -40,6 +43,8 @@ class CheckRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Of amounts, in the currency of the CDR."""
     energy_tolerance: Decimal = Decimal("0.1")
     """kWh between session and CDR."""
+    signed_tolerance: Decimal = Decimal("0.01")
+    """kWh between signed and billed energy; many bill two digits."""
     time_tolerance: int = 60
     """Seconds between session and CDR, and of overlaps."""
     power_margin: Decimal = Decimal("1.1")

@@ -8,6 +8,7 @@ from roaming.billing.checks.finding import SEVERITY, Finding, Outcome, Verdict
 from roaming.billing.checks.known import Known
 from roaming.billing.checks.prices import check_prices
 from roaming.billing.checks.rules import CheckRules
+from roaming.billing.checks.signatures import check_signatures
 from roaming.model.cdr import CDR
 
 
@@ -16,7 +17,7 @@ def check(cdr: CDR, known: Known, rules: CheckRules) -> Verdict:
     found = (
         [*check_credit(cdr, known)]
         if cdr.credit
-        else [*check_charge(cdr, known, rules), *check_prices(cdr, known, rules)]
+        else [*check_charge(cdr, known, rules), *check_prices(cdr, known, rules), *check_signatures(cdr, rules)]
     )
     findings = tuple(_judged(finding, rules) for finding in found)
     outcome = max((finding.outcome for finding in findings), key=SEVERITY.__getitem__, default=Outcome.ACCEPT)

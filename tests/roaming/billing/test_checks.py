@@ -30,6 +30,7 @@ from tests.roaming.billing.charges import (
     period,
     priced,
 )
+from tests.roaming.rating.test_signed_data import reading, record, signed
 
 changed = msgspec.structs.replace
 RULES = CheckRules()
@@ -64,6 +65,16 @@ ELSEWHERE = a_cdr(
     cdr_location=changed(a_cdr().cdr_location, evse_uid="E9"),
 )
 Case = Callable[[], tuple[CDR, Known]]
+
+
+def signed_cdr(*readings: str, key: str | None = "", spoils: bool = False) -> CDR:
+    """With signed readings such as ``B 100``: the reason and kWh."""
+    records = [record(reading(*each.split())) for each in readings]
+    if spoils:
+        records[-1] = records[-1].replace("114.7", "114.8")
+    return changed(a_cdr(), signed_data=signed(*records, key=key))
+
+
 CASES: dict[str, tuple[Kind, str, Case]] = {
     "too dear": (Kind.PRICE, "total_cost", lambda: (a_cdr(total_cost=cost("99.00")), known())),
     "too cheap": (Kind.PRICE, "total_cost", lambda: (a_cdr(total_cost=cost("2.00")), known())),
@@ -207,6 +218,18 @@ CASES: dict[str, tuple[Kind, str, Case]] = {
         lambda: (changed(a_cdr(), total_energy=Decimal(400)), known()),
     ),
     "late": (Kind.LATE, "end_date_time", lambda: (a_cdr(), known(received_at=END + timedelta(days=8)))),
+    "signed otherwise": (Kind.SIGNED_ENERGY, "total_energy", lambda: (signed_cdr("B 100", "E 114.6"), known())),
+    "signature of another": (
+        Kind.SIGNATURE,
+        "signed_data",
+        lambda: (signed_cdr("B 100", "E 114.7", spoils=True), known()),
+    ),
+    "signed, without a key": (
+        Kind.SIGNATURE_UNKNOWN,
+        "signed_data",
+        lambda: (signed_cdr("B 100", "E 114.7", key=None), known()),
+    ),
+    "signed, the end alone": (Kind.SIGNATURE_UNKNOWN, "signed_data", lambda: (signed_cdr("E 114.7"), known())),
     "from the future": (Kind.FUTURE, "end_date_time", lambda: (a_cdr(), known(received_at=START))),
 }
 
@@ -222,6 +245,15 @@ def test_what_is_wrong_is_found(name: str) -> None:
     assert found[0].text
     assert 0 <= verdict.at_stake <= abs(cdr.total_cost.before_taxes)
     assert "CARD1" not in " ".join(each.text for each in verdict.findings), "a driver's token is not for reports"
+
+
+def test_signed_energy_is_billed_within_what_is_rounded() -> None:
+    assert findings(signed_cdr("B 100", "E 114.7"), known()) == ()
+    assert findings(signed_cdr("B 100", "E 114.71"), known()) == ()
+    unknown = check(signed_cdr("B 100", "E 114.7", key=None), known(), RULES)
+    assert (unknown.outcome, unknown.at_stake) == (Outcome.ACCEPT, 0), "it is said, and paid"
+    (off,) = findings(signed_cdr("B 100", "E 114.71"), known(), rules_with(RULES, ["signed_tolerance=0.001"]))
+    assert (off.kind, off.stated, off.expected) == (Kind.SIGNED_ENERGY, "14.7", "14.71")
 
 
 def test_every_kind_has_a_case() -> None:

@@ -122,6 +122,9 @@ def test_forms_of_records_and_keys() -> None:
     der = bytes.fromhex(public())
     pem = f"-----BEGIN PUBLIC KEY-----\n{base64.b64encode(der).decode()}\n-----END PUBLIC KEY-----\n"
     hex_in_base64 = base64.b64encode(public().encode()).decode()
+    printed = f"oca:base16:asn1:0x{public()[:40]} {public()[40:]}"
+    packed_key = base64.b64encode(f"oca:base64:asn1:{base64.b64encode(der).decode()}".encode()).decode()
+    in_ocpp = base64.b64encode(printed.encode()).decode()
     for text in (START, START.encode().hex(), packed):
-        for key in (public(), base64.b64encode(der).decode(), pem, hex_in_base64):
+        for key in (public(), base64.b64encode(der).decode(), pem, hex_in_base64, printed, in_ocpp, packed_key):
             assert verify_record(text, key).verdict is SignatureVerdict.VALID
