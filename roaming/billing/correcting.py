@@ -11,10 +11,12 @@ from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId
 from roaming.model.location import Location
 from roaming.model.session import Session
+from roaming.model.signed_records import SignedRecords
 from roaming.model.tariff import Tariff
 from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.crediting import NotCreditable, credit, reissue, replacement_id
 from roaming.modules.cdrs.issuing import PlaceUnknown, issue
+from roaming.modules.cdrs.signing import with_signed
 from roaming.partners.agreed_readings import readings_between
 from roaming.rating import DEFAULT_READINGS, RatingError, Readings, rate
 from roaming.rating.readings import ChosenReadings
@@ -67,8 +69,10 @@ async def _from_session(work: Work, cdr: CDR) -> CDR:
     place = await read_object(work.connection, "session_snapshots", f"{session_key}#location", Location)
     chosen = await read_object(work.connection, "session_snapshots", f"{session_key}#readings", ChosenReadings)
     if session is not None and tariff is not None and place is not None:
+        readings = chosen.readings if chosen else DEFAULT_READINGS
+        signed = await read_object(work.connection, "session_snapshots", f"{session_key}#signed", SignedRecords)
         try:
-            return issue(session, place, tariff, now=work.now, readings=chosen.readings if chosen else DEFAULT_READINGS)
+            return with_signed(issue(session, place, tariff, now=work.now, readings=readings), signed)
         except (PlaceUnknown, RatingError) as error:
             raise NotCreditable(
                 f"session {session.id} cannot be billed anew: {error}; give --replacement FILE"

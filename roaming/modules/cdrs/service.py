@@ -16,12 +16,14 @@ from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import Location
 from roaming.model.party import Role
 from roaming.model.session import Session
+from roaming.model.signed_records import SignedRecords
 from roaming.model.tariff import Tariff
 from roaming.model.time import parse_timestamp
 from roaming.model.version import Version
 from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.codec import v211, v221, v230
 from roaming.modules.cdrs.issuing import issue
+from roaming.modules.cdrs.signing import with_signed
 from roaming.ocpi.client import Outcome
 from roaming.ocpi.codec import DecodeContext, EncodeContext, dump_json
 from roaming.ocpi.errors import AddressRefused, InvalidParameters
@@ -87,7 +89,8 @@ async def issue_once(
     location = await read_object(work.connection, "session_snapshots", f"{session_key}#location", Location)
     chosen = await read_object(work.connection, "session_snapshots", f"{session_key}#readings", ChosenReadings)
     readings = chosen.readings if chosen is not None else DEFAULT_READINGS
-    cdr = issue(session, location, tariff, now=work.now, remark=remark, readings=readings)
+    signed = await read_object(work.connection, "session_snapshots", f"{session_key}#signed", SignedRecords)
+    cdr = with_signed(issue(session, location, tariff, now=work.now, remark=remark, readings=readings), signed)
     if not await repository.insert(work.connection, cdr, source="", now=work.now, session_key=session_key):
         return False
     key = repository.key_of(PartyId.of(cdr.country_code, cdr.party_id), cdr.id)

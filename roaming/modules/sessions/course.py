@@ -12,6 +12,7 @@ import msgspec
 
 from contracts.messages import MeterValuesTaken, TokenOwner, TransactionEnded, TransactionStarted
 from contracts.vocabulary import ConnectorStatus, Measurand, StopReason
+from roaming.model.signed_records import SignedRecord
 from roaming.model.tariff import Tariff
 from roaming.rating.cutting import PricedSession, price_session
 from roaming.rating.errors import MalformedTimeline
@@ -23,6 +24,8 @@ MAX_READINGS = 5_000
 MAX_STATES = 500
 """A change every three minutes of a day. Of a station that changes its state more often, repeats are left out, then
 neighbours are put together: how long each state lasted stays true, to the second."""
+AT_ONE_MOMENT = 4
+"""Signed readings of one context."""
 TOGETHER = 4
 """States next to each other that are put together; there are three kinds of them."""
 
@@ -70,9 +73,9 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     end: End | None = None
     readings: tuple[MeterReading, ...] = ()
     states: tuple[State, ...] = ()
-    signed: tuple[tuple[datetime, str, str], ...] = ()
-    """Signed readings (time, context, data) exactly as the station sent them: the first and the last of each context,
-    which prove what was charged in all; they may be kilobytes each."""
+    signed: tuple[SignedRecord, ...] = ()
+    """Exactly as the station sent them: the first and the last of each context, which prove what was charged in all;
+    they may be kilobytes each."""
     correlation_id: str = ""
     late: int = 0
     """Facts that came after it was closed."""
@@ -160,11 +163,19 @@ def readings_of(message: MeterValuesTaken) -> tuple[MeterReading, ...]:
 
 def signed_by(course: Course, message: MeterValuesTaken) -> Course:
     """With the signed readings of these samples."""
-    given = {(sample.at, sample.context.value): entry.data for sample in message.samples for entry in sample.signed}
-    if not given:
-        return course
-    signed = {(at, context): data for at, context, data in course.signed} | given
-    return msgspec.structs.replace(course, signed=_first_and_last(signed))
+    given = [
+        SignedRecord(
+            at=sample.at,
+            context=sample.context.value,
+            data=entry.data,
+            encoding_method=entry.encoding_method,
+            public_key=entry.public_key,
+            signing_method=entry.signing_method,
+        )
+        for sample in message.samples
+        for entry in sample.signed
+    ]
+    return msgspec.structs.replace(course, signed=_first_and_last([*course.signed, *given])) if given else course
 
 
 def with_readings(course: Course, added: Iterable[MeterReading]) -> Course:
@@ -173,13 +184,22 @@ def with_readings(course: Course, added: Iterable[MeterReading]) -> Course:
     return msgspec.structs.replace(course, readings=thinned(tuple((at, *readings[at]) for at in sorted(readings))))
 
 
-def _first_and_last(signed: dict[tuple[datetime, str], str]) -> tuple[tuple[datetime, str, str], ...]:
-    """Of each context."""
+def _first_and_last(signed: Iterable[SignedRecord]) -> tuple[SignedRecord, ...]:
+    """Of each context; of one moment as many as belong to one meter. Of what came twice, the one with its key."""
+    known: dict[tuple[str, datetime], dict[str, SignedRecord]] = {}
+    for record in sorted(signed, key=_how_complete):
+        known.setdefault((record.context, record.at), {})[record.data] = record
     times: dict[str, list[datetime]] = {}
-    for at, context in signed:
+    for context, at in known:
         times.setdefault(context, []).append(at)
     kept = {(at, context) for context, all_of_it in times.items() for at in (min(all_of_it), max(all_of_it))}
-    return tuple((at, context, signed[at, context]) for at, context in sorted(kept))
+    return tuple(
+        known[context, at][data] for at, context in sorted(kept) for data in sorted(known[context, at])[:AT_ONE_MOMENT]
+    )
+
+
+def _how_complete(record: SignedRecord) -> tuple[str, ...]:
+    return record.public_key or "", record.encoding_method or "", record.signing_method or ""
 
 
 def thinned(readings: tuple[MeterReading, ...]) -> tuple[MeterReading, ...]:

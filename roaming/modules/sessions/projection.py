@@ -23,6 +23,7 @@ from contracts.messages import (
 )
 from contracts.topics import EVENTS, METER
 from roaming.model.session import Session
+from roaming.model.signed_records import SignedRecords
 from roaming.modules.sessions import late, repository
 from roaming.modules.sessions.applying import Applied
 from roaming.modules.sessions.lagging import ReadingLag
@@ -238,6 +239,9 @@ class Sessions:
         setting = frozen_setting(entry, kept, snapshots[entry.session_key])
         session = _priced(entry, setting, kept, is_closed=True, now=work.now)
         await repository.save(work.connection, kept, session, source="", now=work.now)
+        if entry.course.signed:
+            records = SignedRecords(records=entry.course.signed)
+            await repository.keep_snapshot(work.connection, entry.session_key, "signed", records)
         work.outbox.add(
             SessionEnded(
                 country_code=session.country_code,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,7 +121,24 @@ def signed(minute: int) -> MeterValuesTaken:
 def test_of_signed_values_the_first_and_the_last_of_each_context_are_kept(order: list[int]) -> None:
     """In whatever order they come: they prove all that was charged, and may be kilobytes each."""
     course = course_of([signed(minute) for minute in order])
-    assert [data for _, _, data in course.signed] == ["0", "1", "4", "5"]
+    assert [record.data for record in course.signed] == ["0", "1", "4", "5"]
+
+
+@given(st.permutations([("b", None), ("b", "key"), ("a", None), ("e", None), ("d", None), ("c", None)]))
+def test_of_one_moment_some_signed_values_are_kept_each_once_and_with_its_key(
+    order: list[tuple[str, str | None]],
+) -> None:
+    readings = (SignedReading(data=data, public_key=key) for data, key in order)
+    samples = tuple(MeterSample(at=NOON, signed=(reading,)) for reading in readings)
+    taken = MeterValuesTaken(network="main", station_id="A", connector_id=1, transaction_id="1", samples=samples)
+    kept = [(record.data, record.public_key) for record in course_of([taken]).signed]
+    assert kept == [("a", None), ("b", "key"), ("c", None), ("d", None)]
+
+
+def test_a_course_that_was_stored_before_keys_were_kept_can_be_read() -> None:
+    stored = b'{"signed": [["2026-11-23T12:00:00Z", "BEGIN", "OCMF|x"]]}'
+    (record,) = msgspec.json.decode(stored, type=Course).signed
+    assert (record.context, record.data, record.public_key) == ("BEGIN", "OCMF|x", None)
 
 
 def test_a_station_that_never_rests_does_not_fill_the_store() -> None:

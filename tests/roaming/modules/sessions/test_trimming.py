@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from roaming.model.signed_records import SignedRecord
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.course import Course, Start
 from roaming.modules.sessions.model import TransactionState
@@ -18,7 +19,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 OLD, YOUNG = NOW - timedelta(days=401), NOW - timedelta(days=399)
 COURSE = Course(
     start=Start(connector_id=1, token_uid="04", at=OLD, register_wh=Decimal(1000), authorization="ACCEPTED"),
-    signed=((OLD, "TRANSACTION_BEGIN", "kept"),),
+    signed=(SignedRecord(at=OLD, context="BEGIN", data="kept"),),
 )
 
 
