@@ -47,7 +47,7 @@ def _signed(value: Any) -> SignedReading:
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             said = msgspec.json.decode(value)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return SignedReading(data=value)
         for name in _SIGNED_FIELDS:
             if isinstance(data := said.get(name), str) and data:

@@ -122,7 +122,11 @@ def test_signed_data_comes_out_of_the_json_around_it(field: str) -> None:
     assert sample.signed == (SignedReading(data="T0NNRnw=\u00e9", encoding_method="OCMF", public_key="b2Nh"),)
 
 
-@pytest.mark.parametrize("text", ["{", '{"a": 1}', '{"signedMeterData": 7}', '{"signedMeterData": ""}', "[]", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["{", '{"a": 1}', '{"signedMeterData": 7}', '{"signedMeterData": ""}', "[]", "", '{"a":' + "[" * 100_000],
+    ids=lambda text: text[:30],
+)
 def test_what_holds_no_signed_data_stays_as_it_is(text: str) -> None:
     (sample,) = to_samples(
         [{"timestamp": AT, "sampledValue": [{"value": text, "format": "SignedData"}]}], received_at=NOW
