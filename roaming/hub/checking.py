@@ -5,6 +5,7 @@ its own, and a session or CDR goes to the owner of its token only.
 from typing import Any
 
 from roaming.hub import whereabouts
+from roaming.hub.named import named
 from roaming.hub.passage import Passage, owner_in_path
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.party import InterfaceRole, Role
@@ -31,10 +32,13 @@ def check_owner_in_path(request: OcpiRequest, sender: PartyId) -> None:
 
 
 def check_body(passage: Passage, body: Any) -> None:
-    """Owner and id as the address has them, tokens of the right eMSP. Raises ``InvalidParameters``.
+    """Owner and id as the address has them, tokens of the right eMSP, what a command is about. Raises
+    ``InvalidParameters``.
 
     Bodies of 2.1.1 name no parties; there translation finds the token among those of the receiver only.
     """
+    if passage.route.clue is Clue.TARGET:
+        named(passage.request, passage.route)
     if not isinstance(body, dict):
         return
     owner = owner_in_path(passage.request)

@@ -17,7 +17,7 @@ from roaming.hub.callbacks import Kind
 from roaming.hub.checking import check_body, check_session, check_target, is_session_push
 from roaming.hub.passage import Passage
 from roaming.hub.reach import Reach
-from roaming.hub.ruling import showing
+from roaming.hub.ruling import is_told_to_book, place_told, showing
 from roaming.hub.translating import NotInTheirVersion, Side, translate
 from roaming.ocpi.answers import Answer
 from roaming.ocpi.callbacks import check_response_url
@@ -184,6 +184,8 @@ class Forwarder:
                 passage.to_party,
                 whereabouts.place_in(body),
             )
+        elif is_told_to_book(passage.request, passage.route):
+            await self._remember_place(passage)
         elif passage.route.clue is Clue.TARGET and isinstance(body, dict):
             reservation_id, place = body.get("reservation_id"), whereabouts.place_in(body)
             if isinstance(reservation_id, str | int) and place is not None:  # who cancels one does not say where it is
@@ -195,6 +197,19 @@ class Forwarder:
                     passage.to_party,
                     place,
                 )
+
+    async def _remember_place(self, passage: Passage) -> None:
+        """Of a booking location that one eMSP is told of: the hub keeps no copy of it."""
+        told, id = place_told(passage.request, passage.route), passage.request.path["booking_location_id"]
+        database, emsp = self._services.database, passage.to_party
+        known = await whereabouts.place_to_book(database.reader, emsp, passage.owner, id)
+        location_id = told.location_id or (known.location_id if known is not None else "")
+        if not location_id:
+            return
+        is_change = passage.request.method == "PATCH" and known is not None
+        uid = told.evse_uid or (known.evse_uid if is_change and known is not None else "")
+        place = whereabouts.Place(location_id=location_id, evse_uid=uid)
+        await whereabouts.remember(database, whereabouts.TO_BOOK, passage.owner, id, emsp, place)
 
 
 @dataclass(slots=True)

@@ -37,12 +37,13 @@ class WhereaboutsRow(SQLModel, table=True):
     __tablename__ = "hub_whereabouts"
 
     kind: str = Field(primary_key=True)
-    """``SESSION`` of a CPO, ``RESERVATION`` of an eMSP, or the module of another object."""
+    """``SESSION`` or ``BOOKING_LOCATION`` of a CPO, ``RESERVATION`` of an eMSP, or the module of another object."""
     owner: str = Field(primary_key=True)
     object_id: str = Field(primary_key=True)
     """Folded."""
     other: str = Field(primary_key=True)
-    """The session's eMSP, the reservation's CPO, the other side of another object."""
+    """The eMSP of a session, or that was told of a booking location; the reservation's CPO; the other side of another
+    object."""
     place: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
     """Where it is: a location's id and an EVSE's uid, which may be empty, as a JSON list; empty where nobody said."""
     expires_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False, index=True))

@@ -22,9 +22,11 @@ from roaming.store.documents import object_key, read_objects
 from roaming.store.reader import Reader, fetch_of
 
 WHEREABOUTS = WhereaboutsRow.__table__  # type: ignore[attr-defined]
-SESSION, RESERVATION, RECORD = "SESSION", "RESERVATION", "CDR"
+SESSION, RESERVATION, RECORD, TO_BOOK = "SESSION", "RESERVATION", "CDR", "BOOKING_LOCATION"
 KEPT = timedelta(days=90)
 """After the last change."""
+TO_BOOK_KEPT = timedelta(days=730)
+"""A booking location may be told once and booked for years."""
 _RENEWED = timedelta(days=1)
 """So often is the time written anew."""
 _PRUNED_AT_ONCE = 10
@@ -80,14 +82,24 @@ async def place_of_reservation(reader: Reader, emsp: PartyId, cpo: PartyId, rese
     return _place(rows[0][0]) if rows else None
 
 
-async def place_to_book(reader: Reader, cpo: PartyId, booking_location_id: str) -> Place | None:
-    """Where a booking location is, withdrawn or not, by its folded ids; ``None`` where the CPO told the hub of none.
-    Raises ``StoreUnavailable``."""
+async def place_to_book(reader: Reader, emsp: PartyId, cpo: PartyId, booking_location_id: str) -> Place | None:
+    """Where a booking location is, withdrawn or not, that the CPO told all of, or ``emsp`` through the hub; ``None``
+    where it told neither. Raises ``StoreUnavailable``."""
+    id = storable_text(booking_location_id)
     rows = await reader.fetch(
-        "SELECT place, evse_uid FROM booking_locations WHERE key = $1",
-        object_key(cpo, storable_text(booking_location_id)),
+        "SELECT place, evse_uid FROM booking_locations WHERE key = $1 AND scope = ''", object_key(cpo, id)
     )
-    return Place(location_id=rows[0][0], evse_uid=rows[0][1]) if rows else None
+    if rows:
+        return Place(location_id=rows[0][0], evse_uid=rows[0][1])
+    rows = await reader.fetch(
+        "SELECT place FROM hub_whereabouts WHERE kind = $1 AND owner = $2 AND object_id = $3 AND other = $4"
+        " AND place <> ''",
+        TO_BOOK,
+        str(cpo),
+        fold(id),
+        str(emsp),
+    )
+    return _place(rows[0][0]) if rows else None
 
 
 def _place(text: str) -> Place:
@@ -158,7 +170,7 @@ async def remember(
         fold(object_id),
         str(other),
     )
-    until = database.clock.now() + KEPT
+    until = database.clock.now() + (TO_BOOK_KEPT if kind == TO_BOOK else KEPT)
     if rows and text_to_time(rows[0][0]) > until - _RENEWED and where in (None, rows[0][1]):
         return
     row = {

@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
 
 CHARGING_PROFILE = "CHARGING_PROFILE"
-"""Stands among the names of commands for all that is asked about charging profiles."""
+"""Stands among the names of commands for all that is asked about charging profiles, and a driver's preferences."""
 
 
 class Effect(StrEnum):

@@ -154,21 +154,23 @@ def _cpos(request: OcpiRequest) -> tuple[PartyId, ...]:
 
 
 async def _who_may(work: Work, request: OcpiRequest, cpo: PartyId, running: RunningSession) -> PartyId | None:
-    """The owner of the token, or a party in role SCSP, under agreement with the CPO, by the rules of the place where
-    the session is (OCPI 2.2.1, charging profiles, topologies 1 and 3)."""
-    has_rules = bool(request.directory.rulebook.rules)
+    """The owner of the token, or a party in role SCSP, under agreement with the CPO, by the rules about the place where
+    the session is and about the driver whose it is (OCPI 2.2.1, charging profiles, topologies 1 and 3)."""
+    directory, driver = request.directory, PartyId.parse(running.scope) if running.scope else None
+    has_rules = bool(directory.rulebook.rules)
     session = await read_object(work.connection, "sessions", running.session_key, Session) if has_rules else None
-    thing = Thing(
-        kind=Kind.COMMANDS,
-        owner=cpo,
-        object_id=session.location_id if session is not None else "",
-        evse_uid=session.evse_uid if session is not None else "",
-        command=CHARGING_PROFILE,
-    )
+    location_id, uid = (session.location_id, session.evse_uid) if session is not None else ("", "")
+    thing = Thing(kind=Kind.COMMANDS, owner=cpo, object_id=location_id, evse_uid=uid, command=CHARGING_PROFILE)
+    if (
+        has_rules
+        and driver is not None
+        and not directory.may_charge(cpo=cpo, emsp=driver, location_id=location_id, evse_uids=[uid])
+    ):
+        return None
     for party in request.from_parties:
-        is_owner = str(party) == running.scope and party in request.partner.parties(Role.EMSP)
+        is_owner = party == driver and party in request.partner.parties(Role.EMSP)
         is_provider = party in request.partner.parties(Role.SCSP)
-        if (is_owner or is_provider) and request.directory.decide_for(party, thing).is_allowed:
+        if (is_owner or is_provider) and directory.decide_for(party, thing).is_allowed:
             return party
     return None
 

@@ -55,14 +55,18 @@ async def check_station(
     network: str,
     station_id: str,
 ) -> None:
-    """Raises ``Refused`` unless ``emsp`` may send this to one of the station's EVSEs, seen or not: what it began it may
-    end, as long as no rule about the command says otherwise."""
-    if not request.directory.rulebook.rules:
+    """Raises ``Refused`` unless ``emsp`` may send this to one of the station's EVSEs, seen or not, and its drivers may
+    charge there."""
+    directory = request.directory
+    if not directory.rulebook.rules:
         return
     found = await bindings_of_stations(connection, [(network, station_id)])
-    things = [
-        Thing(kind=Kind.COMMANDS, owner=cpo, object_id=b.location_id, evse_uid=b.evse_uid, command=name.value)
-        for b in found.values()
-    ] or [Thing(kind=Kind.COMMANDS, owner=cpo, command=name.value)]
-    if not any(request.directory.decide_for(emsp, thing).is_allowed for thing in things):
+    places = [(b.location_id, b.evse_uid) for b in found.values()] or [("", "")]
+    if not any(
+        directory.decide_for(
+            emsp, Thing(kind=Kind.COMMANDS, owner=cpo, object_id=location_id, evse_uid=uid, command=name.value)
+        ).is_allowed
+        and directory.may_charge(cpo=cpo, emsp=emsp, location_id=location_id, evse_uids=[uid])
+        for location_id, uid in places
+    ):
         raise Refused(CommandResponseType.REJECTED, "you may not do this there by the rules of this hub")

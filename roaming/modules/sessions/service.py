@@ -27,6 +27,7 @@ from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.quoting import context_to_read, contexts_to_write
 from roaming.ocpi.wire import Wire
+from roaming.partners.agreements import CHARGING_PROFILE, Kind, Thing
 from roaming.partners.directory import Directory
 from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
@@ -193,7 +194,7 @@ async def prefer(
     accepted: for whoever plans its energy (decision 0067).
 
     Raises ``NotFound``, the same for no such session and for one whose token belongs to none of ``scopes``; with 2001
-    when the EVSE cannot take preferences.
+    when the EVSE cannot take preferences, or rules forbid them there.
     """
     energy = preferences.energy_need
     if energy is not None and not 0 < energy <= MAX_EXACT:
@@ -205,6 +206,8 @@ async def prefer(
     if evse is None or Capability.CHARGING_PREFERENCES_CAPABLE not in evse.capabilities:
         raise NotFound("the EVSE of this session cannot take charging preferences", status_code=2001)
     emsp = PartyId.of(session.cdr_token.country_code, session.cdr_token.party_id)
+    if not _may_prefer(directory, session, party, emsp):
+        raise NotFound("you may not do this there by the rules of this hub", status_code=2001)
     rule = directory.price_for(emsp, party, session.location_id, evse.uid)
     ids = rule.tariff_ids if rule is not None else connector.tariff_ids if connector is not None else ()
     tariffs = [await read_object(work.connection, "tariffs", object_key(party, id), Tariff) for id in ids]
@@ -213,6 +216,16 @@ async def prefer(
     if answer == ChargingPreferencesResponse.ACCEPTED:
         await repository.keep_preferences(work.connection, key, preferences, now=work.now)
     return answer
+
+
+def _may_prefer(directory: Directory, session: Session, cpo: PartyId, emsp: PartyId) -> bool:
+    """By the rules about charging profiles at its place, and about the driver whose it is."""
+    if not directory.rulebook.rules:
+        return True
+    id, uid = session.location_id, session.evse_uid
+    thing = Thing(kind=Kind.COMMANDS, owner=cpo, object_id=id, evse_uid=uid, command=CHARGING_PROFILE)
+    is_charging = directory.may_charge(cpo=cpo, emsp=emsp, location_id=id, evse_uids=[uid])
+    return is_charging and directory.decide_for(emsp, thing).is_allowed
 
 
 async def _own(work: Work, session_id: str, cpos: Sequence[PartyId], scopes: Collection[str]) -> tuple[str, Session]:

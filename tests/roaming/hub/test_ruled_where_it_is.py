@@ -34,9 +34,11 @@ async def on_both(database_url: str, tmp_path: Path) -> AsyncIterator[Passing]:
         yield running
 
 
-async def closed(passing: Passing, location_id: str, evse_uid: str = "", command: str = "") -> None:
-    """No commands there, and nowhere else a rule."""
-    there = a_rule("deny", "commands", "ES-OPE", location_id, evse_uid, command=command)
+async def closed(
+    passing: Passing, location_id: str, evse_uid: str = "", command: str = "", kind: str = "commands"
+) -> None:
+    """No commands there, or no drivers (``tokens``), and nowhere else a rule."""
+    there = a_rule("deny", kind, "ES-OPE", location_id, evse_uid, command=command)
     await rule(passing.hub.services.database, [there])
 
 
@@ -59,10 +61,10 @@ async def stop(passing: Passing, session_id: str = "S1", who: Neighbour | None =
 @pytest.mark.parametrize("is_stored", [False, True])
 async def test_a_stop_follows_the_rules_of_its_sessions_place(on_both: Passing, is_stored: bool) -> None:
     await push_session(on_both, is_stored=is_stored)
-    for place in (("L1", ""), ("L1", "E1"), ("l1", "e1")):
+    for place in (("L1", ""), ("L1", "E1"), ("l1", "e1"), ("L1", "E1", "", "tokens")):
         await closed(on_both, *place)
         assert (await stop(on_both)).outcome == REFUSED, place
-    for place in (("L2", ""), ("L1", "E2"), ("L1", "E1", "UNLOCK_CONNECTOR")):
+    for place in (("L2", ""), ("L1", "E2"), ("L1", "E1", "UNLOCK_CONNECTOR"), ("L2", "", "", "tokens")):
         await closed(on_both, *place)
         assert (await stop(on_both)).data["result"] == "ACCEPTED", place
 
@@ -102,9 +104,10 @@ async def test_a_cancellation_follows_the_rules_of_its_reservations_place(on_bot
     reserve = ocpi_bodies.reserve_now("IT-MSP", location_id="L1", evse_uid="E1")
     assert (await command(on_both, "RESERVE_NOW", reserve)).data["result"] == "ACCEPTED"
     for place, outcome in ((("L1", "E1"), REFUSED), (("L1", ""), REFUSED), (("L2", ""), (200, 1000))):
-        await closed(on_both, *place)
-        answer = await command(on_both, "CANCEL_RESERVATION", ocpi_bodies.cancel_reservation())
-        assert answer.outcome == outcome, place
+        for kind in ("commands", "tokens"):
+            await closed(on_both, *place, kind=kind)
+            answer = await command(on_both, "CANCEL_RESERVATION", ocpi_bodies.cancel_reservation())
+            assert answer.outcome == outcome, (place, kind)
 
 
 @pytest.mark.parametrize("unknown", [{"evse_uids": ["E2"]}, {"booking_option": {"evse_uid": "E2"}}])
@@ -125,8 +128,56 @@ async def test_a_charging_profile_follows_the_rules_of_its_sessions_place(passin
     path = f"/2.2.1/receiver/chargingprofiles/S1{query}"
     await push_session(passing)
     for place, outcome in ((("L1", "E1"), REFUSED), (("L2", ""), (200, 1000))):
-        await closed(passing, *place, "CHARGING_PROFILE")
-        assert (await passing.msp.call(method, path, to=passing.ope, body=body)).outcome == outcome, place
+        for kind, name in (("commands", "CHARGING_PROFILE"), ("tokens", "")):
+            await closed(passing, *place, name, kind)
+            assert (await passing.msp.call(method, path, to=passing.ope, body=body)).outcome == outcome, (place, kind)
+
+
+async def test_preferences_follow_the_rules_of_their_sessions_place_and_driver(passing: Passing) -> None:
+    passing.ope.says_data("ACCEPTED")
+    await push_session(passing)
+    path = "/2.2.1/sender/sessions/S1/charging_preferences"
+    for place, outcome in ((("L1", "E1"), REFUSED), (("L2", ""), (200, 1000))):
+        for kind, name in (("commands", "CHARGING_PROFILE"), ("tokens", "")):
+            await closed(passing, *place, name, kind)
+            answer = await passing.msp.call("PUT", path, to=passing.ope, body={"profile_type": "FAST"})
+            assert answer.outcome == outcome, (place, kind)
+
+
+@pytest.mark.parametrize("is_ruled", [True, False])
+async def test_what_a_command_is_about_must_be_said_as_what_it_is(passing: Passing, is_ruled: bool) -> None:
+    if is_ruled:
+        await closed(passing, "L1")
+    for name, field, values in (
+        ("START_SESSION", "location_id", (["L1"], {"id": "L1"}, 1, True, None, "")),
+        ("START_SESSION", "evse_uid", (["E1"], 1)),
+        ("RESERVE_NOW", "location_id", (["L1"], None)),
+        ("UNLOCK_CONNECTOR", "location_id", (["L1"], None)),
+        ("STOP_SESSION", "session_id", (["S1"], 1, None)),
+        ("CANCEL_RESERVATION", "reservation_id", (["R1"], True, 1.5, None)),
+    ):
+        whole: dict[str, Any] = {"token": ocpi_bodies.token("IT-MSP"), "location_id": "L2", "session_id": "S1"}
+        for value in values:
+            answer = await command(passing, name, whole | {field: value})
+            assert answer.outcome == (200, 2001), (name, field, value)
+            assert answer.message.startswith(f"{field}: "), answer.message
+        without = {key: value for key, value in whole.items() if key != field}
+        if field != "evse_uid":
+            assert (await command(passing, name, without)).message == f"{field}: required"
+    assert passing.ope.asked == []
+
+
+async def test_where_a_driver_stands_must_be_said_as_what_it_is(passing: Passing) -> None:
+    await closed(passing, "L1", kind="tokens")
+    path = "/2.2.1/sender/tokens/CARD/authorize"
+    for where, field in (
+        ({"location_id": ["L1"]}, "location_id"),
+        ({"location_id": "L1", "evse_uids": "E"}, "evse_uids"),
+    ):
+        for to in (passing.msp, None):
+            answer = await passing.ope.call("POST", path, to=to, body=where)
+            assert (answer.code, answer.message.split(":")[0]) == (2001, field), answer.text
+    assert passing.msp.asked == []
 
 
 async def test_anothers_session_is_like_none(passing: Passing) -> None:

@@ -227,12 +227,15 @@ async def test_who_charges_smartly_for_others_needs_an_agreement(hub: HubInProce
     async with hub.services.database.work() as work:
         await registry.agree(work, cpo=PartyId("NL", "HUB"), emsp=PartyId("DE", "SCS"))
     assert (await put(hub, "smart")).data["result"] == "ACCEPTED"
+    await rule(hub.services.database, [a_rule("deny", "tokens", "NL-HUB", partner="aaa")])
+    assert (await put(hub, "smart")).data["result"] == "UNKNOWN_SESSION", "by the driver's eMSP"
 
 
 async def test_rules_of_the_place_where_the_session_is_decide(hub: HubInProcess) -> None:
     for place, result in ((("OURS", "OURS-1"), "UNKNOWN_SESSION"), (("ELSEWHERE", ""), "ACCEPTED")):
-        await rule(hub.services.database, [a_rule("deny", "commands", "NL-HUB", *place)])
-        assert (await put(hub)).data["result"] == result
+        for kind in ("commands", "tokens"):
+            await rule(hub.services.database, [a_rule("deny", kind, "NL-HUB", *place)])
+            assert (await put(hub)).data["result"] == result, (kind, place)
 
 
 async def test_who_charges_smartly_names_sessions_as_we_do(hub: HubInProcess) -> None:

@@ -13,6 +13,7 @@ from contracts.vocabulary import CommandName
 from roaming.modules.commands import repository
 from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import RECEIVER, HubInProcess, hub_in_process
+from tests.kit.ruling import a_rule, rule
 
 RESERVE, CANCEL = CommandName.RESERVE, CommandName.CANCEL_RESERVATION
 
@@ -101,3 +102,14 @@ async def test_what_has_expired_is_not_cancelled_at_the_station(hub: HubInProces
         await repository.keep_reservation(work.connection, replace(found, expires_at=work.now))
     assert await cancel(hub, "aaa") == "REJECTED"
     assert [message.name for message in await asked(hub)] == [RESERVE]
+
+
+async def test_a_cancellation_is_as_rules_about_its_place_say(hub: HubInProcess) -> None:
+    assert await reserve(hub, "aaa") == "ACCEPTED"
+    for kind, place, result in (
+        ("commands", "OURS", "REJECTED"),
+        ("tokens", "OURS", "REJECTED"),
+        ("tokens", "OTHER", "ACCEPTED"),
+    ):
+        await rule(hub.services.database, [a_rule("deny", kind, object_id=place)])
+        assert await cancel(hub, "aaa") == result, (kind, place)

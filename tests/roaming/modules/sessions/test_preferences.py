@@ -171,3 +171,16 @@ async def test_a_profile_is_supported_where_a_rule_offers_its_tariff(hub: HubInP
     await rule(hub.services.database, [a_rule("price", "locations", partner="bbb", tariffs=["PLAIN"])])
     assert (await prefer(hub, "OURS-AAA")).data == "ACCEPTED"
     assert (await prefer(hub, "OURS-BBB", "bbb")).data == "PROFILE_TYPE_NOT_SUPPORTED"
+
+
+async def test_rules_of_the_place_and_of_the_driver_decide(hub: HubInProcess) -> None:
+    await capable(hub, "CHARGING_PREFERENCES_CAPABLE")
+    for kind, command in (("commands", ""), ("commands", "CHARGING_PROFILE"), ("tokens", "")):
+        denied = a_rule("deny", kind, object_id="OURS", evse_uid="OURS-1", partner="aaa", command=command)
+        await rule(hub.services.database, [denied])
+        assert (await prefer(hub, "OURS-AAA")).outcome == (404, 2001), kind
+        assert (await prefer(hub, "OURS-BBB", "bbb")).data == "ACCEPTED"
+    assert await kept(hub, "OURS-AAA") is None
+    elsewhere = [a_rule("deny", kind, object_id="ELSEWHERE") for kind in ("commands", "tokens")]
+    await rule(hub.services.database, [*elsewhere, a_rule("deny", "commands", command="STOP_SESSION")])
+    assert (await prefer(hub, "OURS-AAA")).data == "ACCEPTED"
