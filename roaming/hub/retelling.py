@@ -118,14 +118,16 @@ class Reteller:
         directory = await self._services.directory.current()
         partner = directory.partners.get(task.partner_id)
         rules = self._rules.get(task.module)
-        keys: list[str] = []
+        keys: Sequence[str] = ()
         # One that is not connected GETs what it missed when it registers again
         if partner is not None and partner.is_connected and rules is not None:
-            keys = await self._keys(task)
+            keys = await self._keys(task, rules)
         await self._tell(task, keys, directory, partner, rules)
 
-    async def _keys(self, task: _Open) -> list[str]:
+    async def _keys(self, task: _Open, rules: DeliveryRules[Any]) -> Sequence[str]:
         """The next ones in the order of keys."""
+        if rules.retold_at is not None:
+            return await rules.retold_at(self._services.database.reader, task.owner, task.ids, task.cursor, BATCH)
         if task.ids is not None:
             keys = sorted(object_key(task.owner, id) for id in task.ids)
             return [key for key in keys if key > task.cursor][:BATCH]

@@ -323,6 +323,10 @@ class DeliveryRules(Generic[Read]):
     retell: Callable[[Read, View, View], Sequence[tuple[str, str]]] | None = None
     """Where rules decide who sees an object: what a partner that had the first view of it is told, now that it has the
     second, as (``part``, ``detail``) of deliveries. A detail that begins with ``GONE``: it lost sight of it."""
+    retold_at: Callable[[Reader, PartyId, Sequence[str] | None, str, int], Awaitable[Sequence[str]]] | None = None
+    """Where rules do not name these objects but the Locations that they are at: the next object keys of an owner at
+    Locations of these folded ids (``None``: at any) behind one key, in order, no more than so many. Raises
+    ``StoreUnavailable``."""
     surroundings: Callable[[Reader, Mapping[str, Read]], Awaitable[Mapping[str, EncodeContext]]] | None = None
     """For 2.1.1, whose sessions and CDRs quote whole locations: what must be read beside the objects, by object key."""
     find_copy: Callable[[Services, DeliveryJob, str], Awaitable[str | None]] | None = None

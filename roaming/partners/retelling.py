@@ -12,9 +12,9 @@ from sqlalchemy import insert, select
 
 from contracts.messages import OperatorAgreementsChanged
 from roaming.model.identifiers import PartyId
-from roaming.model.party import Role
+from roaming.model.party import InterfaceRole, Role
 from roaming.partners.affected import affected
-from roaming.partners.directory import Directory, directory_within
+from roaming.partners.directory import Directory, Partner, directory_within
 from roaming.partners.registry import agreements_in, put_agreements, touch
 from roaming.partners.tables import DirectoryStateRow, RetellingRow
 from roaming.partners.telling import differences
@@ -26,6 +26,7 @@ from roaming.store.trimming import old_rows
 RETELLINGS = RetellingRow.__table__  # type: ignore[attr-defined]
 STATE = DirectoryStateRow.__table__  # type: ignore[attr-defined]
 CHANNEL = "retellings"
+BOOKINGS = "bookings"
 ATTEMPTS = 5
 Found = TypeVar("Found")
 TRIMMINGS = (old_rows("delivery", RETELLINGS, "finished_at"),)
@@ -100,7 +101,7 @@ def _meaning(tried: _Tried) -> tuple[list[dict[str, Any]], list[OperatorAgreemen
             "is_done": False,
         }
         for partner_id, owner, was, now in _differences(tried.before, tried.after)
-        for module, ids in _modules(was, now)
+        for module, ids in _modules(tried.after.partners[partner_id], was, now)
     ]
     return rows, agreements_in(tried.after, tried.after.hosted_parties(Role.CPO))
 
@@ -112,11 +113,15 @@ def _differences(before: Directory, after: Directory) -> Iterator[tuple[str, Par
             yield partner.id, owner, was, now
 
 
-def _modules(was: View, now: View) -> Iterator[tuple[str, frozenset[str] | None]]:
-    """Which objects of which modules may differ: folded ids, or ``None`` for all of the owner."""
-    for module, ids in (("locations", changed_locations(was, now)), ("tariffs", changed_tariffs(was, now))):
+def _modules(partner: Partner, was: View, now: View) -> Iterator[tuple[str, frozenset[str] | None]]:
+    """Which objects of which modules may differ: folded ids, or ``None`` for all of the owner; of what can be booked
+    the ids of the Locations where it is."""
+    places = changed_locations(was, now)
+    for module, ids in (("locations", places), ("tariffs", changed_tariffs(was, now))):
         if ids is None or ids:
             yield module, ids
+    if partner.endpoint(BOOKINGS, InterfaceRole.RECEIVER) is not None and (places is None or places):
+        yield BOOKINGS, places
     if was.are_tokens_open != now.are_tokens_open:
         yield "tokens", None
 

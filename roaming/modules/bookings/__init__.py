@@ -20,6 +20,8 @@ MODULE = OcpiModule(
         audience=service.audience,
         build=service.build,
         give_up_after=timedelta(hours=24),
+        retell=service.retell,
+        retold_at=repository.retold_at,
     ),
     more_pulls=(service.PULLED_LOCATIONS, service.PULLED_BOOKINGS),
 )

@@ -123,5 +123,22 @@ async def available(reader: Reader, owners: Iterable[PartyId], window: Window) -
     return [_place(row) for row in rows]
 
 
+async def retold_at(
+    reader: Reader, owner: PartyId, location_ids: Sequence[str] | None, after: str, limit: int
+) -> list[str]:
+    """``DeliveryRules.retold_at``."""
+    begin = after or shelves.outgoing_key(LOCATIONS, "")
+    parameters: list[Any] = [owner.country_code, owner.party_id, SHELVES.shelf_of(begin)[1]]
+    where = "country_code = $1 AND party_id = $2 AND key > $3"
+    if location_ids is not None:
+        parameters.append(json.dumps(list(location_ids)))
+        where += f" AND place IN ({reader.members.format('$4')})"
+    rows = await reader.fetch(
+        f"SELECT key FROM booking_locations WHERE {where} ORDER BY key LIMIT {limit}",  # noqa: S608 - our names
+        *parameters,
+    )
+    return [shelves.outgoing_key(LOCATIONS, row[0]) for row in rows]
+
+
 def _place(row: Sequence[Any]) -> Place:
     return Place(key=row[0], location_id=row[1], evse_uid=row[2])

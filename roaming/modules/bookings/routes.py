@@ -1,6 +1,6 @@
 """Endpoints of bookings: what hosted CPOs offer and are asked for (sender), and what partners' CPOs tell (receiver)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from roaming.store.shelves import Shelf
 
 async def list_locations(request: OcpiRequest) -> OcpiResponse:
     reader = request.services.database.reader
-    owners = addressed(request, request.directory.cpos_for(request.partner))
+    owners = _offering(request)
     views = views_of(request, owners)
     window = Window(begin=time_in(request.query, "timeslot_from"), end=time_in(request.query, "timeslot_to"))
     is_all = window != Window()
@@ -43,24 +43,28 @@ async def list_locations(request: OcpiRequest) -> OcpiResponse:
     )
 
 
+def _offering(request: OcpiRequest) -> Mapping[PartyId, str]:
+    """The CPOs that the caller addresses, under agreement with it or with the one of its parties in OCPI-from."""
+    return addressed(request, request.directory.cpos_for(request.partner, request.routing.from_party))
+
+
 async def _named(request: OcpiRequest, views: Views) -> Sequence[Place]:
     return await repository.at_locations(request.services.database.reader, showing.named_places(views))
 
 
 async def list_bookings(request: OcpiRequest) -> OcpiResponse:
-    owners = dict.fromkeys(request.directory.hosted_cpos_for(request.partner), "")
     return await answer_list(
         request,
         BOOKINGS.documents,
         service.CODECS[BOOKINGS.path],
         BOOKINGS.of,
-        owners=addressed(request, owners),
+        owners={owner: source for owner, source in _offering(request).items() if not source},
         scopes=tuple(str(party) for party in request.from_parties),
     )
 
 
 async def get_offered(request: OcpiRequest) -> OcpiResponse:
-    owners = addressed(request, request.directory.cpos_for(request.partner))
+    owners = _offering(request)
     views = views_of(request, owners)
     keys = {object_key(cpo, request.path["booking_location_id"]): source for cpo, source in owners.items()}
     stored = await LOCATIONS.documents.read_many(request.services.database.reader, keys)

@@ -29,14 +29,15 @@ from roaming.modules.bookings.model import (
     Timeslot,
 )
 from roaming.modules.bookings.repository import BOOKINGS, LOCATIONS, SHELVES
-from roaming.modules.bookings.showing import is_shown, shown_to
+from roaming.modules.bookings.showing import is_shown, retold, shown_to, withdrawn
 from roaming.ocpi import shelved
 from roaming.ocpi.codec import Codec, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
-from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
+from roaming.ocpi.module import GONE, DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.pulling import Incoming, Pulling, PullRules
 from roaming.partners.directory import Directory
 from roaming.partners.telling import viewers_of
+from roaming.partners.views import View
 from roaming.store import shelves
 from roaming.store.database import Work
 from roaming.store.documents import Origin, Stored, object_key
@@ -309,10 +310,16 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
         return None
     value = from_document(shelf.of, kept.document)
     if isinstance(value, BookingLocation):
-        if kept.scope or not kept.is_listed or not is_shown(job.view, value):
+        is_seen = is_shown(job.view, value)
+        if kept.scope or not kept.is_listed or not (is_seen or job.detail.startswith(GONE)):
             return None
-        value = shown_to(job.view, value)
+        value = shown_to(job.view, value) if is_seen else withdrawn(value)
     encoded = CODECS[shelf.path][Version.V2_3_0].encode(value)
     path = [part for part in (shelf.path, kept.object_id) if part]
     url = job.address(endpoint, job.owner.country_code, job.owner.party_id, *path)
     return PushRequest(method="PUT", url=url, body=dump_json(encoded.body), losses=encoded.losses)
+
+
+def retell(kept: Stored, before: View, now: View) -> Sequence[tuple[str, str]]:
+    """``DeliveryRules.retell``."""
+    return retold(from_document(BookingLocation, kept.document), before, now)

@@ -1,7 +1,7 @@
 """What a partner is shown of what can be booked: only where its rules let it see the place, at the tariffs that it is
 offered there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from roaming.modules.bookings.model import BookingLocation
 from roaming.modules.bookings.repository import Place, evse_of
 from roaming.ocpi.codec import Patch
 from roaming.ocpi.listing import Shown, Sight
+from roaming.ocpi.module import GONE
 from roaming.partners.views import View
 from roaming.store.documents import owner_of_key
 
@@ -32,6 +33,26 @@ def shown_to(view: View, location: BookingLocation) -> BookingLocation:
     """As it is seen, with the tariffs that are offered there. ``last_updated`` stays the owner's."""
     tariff_ids = view.tariffs_at(location.location_id, evse_of(location))
     return location if tariff_ids is None else msgspec.structs.replace(location, tariff_ids=tariff_ids)
+
+
+def retold(location: BookingLocation, before: View, now: View) -> Sequence[tuple[str, str]]:
+    """``DeliveryRules.retell`` of one."""
+    was, is_now = is_shown(before, location), is_shown(now, location)
+    if not is_now:
+        return [("", GONE)] if was else []
+    return [] if was and shown_to(before, location) == shown_to(now, location) else [("", "")]
+
+
+def withdrawn(location: BookingLocation) -> BookingLocation:
+    """One that is out of sight: there is no DELETE, so that nothing of it can be booked. No more than its required
+    fields."""
+    return BookingLocation(
+        country_code=location.country_code,
+        party_id=location.party_id,
+        id=location.id,
+        location_id=location.location_id,
+        last_updated=location.last_updated,
+    )
 
 
 def shown_part(view: View, _path: Mapping[str, str], value: Any) -> Any:

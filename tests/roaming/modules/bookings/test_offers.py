@@ -9,12 +9,18 @@ from urllib.parse import quote
 
 import pytest
 
+from roaming.hub import retelling
+from roaming.hub.retelling import Reteller
 from roaming.model.identifiers import PartyId
 from roaming.modules.bookings import repository, service, showing
 from roaming.partners import registry
+from roaming.partners.agreements import Rule
+from roaming.partners.retelling import changed
+from roaming.partners.rules import drop_rule, put_rule
 from roaming.partners.views import View
 from roaming.store import migrate
-from roaming.store.database import Database
+from roaming.store.database import Database, Work
+from roaming.store.locks import ProcessLocks
 from tests.kit.answering_partner import answering_partner, delivering
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.kit.ruling import a_rule, rule
@@ -139,6 +145,82 @@ async def test_a_push_is_as_rules_say(hub: HubInProcess) -> None:
         (told,) = await until(lambda: partner.of("PUT", "SHOWN"))  # type: ignore[misc]
         assert told.body == body(id="SHOWN", location_id="OTHER", tariff_ids=["DEAR"])
         assert not partner.of("PUT", "HIDDEN")
+
+
+async def change(hub: HubInProcess, *rules: Rule, drop: int | None = None) -> int:
+    """Puts rules, or drops one, and has partners told; the number of the last one."""
+
+    async def do(work: Work) -> int:
+        number = 0
+        if drop is not None:
+            assert await drop_rule(work, drop)
+        for entry in rules:
+            number = await put_rule(work, entry)
+        return number
+
+    number = await changed(hub.services.database, do)
+    reteller = Reteller(hub.services, hub.services.modules, ProcessLocks())
+    while await reteller.tell_once():
+        pass
+    return number
+
+
+async def test_a_change_of_rules_is_told(hub: HubInProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retelling, "BATCH", 1)
+    await offer(hub, "BL1", "BL2")
+    await offer(hub, "OTHER", location_id="ELSEWHERE")
+    required = {"country_code", "party_id", "id", "location_id", "last_updated"}
+    async with answering_partner(hub, "ccc", "DE-CCC", "EMSP") as partner, delivering(hub):
+
+        async def told(count: int) -> list[tuple[str, Any]]:
+            """What came since the last look, once all is told."""
+            found = await until(lambda: len(partner.of("PUT")) >= count and partner.of("PUT"))  # type: ignore[misc]
+            bodies = sorted((entry.body["id"], entry.body) for entry in found if "booking_locations" in entry.path)
+            partner.taken.clear()
+            return bodies
+
+        await told(3)
+        number = await change(hub, a_rule("deny", "locations", object_id="OURS", partner="ccc"))
+        assert [(id, each.keys()) for id, each in await told(2)] == [("BL1", required), ("BL2", required)]
+        await change(hub, drop=number)
+        assert await told(2) == [(id, body(id=id)) for id in ("BL1", "BL2")]
+        await change(hub, a_rule("price", "locations", partner="ccc", tariffs=["DEAR"]))
+        changed_prices = await told(3)
+        assert [(id, each["tariff_ids"]) for id, each in changed_prices] == [
+            (id, ["DEAR"]) for id in ("BL1", "BL2", "OTHER")
+        ]
+        await change(hub, a_rule("deny", "locations", object_id="OURS", partner="aaa"))
+        assert partner.taken == [], "it is about another"
+
+
+async def test_each_party_of_a_platform_sees_what_is_its_own(hub: HubInProcess) -> None:
+    """With agreements alone, and with rules."""
+    one, two = ({"OCPI-from-country-code": "DE", "OCPI-from-party-id": id} for id in ("TW1", "TW2"))
+    await hub.connect("two", "DE-TW1 DE-TW2", "EMSP", more_modules=("bookings",))
+    async with hub.services.database.work() as work:
+        await registry.agree(work, cpo=CPO, emsp=PartyId("DE", "TW1"))
+    await offer(hub, "OURS")
+    place, address = body(party="FR-CPO"), f"{RECEIVER}/FR/CPO/booking_locations/BL1"
+    assert (await hub.call("cpo", "PUT", address, body=place)).code == 1000
+
+    async def sees(headers: dict[str, str]) -> list[str]:
+        listed = [entry["id"] for entry in (await hub.call("two", "GET", OFFERED, headers=headers)).data]
+        for id in ("OURS", "BL1"):
+            answer = await hub.call("two", "GET", f"{OFFERED}/{id}", headers=headers)
+            assert (answer.http_status == 200) == (id in listed), id
+        return sorted(listed)
+
+    assert [await sees(each) for each in (one, two, {})] == [["BL1", "OURS"], ["OURS"], ["BL1", "OURS"]]
+    await rule(hub.services.database, [a_rule("deny", "locations", object_id="OURS", party="DE-TW1")])
+    assert [await sees(each) for each in (one, two, {})] == [["BL1"], ["OURS"], ["BL1", "OURS"]]
+    for party, headers in (("DE-TW2", two), ("DE-TW1", one)):
+        wish = body("request", party=party, booking_location_id="OURS", request_id=party)
+        answer = await hub.call("two", "POST", SENDER, body=wish, headers=headers)
+        assert (answer.http_status == 200) == (headers is two)
+    assert len((await hub.call("two", "GET", SENDER, headers=two)).data) == 1
+    async with hub.services.database.work() as work:
+        await registry.agree(work, cpo=PartyId("NL", "HUB"), emsp=PartyId("DE", "TW2"), is_active=False)
+    assert (await hub.call("two", "GET", SENDER, headers=two)).data == []
 
 
 async def test_what_a_partner_offers_reaches_the_others_under_agreement(hub: HubInProcess) -> None:
