@@ -61,6 +61,10 @@ fuzz: .venv/project ## 100,000 spoilt requests on all routes, and thirty by sche
 	ROAMING_FUZZ=100000 $(BIN)/pytest -s tests/roaming/test_fuzz.py
 	ROAMING_EXAMPLES=30 $(BIN)/pytest --timeout=3600 tests/roaming/test_openapi_contract.py
 
+.PHONY: fuzz-ocpp
+fuzz-ocpp: .venv/project ## 100,000 broken frames of stations in each version of OCPP, and a tenth of it over sockets; some five minutes
+	ROAMING_FUZZ=100000 $(BIN)/pytest -s --timeout=3600 tests/adapters/ocpp/test_fuzz.py
+
 .PHONY: matrix-ocpi
 matrix-ocpi: .venv/project ## which test proves each module, version, role and side of OCPI; fails when one has none, or an endpoint no answer
 	$(BIN)/pytest -q $(PARALLEL) -p tests.matrix.collecting -m ocpi_cell tests/roaming

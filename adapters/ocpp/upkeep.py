@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-import orjson
 
-from adapters.ocpp.text import MAX_TEXT, kept
+from adapters.ocpp.text import MAX_TEXT, kept, written
 from adapters.ocpp.whole import whole
 from contracts.messages import (
     CertificateRequested,
@@ -96,7 +95,7 @@ def to_vendor_data(payload: Mapping[str, Any], *, network: str, station_id: str)
     """DataTransfer."""
     data = payload.get("data")
     if data is not None and not isinstance(data, str):
-        data = orjson.dumps(data).decode()
+        data = written(data).decode()
     return VendorDataReceived(
         network=network,
         station_id=station_id,

@@ -212,12 +212,12 @@ class Bender:
             body = json.loads(sent.body)
         except (ValueError, RecursionError):
             return self._body_bytes(sent, random)
-        places = list(_places(body))
-        if not places:
+        found = list(places(body))
+        if not found:
             return replace(sent, body=_dumped(random.choice(HOSTILE)))
         body = deepcopy(body)
         for _ in range(random.choice((1, 1, 2, 4))):
-            _spoil_place(body, random.choice(places), random)
+            spoil_place(body, random.choice(found), random)
         return replace(sent, body=_dumped(body))
 
     def _body_bytes(self, sent: Sent, random: Random) -> Sent:
@@ -297,14 +297,16 @@ def _dumped(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value inside."""
     entries: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, entry in entries:
         yield (*path, name)
-        yield from _places(entry, (*path, name))
+        yield from places(entry, (*path, name))
 
 
-def _spoil_place(body: Any, place: tuple[Any, ...], random: Random) -> None:
+def spoil_place(body: Any, place: tuple[Any, ...], random: Random) -> None:
+    """Takes away, doubles, changes or replaces what is there."""
     inner = body
     try:
         for step in place[:-1]:

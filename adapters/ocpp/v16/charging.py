@@ -9,13 +9,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import orjson
-
 from adapters.kit.manifest import Fact
 from adapters.ocpp import moments, transactions
 from adapters.ocpp.authorizing import Authorizing
 from adapters.ocpp.recording import Desk, Unusable, connector_of, memory_of
 from adapters.ocpp.station import Request, Station
+from adapters.ocpp.text import written
 from adapters.ocpp.tokens import clean, fold
 from adapters.ocpp.transactions import Transaction, TransactionState
 from adapters.ocpp.v16 import meter_values, translate
@@ -168,7 +167,7 @@ class Charging:
                         station.id,
                         connector_id,
                         given,
-                        hashlib.blake2b(orjson.dumps(payload["meterValue"]), digest_size=16).hexdigest(),
+                        hashlib.blake2b(written(payload["meterValue"]), digest_size=16).hexdigest(),
                         "" if is_dated else f"{station.epoch}/{request.number}",
                     ),
                     message=taken,

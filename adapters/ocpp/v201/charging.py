@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-import orjson
 import structlog
 
 from adapters.kit.manifest import Authorization, Fact
@@ -19,6 +18,7 @@ from adapters.ocpp import moments
 from adapters.ocpp.authorizing import Authorizing, by_command
 from adapters.ocpp.recording import Desk, Unusable, memory_of
 from adapters.ocpp.station import Request, Station
+from adapters.ocpp.text import written
 from adapters.ocpp.tokens import clean, fold, identifier
 from adapters.ocpp.v201 import course as courses
 from adapters.ocpp.v201 import meter_values, places, telling, translate
@@ -297,4 +297,4 @@ def _beside(payload: dict[str, Any]) -> dict[str, Any]:
 def _digest(payload: dict[str, Any]) -> str:
     """What makes an event that event: a repeat is told from another one that a station counts alike."""
     said = [payload.get(name) for name in ("eventType", "seqNo", "timestamp", "triggerReason", "evseId", "meterValue")]
-    return hashlib.blake2b(orjson.dumps([said, payload.get("transactionInfo")]), digest_size=16).hexdigest()
+    return hashlib.blake2b(written([said, payload.get("transactionInfo")]), digest_size=16).hexdigest()

@@ -1,14 +1,12 @@
 """Requests of OCPP 2.x stations: what each message means, but for those about transactions."""
 
-import orjson
-
 from adapters.kit.manifest import Fact
 from adapters.ocpp import moments, upkeep
 from adapters.ocpp.answering import Handler, Reception, boot_interval, fact_of
 from adapters.ocpp.moments import from_time
 from adapters.ocpp.recording import Desk, Unusable, memory_of
 from adapters.ocpp.station import Request, Station
-from adapters.ocpp.text import kept
+from adapters.ocpp.text import kept, written
 from adapters.ocpp.v201 import places, translate
 from adapters.ocpp.v201.charging import Charging
 from adapters.ocpp.v201.courses import Courses
@@ -45,7 +43,7 @@ class Handlers(Reception):
             "SignCertificate": self._sign_certificate,
             "DataTransfer": self._data_transfer,
             **{action: self._reporting(action, answer) for action, answer in edition.reported.items()},
-            **{action: _declining(answer) for action, answer in edition.declined.items()},
+            **{action: _declining(action, answer, edition) for action, answer in edition.declined.items()},
         }
         super().__init__(desk, schemas=edition.schemas, handlers=handlers, minimal_answer=self.charging.minimal_answer)
 
@@ -165,7 +163,7 @@ class Handlers(Reception):
         return handle
 
     def _report(self, station: Station, request: Request, action: str, payload: Payload) -> Fact:
-        body = orjson.dumps(payload).decode()
+        body = written(payload).decode()
         transaction_id = payload.get("transactionId")
         reported = StationReported(
             network=self._network,
@@ -186,8 +184,17 @@ class Handlers(Reception):
         return {}
 
 
-def _declining(answer: Answer) -> Handler:
+def _declining(action: str, answer: Answer, edition: Edition) -> Handler:
+    """What repeats something of its request can only be said where that fits."""
+    response = edition.schemas.response(action)
+
     async def handle(station: Station, request: Request, payload: Payload) -> Payload:
-        return answer(payload) if callable(answer) else dict(answer)
+        if not callable(answer):
+            return dict(answer)
+        made = answer(payload)
+        if not response.is_strict(made):
+            fault = response.fault(made)
+            raise Unusable(fault.code, fault.description)
+        return made
 
     return handle

@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
-import orjson
 
 from adapters.kit.manifest import Fact
 from adapters.ocpp import transactions
 from adapters.ocpp.recording import memory_of
 from adapters.ocpp.station import Station
+from adapters.ocpp.text import written
 from adapters.ocpp.v201 import translate
 from adapters.ocpp.v201.course import Course
 from contracts.envelope import message_id
@@ -85,7 +85,7 @@ class Telling:
         """What else an event tells, as it came."""
         if not said:
             return
-        body = orjson.dumps(said).decode()
+        body = written(said).decode()
         reported = StationReported(
             network=self._network,
             station_id=self._station.id,

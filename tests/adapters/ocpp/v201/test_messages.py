@@ -275,3 +275,16 @@ async def test_a_held_station_is_asked_to_boot_again_in_its_version(hub: Hub) ->
 
 async def _until_asked(station: RawStation, message: str) -> None:
     await until(lambda: ("TriggerMessage", {"requestedMessage": message}) in station.got)
+
+
+async def test_what_cannot_be_repeated_in_an_answer_is_refused(hub: Hub) -> None:
+    station = await hub.station2(version="ocpp2.1")
+    kind, _, code, *_ = await station.exchange("VatNumberValidation", {"vatNumber": "9" * 40})
+    assert (kind, code) == (4, "PropertyConstraintViolation")
+
+
+async def test_integers_of_any_length_are_kept(hub: Hub, version: str) -> None:
+    station = await hub.station2(version=version)
+    await station.call("ClearedChargingLimit", {"chargingLimitSource": "EMS", "evseId": "100000000000000000000"})
+    (report,) = hub.facts.of(StationReported)
+    assert json.loads(report.body)["evseId"] == 10**20
