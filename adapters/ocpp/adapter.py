@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
@@ -60,8 +60,17 @@ class OcppSettings(BaseModel):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     port: int = Field(9000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     path: str = Field("/", description="What comes before the station identity in the URL.")
-    tls_certificate: Path | None = Field(None, description="PEM file with the whole certificate chain.")
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with the whole certificate chain. It and the next are read again when they change."
+    )
     tls_key: Path | None = Field(None, description="PEM file with its private key.")
+    tls_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port for TLS beside `port`, which then serves stations in clear text that have not moved up yet."
+        " Without it, `port` serves TLS where there is a certificate.",
+    )
     tls_minimum: TlsVersion = Field("1.2", description="Lowest version of TLS: 1.2 or 1.3.")
     tls_client_authorities: Path | None = Field(
         None,
@@ -126,6 +135,8 @@ class OcppSettings(BaseModel):
     def _have_all_for_tls(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key: TLS needs both")
+        if self.tls_port is not None and self.tls_certificate is None:
+            raise ValueError("tls_port: TLS needs tls_certificate and tls_key")
         if self.tls_client_authorities is not None and self.tls_certificate is None:
             raise ValueError("tls_client_authorities: client certificates need tls_certificate and tls_key")
         return self
@@ -142,39 +153,39 @@ class RunningOcpp:
 
     def __init__(
         self,
-        server: Server,
+        servers: Mapping[str, Server],
         gateway: Gateway,
         state: sqlite3.Connection,
         chores: Sequence[asyncio.Future[None]],
         *,
-        scheme: str,
         path: str,
     ) -> None:
-        self._server = server
+        self.servers = servers
+        """By scheme."""
         self.gateway = gateway
         self._state = state
         self._chores = chores
-        self._prefix, self._path = f"{scheme}://", path if path.endswith("/") else f"{path}/"
-        self._addresses = server.addresses()
+        path = path if path.endswith("/") else f"{path}/"
+        self._addresses = [
+            f"{scheme}://{address}{path}" for scheme, server in servers.items() for address in server.addresses()
+        ]
 
     def is_healthy(self) -> bool:
         """See ``RunningAdapter``."""
-        return self._server.is_serving()
+        return all(server.is_serving() for server in self.servers.values())
 
     def addresses(self) -> dict[str, str]:
         """See ``RunningAdapter``. Stations append their identity."""
-        return {
-            name: f"{self._prefix}{address}{self._path}"
-            for name, address in zip(("ocpp", "ocpp-2", "ocpp-3"), self._addresses, strict=False)
-        }
+        return dict(zip(("ocpp", "ocpp-2", "ocpp-3", "ocpp-4"), self._addresses, strict=False))
 
     async def stop(self) -> None:
         """See ``RunningAdapter``. Stations are closed with 1012, so that they come back."""
-        await self._server.stop_accepting()
+        for server in self.servers.values():
+            await server.stop_accepting()
         await self.gateway.drain()
         try:
             async with asyncio.timeout(3):
-                await self._server.close()
+                await asyncio.gather(*(server.close() for server in self.servers.values()))
         except TimeoutError:
             logger.warning("connections were left open")
         for chore in self._chores:
@@ -232,13 +243,12 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
     dispatch = Dispatch(find_station=gateway.find, versions=by_version, operations=operations)
     ports.commands.serve(dispatch.carry_out)
     ports.commands.serve_operations(dispatch.carry_out_operation)
-    server = await listen(_listener(settings), gateway.welcome, gateway.handle)
+    servers = await _listen(settings, gateway)
     gateway.start()
-    scheme = "wss" if settings.tls_certificate else "ws"
     kept = timedelta(days=settings.kept_days)
     chores = [asyncio.ensure_future(chore()) for chore in chores_of(desk, state)]
     chores.append(asyncio.create_task(trimming.run(state, now=ports.now, kept=kept)))
-    return RunningOcpp(server, gateway, state, chores, scheme=scheme, path=settings.path)
+    return RunningOcpp(servers, gateway, state, chores, path=settings.path)
 
 
 def _pace(settings: OcppSettings) -> Pace:
@@ -263,15 +273,33 @@ def _watch(settings: OcppSettings) -> Watch:
     )
 
 
-def _listener(settings: OcppSettings) -> Listener:
+async def _listen(settings: OcppSettings, gateway: Gateway) -> dict[str, Server]:
+    """By scheme. Raises ``OSError``, and then nothing listens."""
+    limits = Limits(frame_octets=settings.frame_octets)
+    clear = Listener(host=settings.host, port=settings.port, limits=limits)
+    encrypted = _encrypted(settings, limits) if settings.tls_certificate else None
+    wanted = {"ws": clear if encrypted is None or settings.tls_port is not None else None, "wss": encrypted}
+    servers: dict[str, Server] = {}
+    try:
+        for scheme, listener in wanted.items():
+            if listener is not None:
+                servers[scheme] = await listen(listener, gateway.welcome, gateway.handle)
+    except BaseException:
+        for server in servers.values():
+            await server.close()
+        raise
+    return servers
+
+
+def _encrypted(settings: OcppSettings, limits: Limits) -> Listener:
     return Listener(
         host=settings.host,
-        port=settings.port,
+        port=settings.port if settings.tls_port is None else settings.tls_port,
         certificate=str(settings.tls_certificate) if settings.tls_certificate else None,
         key=str(settings.tls_key) if settings.tls_key else None,
         minimum_tls=settings.tls_minimum,
         client_authorities=str(settings.tls_client_authorities) if settings.tls_client_authorities else None,
-        limits=Limits(frame_octets=settings.frame_octets),
+        limits=limits,
     )
 
 

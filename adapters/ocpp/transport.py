@@ -87,6 +87,10 @@ class Server(Protocol):
     def is_serving(self) -> bool:
         """False when it no longer listens."""
 
+    def look_at_files(self) -> bool:
+        """Reads certificates and keys again when their files have changed, as it does by itself from time to time; true
+        when handshakes are done with them from now on."""
+
 
 A = TypeVar("A")
 Welcome = Callable[[Handshake], Awaitable[Refusal | Admission]]

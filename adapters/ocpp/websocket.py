@@ -1,11 +1,11 @@
 """The body of ``transport`` on the ``websockets`` package: the only file that knows it."""
 
 import asyncio
+import contextlib
 import logging
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection, serve
@@ -13,11 +13,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from adapters.ocpp.transport import Admission, Handle, Handshake, Listener, Refusal, SocketClosed, TlsVersion, Welcome
-
-_TLS: Final[Mapping[TlsVersion, ssl.TLSVersion]] = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
-_WITHOUT_FORWARD_SECRECY: Final = ("AES256-GCM-SHA384", "AES128-GCM-SHA256")
-"""A station may know no others (OCPP 1.6 security white paper and OCPP 2.0.1 part 2, A00.FR.317 and A00.FR.318)."""
+from adapters.ocpp.encryption import Encryption
+from adapters.ocpp.transport import Admission, Handle, Handshake, Listener, Refusal, SocketClosed, Welcome
 
 # The library reports every client that hangs up in mid-handshake; what matters is logged by the gateway.
 _silent = logging.getLogger("adapters.ocpp.websocket")
@@ -70,8 +67,10 @@ class _Socket:
 class _Server:
     """Implements ``transport.Server``."""
 
-    def __init__(self, server: WebSocketServer) -> None:
+    def __init__(self, server: WebSocketServer, encryption: Encryption | None) -> None:
         self._server = server
+        self._encryption = encryption
+        self._watching = asyncio.create_task(encryption.watch()) if encryption is not None else None
 
     def addresses(self) -> tuple[str, ...]:
         found = []
@@ -83,7 +82,14 @@ class _Server:
     async def stop_accepting(self) -> None:
         self._server.close(close_connections=False)
 
+    def look_at_files(self) -> bool:
+        return self._encryption is not None and self._encryption.look()
+
     async def close(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
         self._server.close()
         await self._server.wait_closed()
 
@@ -113,7 +119,8 @@ async def listen(listener: Listener, welcome: Welcome, handle: Handle) -> _Serve
         await handle(_Socket(connection), connection.admission)
 
     limits = listener.limits
-    options: dict[str, Any] = {"ssl": _tls(listener)} if listener.certificate else {}
+    encryption = Encryption(listener) if listener.certificate else None
+    options: dict[str, Any] = {"ssl": encryption.context} if encryption is not None else {}
     server = await serve(
         run,
         listener.host,
@@ -132,7 +139,7 @@ async def listen(listener: Listener, welcome: Welcome, handle: Handle) -> _Serve
         backlog=4096,
         **options,
     )
-    return _Server(server)
+    return _Server(server, encryption)
 
 
 def _handshake(connection: ServerConnection, request: Request) -> Handshake:
@@ -159,19 +166,6 @@ def _response(connection: ServerConnection, refusal: Refusal) -> Response:
     for name, value in refusal.headers:
         response.headers[name] = value
     return response
-
-
-def _tls(listener: Listener) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = _TLS[listener.minimum_tls]
-    names = [str(suite["name"]) for suite in context.get_ciphers() if suite["protocol"] != "TLSv1.3"]
-    context.set_ciphers(":".join([*names, *_WITHOUT_FORWARD_SECRECY]))
-    context.load_cert_chain(listener.certificate or "", listener.key)
-    if listener.client_authorities is not None:
-        context.load_verify_locations(cafile=listener.client_authorities)
-        # Stations of profile 2 come to the same address and have none
-        context.verify_mode = ssl.CERT_OPTIONAL
-    return context
 
 
 def _common_names(certificate: Mapping[str, Any] | None) -> tuple[str, ...] | None:

@@ -51,9 +51,9 @@ class Hub:
             await self._running.stop()
             self._running = None
 
-    async def dial(self, station_id: str = "CS-1", **options: Any) -> RawStation:
+    async def dial(self, station_id: str = "CS-1", *, url: str = "", **options: Any) -> RawStation:
         """As the station would, admitted or not."""
-        station = await RawStation.dial(self.url, station_id, **options)
+        station = await RawStation.dial(url or self.url, station_id, **options)
         self._dialled.append(station)
         return station
 

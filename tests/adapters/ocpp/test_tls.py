@@ -70,6 +70,40 @@ async def test_a_station_that_knows_no_forward_secrecy_is_served(hub: Hub, tmp_p
         assert (await station.boot())["status"] == "Accepted"
 
 
+async def test_changed_files_are_read_without_a_restart(secure: Hub, authority: Authority, tmp_path: Path) -> None:
+    secure.fakes.accounts.change("CS-1", password=PASSWORD)
+    before, old = trusting(authority), trusting(authority, authority.issue("CS-1"))
+    (server,) = secure.running.servers.values()
+    assert not server.look_at_files(), "nothing has changed"
+    (tmp_path / "hub.key").write_text("no key")
+    assert not server.look_at_files()
+    station = await secure.dial(password=PASSWORD, ssl=before)
+    other = Authority.make(tmp_path, "other")
+    other.issue("hub", file="hub", is_server=True)
+    authority.path.write_bytes(other.path.read_bytes())
+    assert server.look_at_files()
+    assert (await station.boot())["status"] == "Accepted", "open connections stay"
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await secure.dial(password=PASSWORD, ssl=before)
+    old.load_verify_locations(cafile=other.path)
+    with pytest.raises((OSError, WebSocketException)):
+        await secure.dial("CS-1", ssl=old)
+    again = await secure.dial("CS-1", ssl=trusting(other, other.issue("CS-1")))
+    assert (await again.boot())["status"] == "Accepted"
+
+
+async def test_clear_text_is_served_beside_tls(hub: Hub, authority: Authority) -> None:
+    certificate, key = authority.issue("hub", file="hub", is_server=True)
+    await hub.start(tls_certificate=certificate, tls_key=key, tls_port=0)
+    hub.fakes.accounts.change("CS-1", password=PASSWORD)
+    clear, encrypted = hub.running.addresses().values()
+    assert (clear[:5], encrypted[:6]) == ("ws://", "wss://")
+    await hub.dial(password=PASSWORD)
+    await hub.dial(password=PASSWORD, url=encrypted, ssl=trusting(authority))
+    await until(lambda: len(hub.facts.of(StationConnected)) == 2)
+    assert [told.security_profile for told in hub.facts.of(StationConnected)] == [1, 2]
+
+
 async def test_a_certificate_that_cannot_be_read_stops_the_start(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(OSError):
         await hub.start(tls_certificate=tmp_path / "nowhere.pem", tls_key=tmp_path / "nowhere.key")
@@ -170,6 +204,7 @@ async def test_a_stranger_with_a_certificate_is_admitted_where_it_stands(secure:
     [
         ({"tls_certificate": "hub.pem"}, "tls_key"),
         ({"tls_key": "hub.key"}, "tls_certificate"),
+        ({"tls_port": 9443}, "tls_port"),
         ({"tls_client_authorities": "authority.pem"}, "tls_client_authorities"),
         ({"tls_minimum": "1.1"}, "tls_minimum"),
     ],
