@@ -72,7 +72,7 @@ EVENTS = Topic(
         CertificateRequested,
     ),
     writer="adapters",
-    readers=("stations", "locations", "sessions", "commands", "operations"),
+    readers=("stations", "locations", "sessions", "commands", "operations", "watching"),
     retention=timedelta(days=7),
 )
 METER = Topic(

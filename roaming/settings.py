@@ -151,6 +151,7 @@ class Settings(BaseSettings):
         le=36500,
         description="Days that requests to stations and their reports stay.",
     )
+    event_days: int = Field(default=14, ge=4, le=36500, description="Days that events and what was sent of them stay.")
     reading_days: int = Field(
         default=400,
         ge=1,

@@ -10,11 +10,14 @@ import structlog
 
 from contracts.bus.port import Bus
 from roaming.billing.watching import Watcher
+from roaming.feed import delivering, numbering
+from roaming.feed.webhooks import WebhookChannel
 from roaming.hub.alive import Alive
 from roaming.hub.deliver import Deliverer
 from roaming.hub.fan_out import FanOut
 from roaming.hub.pulling.puller import Puller
 from roaming.hub.retelling import Reteller
+from roaming.monitoring import watching
 from roaming.ocpi import asked, outgoing, sent
 from roaming.ocpi.module import OcpiModule, Services
 from roaming.operations import files, waves
@@ -53,7 +56,7 @@ class Worker:
     async def start(self) -> None:
         """Subscribes the consumers, connects the bus and begins to work."""
         services, database = self._services, self._services.database
-        projections = [presence.PROJECTION, operations.PROJECTION]
+        projections = [presence.PROJECTION, operations.PROJECTION, watching.PROJECTION]
         for module in self._modules:
             projections.extend(module.projections(services))
         self._consumers = [Consumer(database, projection) for projection in projections]
@@ -76,12 +79,19 @@ class Worker:
         self._spawn("journal", services.journal.run)
         self._spawn("trimmer", Trimmer(database, trimmings(self._modules), self._locks, days=self._days).run)
         self._spawn("cdr-checks", Watcher(services, self._locks).run)
+        self._spawn("events", partial(numbering.run, database, self._locks))
+        self._spawn("notifications", self._notifying().run)
         for module in self._modules:
             for number, task in enumerate(module.tasks(services)):
                 self._spawn(f"{module.id}-{number}", task)
 
     def _spawn(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         self._tasks.append(asyncio.create_task(kept_running(name, work), name=name))
+
+    def _notifying(self) -> delivering.Deliverer:
+        services = self._services
+        webhooks = WebhookChannel(services.database, services.client, services.secrets, services.clock)
+        return delivering.Deliverer(services.database, self._locks, services.clock, {"WEBHOOK": webhooks})
 
     def is_healthy(self) -> bool:
         """False when a task has ended, the bus stands still or a reader has stopped."""
@@ -112,7 +122,14 @@ def trimmings(modules: Iterable[OcpiModule]) -> list[Trimming]:
     modules = list(modules)
     own = [trimming for module in modules for trimming in module.trimmings]
     stored = (*inbox.TRIMMINGS, *journal.TRIMMINGS, *sent.TRIMMINGS, *asked.TRIMMINGS, *retelling.TRIMMINGS)
-    return [*stored, *operation_records.TRIMMINGS, *files.TRIMMINGS, *outgoing.trimmings(modules), *own]
+    return [
+        *stored,
+        *operation_records.TRIMMINGS,
+        *files.TRIMMINGS,
+        *delivering.TRIMMINGS,
+        *outgoing.trimmings(modules),
+        *own,
+    ]
 
 
 def kept_days(settings: Settings) -> dict[str, int]:
@@ -124,6 +141,7 @@ def kept_days(settings: Settings) -> dict[str, int]:
         "delivery": settings.delivery_days,
         "command": settings.command_days,
         "operation": settings.operation_days,
+        "event": settings.event_days,
         "reading": settings.reading_days,
         "late_facts": settings.late_facts_days,
     }

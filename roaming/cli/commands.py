@@ -26,6 +26,7 @@ from roaming.cli import (
     sync_commands,
     tariff_commands,
     updating_commands,
+    webhook_commands,
 )
 from roaming.cli.output import Csv, Json, fail, run, show, show_rows
 
@@ -77,6 +78,7 @@ tariff_commands.add_to(tariff_app)
 cdr_check_commands.add_to(cdr_app)
 cdr_dispute_commands.add_to(app, cdr_app)
 settle_commands.add_to(app)
+webhook_commands.add_to(app)
 
 Limit = Annotated[int, typer.Option(help="At most so many rows.", min=1)]
 PartnerId = Annotated[str, typer.Argument(help="Its short name: see `roaming partner list`.")]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
-from roaming.console import files_api, rules_api, stations_api, waves_api
+from roaming.console import files_api, rules_api, stations_api, waves_api, webhooks_api
 from roaming.console.saying import HEADERS, said
 from roaming.hub.why import NotKnown, why
 from roaming.model.identifiers import PartyId
@@ -35,8 +35,9 @@ def mount_api(app: FastAPI, services: Services) -> None:
 
         app.add_api_route(path, route, methods=[method], include_in_schema=False)
 
-    for path, method, work in (*stations_api.ROUTES, *files_api.ROUTES, *waves_api.ROUTES, *rules_api.ROUTES):
-        routed(path, method, work)
+    for api in (stations_api, files_api, waves_api, rules_api, webhooks_api):
+        for path, method, work in api.ROUTES:
+            routed(path, method, work)
 
 
 async def _answer(

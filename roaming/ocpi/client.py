@@ -10,7 +10,7 @@ import ipaddress
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -78,6 +78,8 @@ class Call:
     """JSON text."""
     timeout: float | None = None
     """Instead of ``Timeouts.total``."""
+    more_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What no OCPI request has, such as the signature of a webhook."""
     is_judged_by_http: bool = False
     """The partner's OCPI status codes are not to be relied on (``roaming.ocpi.switches``)."""
 
@@ -188,6 +190,7 @@ class OcpiClient:
             headers.update(call.headers.to_headers())
         if call.body is not None:
             headers["Content-Type"] = CONTENT_TYPE
+        headers.update(call.more_headers)
         # The total deadline rules; this only keeps connecting from eating all of it
         timeout = {"connect": self._timeouts.connect, "read": None, "write": None, "pool": None}
         extensions = {"trace": progress.on_event, "timeout": timeout}

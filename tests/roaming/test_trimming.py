@@ -43,6 +43,8 @@ ROWS: list[tuple[str, str, dict[str, Any], bool]] = [
     ("operations", "deadline", {"state": "TIMED_OUT"}, True),
     ("operations", "deadline", {"state": "REQUESTED"}, False),
     ("station_reports", "at", {}, True),
+    ("events", "created_at", {}, True),
+    ("notifications", "created_at", {"state": "DEAD"}, True),
     ("active_charging_profiles", "received_at", {}, True),
     ("dead_letters", "replayed_at", {}, True),
     ("dead_letters", "at", {"consumer": "-"}, True),
@@ -60,7 +62,7 @@ def filled(table: Table, name: str, values: dict[str, Any]) -> dict[str, Any]:
         kind = str(column.type)
         row[column.name] = AGO["old"] if isinstance(column.type, UtcDateTime) else FILLING.get(kind, "")
         if column.primary_key or column.unique:
-            row[column.name] = name
+            row[column.name] = name if kind in ("TEXT", "VARCHAR") else list(AGO).index(name)
     return row | values
 
 

@@ -1,0 +1,129 @@
+"""Webhooks over HTTP, for operators: who is sent which events, and how that goes.
+
+``POST /api/webhooks`` answers with the secret, once::
+
+    {"name": "noc", "url": "https://noc.example/hook", "events": ["station.*"], "party": "NL-HUB"}
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from roaming.console.saying import answered, as_csv, said
+from roaming.console.stations_api import Work, body_of, text_of, texts_of
+from roaming.feed import subscribers, webhooks
+from roaming.feed.kinds import KINDS
+from roaming.feed.subscribers import NameTaken, NoSuchSubscriber, Subscriber, Wanted
+from roaming.ocpi.errors import OcpiError
+from roaming.ocpi.module import Services
+
+LARGEST_LIST = 1_000
+
+
+def shown(subscriber: Subscriber, counts: dict[str, int]) -> dict[str, Any]:
+    """A subscriber as people and programs see it."""
+    values = asdict(subscriber)
+    values["events"] = list(values.pop("kinds")) or ["*"]
+    values["url"] = values.pop("address")
+    del values["channel"]
+    for name, value in values.items():
+        values[name] = value.isoformat() if hasattr(value, "isoformat") else value
+    return values | {state.lower(): counts.get(state, 0) for state in ("PENDING", "SENT", "DEAD")}
+
+
+async def get_webhooks(services: Services, _request: Request, _who: str) -> Response:
+    """All of them, with how many notifications wait, were sent, and were given up."""
+    async with services.database.reading() as connection:
+        found = await subscribers.listed(connection)
+    return answered({"webhooks": [shown(*each) for each in found if each[0].channel == "WEBHOOK"]})
+
+
+async def post_webhooks(services: Services, request: Request, who: str) -> Response:
+    """``name``, ``url``, ``events`` (patterns; none: all), ``party``, ``secret`` (none: a new one)."""
+    try:
+        body = await body_of(request)
+        wanted = Wanted(
+            name=text_of(body, "name"),
+            channel="WEBHOOK",
+            address=text_of(body, "url"),
+            party=text_of(body, "party"),
+            kinds=texts_of(body, "events"),
+            secret=text_of(body, "secret"),
+            who=f"api:{who}",
+        )
+        async with services.database.work() as work:
+            secret = await subscribers.add(work, wanted, secrets=services.secrets, check=services.client.check)
+    except NameTaken as error:
+        return said(str(error), 409, field="name")
+    except OcpiError as error:
+        return said(f"url: {error.message}", 400, field="url")
+    except ValueError as error:
+        return said(str(error), 400)
+    return answered({"name": wanted.name, "secret": secret}, 201)
+
+
+async def delete_webhook(services: Services, request: Request, _who: str) -> Response:
+    """Removes one, and what waits for it."""
+    try:
+        async with services.database.work() as work:
+            await subscribers.remove(work, request.path_params["name"])
+    except NoSuchSubscriber as error:
+        return said(str(error), 404)
+    return answered({"removed": request.path_params["name"]})
+
+
+async def post_webhook(services: Services, request: Request, _who: str) -> Response:
+    """``test``, ``on``, ``off``, ``secret`` (a new one; the old is good for a day), ``replay`` (what was given up)."""
+    name, what = request.path_params["name"], request.path_params["what"]
+    database = services.database
+    try:
+        match what:
+            case "test":
+                return answered(await webhooks.tried(services, name))
+            case "on" | "off":
+                async with database.work() as work:
+                    await subscribers.switch(work, name, is_on=what == "on")
+                return answered({"name": name, "is_on": what == "on"})
+            case "secret":
+                async with database.work() as work:
+                    return answered({"secret": await subscribers.renew_secret(work, name, secrets=services.secrets)})
+            case "replay":
+                async with database.work() as work:
+                    return answered({"replayed": await subscribers.replay(work, name)})
+    except NoSuchSubscriber as error:
+        return said(str(error), 404)
+    return said("one of test, on, off, secret, replay", 404)
+
+
+async def get_notifications(services: Services, request: Request, _who: str) -> Response:
+    """What was and will be sent to one, the newest first; ``state=DEAD``: what was given up; ``format=csv``."""
+    query = request.query_params
+    limit = query.get("limit", "100")
+    if not (limit.isascii() and limit.isdigit() and 0 < int(limit[:5]) <= LARGEST_LIST):
+        return said(f"limit: a number from 1 to {LARGEST_LIST}", 400, field="limit")
+    try:
+        async with services.database.reading() as connection:
+            rows = await subscribers.notifications(
+                connection, request.path_params["name"], state=query.get("state", "").upper(), limit=int(limit)
+            )
+    except NoSuchSubscriber as error:
+        return said(str(error), 404)
+    return as_csv(rows) if query.get("format") == "csv" else answered({"notifications": rows})
+
+
+async def get_kinds(_services: Services, _request: Request, _who: str) -> Response:
+    """What events there are."""
+    return answered({"events": dict(KINDS)})
+
+
+ROUTES: Sequence[tuple[str, str, Work]] = (
+    ("/api/webhooks", "GET", get_webhooks),
+    ("/api/webhooks", "POST", post_webhooks),
+    ("/api/webhooks/{name}", "DELETE", delete_webhook),
+    ("/api/webhooks/{name}/notifications", "GET", get_notifications),
+    ("/api/webhooks/{name}/{what}", "POST", post_webhook),
+    ("/api/event-kinds", "GET", get_kinds),
+)

@@ -1,0 +1,42 @@
+"""Whose a connector is and where, for what is told of it."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roaming.model.identifiers import PartyId
+from roaming.stations.bindings import Binding, bindings_of_stations
+
+
+@dataclass(frozen=True)
+class Places:
+    """The bindings of some stations."""
+
+    bindings: Mapping[tuple[str, str, int], Binding]
+
+    def parties(self, network: str, station_id: str, connector_id: int = 0) -> tuple[PartyId, ...]:
+        """Whose a connector is; of one that is not bound, and of the station itself (0): of all that have a part of
+        the station."""
+        bound = self.bindings.get((network, station_id, connector_id))
+        if bound is not None:
+            return (bound.party,)
+        mine = {b.party for key, b in self.bindings.items() if key[:2] == (network, station_id)}
+        return tuple(sorted(mine))
+
+    def named(self, network: str, station_id: str, connector_id: int | None = None) -> dict[str, Any]:
+        """The place in the words that all events use."""
+        named: dict[str, Any] = {"network": network, "station": station_id}
+        if connector_id is None:
+            return named
+        named["connector"] = connector_id
+        bound = self.bindings.get((network, station_id, connector_id))
+        if bound is not None:
+            named |= {"party": str(bound.party), "location": bound.location_id, "evse_uid": bound.evse_uid}
+        return named
+
+
+async def places_of(connection: AsyncConnection, stations: Collection[tuple[str, str]]) -> Places:
+    """Of these (network, station_id)."""
+    return Places(await bindings_of_stations(connection, stations))

@@ -1,0 +1,83 @@
+"""Webhooks over HTTP: for holders of an operator's token; mistakes are named, and secrets are shown once."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from roaming.console.webhooks_api import ROUTES
+from roaming.partners.operators import add_operator
+from tests.kit.hub_in_process import HubInProcess, hub_in_process
+from tests.kit.scripted_partner import ScriptedPartner, always, http_answer
+
+TOKEN = "an-operators-token-of-43-characters-at-least"
+
+
+@pytest.fixture
+async def hub(sqlite_url: str, tmp_path: Path) -> AsyncIterator[HubInProcess]:
+    async with hub_in_process(sqlite_url, tmp_path) as running:
+        async with running.services.database.work() as work:
+            await add_operator(work, "anna", running.services.secrets.digest(TOKEN))
+        yield running
+
+
+async def call(hub: HubInProcess, method: str, path: str, body: Any = None, *, token: str = TOKEN) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(hub.app), trust_env=False) as client:
+        return await client.request(method, f"http://hub.test{path}", json=body, headers=headers)
+
+
+async def test_the_life_of_a_webhook(hub: HubInProcess) -> None:
+    async with ScriptedPartner(always(http_answer(b"ok"))) as receiver:
+        wanted = {"name": "noc", "url": receiver.url, "events": ["station.*"], "party": "NL-HUB"}
+        answer = await call(hub, "POST", "/api/webhooks", wanted)
+        assert answer.status_code == 201, answer.text
+        secret = answer.json()["secret"]
+        assert secret.startswith("whsec_")
+        assert (await call(hub, "POST", "/api/webhooks", wanted)).status_code == 409
+        listed = await call(hub, "GET", "/api/webhooks")
+        (one,) = listed.json()["webhooks"]
+        assert (one["name"], one["events"], one["party"], one["who"]) == ("noc", ["station.*"], "NL-HUB", "api:anna")
+        assert secret not in listed.text
+        done = (await call(hub, "POST", "/api/webhooks/noc/test")).json()
+        assert (done["arrived"], done["http_status"]) == (True, 200)
+        assert b'"webhook.test"' in receiver.requests[0].body
+        receiver.script = always(http_answer(b"no", status="404 No"))
+        done = (await call(hub, "POST", "/api/webhooks/noc/test")).json()
+        assert (done["arrived"], done["error"]) == (False, "HTTP 404")
+    assert (await call(hub, "POST", "/api/webhooks/noc/secret")).json()["secret"] != secret
+    assert (await call(hub, "POST", "/api/webhooks/noc/off")).json() == {"name": "noc", "is_on": False}
+    assert (await call(hub, "POST", "/api/webhooks/noc/replay")).json() == {"replayed": 0}
+    assert (await call(hub, "GET", "/api/webhooks/noc/notifications?state=dead")).json() == {"notifications": []}
+    assert "station.fault" in (await call(hub, "GET", "/api/event-kinds")).json()["events"]
+    assert (await call(hub, "DELETE", "/api/webhooks/noc")).status_code == 200
+    assert (await call(hub, "DELETE", "/api/webhooks/noc")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"url": "https://10.0.0.1/"}, "url"),
+        ({"url": "ftp://noc.example"}, "url"),
+        ({"name": "../x"}, "name"),
+        ({"events": ["station.exploded"]}, "station.exploded"),
+        ({"events": "station.fault"}, "events"),
+        ({"party": "NOBODY-AT-ALL"}, "party"),
+        ({"secret": "whsec_c2hvcnQ="}, "secret"),
+    ],
+)
+async def test_a_mistake_is_named(hub: HubInProcess, values: dict[str, Any], word: str) -> None:
+    wanted = {"name": "noc", "url": "https://noc.example/hook"} | values
+    answer = await call(hub, "POST", "/api/webhooks", wanted)
+    assert answer.status_code == 400
+    assert word in answer.text
+    assert (await call(hub, "GET", "/api/webhooks")).json() == {"webhooks": []}
+
+
+async def test_nobody_else_is_answered(hub: HubInProcess) -> None:
+    for path, method, _ in ROUTES:
+        for token in (hub.tokens["aaa"], "", "wrong"):
+            answer = await call(hub, method, path.replace("{name}", "x").replace("{what}", "on"), {}, token=token)
+            assert answer.status_code in (401, 429), path
