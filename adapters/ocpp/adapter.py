@@ -239,7 +239,7 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
         watch=_watch(settings),
     )
     by_version = {name: version.carry_out for name, version in versions.items()}
-    operations = {name: version.operate for name, version in versions.items() if version.operate is not None}
+    operations = {name: version.operate for name, version in versions.items()}
     dispatch = Dispatch(find_station=gateway.find, versions=by_version, operations=operations)
     ports.commands.serve(dispatch.carry_out)
     ports.commands.serve_operations(dispatch.carry_out_operation)

@@ -41,7 +41,7 @@ class Dispatch:
         versions: Mapping[str, CarryOut],
         operations: Mapping[str, CarryOutOperation],
     ) -> None:
-        """Both by subprotocol; a version without operations supports none."""
+        """Both by subprotocol."""
         self._find_station = find_station
         self._versions = versions
         self._operations = operations
@@ -64,11 +64,8 @@ class Dispatch:
             return OperationResult(outcome=OperationOutcome.OFFLINE)
         if not station.is_admitted:
             return OperationResult(outcome=OperationOutcome.REJECTED, detail="the station is not admitted yet")
-        operate = self._operations.get(station.protocol)
-        if operate is None:
-            return OperationResult(outcome=OperationOutcome.NOT_SUPPORTED, detail=f"not at {station.protocol} yet")
         await station.wait_until_ready()
-        return await operate(station, request)
+        return await self._operations[station.protocol](station, request)
 
 
 async def ask(

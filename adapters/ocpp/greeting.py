@@ -1,10 +1,11 @@
 """What is asked of a station of any version without anybody's command: to boot again once it is admitted, and to tell
 how its connectors are."""
 
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
+from adapters.ocpp.frames import CallResult
 from adapters.ocpp.station import CallTimeout, Station
 from adapters.ocpp.transport import SocketClosed
 
@@ -19,17 +20,28 @@ class Greeting:
 
     async def admitted(self, station: Station) -> None:
         """See ``Greeter``."""
-        await self._trigger(station, "BootNotification", "StatusNotification")
+        await station.wait_until_ready()
+        try:
+            await self._say(station, {"requestedMessage": "BootNotification"})
+            await self._ask_status(station)
+        except (CallTimeout, SocketClosed) as error:
+            logger.info("station was not triggered", station_id=station.id, error=str(error))
 
     async def ask_status(self, station: Station) -> None:
-        """See ``Greeter``. Without a connector it is meant for all of them."""
-        await self._trigger(station, "StatusNotification")
-
-    async def _trigger(self, station: Station, *messages: str) -> None:
+        """See ``Greeter``."""
         await station.wait_until_ready()
-        for requested in messages:
-            try:
-                await station.call("TriggerMessage", {"requestedMessage": requested}, seconds=SECONDS)
-            except (CallTimeout, SocketClosed) as error:
-                logger.info("station was not triggered", station_id=station.id, error=str(error))
-                return
+        try:
+            await self._ask_status(station)
+        except (CallTimeout, SocketClosed) as error:
+            logger.info("station was not triggered", station_id=station.id, error=str(error))
+
+    async def _ask_status(self, station: Station) -> None:
+        """In 1.6 a request without a connector is meant for all of them."""
+        await self._say(station, {"requestedMessage": "StatusNotification"})
+
+    async def _say(self, station: Station, payload: dict[str, Any]) -> bool:
+        """Whether the station will do so. Raises ``CallTimeout`` and ``SocketClosed``."""
+        answer = await station.call("TriggerMessage", payload, seconds=SECONDS)
+        if not isinstance(answer, CallResult) or not isinstance(answer.payload, dict):
+            return False
+        return answer.payload.get("status") == "Accepted"

@@ -8,6 +8,7 @@ from typing import Any, Final
 from adapters.ocpp.moments import from_time
 from adapters.ocpp.whole import whole
 from contracts.messages import ChargingLimit, ChargingSchedule
+from contracts.messages.operation import SetChargingProfile
 from contracts.vocabulary import ChargingRateUnit
 
 _STEP: Final = Decimal("0.1")
@@ -28,6 +29,21 @@ def from_limits(schedule: ChargingSchedule) -> dict[str, Any]:
         said["startSchedule"] = from_time(schedule.starts_at)
     if schedule.min_rate is not None:
         said["minChargingRate"] = _tenths(schedule.min_rate)
+    return said
+
+
+def from_validity(profile: SetChargingProfile) -> dict[str, Any]:
+    """How the schedule of an operator's profile is to be taken, and when: the fields of a ChargingProfile that all
+    versions have."""
+    is_relative = profile.schedule.starts_at is None
+    said: dict[str, Any] = {
+        "chargingProfileKind": "Relative" if is_relative else "Recurring" if profile.recurrence else "Absolute"
+    }
+    if profile.recurrence is not None:
+        said["recurrencyKind"] = profile.recurrence.value.capitalize()
+    for name, at in (("validFrom", profile.valid_from), ("validTo", profile.valid_to)):
+        if at is not None:
+            said[name] = from_time(at)
     return said
 
 

@@ -98,6 +98,10 @@ class Schemas:
         # What is sent without waiting for an answer has no "Request" in its name
         return frozenset(name.removesuffix(self.request_suffix) for name in names if not name.endswith("Response"))
 
+    def has_answer(self, action: str) -> bool:
+        """Whether a request of ``action`` is answered (OCPP 2.1 part 4, SEND: not all are)."""
+        return any(entry.name == f"{action}Response.json" for entry in self._files())
+
     def _files(self) -> Iterable[Traversable]:
         return (resources.files(self.package) / "schemas").iterdir()
 

@@ -18,6 +18,8 @@ from adapters.ocpp.v201.edition import EDITION as EDITION_201
 from adapters.ocpp.v201.edition import Edition
 from adapters.ocpp.v201.handlers import Handlers
 from adapters.ocpp.v201.operations import Operations
+from adapters.ocpp.v201.reports import Reports
+from adapters.ocpp.v201.triggering import Greeting2
 from adapters.ocpp.version import OLDEST, Version
 
 EDITIONS: Final = (EDITION_201, EDITION_21)
@@ -32,7 +34,7 @@ def versions_of(desk: Desk, state: sqlite3.Connection) -> dict[str, Version]:
 
 def chores_of(desk: Desk, state: sqlite3.Connection) -> tuple[Callable[[], Awaitable[None]], ...]:
     """What runs beside them until it is cancelled."""
-    charging = Handlers(desk, Courses(state), EDITION_201).charging
+    charging = Handlers(desk, Courses(state), EDITION_201, Reports()).charging
 
     async def tell() -> None:
         await keep_telling(charging, desk)
@@ -56,13 +58,20 @@ def _oldest(desk: Desk) -> Version:
 
 def _version(desk: Desk, courses: Courses, edition: Edition) -> Version:
     calls = Calls(courses=courses, tokens=desk.tokens, edition=edition, now=desk.ports.now)
+    reports = Reports()
+    operations = Operations(courses=courses, tokens=desk.tokens, reports=reports, edition=edition, now=desk.ports.now)
+
+    def forget_station(station_id: str) -> None:
+        courses.forget_station(station_id)
+        reports.forget_station(station_id)
+
     return Version(
         subprotocol=edition.subprotocol,
-        answer=Handlers(desk, courses, edition),
-        forget_station=courses.forget_station,
-        greeter=Greeting(),
+        answer=Handlers(desk, courses, edition, reports),
+        forget_station=forget_station,
+        greeter=Greeting2(),
         carry_out=calls.carry_out,
-        operate=Operations(edition=edition, now=desk.ports.now).carry_out,
+        operate=operations.carry_out,
         broken_frame=edition.schemas.words.frame,
         knows_send=edition.knows_send,
     )

@@ -29,7 +29,7 @@ class Version:
     answer: Answerer
     greeter: Greeter
     carry_out: CarryOut
-    operate: CarryOutOperation | None = None
+    operate: CarryOutOperation
     broken_frame: str
     """The code of the CALLERROR for what is no frame."""
     forget_station: Callable[[str], None] | None = None

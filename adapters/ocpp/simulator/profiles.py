@@ -24,9 +24,14 @@ class Profiles:
         self._kept[profile["charging_profile_id"]] = profile
         return True
 
-    def clear(self, profile_id: int | None) -> bool:
-        """Without id all; False when there is none."""
-        gone = [known for known in self._kept if profile_id in (None, known)]
+    def clear(self, profile_id: int | None, *, purpose: str | None = None, stack_level: int | None = None) -> bool:
+        """Those that fit all that is said; False when there is none."""
+        wanted = {"charging_profile_purpose": purpose, "stack_level": stack_level}
+        gone = [
+            known
+            for known, profile in self._kept.items()
+            if profile_id in (None, known) and all(profile.get(n) == w for n, w in wanted.items() if w is not None)
+        ]
         for known in gone:
             del self._kept[known]
         return bool(gone)

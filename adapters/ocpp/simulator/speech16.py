@@ -78,8 +78,14 @@ class Link(UpkeepLink, Conversation, ChargePoint):  # type: ignore[misc]
         return call_result.SetChargingProfile(status)
 
     @on(Action.clear_charging_profile, skip_schema_validation=True)  # type: ignore[untyped-decorator]
-    def _clear_profile(self, id: int | None = None, **_: Any) -> Any:
-        is_known = self._taker.clear_profile(id)
+    def _clear_profile(
+        self,
+        id: int | None = None,
+        charging_profile_purpose: str | None = None,
+        stack_level: int | None = None,
+        **_: Any,
+    ) -> Any:
+        is_known = self._taker.clear_profile(id, purpose=charging_profile_purpose, stack_level=stack_level)
         status = ClearChargingProfileStatus.accepted if is_known else ClearChargingProfileStatus.unknown
         return call_result.ClearChargingProfile(status)
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from datetime import UTC, datetime
-from types import ModuleType
 from typing import Any, Final
 
 import ocpp.v21
@@ -18,16 +17,15 @@ from adapters.ocpp.simulator.charge import Charge, timestamp
 from adapters.ocpp.simulator.config import SimulatorConfig
 from adapters.ocpp.simulator.link import CommandTaker, Conversation, Line
 from adapters.ocpp.simulator.queue import Unanswered
+from adapters.ocpp.simulator.upkeep_link2 import UpkeepLink2
 
 _STATUS: Final = {"Preparing": "Occupied", "Charging": "Occupied", "Finishing": "Occupied"}
 _REASON: Final = {"SoftReset": "ImmediateReset", "HardReset": "ImmediateReset", "UnlockCommand": "Other"}
 _TRIGGER: Final = {"Remote": "RemoteStop", "EVDisconnected": "EVDeparted", "UnlockCommand": "UnlockCommand"}
 
 
-class _Commands(Conversation):
+class _Commands(UpkeepLink2, Conversation):
     """Requests of the hub; both versions have them alike."""
-
-    results: ModuleType
 
     @on("RequestStartTransaction", skip_schema_validation=True)  # type: ignore[untyped-decorator]
     def _remote_start(
@@ -60,8 +58,11 @@ class _Commands(Conversation):
 
     @on("TriggerMessage", skip_schema_validation=True)  # type: ignore[untyped-decorator]
     def _trigger(self, requested_message: str, evse: dict[str, Any] | None = None, **_: Any) -> Any:
+        if requested_message == "StatusNotification" and "connector_id" not in (evse or {}):
+            return self.results.TriggerMessage(status="Rejected")  # F06.FR.12
         is_known = self._taker.trigger(requested_message, evse["id"] if evse else None)
-        return self.results.TriggerMessage(status="Accepted" if is_known else "NotImplemented")
+        unknown = "Rejected" if requested_message == "StatusNotification" else "NotImplemented"
+        return self.results.TriggerMessage(status="Accepted" if is_known else unknown)
 
     @on("Reset", skip_schema_validation=True)  # type: ignore[untyped-decorator]
     def _reset(self, **_: Any) -> Any:
@@ -70,8 +71,8 @@ class _Commands(Conversation):
 
     @on("ChangeAvailability", skip_schema_validation=True)  # type: ignore[untyped-decorator]
     def _availability(self, operational_status: str, evse: dict[str, Any] | None = None, **_: Any) -> Any:
-        self._taker.set_available(evse["id"] if evse else 0, operational_status == "Operative")
-        return self.results.ChangeAvailability(status="Accepted")
+        is_now = self._taker.set_available(evse["id"] if evse else 0, operational_status == "Operative")
+        return self.results.ChangeAvailability(status="Accepted" if is_now else "Scheduled")
 
     @on("SetChargingProfile", skip_schema_validation=True)  # type: ignore[untyped-decorator]
     def _set_profile(self, evse_id: int, charging_profile: dict[str, Any], **_: Any) -> Any:
@@ -82,8 +83,18 @@ class _Commands(Conversation):
         return self.results.SetChargingProfile(status=_accepted(self._taker.set_profile(evse_id, profile)))
 
     @on("ClearChargingProfile", skip_schema_validation=True)  # type: ignore[untyped-decorator]
-    def _clear_profile(self, charging_profile_id: int | None = None, **_: Any) -> Any:
-        is_known = self._taker.clear_profile(charging_profile_id)
+    def _clear_profile(
+        self,
+        charging_profile_id: int | None = None,
+        charging_profile_criteria: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> Any:
+        criteria = charging_profile_criteria or {}
+        is_known = self._taker.clear_profile(
+            charging_profile_id,
+            purpose=criteria.get("charging_profile_purpose"),
+            stack_level=criteria.get("stack_level"),
+        )
         return self.results.ClearChargingProfile(status="Accepted" if is_known else "Unknown")
 
     @on("GetCompositeSchedule", skip_schema_validation=True)  # type: ignore[untyped-decorator]
@@ -98,12 +109,14 @@ class _Commands(Conversation):
 class Link201(_Commands, ocpp.v201.ChargePoint):  # type: ignore[misc]
     """One connection."""
 
+    calls = ocpp.v201.call
     results = ocpp.v201.call_result
 
 
 class Link21(_Commands, ocpp.v21.ChargePoint):  # type: ignore[misc]
     """One connection."""
 
+    calls = ocpp.v21.call
     results = ocpp.v21.call_result
 
 

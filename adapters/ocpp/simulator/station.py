@@ -202,10 +202,10 @@ class SimulatedStation:
             self._line.boot_again()
             return True
         if message == "StatusNotification":
-            for connector in self._connectors.values():
-                if connector_id in (None, connector.number):
-                    self._tell_status(connector)
-            return True
+            meant = [each for each in self._connectors.values() if connector_id in (None, each.number)]
+            for connector in meant:
+                self._tell_status(connector)
+            return bool(meant)
         said = self._said(message)
         if said is not None:
             self._spawn(self._later(lambda: self._line.tell(said)))
@@ -219,7 +219,7 @@ class SimulatedStation:
                 return self._speech.firmware_status(self.upkeep.firmware_status, None)
             case "DiagnosticsStatusNotification" | "LogStatusNotification":
                 return self._speech.log_status(self.upkeep.log_status, None)
-            case "SignChargePointCertificate":
+            case "SignChargePointCertificate" | "SignChargingStationCertificate":
                 return self._speech.certificate_request("-----BEGIN CERTIFICATE REQUEST-----")
             case _:
                 return None
@@ -268,9 +268,11 @@ class SimulatedStation:
         self.emit("command", name="SetChargingProfile", is_accepted=is_accepted)
         return is_accepted
 
-    def clear_profile(self, profile_id: int | None) -> bool:
+    def clear_profile(
+        self, profile_id: int | None, *, purpose: str | None = None, stack_level: int | None = None
+    ) -> bool:
         """See ``CommandTaker``."""
-        is_accepted = self._profiles.clear(profile_id)
+        is_accepted = self._profiles.clear(profile_id, purpose=purpose, stack_level=stack_level)
         self.emit("command", name="ClearChargingProfile", is_accepted=is_accepted)
         return is_accepted
 

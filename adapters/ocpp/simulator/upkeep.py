@@ -86,6 +86,10 @@ class Upkeep:
         ]
         return known, [key for key in wanted if key not in self.settings]
 
+    def is_hidden(self, key: str) -> bool:
+        """A setting that can be written only."""
+        return key in _HIDDEN
+
     def set(self, key: str, value: str) -> str:
         """ChangeConfiguration: the status."""
         if key in _HIDDEN:

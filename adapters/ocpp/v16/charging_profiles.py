@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.ocpp import moments
-from adapters.ocpp.moments import from_time
-from adapters.ocpp.schedules import from_limits, to_limits
+from adapters.ocpp.schedules import from_limits, from_validity, to_limits
 from contracts.messages import ChargingSchedule
 from contracts.messages.operation import SetChargingProfile
 from contracts.vocabulary import ProfilePurpose
@@ -41,21 +40,15 @@ def from_schedule(schedule: ChargingSchedule, *, connector_id: int, transaction_
 
 def from_profile(profile: SetChargingProfile, *, connector_id: int, transaction_id: int | None) -> dict[str, Any]:
     """A SetChargingProfile request of the operator's."""
-    starts_at = profile.schedule.starts_at
     said: dict[str, Any] = {
         "chargingProfileId": profile.profile_id,
         "stackLevel": profile.stack_level,
         "chargingProfilePurpose": PURPOSES[profile.purpose],
-        "chargingProfileKind": "Relative" if starts_at is None else "Recurring" if profile.recurrence else "Absolute",
         "chargingSchedule": from_limits(profile.schedule),
+        **from_validity(profile),
     }
-    if profile.recurrence is not None:
-        said["recurrencyKind"] = profile.recurrence.value.capitalize()
     if transaction_id is not None:
         said["transactionId"] = transaction_id
-    for name, at in (("validFrom", profile.valid_from), ("validTo", profile.valid_to)):
-        if at is not None:
-            said[name] = from_time(at)
     return {"connectorId": connector_id, "csChargingProfiles": said}
 
 

@@ -1,52 +1,29 @@
 """Operators' requests as OCPP 1.6 payloads, and stations' answers in the contract's words. Pure: answers come here
 checked and mended. Sections are those of OCPP 1.6 edition 2, with S those of the security white paper."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from adapters.kit.manifest import OperationResult
 from adapters.ocpp.moments import from_time
+from adapters.ocpp.operating import MAX_RAW, Request, retries, to_result, without_none
 from adapters.ocpp.text import MAX_TEXT
 from adapters.ocpp.v16.charging_profiles import PURPOSES
 from contracts import configuration
 from contracts.messages.operation import (
     ChangeAvailability,
     ClearChargingProfiles,
-    ConfigurationChanged,
     ConfigurationResult,
     ConfigurationTold,
     ConfigurationValue,
-    DataTold,
     GetConfiguration,
-    LogTold,
     Reset,
     SendCertificate,
-    TransferData,
     Trigger,
     UpdateFirmware,
     UploadLog,
 )
 from contracts.vocabulary import LogKind, OperationOutcome, TriggeredMessage
-
-Request = tuple[str, dict[str, Any]]
-MAX_RAW: Final = 65_536
-
-_OUTCOME: Final[Mapping[str, OperationOutcome]] = {
-    "Accepted": OperationOutcome.ACCEPTED,
-    "AcceptedCanceled": OperationOutcome.ACCEPTED,  # S, 4.3: and an update that ran was given up for it
-    "Scheduled": OperationOutcome.SCHEDULED,
-    "RebootRequired": OperationOutcome.REBOOT_REQUIRED,
-    "Rejected": OperationOutcome.REJECTED,
-    "NotImplemented": OperationOutcome.NOT_SUPPORTED,
-    "NotSupported": OperationOutcome.NOT_SUPPORTED,
-    "Unknown": OperationOutcome.UNKNOWN,
-    "UnknownMessageId": OperationOutcome.UNKNOWN,
-    "UnknownVendorId": OperationOutcome.UNKNOWN,
-    "VersionMismatch": OperationOutcome.VERSION_MISMATCH,
-    "InvalidCertificate": OperationOutcome.REJECTED,
-    "RevokedCertificate": OperationOutcome.REJECTED,
-}
-"""A word that is not here is a failure, never success."""
 
 _TRIGGERS: Final = {
     TriggeredMessage.BOOT: "BootNotification",
@@ -57,14 +34,6 @@ _TRIGGERS: Final = {
     TriggeredMessage.FIRMWARE_STATUS: "FirmwareStatusNotification",
     TriggeredMessage.LOG_STATUS: "DiagnosticsStatusNotification",
 }
-
-
-def to_result(answer: Mapping[str, Any]) -> OperationResult:
-    """By ``status``, with the station's word; an answer without one says that the station took it."""
-    if "status" not in answer:
-        return OperationResult(outcome=OperationOutcome.ACCEPTED)
-    word = str(answer["status"])
-    return OperationResult(outcome=_OUTCOME.get(word, OperationOutcome.FAILED), detail=word[:MAX_TEXT])
 
 
 def from_reset(operation: Reset) -> Request:
@@ -126,15 +95,6 @@ def to_change(key: str, answer: Mapping[str, Any]) -> ConfigurationResult:
     return ConfigurationResult(key=key, outcome=outcome, detail=result.detail)
 
 
-def of_changes(results: Sequence[ConfigurationResult]) -> OperationResult:
-    """All told: the first that was refused, else whether a restart is needed."""
-    refused = [r for r in results if r.outcome not in (OperationOutcome.ACCEPTED, OperationOutcome.REBOOT_REQUIRED)]
-    later = [r for r in results if r.outcome is OperationOutcome.REBOOT_REQUIRED]
-    first = (refused or later or list(results))[0]
-    detail = f"{first.key}: {first.detail}" if first.detail else None
-    return OperationResult(outcome=first.outcome, detail=detail, told=ConfigurationChanged(results=tuple(results)))
-
-
 def from_clear_profiles(operation: ClearChargingProfiles) -> Request:
     """5.4."""
     said = {
@@ -143,12 +103,12 @@ def from_clear_profiles(operation: ClearChargingProfiles) -> Request:
         "chargingProfilePurpose": PURPOSES[operation.purpose] if operation.purpose else None,
         "stackLevel": operation.stack_level,
     }
-    return "ClearChargingProfile", {name: value for name, value in said.items() if value is not None}
+    return "ClearChargingProfile", without_none(said)
 
 
 def from_update(operation: UpdateFirmware) -> Request:
     """5.19; S, 5.7 when it is signed: only there the update has a number."""
-    payload: dict[str, Any] = _retries(operation)
+    payload: dict[str, Any] = retries(operation)
     if operation.signing_certificate and operation.signature:
         firmware = {
             "location": operation.url,
@@ -164,46 +124,19 @@ def from_update(operation: UpdateFirmware) -> Request:
 
 def from_upload(operation: UploadLog) -> Request:
     """5.9; S, 5.3 for the security log, which only that has."""
-    payload: dict[str, Any] = _retries(operation)
+    payload: dict[str, Any] = retries(operation)
     oldest, latest = (from_time(at) if at else None for at in (operation.oldest, operation.latest))
     if operation.log is LogKind.SECURITY:
         log = {"remoteLocation": operation.url, "oldestTimestamp": oldest, "latestTimestamp": latest}
-        kept = {name: value for name, value in log.items() if value is not None}
-        return "GetLog", payload | {"logType": "SecurityLog", "requestId": operation.request_id, "log": kept}
-    said = {"location": operation.url, "startTime": oldest, "stopTime": latest}
-    return "GetDiagnostics", payload | {name: value for name, value in said.items() if value is not None}
-
-
-def to_log(answer: Mapping[str, Any]) -> OperationResult:
-    """The name of the file. GetDiagnostics without one: there is nothing to upload (5.9)."""
-    name = answer.get("filename") or answer.get("fileName")
-    result = to_result(answer)
-    return OperationResult(
-        outcome=result.outcome, detail=result.detail, told=LogTold(file_name=str(name)[:MAX_TEXT] if name else None)
-    )
+        said = {"logType": "SecurityLog", "requestId": operation.request_id, "log": without_none(log)}
+        return "GetLog", payload | said
+    wanted = {"location": operation.url, "startTime": oldest, "stopTime": latest}
+    return "GetDiagnostics", payload | without_none(wanted)
 
 
 def from_certificate(operation: SendCertificate) -> Request:
     """S, 5.1. It knows no certificates but those for the line to us."""
     return "CertificateSigned", {"certificateChain": operation.chain}
-
-
-def from_data(operation: TransferData) -> Request:
-    """5.6."""
-    said = {"vendorId": operation.vendor_id, "messageId": operation.message_id, "data": operation.data}
-    return "DataTransfer", {name: value for name, value in said.items() if value is not None}
-
-
-def to_data(answer: Mapping[str, Any]) -> OperationResult:
-    """With what the station said back."""
-    result, data = to_result(answer), answer.get("data")
-    told = DataTold(data=str(data)[:MAX_RAW]) if data is not None else None
-    return OperationResult(outcome=result.outcome, detail=result.detail, told=told)
-
-
-def _retries(operation: UpdateFirmware | UploadLog) -> dict[str, Any]:
-    said = {"retries": operation.retries, "retryInterval": operation.retry_interval}
-    return {name: value for name, value in said.items() if value is not None}
 
 
 def _text(value: Any) -> str | None:

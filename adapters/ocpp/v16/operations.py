@@ -1,17 +1,27 @@
 """Carries out what the hub's own operator asks of a station that speaks OCPP 1.6."""
 
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from adapters.kit.manifest import CommandResult, OperationResult
-from adapters.ocpp.asking import ask
+from adapters.kit.manifest import OperationResult
 from adapters.ocpp.moments import from_time
+from adapters.ocpp.operating import (
+    CHOICES,
+    Asking,
+    Ended,
+    Run,
+    from_data,
+    of_changes,
+    raw,
+    simple,
+    to_data,
+    to_log,
+    to_result,
+)
 from adapters.ocpp.recording import memory_of
 from adapters.ocpp.station import Station
-from adapters.ocpp.text import MAX_TEXT
 from adapters.ocpp.tokens import LONGEST_ID_TAG, Tokens
 from adapters.ocpp.transactions import Transaction, Transactions, TransactionState
 from adapters.ocpp.v16 import charging_profiles
@@ -30,7 +40,6 @@ from contracts.messages.operation import (
     LocalListEntry,
     LocalListVersionTold,
     Operation,
-    RawTold,
     Reset,
     ScheduleTold,
     SendCertificate,
@@ -44,15 +53,6 @@ from contracts.messages.operation import (
 )
 from contracts.vocabulary import OperationOutcome, TokenChoice
 
-_CHOICES: Final = {
-    TokenChoice.ACCEPTED: "Accepted",
-    TokenChoice.BLOCKED: "Blocked",
-    TokenChoice.EXPIRED: "Expired",
-    TokenChoice.INVALID: "Invalid",
-}
-Answer = dict[str, Any]
-Run = Callable[["_Asking", Any], Awaitable[OperationResult]]
-
 
 class Operations:
     """``carry_out`` is a ``CarryOutOperation``."""
@@ -64,57 +64,32 @@ class Operations:
 
     async def carry_out(self, station: Station, request: OperationRequested) -> OperationResult:
         """See ``asking.CarryOutOperation``."""
-        asking = _Asking(station, request, self._transactions, self._tokens, self._now)
+        asking = _Asking(
+            station=station,
+            request=request,
+            schemas=SCHEMAS,
+            now=self._now,
+            transactions=self._transactions,
+            tokens=self._tokens,
+        )
         try:
             return await _RUNS[type(request.operation)](asking, request.operation)
-        except _Ended as ended:
+        except Ended as ended:
             return ended.result
 
 
-class _Ended(Exception):
-    """There is nothing more to ask."""
-
-    def __init__(self, outcome: OperationOutcome, detail: str) -> None:
-        super().__init__(detail)
-        self.result = OperationResult(outcome=outcome, detail=detail[:MAX_TEXT])
-
-
-@dataclass(frozen=True)
-class _Asking:
-    """One operation at one station."""
-
-    station: Station
-    request: OperationRequested
+@dataclass(frozen=True, kw_only=True)
+class _Asking(Asking):
     transactions: Transactions
     tokens: Tokens
-    now: Callable[[], datetime]
-
-    async def say(self, action: str, payload: dict[str, Any]) -> Answer:
-        """The answer, fit for use. Raises ``_Ended``."""
-        deadline = self.request.deadline
-        answer = await ask(self.station, action, payload, schemas=SCHEMAS, deadline=deadline, now=self.now)
-        if isinstance(answer, CommandResult):
-            raise _Ended(OperationOutcome(answer.outcome.value), answer.detail or "")
-        return answer
 
     def running(self, text: str | None) -> Transaction:
-        """Raises ``_Ended``."""
+        """Raises ``Ended``."""
         number = int(text) if text and text.isascii() and text.isdigit() and len(text) <= 10 else 0
         found = self.transactions.find(self.station.id, number)
         if found is None or found.state is not TransactionState.OPEN:
-            raise _Ended(OperationOutcome.UNKNOWN, "no such charge runs there")
+            raise Ended(OperationOutcome.UNKNOWN, "no such charge runs there")
         return found
-
-
-def _simple(
-    to_frame: Callable[[Any], frames.Request], read: Callable[[Answer], OperationResult] = frames.to_result
-) -> Run:
-    """What is one request and its answer."""
-
-    async def run(asking: _Asking, operation: Any) -> OperationResult:
-        return read(await asking.say(*to_frame(operation)))
-
-    return run
 
 
 async def _set_configuration(asking: _Asking, operation: SetConfiguration) -> OperationResult:
@@ -123,13 +98,11 @@ async def _set_configuration(asking: _Asking, operation: SetConfiguration) -> Op
     for entry in operation.entries:
         try:
             answer = await asking.say("ChangeConfiguration", {"key": frames.to_key(entry.key), "value": entry.value})
-        except _Ended as ended:
+        except Ended as ended:
             results.append(ConfigurationResult(key=entry.key, outcome=ended.result.outcome, detail=ended.result.detail))
             break
         results.append(frames.to_change(entry.key, answer))
-    if not results:
-        raise _Ended(OperationOutcome.FAILED, "the operation needs entries")
-    return frames.of_changes(results)
+    return of_changes(results)
 
 
 async def _list_version(asking: _Asking, operation: GetLocalListVersion) -> OperationResult:
@@ -150,7 +123,7 @@ async def _send_list(asking: _Asking, operation: SendLocalList) -> OperationResu
     said = [_listed(asking.tokens, entry) for entry in fitting]
     if said:
         payload["localAuthorizationList"] = said
-    result = frames.to_result(await asking.say("SendLocalList", payload))
+    result = to_result(await asking.say("SendLocalList", payload))
     left_out = len(operation.entries) - len(fitting)
     if left_out:
         detail = f"{result.detail}; {left_out} tokens of over {LONGEST_ID_TAG} characters left out"
@@ -166,7 +139,7 @@ def _listed(tokens: Tokens, entry: LocalListEntry) -> dict[str, Any]:
     said: dict[str, Any] = {"idTag": entry.token_uid}
     if entry.choice is TokenChoice.REMOVE:
         return said
-    info: dict[str, Any] = {"status": _CHOICES[entry.choice]}
+    info: dict[str, Any] = {"status": CHOICES[entry.choice]}
     if entry.expires_at is not None:
         info["expiryDate"] = from_time(entry.expires_at)
     parent = tokens.to_parent_id_tag(entry.group_id)
@@ -181,7 +154,7 @@ async def _set_profile(asking: _Asking, operation: SetChargingProfile) -> Operat
         running = asking.running(operation.transaction_id)
         connector_id, transaction_id = running.connector_id, running.transaction_id
     payload = charging_profiles.from_profile(operation, connector_id=connector_id, transaction_id=transaction_id)
-    return frames.to_result(await asking.say("SetChargingProfile", payload))
+    return to_result(await asking.say("SetChargingProfile", payload))
 
 
 async def _composite(asking: _Asking, operation: GetCompositeSchedule) -> OperationResult:
@@ -189,46 +162,33 @@ async def _composite(asking: _Asking, operation: GetCompositeSchedule) -> Operat
     if operation.unit is not None:
         payload["chargingRateUnit"] = operation.unit.value
     answer = await asking.say("GetCompositeSchedule", payload)
-    result = frames.to_result(answer)
+    result = to_result(answer)
     if result.outcome is not OperationOutcome.ACCEPTED:
         return result
     offset = memory_of(asking.station).clock.offset
     schedule = charging_profiles.to_schedule(answer, received_at=asking.now(), offset=offset)
     if schedule is None:
-        raise _Ended(OperationOutcome.FAILED, "the station told no schedule")
+        raise Ended(OperationOutcome.FAILED, "the station told no schedule")
     return OperationResult(outcome=result.outcome, detail=result.detail, told=ScheduleTold(schedule=schedule))
 
 
-async def _raw(asking: _Asking, operation: CallRaw) -> OperationResult:
-    if operation.action not in SCHEMAS.actions:
-        raise _Ended(OperationOutcome.NOT_SUPPORTED, f"OCPP 1.6 has no {operation.action[:50]}")
-    try:
-        payload = json.loads(operation.payload)
-    except ValueError as error:
-        raise _Ended(OperationOutcome.FAILED, f"payload: {error}") from None
-    answer = await asking.say(operation.action, payload)
-    result = frames.to_result(answer)
-    told = RawTold(payload=json.dumps(answer, ensure_ascii=False)[: frames.MAX_RAW])
-    return OperationResult(outcome=result.outcome, detail=result.detail, told=told)
-
-
 _RUNS: Final[dict[type[Operation], Run]] = {
-    Reset: _simple(frames.from_reset),
-    ChangeAvailability: _simple(frames.from_availability),
-    Trigger: _simple(frames.from_trigger),
-    ClearCache: _simple(lambda _: ("ClearCache", {})),
-    GetConfiguration: _simple(frames.from_get_configuration, frames.to_configuration),
+    Reset: simple(frames.from_reset),
+    ChangeAvailability: simple(frames.from_availability),
+    Trigger: simple(frames.from_trigger),
+    ClearCache: simple(lambda _: ("ClearCache", {})),
+    GetConfiguration: simple(frames.from_get_configuration, frames.to_configuration),
     SetConfiguration: _set_configuration,
     GetLocalListVersion: _list_version,
     SendLocalList: _send_list,
     SetChargingProfile: _set_profile,
-    ClearChargingProfiles: _simple(frames.from_clear_profiles),
+    ClearChargingProfiles: simple(frames.from_clear_profiles),
     GetCompositeSchedule: _composite,
-    UpdateFirmware: _simple(frames.from_update),
-    UploadLog: _simple(frames.from_upload, frames.to_log),
-    SendCertificate: _simple(frames.from_certificate),
-    TransferData: _simple(frames.from_data, frames.to_data),
-    CallRaw: _raw,
+    UpdateFirmware: simple(frames.from_update),
+    UploadLog: simple(frames.from_upload, to_log),
+    SendCertificate: simple(frames.from_certificate),
+    TransferData: simple(from_data, to_data),
+    CallRaw: raw,
 }
 OPERATIONS: Final = tuple(_RUNS)
 """What this version can carry out."""

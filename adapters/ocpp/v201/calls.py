@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.kit.manifest import CommandResult
-from adapters.ocpp import moments
 from adapters.ocpp.asking import ask, cannot_start, incomplete, remote_start
 from adapters.ocpp.moments import from_time
 from adapters.ocpp.recording import memory_of
-from adapters.ocpp.schedules import from_limits, to_limits
+from adapters.ocpp.schedules import from_limits
 from adapters.ocpp.station import Station
 from adapters.ocpp.tokens import Tokens, identifier
-from adapters.ocpp.v201 import places, translate
+from adapters.ocpp.v201 import charging_profiles, places, translate
 from adapters.ocpp.v201.course import Course
 from adapters.ocpp.v201.courses import Courses
 from adapters.ocpp.v201.edition import Edition, Payload
@@ -83,10 +82,8 @@ class Calls:
         return result
 
     def _with_schedule(self, station: Station, result: CommandResult, body: Payload) -> CommandResult:
-        said = body.get("schedule") or {}
-        starts_at = moments.parse(said.get("scheduleStart"))
         offset = memory_of(station).clock.offset
-        schedule = to_limits(said, starts_at=self._now() if starts_at is None else starts_at - offset)
+        schedule = charging_profiles.to_schedule(body, received_at=self._now(), offset=offset)
         if schedule is None:
             return CommandResult(outcome=CommandOutcome.FAILED, detail="the station told no schedule")
         return replace(result, schedule=schedule)

@@ -7,10 +7,11 @@ from adapters.ocpp.moments import from_time
 from adapters.ocpp.recording import Desk, Unusable, memory_of
 from adapters.ocpp.station import Request, Station
 from adapters.ocpp.text import kept, written
-from adapters.ocpp.v201 import places, translate
+from adapters.ocpp.v201 import places, translate, variables
 from adapters.ocpp.v201.charging import Charging
 from adapters.ocpp.v201.courses import Courses
 from adapters.ocpp.v201.edition import Answer, Edition, Payload
+from adapters.ocpp.v201.reports import Reports
 from adapters.ocpp.v201.telling import LONGEST_REPORT
 from adapters.ocpp.whole import whole
 from contracts.envelope import message_id
@@ -26,9 +27,10 @@ from contracts.vocabulary import ConnectorStatus
 class Handlers(Reception):
     """Implements ``Answerer`` for one 2.x."""
 
-    def __init__(self, desk: Desk, courses: Courses, edition: Edition) -> None:
+    def __init__(self, desk: Desk, courses: Courses, edition: Edition, reports: Reports) -> None:
         self.charging = Charging(desk, courses, edition)
         self._courses = courses
+        self._reports = reports
         handlers: dict[str, Handler] = {
             "BootNotification": self._boot,
             "Heartbeat": self._heartbeat,
@@ -44,6 +46,7 @@ class Handlers(Reception):
             "DataTransfer": self._data_transfer,
             **{action: self._reporting(action, answer) for action, answer in edition.reported.items()},
             **{action: _declining(action, answer, edition) for action, answer in edition.declined.items()},
+            "NotifyReport": self._report_piece,
         }
         super().__init__(desk, schemas=edition.schemas, handlers=handlers, minimal_answer=self.charging.minimal_answer)
 
@@ -153,6 +156,14 @@ class Handlers(Reception):
     async def _data_transfer(self, station: Station, request: Request, payload: Payload) -> Payload:
         told = upkeep.to_vendor_data(payload, network=self._network, station_id=station.id)
         return await self._tell(station, request, "vendor-data", told) | {"status": "UnknownVendorId"}
+
+    async def _report_piece(self, station: Station, request: Request, payload: Payload) -> Payload:
+        """NotifyReport: a report like others, and perhaps what an operator waits for."""
+        if station.is_admitted:
+            kept_of_it = variables.without_secrets(payload)
+            await self._desk.record(station, [self._report(station, request, "NotifyReport", kept_of_it)])
+            self._reports.take(station.id, payload)
+        return {}
 
     def _reporting(self, action: str, answer: Payload) -> Handler:
         async def handle(station: Station, request: Request, payload: Payload) -> Payload:

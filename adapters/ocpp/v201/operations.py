@@ -1,61 +1,289 @@
-"""Carries out what the hub's own operator asks of a station that speaks OCPP 2.x: certificates so far."""
+"""Carries out what the hub's own operator asks of a station that speaks OCPP 2.x."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from adapters.kit.manifest import CommandResult, OperationResult
-from adapters.ocpp.asking import ask
+from adapters.kit.manifest import OperationResult
+from adapters.ocpp.operating import (
+    Answer,
+    Asking,
+    Ended,
+    Run,
+    from_data,
+    of_changes,
+    raw,
+    simple,
+    to_data,
+    to_log,
+    to_result,
+)
+from adapters.ocpp.recording import memory_of
 from adapters.ocpp.station import Station
-from adapters.ocpp.text import MAX_TEXT
+from adapters.ocpp.tokens import TokenForm, Tokens, identifier
+from adapters.ocpp.v201 import charging_profiles, places, variables
+from adapters.ocpp.v201 import operation_frames as frames
+from adapters.ocpp.v201.course import Course
+from adapters.ocpp.v201.courses import Courses
 from adapters.ocpp.v201.edition import Edition, Payload
+from adapters.ocpp.v201.reports import Report, Reports
+from adapters.ocpp.v201.triggering import ask_statuses
 from contracts.messages import OperationRequested
-from contracts.messages.operation import SendCertificate, Trigger
+from contracts.messages.operation import (
+    CallRaw,
+    ChangeAvailability,
+    ClearCache,
+    ClearChargingProfiles,
+    ConfigurationResult,
+    ConfigurationTold,
+    GetCompositeSchedule,
+    GetConfiguration,
+    GetLocalListVersion,
+    LocalListVersionTold,
+    Operation,
+    Reset,
+    ScheduleTold,
+    SendCertificate,
+    SendLocalList,
+    SetChargingProfile,
+    SetConfiguration,
+    TransferData,
+    Trigger,
+    UpdateFirmware,
+    UploadLog,
+)
 from contracts.vocabulary import OperationOutcome, TriggeredMessage
 
-_OUTCOME: Final[Mapping[str, OperationOutcome]] = {
-    "Accepted": OperationOutcome.ACCEPTED,
-    "Rejected": OperationOutcome.REJECTED,
-    "NotImplemented": OperationOutcome.NOT_SUPPORTED,
-}
+AT_ONCE: Final = 20
+"""How many variables are asked for in one request; a station that takes fewer is asked for each by itself."""
 
 
 class Operations:
-    """``carry_out`` is a ``CarryOutOperation``."""
+    """``carry_out`` is a ``CarryOutOperation`` for one edition."""
 
-    def __init__(self, *, edition: Edition, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, courses: Courses, tokens: Tokens, reports: Reports, edition: Edition, now: Callable[[], datetime]
+    ) -> None:
+        self._courses = courses
+        self._tokens = tokens
+        self._reports = reports
         self._edition = edition
         self._now = now
 
     async def carry_out(self, station: Station, request: OperationRequested) -> OperationResult:
         """See ``asking.CarryOutOperation``."""
-        match request.operation:
-            case SendCertificate() as operation:
-                action, payload = "CertificateSigned", self._certificate(operation)
-            case Trigger(what=TriggeredMessage.CERTIFICATE_REQUEST):
-                action, payload = "TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"}
-            case _:
-                text = f"not at {self._edition.subprotocol} yet"
-                return OperationResult(outcome=OperationOutcome.NOT_SUPPORTED, detail=text)
-        answer = await ask(
-            station,
-            action,
-            payload,
+        asking = _Asking(
+            station=station,
+            request=request,
             schemas=self._edition.schemas,
-            deadline=request.deadline,
             now=self._now,
+            courses=self._courses,
+            tokens=self._tokens,
+            form=identifier(self._edition.longest_token),
+            reports=self._reports,
+            is_certificate_numbered=self._edition.numbers_certificates,
         )
-        if isinstance(answer, CommandResult):
-            return OperationResult(outcome=OperationOutcome(answer.outcome.value), detail=answer.detail)
-        word = str(answer["status"])
-        reason = (answer.get("statusInfo") or {}).get("reasonCode")
-        detail = f"{word}: {reason}" if reason else word
-        return OperationResult(outcome=_OUTCOME.get(word, OperationOutcome.FAILED), detail=detail[:MAX_TEXT])
+        try:
+            return await _RUNS[type(request.operation)](asking, request.operation)
+        except Ended as ended:
+            return ended.result
 
-    def _certificate(self, operation: SendCertificate) -> Payload:
-        """OCPP 2.0.1 part 2, A02; 2.1 gives the number of the request back."""
-        kind = "V2GCertificate" if operation.is_for_contracts else "ChargingStationCertificate"
-        payload: Payload = {"certificateChain": operation.chain, "certificateType": kind}
-        if operation.request_id is not None and self._edition.numbers_certificates:
-            payload["requestId"] = operation.request_id
-        return payload
+
+@dataclass(frozen=True, kw_only=True)
+class _Asking(Asking):
+    courses: Courses
+    tokens: Tokens
+    form: TokenForm
+    reports: Reports
+    is_certificate_numbered: bool
+
+    def running(self, told_id: str) -> Course:
+        """Raises ``Ended``."""
+        found = self.courses.find_told(self.station.id, told_id)
+        if found is None or found.ended_at is not None or found.place is None:
+            raise Ended(OperationOutcome.UNKNOWN, "no such charge runs there")
+        return found
+
+
+def _all_told(results: Sequence[OperationResult]) -> OperationResult:
+    """Of several requests for one thing: the first that was refused."""
+    refused = (result for result in results if result.outcome is not OperationOutcome.ACCEPTED)
+    return next(refused, results[0])
+
+
+async def _trigger(asking: _Asking, operation: Trigger) -> OperationResult:
+    """A status is of one connector; where all are meant, each is asked for."""
+    if operation.what is not TriggeredMessage.STATUS or operation.connector_id:
+        return to_result(await asking.say(*frames.from_trigger(operation)))
+
+    async def say(payload: Payload) -> OperationResult:
+        return to_result(await asking.say("TriggerMessage", payload))
+
+    def is_taken(result: OperationResult) -> bool:
+        return result.outcome is OperationOutcome.ACCEPTED
+
+    return _all_told([result async for result in ask_statuses(asking.station, say, is_taken)])
+
+
+async def _get_configuration(asking: _Asking, operation: GetConfiguration) -> OperationResult:
+    """GetVariables; for all settings a report."""
+    if not operation.keys:
+        return await _report(asking)
+    asked = [(key, variables.from_name(key)) for key in operation.keys]
+    wanted = [variable for _, variable in asked if variable is not None]
+    told: list[Answer] = []
+    for start in range(0, len(wanted), AT_ONCE):
+        told += await _variables(asking, wanted[start : start + AT_ONCE])
+    return variables.of_answers(told, unasked=[key for key, variable in asked if variable is None])
+
+
+async def _variables(asking: _Asking, wanted: Sequence[Payload]) -> list[Answer]:
+    """How many fit into a request is the station's choice (DeviceDataCtrlr.ItemsPerMessage): more are an error."""
+    try:
+        answer = await asking.say("GetVariables", {"getVariableData": list(wanted)})
+    except Ended as ended:
+        if len(wanted) == 1 or ended.result.outcome is not OperationOutcome.FAILED:
+            raise
+        return [told for each in wanted for told in await _variables(asking, [each])]
+    told: list[Answer] = answer["getVariableResult"]
+    return told
+
+
+async def _report(asking: _Asking) -> OperationResult:
+    """GetBaseReport (B07), and the pieces of the report. What came of one that breaks off is told."""
+    with asking.reports.expect(asking.station.id) as report:
+        said = {"requestId": report.request_id, "reportBase": "ConfigurationInventory"}
+        answer = await asking.say("GetBaseReport", said)
+        result = to_result(answer)
+        if result.outcome is not OperationOutcome.ACCEPTED or answer["status"] == "EmptyResultSet":
+            is_empty = result.outcome is OperationOutcome.ACCEPTED
+            told = ConfigurationTold() if is_empty else None
+            return OperationResult(outcome=result.outcome, detail=result.detail, told=told)
+        return await _awaited(asking, report)
+
+
+async def _awaited(asking: _Asking, report: Report) -> OperationResult:
+    outcome, detail = OperationOutcome.ACCEPTED, None
+    try:
+        async with asyncio.timeout(max(0.1, (asking.request.deadline - asking.now()).total_seconds())):
+            await report.ended.wait()
+    except TimeoutError:
+        outcome, detail = OperationOutcome.TIMEOUT, "the station did not finish its report"
+    if report.is_lost:
+        outcome, detail = OperationOutcome.OFFLINE, "the connection broke off before the report ended"
+    elif report.is_cut:
+        detail = f"cut after {len(report.values)} settings: ask for the others by name"
+    return OperationResult(outcome=outcome, detail=detail, told=ConfigurationTold(values=report.values))
+
+
+async def _set_configuration(asking: _Asking, operation: SetConfiguration) -> OperationResult:
+    """One request for each entry; the first that finds no answer ends it, since nobody knows the rest."""
+    results: list[ConfigurationResult] = []
+    for entry in operation.entries:
+        variable = variables.from_name(entry.key)
+        if variable is None:
+            refused = OperationOutcome.UNKNOWN
+            results.append(ConfigurationResult(key=entry.key, outcome=refused, detail=variables.NO_SUCH_SETTING))
+            continue
+        try:
+            answer = await asking.say("SetVariables", {"setVariableData": [variable | {"attributeValue": entry.value}]})
+        except Ended as ended:
+            results.append(ConfigurationResult(key=entry.key, outcome=ended.result.outcome, detail=ended.result.detail))
+            break
+        results.append(variables.to_change(entry.key, answer))
+    return of_changes(results)
+
+
+async def _list_version(asking: _Asking, operation: GetLocalListVersion) -> OperationResult:
+    version = int((await asking.say("GetLocalListVersion", {}))["versionNumber"])
+    outcome = OperationOutcome.NOT_SUPPORTED if version < 0 else OperationOutcome.ACCEPTED
+    return OperationResult(outcome=outcome, told=LocalListVersionTold(version=version))
+
+
+async def _send_list(asking: _Asking, operation: SendLocalList) -> OperationResult:
+    """A token that no ``idToken`` can be is left out. Where the version does not fit, the station is asked for its
+    own."""
+    fitting = [entry for entry in operation.entries if asking.form.fits(entry.token_uid)]
+    payload: dict[str, Any] = {
+        "versionNumber": operation.version,
+        "updateType": "Full" if operation.is_full else "Differential",
+    }
+    if fitting:
+        payload["localAuthorizationList"] = [
+            frames.from_list_entry(entry, group=asking.tokens.to_parent_id_tag(entry.group_id, asking.form))
+            for entry in fitting
+        ]
+    result = to_result(await asking.say("SendLocalList", payload))
+    left_out = len(operation.entries) - len(fitting)
+    if left_out:
+        detail = f"{result.detail}; {left_out} tokens that OCPP 2.x cannot write left out"
+        result = OperationResult(outcome=result.outcome, detail=detail)
+    if result.outcome is not OperationOutcome.VERSION_MISMATCH:
+        return result
+    told = LocalListVersionTold(version=int((await asking.say("GetLocalListVersion", {}))["versionNumber"]))
+    return OperationResult(outcome=result.outcome, detail=result.detail, told=told)
+
+
+async def _set_profile(asking: _Asking, operation: SetChargingProfile) -> OperationResult:
+    place, transaction_id = operation.connector_id or 0, None
+    if operation.transaction_id is not None:
+        running = asking.running(operation.transaction_id)
+        place, transaction_id = running.place or 0, running.transaction_id
+    evse_id, _ = places.from_number(place)
+    payload = charging_profiles.from_profile(operation, evse_id=evse_id, transaction_id=transaction_id)
+    return to_result(await asking.say("SetChargingProfile", payload))
+
+
+async def _clear_profiles(asking: _Asking, operation: ClearChargingProfiles) -> OperationResult:
+    """An id stands alone: a station need not look at criteria beside it, and would take more than was meant."""
+    beside = (operation.connector_id, operation.purpose, operation.stack_level)
+    if operation.profile_id is not None and any(said is not None for said in beside):
+        raise Ended(OperationOutcome.FAILED, "OCPP 2.x clears by profile_id or by the other fields, not by both")
+    results = [to_result(await asking.say(*request)) for request in frames.from_clear_profiles(operation)]
+    done = (result for result in results if result.outcome is OperationOutcome.ACCEPTED)
+    return next(done, results[0])
+
+
+async def _composite(asking: _Asking, operation: GetCompositeSchedule) -> OperationResult:
+    evse_id, _ = places.from_number(operation.connector_id or 0)
+    payload: Payload = {"evseId": evse_id, "duration": operation.duration}
+    if operation.unit is not None:
+        payload["chargingRateUnit"] = operation.unit.value
+    answer = await asking.say("GetCompositeSchedule", payload)
+    result = to_result(answer)
+    if result.outcome is not OperationOutcome.ACCEPTED:
+        return result
+    offset = memory_of(asking.station).clock.offset
+    schedule = charging_profiles.to_schedule(answer, received_at=asking.now(), offset=offset)
+    if schedule is None:
+        raise Ended(OperationOutcome.FAILED, "the station told no schedule")
+    return OperationResult(outcome=result.outcome, detail=result.detail, told=ScheduleTold(schedule=schedule))
+
+
+async def _send_certificate(asking: _Asking, operation: SendCertificate) -> OperationResult:
+    is_numbered = asking.is_certificate_numbered
+    return to_result(await asking.say(*frames.from_certificate(operation, is_numbered=is_numbered)))
+
+
+_RUNS: Final[dict[type[Operation], Run]] = {
+    Reset: simple(frames.from_reset),
+    ChangeAvailability: simple(frames.from_availability),
+    Trigger: _trigger,
+    ClearCache: simple(lambda _: ("ClearCache", {})),
+    GetConfiguration: _get_configuration,
+    SetConfiguration: _set_configuration,
+    GetLocalListVersion: _list_version,
+    SendLocalList: _send_list,
+    SetChargingProfile: _set_profile,
+    ClearChargingProfiles: _clear_profiles,
+    GetCompositeSchedule: _composite,
+    UpdateFirmware: simple(frames.from_update),
+    UploadLog: simple(frames.from_upload, to_log),
+    SendCertificate: _send_certificate,
+    TransferData: simple(from_data, to_data),
+    CallRaw: raw,
+}
+OPERATIONS: Final = tuple(_RUNS)
+"""What these versions can carry out."""

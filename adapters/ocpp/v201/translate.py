@@ -1,6 +1,7 @@
 """OCPP 2.x payloads into contract messages and back. Pure: payloads are checked and mended before they come here,
 times and ids are handed in. Tables hold the words of 2.0.1 and 2.1 together: none means two things."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -63,6 +64,10 @@ _TOKEN_STATUS: Final = {
 
 _TOKEN_TYPE: Final = {"RFID": "ISO14443", "EMAID": "eMAID"}
 """OCPI's TokenType where 2.x has a type of its own; the rest is known to the hub only: Central."""
+
+_ISO_15693: Final = re.compile(r"E0[0-9A-F]{14}", re.IGNORECASE)
+_EMAID: Final = re.compile(r"[A-Z]{2}(-?)[A-Z0-9]{3}\1C[A-Z0-9]{8}(?:\1[A-Z0-9])?", re.IGNORECASE)
+"""ISO 15118-2, annex H; the check digit may be left out."""
 
 _OUTCOME: Final[Mapping[CommandName, Mapping[str, CommandOutcome]]] = {
     CommandName.START_CHARGING: {
@@ -159,6 +164,18 @@ def from_token(text: str, *, uid: str, token_type: str | None) -> dict[str, str]
     """An ``idToken``: ``text`` is what the station is given for ``uid``. An alias is no card."""
     found = _TOKEN_TYPE.get(token_type or "", GROUP_TYPE) if text == uid else GROUP_TYPE
     return {"idToken": text, "type": found}
+
+
+def card_type(uid: str) -> str:
+    """The type of a token that is only known by its text: on the list by which a station decides offline are cards.
+    Stations compare the type with that of their reader; an ISO 15693 card has 8 octets of which the first is E0.
+
+    >>> card_type("04A2B3C4"), card_type("E00401000A0B0C0D"), card_type("NL-TNM-C00000001-X")
+    ('ISO14443', 'ISO15693', 'eMAID')
+    """
+    if _ISO_15693.fullmatch(uid):
+        return "ISO15693"
+    return "eMAID" if _EMAID.fullmatch(uid) else "ISO14443"
 
 
 def to_command_result(name: CommandName, body: Mapping[str, Any]) -> CommandResult:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contracts.messages import CertificateRequested, OperationRequested, StationConnected
-from contracts.messages.operation import CallRaw, SendCertificate, Trigger
+from contracts.messages.operation import SendCertificate, Trigger
 from contracts.vocabulary import OperationOutcome, TriggeredMessage
 from tests.adapters.ocpp.conftest import PASSWORD, Hub
 from tests.kit.certificates import Authority, make_certificate, make_signing_request, write_key
@@ -21,7 +21,7 @@ async def connected(hub: Hub, version: str) -> RawStation:
     return await (hub.station("CS-1") if version == "ocpp1.6" else hub.station2("CS-1", version=version))
 
 
-def asked(operation: SendCertificate | CallRaw | Trigger) -> OperationRequested:
+def asked(operation: SendCertificate | Trigger) -> OperationRequested:
     return OperationRequested(
         operation_id="o-1",
         instance="test-1",
@@ -134,9 +134,3 @@ async def test_a_request_is_asked_for(hub: Hub, version: str, word: str, outcome
     result = await hub.fakes.commands.ask(asked(Trigger(what=TriggeredMessage.CERTIFICATE_REQUEST)))
     assert ("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"}) in station.got
     assert result.outcome is outcome
-
-
-async def test_what_2_x_cannot_be_asked_yet_is_said(hub: Hub) -> None:
-    await connected(hub, "ocpp2.0.1")
-    result = await hub.fakes.commands.ask(asked(CallRaw(action="Reset", payload="{}")))
-    assert (result.outcome, result.detail) == (OperationOutcome.NOT_SUPPORTED, "not at ocpp2.0.1 yet")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.kit.manifest import CommandResult
+from adapters.kit.manifest import CommandResult, OperationResult
 from adapters.ocpp.gateway import Gateway, Watch
 from adapters.ocpp.presence import Presence
 from adapters.ocpp.security import Doorkeeper, Rules
@@ -14,8 +14,8 @@ from adapters.ocpp.state import open_state
 from adapters.ocpp.station import Pace, Refused, Request, Station
 from adapters.ocpp.transport import Admission
 from adapters.ocpp.version import OLDEST, Version
-from contracts.messages import CommandRequested, StationConnected, StationDisconnected
-from contracts.vocabulary import CommandOutcome, ConnectorStatus
+from contracts.messages import CommandRequested, OperationRequested, StationConnected, StationDisconnected
+from contracts.vocabulary import CommandOutcome, ConnectorStatus, OperationOutcome
 from tests.adapters.ocpp.fake_socket import FakeSocket
 from tests.kit.stations import FakePorts
 from tests.kit.wait import until
@@ -30,6 +30,10 @@ async def answer(station: Station, request: Request) -> dict[str, Any] | Refused
 
 async def carry_out(station: Station, command: CommandRequested) -> CommandResult:
     return CommandResult(outcome=CommandOutcome.ACCEPTED)
+
+
+async def operate(station: Station, request: OperationRequested) -> OperationResult:
+    return OperationResult(outcome=OperationOutcome.ACCEPTED)
 
 
 class Greeter:
@@ -103,6 +107,7 @@ class Room:
             answer=answer,
             greeter=self.greeter,
             carry_out=carry_out,
+            operate=operate,
             broken_frame="FormationViolation",
         )
 

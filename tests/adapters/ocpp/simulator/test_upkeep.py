@@ -84,9 +84,14 @@ async def simulated(hub: Hub, **fields: Any) -> AsyncIterator[Fleet]:
         await task
 
 
+@pytest.fixture(params=["1.6", "2.0.1", "2.1"])
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-async def fleet(hub: Hub) -> AsyncIterator[Fleet]:
-    async for fleet in simulated(hub):
+async def fleet(hub: Hub, version: str) -> AsyncIterator[Fleet]:
+    async for fleet in simulated(hub, ocpp=(version,)):
         yield fleet
 
 
@@ -116,6 +121,7 @@ async def test_it_obeys(hub: Hub, fleet: Fleet) -> None:
             op.ChangeAvailability(is_operative=False),
             op.Trigger(what=TriggeredMessage.STATUS),
             op.Trigger(what=TriggeredMessage.LOG_STATUS),
+            op.Trigger(what=TriggeredMessage.CERTIFICATE_REQUEST),
             op.ClearCache(),
             list_of_two,
             op.SendLocalList(version=2, is_full=False, entries=()),
@@ -125,19 +131,24 @@ async def test_it_obeys(hub: Hub, fleet: Fleet) -> None:
                 entries=(op.LocalListEntry(token_uid="TAG", choice=TokenChoice.REMOVE),),
             ),
             DEFAULT,
+            op.ClearChargingProfiles(purpose=ProfilePurpose.STATION_MAX),
             op.ClearChargingProfiles(profile_id=1),
             op.ClearChargingProfiles(profile_id=1),
+            DEFAULT,
+            op.ClearChargingProfiles(),
             op.TransferData(vendor_id="org.simulated", data="x"),
             op.TransferData(vendor_id="com.other"),
             op.CallRaw(action="ClearCache", payload="{}"),
         )
     ]
     assert outcomes == [
-        *["ACCEPTED"] * 5,
+        *["ACCEPTED"] * 6,
         "VERSION_MISMATCH",
-        *["ACCEPTED"] * 3,
+        *["ACCEPTED"] * 2,
         "UNKNOWN",
         "ACCEPTED",
+        "UNKNOWN",
+        *["ACCEPTED"] * 3,
         "UNKNOWN",
         "ACCEPTED",
     ]
@@ -145,10 +156,29 @@ async def test_it_obeys(hub: Hub, fleet: Fleet) -> None:
     assert station.status(1) == "Unavailable"
     assert (station.upkeep.local_list, station.upkeep.list_version) == ({}, 3)
     assert (await ask(hub, op.GetLocalListVersion())).told == op.LocalListVersionTold(version=3)
+    schedule = (await ask(hub, op.GetCompositeSchedule(duration=60, connector_id=1))).told
+    assert isinstance(schedule, op.ScheduleTold)
+    assert [entry.limit for entry in schedule.schedule.limits] == [11_000]
+    assert hub.inside(NAME).deviations["not strict"] == 0
+
+
+async def test_it_tells_its_settings(hub: Hub, fleet: Fleet, version: str) -> None:
+    name = "HeartbeatInterval" if version == "1.6" else "OCPPCommCtrlr.HeartbeatInterval"
+    told = (await ask(hub, op.GetConfiguration(keys=("HeartbeatInterval", "Own.Nonsense")))).told
+    assert told == op.ConfigurationTold(
+        values=(op.ConfigurationValue(key=name, value="300"),), unknown_keys=("Own.Nonsense",)
+    )
+    every = (await ask(hub, op.GetConfiguration())).told
+    assert isinstance(every, op.ConfigurationTold)
+    values = {value.key: (value.value, value.is_readonly) for value in every.values}
+    assert values[name] == ("300", False)
+    assert values["SendLocalListMaxLength" if version == "1.6" else "LocalAuthListCtrlr.ItemsPerMessage"][1]
+    assert len(values) == (8 if version == "1.6" else 6), "there are two that 2.x does not have"
+    assert hub.inside(NAME).deviations["not strict"] == 0
 
 
 async def test_settings_change_and_some_after_a_restart(hub: Hub, fleet: Fleet) -> None:
-    wanted = {"HeartbeatInterval": "60", "WebSocketPingInterval": "30", "NumberOfConnectors": "9", "Nonsense": "1"}
+    wanted = {"HeartbeatInterval": "60", "WebSocketPingInterval": "30", "SendLocalListMaxLength": "9", "Own.X": "1"}
     entries = tuple(op.ConfigurationEntry(key=key, value=value) for key, value in wanted.items())
     told = (await ask(hub, op.SetConfiguration(entries=entries))).told
     assert isinstance(told, op.ConfigurationChanged)
