@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from roaming.hub.gathering import Gathering
 from roaming.hub.lane import Lane
 from roaming.hub.recording import Recorder
 from roaming.ocpi.module import DeliveryRules, OcpiModule, Services
@@ -33,6 +34,7 @@ class Deliverer:
         self._rules: Mapping[str, DeliveryRules[Any]] = {m.id: m.delivery for m in modules if m.delivery is not None}
         self._locks = locks
         self._recorder = Recorder(services)
+        self._gathering = Gathering(services, self._rules)
         self._lanes: dict[str, Lane] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -59,7 +61,8 @@ class Deliverer:
         if (lane := self._lanes.get(partner_id)) is not None:
             lane.poke()
         elif await self._locks.try_acquire(f"partner:{partner_id}"):
-            self._lanes[partner_id] = Lane(self._services, self._rules, self._locks, self._recorder, partner_id)
+            shared = (self._services, self._rules, self._locks, self._recorder, self._gathering)
+            self._lanes[partner_id] = Lane(*shared, partner_id)
             self._tasks[partner_id] = asyncio.create_task(self._keep(partner_id), name=f"deliver:{partner_id}")
 
     async def _keep(self, partner_id: str) -> None:

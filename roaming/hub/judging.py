@@ -83,6 +83,10 @@ class Pending:
             due_at=text_to_time(row[15]),
         )
 
+    def is_row(self, row: Sequence[Any]) -> bool:
+        """Whether ``row`` says what was claimed, and nothing newer."""
+        return (self.job.id, self.revision) == (row[0], row[9])
+
     @property
     def is_record(self) -> bool:
         """It must not arrive twice."""

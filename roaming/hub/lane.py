@@ -9,12 +9,13 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import update
 
 from roaming.hub import judging
+from roaming.hub.gathering import Gathering
 from roaming.hub.judging import COLUMNS, Pending, Prepared, Result, prepare
 from roaming.hub.recording import NotAsRead, Recorder
 from roaming.hub.sending import Sender
@@ -42,6 +43,13 @@ _PENDING = (
 )
 
 
+class _Attempt(NamedTuple):
+    """A delivery that is calling, or has ended and is not recorded yet."""
+
+    pending: Pending
+    task: asyncio.Task[None]
+
+
 class Lane:
     """One partner, while this process holds its lock."""
 
@@ -51,9 +59,11 @@ class Lane:
         rules: Mapping[str, DeliveryRules[Any]],
         locks: Locks,
         recorder: Recorder,
+        gathering: Gathering,
         partner_id: str,
     ) -> None:
         self._services = services
+        self._gathering = gathering
         self._rules = rules
         self._locks = locks
         self._partner_id = partner_id
@@ -63,8 +73,10 @@ class Lane:
         self._may_have_more = True
         self._ready: list[Prepared] = []
         """Claimed and built, of different order keys, none of which is under way."""
-        self._under_way: dict[str, asyncio.Task[None]] = {}
-        """By order key: calling, or ended and not recorded yet."""
+        self._under_way: dict[str, _Attempt] = {}
+        """By order key."""
+        self._held_up: set[str] = set()
+        """Order keys with something more to send once what is under way has ended."""
         self._calling = 0
         self._at_once = 1
         self._pause = 0.0
@@ -90,11 +102,12 @@ class Lane:
             except Exception:
                 logger.exception("delivery_lane_failed", partner=self._partner_id)
                 await asyncio.sleep(1.0)
-            await asyncio.gather(*self._under_way.values())
+            await asyncio.gather(*(attempt.task for attempt in self._under_way.values()))
         finally:
-            for task in self._under_way.values():
+            tasks = [attempt.task for attempt in self._under_way.values()]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._locks.release(name)
 
     async def _work(self, lock: str) -> None:
@@ -127,9 +140,9 @@ class Lane:
         room = self._room()
         begun, self._ready = self._ready[:room], self._ready[room:]
         for prepared in begun:
-            attempt = self._attempt(prepared, time.monotonic())
+            task = asyncio.create_task(self._attempt(prepared, time.monotonic()))
             self._calling += 1
-            self._under_way[prepared.pending.order_key] = asyncio.create_task(attempt)
+            self._under_way[prepared.pending.order_key] = _Attempt(prepared.pending, task)
 
     def _room(self) -> int:
         """How many more calls may begin; one alone while the partner is being spared."""
@@ -143,7 +156,7 @@ class Lane:
         """Looks for what can be sent next and builds it. Should an object change before its call leaves, its delivery
         has another revision by then or soon, and is sent once more."""
         self._may_have_more = False
-        directory = await self._services.directory.current()
+        directory = await self._gathering.directory()
         partner = directory.partners.get(self._partner_id)
         if partner is None or not partner.is_connected:
             await self._postpone("the partner is not registered")
@@ -165,10 +178,13 @@ class Lane:
         now = self._services.clock.now()
         heads: dict[str, Sequence[Any]] = {}
         for row in rows:
-            if row[5] in heads or row[5] in self._under_way:
-                self._may_have_more = True
+            order_key, under_way = row[5], self._under_way.get(row[5])
+            if under_way is not None and under_way.pending.is_row(row):
+                continue  # nothing new: it has not been recorded yet
+            if under_way is not None or order_key in heads:
+                self._held_up.add(order_key)
             else:
-                heads[row[5]] = row
+                heads[order_key] = row
         return [
             Pending.of(row, partner, self._rules, directory) for row in heads.values() if text_to_time(row[15]) <= now
         ]
@@ -179,7 +195,7 @@ class Lane:
         for module in dict.fromkeys(pending.job.module for pending in batch):
             mine = [pending for pending in batch if pending.job.module == module]
             keys = [pending.job.object_key for pending in mine]
-            found = await self._rules[module].read(self._services.database.reader, keys)
+            found = await self._gathering.objects(module, keys)
             contexts = await self._surroundings(mine[0], found)
             for pending in mine:
                 key = pending.job.object_key
@@ -206,11 +222,17 @@ class Lane:
         except StoreUnavailable as error:
             logger.warning("delivery_waits", partner=self._partner_id, reason=str(error))
             await asyncio.sleep(REST_SECONDS)
+            self._may_have_more = True
         except Exception:
             logger.exception("delivery_failed", delivery=prepared.pending.job.id)
             await asyncio.sleep(1.0)
+            self._may_have_more = True
         finally:
-            del self._under_way[prepared.pending.order_key]
+            order_key = prepared.pending.order_key
+            del self._under_way[order_key]
+            if order_key in self._held_up:
+                self._held_up.discard(order_key)
+                self._may_have_more = True
             self._news.set()
 
     async def _record(self, result: Result) -> None:

@@ -144,15 +144,22 @@ async def neighbours(
             stack.callback(hanging.close)
             await connect(services, partners, hanging.url)
         told: dict[str, float] = {}
+
+        async def change(number: int) -> None:
+            async with services.database.work() as work:
+                await tell(work, [_changed(number)])
+
         async with _delivering(services):
+            await change(changes)  # connections are made, and this is not counted
+            for door in doors:
+                await _arrived(door, 1, seconds=20.0)
             start = time.perf_counter()
             for number in range(changes):
                 await asyncio.sleep(max(0.0, start + number / rate - time.perf_counter()))
                 told[_id(number)] = time.perf_counter()
-                async with services.database.work() as work:
-                    await tell(work, [_changed(number)])
+                await change(number)
             for door in doors:
-                await _arrived(door, changes, seconds=20.0)
+                await _arrived(door, changes + 1, seconds=20.0)
     took = [(door.came[name] - at) * 1000 for door in doors for name, at in told.items() if name in door.came]
     missing = len(told) * partners - len(took)
     return (percentile(took, 50), percentile(took, 99), missing) if took else (0.0, 0.0, missing)

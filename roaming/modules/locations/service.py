@@ -4,12 +4,13 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import EVSE, Connector, LiveStatus, Location, read_live
 from roaming.model.time import next_update
@@ -19,7 +20,7 @@ from roaming.modules.locations.codec import v211, v221, v230
 from roaming.modules.locations.repository import Held, Kept
 from roaming.modules.locations.showing import removed, removed_evse, retold, shown_to
 from roaming.ocpi.authorization import check_id, check_ids
-from roaming.ocpi.codec import Patch, dump_json
+from roaming.ocpi.codec import Loss, Patch, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound, UnknownLocation
 from roaming.ocpi.module import GONE, DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
@@ -38,6 +39,9 @@ CONNECTOR_CODECS = {
     Version.V2_2_1: v221.CONNECTOR_CODEC,
     Version.V2_3_0: v230.CONNECTOR_CODEC,
 }
+
+AT_HAND = 64
+"""Bodies kept for the other partners that are about to be told the same."""
 
 
 class EvseChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -316,13 +320,18 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     is_as_stored = not job.view.alters_location(kept.object_id)
     if is_as_stored and (text := kept.text_in(version)) is not None:
         return PushRequest(method="PUT", url=url, body=text)
+    if is_as_stored:
+        body, losses = _whole(version, kept.document, kept.live)
+        return PushRequest(method="PUT", url=url, body=body, losses=losses)
     encoded = LOCATION_CODECS[version].encode(shown_to(job.view, repository.decoded(kept)))
-    return PushRequest(
-        method="PUT",
-        url=url,
-        body=dump_json(encoded.body),
-        losses=encoded.losses,
-    )
+    return PushRequest(method="PUT", url=url, body=dump_json(encoded.body), losses=encoded.losses)
+
+
+@lru_cache(AT_HAND)
+def _whole(version: Version, document: str, live: str) -> tuple[bytes, Sequence[Loss]]:
+    """What all partners of a version are told."""
+    encoded = LOCATION_CODECS[version].encode(from_document(Location, document, live))
+    return dump_json(encoded.body), encoded.losses
 
 
 def _build_gone(job: DeliveryJob, kept: Stored, version: Version, endpoint: str) -> PushRequest | None:

@@ -1,7 +1,7 @@
 """What can be done with tariffs: publish ours, take a partner's, withdraw one."""
 
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from roaming.model.version import Version
 from roaming.modules.tariffs import repository
 from roaming.modules.tariffs.codec import v211, v221, v230
 from roaming.ocpi.authorization import check_ids
-from roaming.ocpi.codec import dump_json
+from roaming.ocpi.codec import Loss, dump_json
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
 from roaming.ocpi.outgoing import tell
@@ -28,6 +28,8 @@ from roaming.store.database import Work
 from roaming.store.documents import HERE, Origin, Stored, id_of_key, insert_or_hold
 
 CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
+AT_HAND = 64
+"""Bodies kept for the other partners that are about to be told the same."""
 
 
 async def publish(work: Work, tariff: Tariff) -> Tariff:
@@ -169,10 +171,12 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     url = job.address(endpoint, kept.country_code, kept.party_id, kept.object_id)
     if (text := kept.text_in(version)) is not None:
         return PushRequest(method="PUT", url=url, body=text)
-    encoded = CODECS[version].encode(from_document(Tariff, kept.document))
-    return PushRequest(
-        method="PUT",
-        url=url,
-        body=dump_json(encoded.body),
-        losses=encoded.losses,
-    )
+    body, losses = _whole(version, kept.document)
+    return PushRequest(method="PUT", url=url, body=body, losses=losses)
+
+
+@lru_cache(AT_HAND)
+def _whole(version: Version, document: str) -> tuple[bytes, Sequence[Loss]]:
+    """What all partners of a version are told."""
+    encoded = CODECS[version].encode(from_document(Tariff, document))
+    return dump_json(encoded.body), encoded.losses

@@ -73,6 +73,7 @@ def test_64_levels_are_fine() -> None:
         (Decimal("1E-9"), b"0.000000001"),
         (Decimal("-0.0000005"), b"-0.0000005"),
         ({"a": (Decimal("1E+1"), "NE-1", True, None)}, b'{"a":[10,"NE-1",true,null]}'),
+        ({"EVSE-1": "1E-7", "a": Decimal("-12E+2")}, b'{"EVSE-1":"1E-7","a":-1200}'),
     ],
 )
 def test_numbers_are_written_plainly(value: Any, data: bytes) -> None:
