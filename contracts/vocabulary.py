@@ -94,6 +94,8 @@ class AuthorizationBasis(StrEnum):
     """A remote start of the token's owner."""
     OFFLINE_POLICY = "OFFLINE_POLICY"
     """The owner did not answer in time; the whitelist policy of the token decided."""
+    OPERATOR = "OPERATOR"
+    """The central system of the station's operator decided: a station that goes through to it."""
 
 
 class WhitelistPolicy(StrEnum):

@@ -16,6 +16,10 @@ from adapters.ocpp import trimming
 from adapters.ocpp.asking import Dispatch
 from adapters.ocpp.gateway import Gateway, Watch
 from adapters.ocpp.presence import Presence
+from adapters.ocpp.proxy.copies import Room
+from adapters.ocpp.proxy.door import ProxyDoor
+from adapters.ocpp.proxy.passing import Passing
+from adapters.ocpp.proxy.settings import Upstream
 from adapters.ocpp.recording import Answering, Desk
 from adapters.ocpp.rejected import RejectedFrames
 from adapters.ocpp.security import Doorkeeper, Networks, Rules
@@ -26,7 +30,9 @@ from adapters.ocpp.tokens import Tokens
 from adapters.ocpp.transactions import Transactions
 from adapters.ocpp.transport import Limits, Listener, Server, TlsVersion
 from adapters.ocpp.v16.operations import OPERATIONS
+from adapters.ocpp.version import Version
 from adapters.ocpp.websocket import listen
+from adapters.ocpp.websocket_client import dial
 from contracts.messages import (
     CertificateRequested,
     ConnectorStatusChanged,
@@ -38,6 +44,7 @@ from contracts.messages import (
     StationConnected,
     StationDisconnected,
     StationFaultReported,
+    StationFramesMissed,
     StationMessageRejected,
     StationReported,
     TransactionEnded,
@@ -130,6 +137,27 @@ class OcppSettings(BaseModel):
         60, gt=0, description="A connection that neither says anything nor answers pings is closed after this."
     )
     frame_octets: int = Field(2**20, ge=1024, description="Longest message; a longer one closes with 1009.")
+    mode: Literal["csms", "proxy"] = Field(
+        "csms", description="Stations end here, or those of `upstreams` go through to their operators' own systems."
+    )
+    upstreams: tuple[Upstream, ...] = Field(
+        (), description="Central systems of operators and the stations that go through to them; see the README."
+    )
+    copies_per_station: int = Field(
+        1000, ge=1, description="Frames of a station that wait to be read after they passed; more are not read (proxy)."
+    )
+    copies_octets: int = Field(
+        64 * 2**20, ge=2**16, description="The same for all stations together, in octets (proxy)."
+    )
+    hold_seconds: float = Field(
+        5, ge=0, description="How long a central system's request waits at most for an answer to the hub (proxy)."
+    )
+
+    @model_validator(mode="after")
+    def _goes_somewhere(self) -> Self:
+        if (self.mode == "proxy") != bool(self.upstreams):
+            raise ValueError("mode: proxy and upstreams go together; see the README of adapters/ocpp")
+        return self
 
     @model_validator(mode="after")
     def _have_all_for_tls(self) -> Self:
@@ -230,11 +258,13 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
         clear_text_from=settings.clear_text_from,
     )
     versions = versions_of(desk, state)
+    doorkeeper = Doorkeeper(rules, ports.accounts)
     gateway = Gateway(
         ports=ports,
-        doorkeeper=Doorkeeper(rules, ports.accounts),
+        doorkeeper=doorkeeper,
         versions=versions,
         presence=Presence(state),
+        passing=_passing(settings, desk, doorkeeper, versions),
         pace=_pace(settings),
         watch=_watch(settings),
     )
@@ -249,6 +279,31 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
     chores = [asyncio.ensure_future(chore()) for chore in chores_of(desk, state)]
     chores.append(asyncio.create_task(trimming.run(state, now=ports.now, kept=kept)))
     return RunningOcpp(servers, gateway, state, chores, path=settings.path)
+
+
+def _passing(
+    settings: OcppSettings, desk: Desk, doorkeeper: Doorkeeper, versions: Mapping[str, Version]
+) -> Passing | None:
+    if settings.mode != "proxy":
+        return None
+    door = ProxyDoor(
+        upstreams=settings.upstreams,
+        doorkeeper=doorkeeper,
+        dial=dial,
+        limits=Limits(frame_octets=settings.frame_octets),
+        ping_seconds=settings.ping_seconds,
+    )
+    return Passing(
+        door=door,
+        versions=versions,
+        record=desk.record,
+        network=desk.ports.network,
+        now=desk.ports.now,
+        pace=_pace(settings),
+        copies_per_station=settings.copies_per_station,
+        room=Room(octets=settings.copies_octets),
+        hold_seconds=settings.hold_seconds,
+    )
 
 
 def _pace(settings: OcppSettings) -> Pace:
@@ -319,6 +374,7 @@ ADAPTER = Adapter(
         StationDisconnected,
         StationBooted,
         StationFaultReported,
+        StationFramesMissed,
         StationMessageRejected,
         StationReported,
         ConnectorStatusChanged,

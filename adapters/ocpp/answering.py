@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from adapters.kit.manifest import Fact
+from adapters.ocpp.authorizing import Decided
 from adapters.ocpp.recording import Desk, Unusable
 from adapters.ocpp.repair import repair
 from adapters.ocpp.schemas import Schemas
@@ -22,6 +23,7 @@ LONGEST_RAW: Final = 16_384
 """Of a message nobody could read, in octets and in characters."""
 
 Handler = Callable[[Station, Request, dict[str, Any]], Awaitable[dict[str, Any]]]
+Decide = Callable[[Station, Request, dict[str, Any]], Awaitable[Decided]]
 MinimalAnswer = Callable[[Station, Request], dict[str, Any] | None]
 """What ends a station's repeating without saying yes; ``None`` for messages that may be refused."""
 
@@ -32,13 +34,20 @@ class Reception:
     """Implements ``Answerer`` for one version."""
 
     def __init__(
-        self, desk: Desk, *, schemas: Schemas, handlers: Mapping[str, Handler], minimal_answer: MinimalAnswer
+        self,
+        desk: Desk,
+        *,
+        schemas: Schemas,
+        handlers: Mapping[str, Handler],
+        minimal_answer: MinimalAnswer,
+        decide: Decide,
     ) -> None:
         self._desk = desk
         self._network = desk.ports.network
         self._schemas = schemas
         self._handlers = handlers
         self._minimal_answer = minimal_answer
+        self._decide = decide
 
     async def __call__(self, station: Station, request: Request) -> dict[str, Any] | Refused:
         """See ``Answerer``. Requests about transactions are never refused: a station would repeat them for ever."""
@@ -62,6 +71,10 @@ class Reception:
             logger.exception("a frame failed", station_id=station.id, action=action, error=type(error).__name__)
             return await self._refuse(station, request, "InternalError", "this frame could not be handled")
         return answer
+
+    async def decide(self, station: Station, request: Request) -> Decided:
+        """What the hub says of the token in an Authorize or a start. May raise anything."""
+        return await self._decide(station, request, self._payload(station, request))
 
     def _payload(self, station: Station, request: Request) -> dict[str, Any]:
         """The payload, fit for use. The strict verdict is counted either way. Raises ``Unusable``."""

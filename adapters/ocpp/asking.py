@@ -54,6 +54,8 @@ class Dispatch:
             return CommandResult(outcome=CommandOutcome.OFFLINE)
         if not station.is_admitted:
             return CommandResult(outcome=CommandOutcome.REJECTED, detail="the station is not admitted yet")
+        if station.no_commands is not None:
+            return CommandResult(outcome=CommandOutcome.REJECTED, detail=station.no_commands)
         await station.wait_until_ready()
         return await self._versions[station.protocol](station, command)
 
@@ -64,6 +66,8 @@ class Dispatch:
             return OperationResult(outcome=OperationOutcome.OFFLINE)
         if not station.is_admitted:
             return OperationResult(outcome=OperationOutcome.REJECTED, detail="the station is not admitted yet")
+        if station.no_commands is not None:
+            return OperationResult(outcome=OperationOutcome.REJECTED, detail=station.no_commands)
         await station.wait_until_ready()
         return await self._operations[station.protocol](station, request)
 

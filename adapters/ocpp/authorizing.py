@@ -2,6 +2,8 @@
 same for every version; tokens are cleaned before they come here and are never logged."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -13,6 +15,16 @@ from adapters.ocpp.tokens import RemoteStart, fold
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
 
 logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision in the words of a version."""
+
+    is_accepted: bool
+    key: str
+    """Under which an answer holds it."""
+    info: dict[str, Any]
 
 
 class Authorizing:
@@ -50,6 +62,34 @@ class Authorizing:
         if recent is not None and recent.command_id is None:
             return recent
         return await self._ask(station, tag, connector_id=connector_id)
+
+    async def instead(self, station: Station, request: Request, tag: str, *, connector_id: int | None) -> Authorization:
+        """For a start that another central system has refused. An accepted answer is kept until the start is told
+        of."""
+        decided = await self.for_start(station, request, tag, connector_id=connector_id)
+        if decided.status is AuthorizationStatus.ACCEPTED:
+            until = request.received_at + self._desk.answering.authorization_kept
+            self._tokens.remember(station.id, tag, decided, until=until)
+        return decided
+
+    def elsewhere(
+        self,
+        station: Station,
+        request: Request,
+        tag: str,
+        status: AuthorizationStatus,
+        *,
+        connector_id: int | None,
+    ) -> Authorization:
+        """For a start that another central system has answered: the hub's own word where it gave one, else that one's
+        ``status``. Nobody is asked."""
+        commanded = self.commanded(station, request, tag, connector_id=connector_id)
+        recent = self._tokens.remembered(station.id, tag, now=request.received_at)
+        known = commanded or recent
+        if status is AuthorizationStatus.ACCEPTED and known is not None:
+            return known
+        uid = self._tokens.to_uid(tag)
+        return Authorization(status=status, basis=AuthorizationBasis.OPERATOR, token_uid=uid)
 
     def commanded(
         self, station: Station, request: Request, tag: str, *, connector_id: int | None

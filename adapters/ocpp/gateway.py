@@ -13,6 +13,8 @@ import structlog
 from adapters.kit.manifest import Account, Fact, Ports
 from adapters.ocpp.limits import Bucket
 from adapters.ocpp.presence import Presence
+from adapters.ocpp.proxy.passing import Passing
+from adapters.ocpp.proxy.station import ProxiedStation
 from adapters.ocpp.security import Doorkeeper, Takeovers
 from adapters.ocpp.station import RECONNECT, TRY_LATER, Pace, Station
 from adapters.ocpp.transport import Admission, Handshake, Refusal, Socket, SocketClosed
@@ -58,6 +60,8 @@ class Gateway:
     versions: Mapping[str, Version]
     """By subprotocol."""
     presence: Presence
+    passing: Passing | None = None
+    """Stations that go through to a central system of their operator's."""
     pace: Pace = field(default_factory=Pace)
     watch: Watch = field(default_factory=Watch)
     refusals: Counter[int] = field(default_factory=Counter)
@@ -109,7 +113,10 @@ class Gateway:
 
     async def handle(self, socket: Socket, admission: Admission) -> None:
         """See ``transport.Handle``."""
-        station = await self._take_in(socket, admission)
+        if admission.upstream is not None:
+            station: Station | None = self._let_through(socket, admission)
+        else:
+            station = await self._take_in(socket, admission)
         if station is None:
             if self._is_unproven(admission):
                 await socket.close(POLICY, self.doorkeeper.objection(admission) or "the account has changed")
@@ -152,7 +159,8 @@ class Gateway:
             return _later("too many stations at once")
         if pause:
             await asyncio.sleep(pause)
-        decision = self.doorkeeper.decide(handshake)
+        passing = None if self.passing is None else await self.passing.decide(handshake)
+        decision = passing or self.doorkeeper.decide(handshake)
         if isinstance(decision, Refusal):
             return decision
         current = self._stations.get(decision.station_id)
@@ -161,6 +169,8 @@ class Gateway:
             if is_alive and self._takeovers.wait(decision.station_id):
                 return _later("this station is connected elsewhere")
             return decision
+        if decision.upstream is not None:
+            return decision  # whoever its operator lets in: the hub only does not listen
         strangers = sum(not station.is_admitted for station in self._stations.values())
         if current is None and strangers >= self.watch.max_strangers:
             return _later("too many unknown stations")
@@ -206,6 +216,45 @@ class Gateway:
         logger.info("station connected", station_id=station.id, epoch=epoch, is_admitted=station.is_admitted)
         return station
 
+    def _let_through(self, socket: Socket, admission: Admission) -> ProxiedStation:
+        """The station, whose frames pass from its ``run`` on, whatever becomes of telling the hub."""
+        assert self.passing is not None
+        station = self.passing.let_through(socket, admission)
+        is_admitted = self.doorkeeper.is_admitted(admission)
+        current = self._stations.get(station.id)
+        if not self.passing.is_understood(station):
+            logger.warning("frames pass unread", station_id=station.id, protocol=station.protocol)
+            return station
+        if current is not None and current.is_admitted and not is_admitted:
+            logger.warning("a proxied connection is not listened to", station_id=station.id)
+            return station
+        self._stations[station.id] = station
+        if current is not None:
+            if current.is_admitted and self._silence(current) < 60:
+                self._takeovers.note(station.id)
+            self._spawn(current.close(RECONNECT, "replaced by a newer connection"))
+        self._spawn(self._introduce(station))
+        return station
+
+    async def _introduce(self, station: ProxiedStation) -> None:
+        """Tells that it is connected, as soon as that can be kept."""
+        pause = 0.1
+        while not station.is_over:
+            try:
+                station.epoch = await self.ports.connections.claim(station.id)
+                station.is_admitted = self.doorkeeper.is_admitted(station.admission)
+                self.presence.came(station.id, station.epoch)
+            except Exception as error:
+                logger.error("no epoch for a connection", station_id=station.id, error=type(error).__name__)
+            else:
+                is_told = await self._tell(station, self._connected(station), "connected")
+                if is_told and station.is_admitted == self.doorkeeper.is_admitted(station.admission):
+                    station.introduced.set()
+                    logger.info("station connected", station_id=station.id, epoch=station.epoch, is_proxied=True)
+                    return
+            await asyncio.sleep(pause)
+            pause = min(10.0, pause * 2)
+
     def _is_unproven(self, admission: Admission) -> bool:
         """Whether it gave no password, or another one than that of an account which is admitted."""
         account = self.ports.accounts.find(admission.station_id)
@@ -218,7 +267,8 @@ class Gateway:
                 if version.forget_station is not None:
                     version.forget_station(station.id)
         logger.info("station disconnected", station_id=station.id, epoch=station.epoch, reason=reason)
-        await self._tell_gone(station.id, station.epoch, reason)
+        if station.epoch:
+            await self._tell_gone(station.id, station.epoch, reason)
 
     async def _tell_gone(self, station_id: str, epoch: int, reason: str) -> None:
         gone = StationDisconnected(
@@ -270,7 +320,8 @@ class Gateway:
             security_profile=self.doorkeeper.proven_profile(station.admission),
             remote_address=station.admission.remote_address,
             is_admitted=station.is_admitted,
-            key_digest=station.admission.key_digest,
+            key_digest=None if station.is_proxied else station.admission.key_digest,
+            is_proxied=station.is_proxied,
         )
 
     def _fact(self, station_id: str, epoch: int, message: Message, kind: str) -> Fact:
@@ -283,14 +334,14 @@ class Gateway:
 
     def _account_changed(self, station_id: str, account: Account) -> None:
         station = self._stations.get(station_id)
-        if station is None or self._is_draining:
+        if station is None or self._is_draining or not station.epoch:
             return
         objection = self.doorkeeper.objection(station.admission)
         if objection is None:
             if not station.is_admitted:
                 self._spawn(self._admit(station))
         elif account.is_admitted or station.is_admitted:
-            self._spawn(station.close(POLICY, objection))
+            self._spawn(station.shut_out(POLICY, objection))
 
     async def _admit(self, station: Station) -> None:
         """A held station becomes one of ours where it stands, under a new epoch: some never reconnect when they are
@@ -307,7 +358,8 @@ class Gateway:
         self.presence.went(station.id, earlier)
         self.presence.came(station.id, epoch)
         logger.info("station admitted", station_id=station.id, epoch=epoch)
-        await self.versions[station.protocol].greeter.admitted(station)
+        if station.no_commands is None:
+            await self.versions[station.protocol].greeter.admitted(station)
 
     async def _tell_lost(self, left_over: list[tuple[str, int]]) -> None:
         await asyncio.sleep(self.watch.lost_after_seconds)

@@ -12,7 +12,7 @@ import math
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 from urllib.parse import unquote_to_bytes
 
@@ -20,7 +20,7 @@ import structlog
 
 from adapters.kit.manifest import Account, Accounts
 from adapters.ocpp.limits import Failures
-from adapters.ocpp.transport import Admission, Handshake, Refusal
+from adapters.ocpp.transport import Admission, Handshake, Refusal, Socket
 from contracts.station_keys import is_same_digest
 
 BY_CERTIFICATE: Final = 3
@@ -58,12 +58,8 @@ def identity(target: str, *, path: str = "/") -> str | None:
     >>> identity("/ocpp/RDAM%7C123", path="/ocpp/"), identity("/..%2fetc")
     ('RDAM|123', None)
     """
-    bare = re.sub(r"/{2,}", "/", target.split("?", 1)[0].split("#", 1)[0])
-    prefix = path if path.endswith("/") else f"{path}/"
-    if not bare.startswith(prefix):
-        return None
-    segment = bare.removeprefix(prefix).removesuffix("/")
-    if "/" in segment or len(segment) > LONGEST_IDENTITY * 12:
+    segment = identity_segment(target, path=path)
+    if segment is None or "/" in segment or len(segment) > LONGEST_IDENTITY * 12:
         return None
     try:
         decoded = unquote_to_bytes(segment).decode()
@@ -72,6 +68,13 @@ def identity(target: str, *, path: str = "/") -> str | None:
     if not decoded.strip() or decoded in (".", "..") or len(decoded) > LONGEST_IDENTITY:
         return None
     return None if _FORBIDDEN.search(decoded) else decoded
+
+
+def identity_segment(target: str, *, path: str = "/") -> str | None:
+    """The same as it is written, still encoded and not looked at."""
+    bare = re.sub(r"/{2,}", "/", target.split("?", 1)[0].split("#", 1)[0])
+    prefix = path if path.endswith("/") else f"{path}/"
+    return bare.removeprefix(prefix).removesuffix("/") if bare.startswith(prefix) else None
 
 
 def password_of(authorization: str | None, *, station_id: str) -> str | None:
@@ -171,6 +174,51 @@ class Doorkeeper:
         self._passwordless = Networks.of(rules.passwordless_from)
         self._clear_text = Networks.of(rules.clear_text_from)
 
+    def identity(self, handshake: Handshake) -> str | None:
+        """Who says to be there; ``None``: nobody."""
+        return identity(handshake.target, path=self._rules.path)
+
+    def segment(self, handshake: Handshake) -> str:
+        """The same as it is written in the path."""
+        return identity_segment(handshake.target, path=self._rules.path) or ""
+
+    def turned_away(self, handshake: Handshake, station_id: str) -> Refusal | None:
+        """What keeps out a station that somebody else lets in: nothing about who it is."""
+        if handshake.origin is not None:
+            return Refusal(status=403, reason="stations do not send an Origin header")
+        address = handshake.remote_address or ""
+        wait = self._guesses.wait(station_id, address)
+        if wait:
+            retry = (("Retry-After", str(math.ceil(wait))),)
+            return Refusal(status=429, reason="too many failed attempts", headers=retry)
+        if handshake.authorization is not None and not handshake.is_encrypted and address not in self._clear_text:
+            return Refusal(status=403, reason="passwords are taken over wss only")
+        if handshake.certificate_names not in (None, (station_id,)):
+            self._guesses.wrong(station_id, address)
+            return _OTHERS_CERTIFICATE
+        return None
+
+    def was_wrong(self, handshake: Handshake, station_id: str) -> None:
+        """Somebody else did not let it in."""
+        self._refuse(station_id, handshake.remote_address or "", handshake)
+
+    def passing(self, handshake: Handshake, station_id: str, *, socket: Socket, subprotocol: str | None) -> Admission:
+        """The admission of a station that its operator's central system has let in. It is one of ours when its
+        account says so; a password in the account must be shown all the same."""
+        address = handshake.remote_address or ""
+        self._guesses.right(station_id, address)
+        password = password_of(handshake.authorization, station_id=station_id)
+        admission = Admission(
+            station_id=station_id,
+            subprotocol=subprotocol,
+            is_admitted=False,
+            security_profile=_profile(handshake, has_password=handshake.authorization is not None),
+            key_digest=None if password is None else self._accounts.digest(station_id, password),
+            remote_address=handshake.remote_address,
+            upstream=socket,
+        )
+        return replace(admission, is_admitted=self.is_admitted(admission))
+
     def decide(self, handshake: Handshake) -> Refusal | Admission:
         """Admits, holds or refuses."""
         station_id = identity(handshake.target, path=self._rules.path)
@@ -237,6 +285,8 @@ class Doorkeeper:
         account = self._accounts.find(admission.station_id)
         if account is None or not account.is_admitted:
             return "no longer admitted"
+        if account.key_digest is None and admission.upstream is not None:
+            return None  # its operator's central system has let it in
         profile = admission.security_profile
         if not self._is_proven(account, admission.key_digest, admission.remote_address, profile):
             return "the password has changed"

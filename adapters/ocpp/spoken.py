@@ -44,10 +44,12 @@ def chores_of(desk: Desk, state: sqlite3.Connection) -> tuple[Callable[[], Await
 
 def _oldest(desk: Desk) -> Version:
     calls = Calls16(transactions=desk.transactions, tokens=desk.tokens, now=desk.ports.now)
+    handlers = Handlers16(desk)
     operations = Operations16(transactions=desk.transactions, tokens=desk.tokens, now=desk.ports.now)
     return Version(
         subprotocol=OLDEST,
-        answer=Handlers16(desk),
+        answer=handlers,
+        decide=handlers.decide,
         forget_station=desk.transactions.forget_station,
         greeter=Greeting(),
         carry_out=calls.carry_out,
@@ -59,6 +61,7 @@ def _oldest(desk: Desk) -> Version:
 def _version(desk: Desk, courses: Courses, edition: Edition) -> Version:
     calls = Calls(courses=courses, tokens=desk.tokens, edition=edition, now=desk.ports.now)
     reports = Reports()
+    handlers = Handlers(desk, courses, edition, reports)
     operations = Operations(courses=courses, tokens=desk.tokens, reports=reports, edition=edition, now=desk.ports.now)
 
     def forget_station(station_id: str) -> None:
@@ -67,7 +70,8 @@ def _version(desk: Desk, courses: Courses, edition: Edition) -> Version:
 
     return Version(
         subprotocol=edition.subprotocol,
-        answer=Handlers(desk, courses, edition, reports),
+        answer=handlers,
+        decide=handlers.decide,
         forget_station=forget_station,
         greeter=Greeting2(),
         carry_out=calls.carry_out,

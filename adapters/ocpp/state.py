@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS transactions (
     station_id TEXT NOT NULL, transaction_id INTEGER NOT NULL, start_key TEXT NOT NULL,
     connector_id INTEGER NOT NULL, id_tag TEXT NOT NULL, token_uid TEXT NOT NULL, started_at TEXT NOT NULL,
     register_wh INTEGER NOT NULL, status TEXT NOT NULL, basis TEXT, reference TEXT, group_id TEXT,
-    command_id TEXT, reservation_id TEXT, token_owner TEXT, state TEXT NOT NULL, end_key TEXT, changed_at TEXT NOT NULL,
+    command_id TEXT, reservation_id TEXT, token_owner TEXT, state TEXT NOT NULL, end_key TEXT, told_id TEXT,
+    changed_at TEXT NOT NULL,
     PRIMARY KEY (station_id, transaction_id), UNIQUE (station_id, start_key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS aliases (
     alias TEXT PRIMARY KEY, uid TEXT NOT NULL, used_at TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
@@ -77,6 +78,8 @@ def open_state(path: Path | None) -> sqlite3.Connection:
     connection.executescript(_TABLES)
     for table in ("aliases", "reservations"):
         _add_used_at(connection, table)
+    if all(column[1] != "told_id" for column in connection.execute("PRAGMA table_info(transactions)")):
+        connection.execute("ALTER TABLE transactions ADD COLUMN told_id TEXT")
     return connection
 
 

@@ -51,6 +51,8 @@ class Request:
     received_at: datetime
     number: int
     """Counts the requests of this connection."""
+    reply: CallResult | CallError | None = None
+    """What the operator's own central system answered to a station that goes through to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,10 @@ class Station:
     broken_frame: str = "FormationViolation"
     """See ``version.Version``."""
     knows_send: bool = False
+    is_proxied: bool = False
+    """Its requests are answered by the operator's own central system: what is answered here goes nowhere."""
+    no_commands: str | None = None
+    """Why requests of the hub are not let through to it."""
     statuses: dict[int, ConnectorStatus] = field(default_factory=dict)
     """The last word of each connector on this connection."""
     is_status_asked: bool = False
@@ -164,9 +170,10 @@ class Station:
         loop = asyncio.get_running_loop()
         async with self._turn:
             await asyncio.sleep(max(0.0, self._last_call + self.pace.pause_seconds - loop.time()))
+            await self._until_free(seconds)
             if self._is_over:
                 raise SocketClosed("the station has gone")
-            frame_id = uuid.uuid4().hex
+            frame_id = self._new_id()
             future: asyncio.Future[CallResult | CallError] = loop.create_future()
             self._pending[frame_id] = future
             try:
@@ -179,8 +186,18 @@ class Station:
             finally:
                 self._pending.pop(frame_id, None)
                 self._last_call = loop.time()
+                self._call_is_over()
             self._timeouts = 0
             return answer
+
+    async def _until_free(self, seconds: float) -> None:
+        """Until the station is not asked by somebody else. Raises ``CallTimeout``."""
+
+    def _new_id(self) -> str:
+        return uuid.uuid4().hex
+
+    def _call_is_over(self) -> None:
+        """Somebody else may ask."""
 
     async def wait_until_ready(self) -> None:
         """Until commands may be sent: a moment after its first request was answered, or after a silence. Stations
@@ -196,6 +213,10 @@ class Station:
         """Ends the connection; ``run`` returns ``reason``."""
         self.close_reason = self.close_reason or reason
         await self.socket.close(code, reason)
+
+    async def shut_out(self, code: int, reason: str) -> None:
+        """It is not one of ours any more."""
+        await self.close(code, reason)
 
     def abort(self, reason: str) -> None:
         """Drops the connection; ``run`` returns ``reason``."""

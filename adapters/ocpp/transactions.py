@@ -7,7 +7,7 @@ everything here. The table only settles collisions and remembers what is open.
 import hashlib
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -21,11 +21,11 @@ LARGEST_ID: Final = 2**31 - 1
 """Many stations keep the id in a signed 32-bit integer."""
 _COLUMNS: Final = (
     "station_id, transaction_id, start_key, connector_id, id_tag, token_uid, started_at, register_wh, status, basis,"
-    " reference, group_id, command_id, reservation_id, state, end_key, token_owner"
+    " reference, group_id, command_id, reservation_id, state, end_key, token_owner, told_id"
 )
 
 # Only constants go into the text; values are parameters.
-_INSERT: Final = f"INSERT OR IGNORE INTO transactions ({_COLUMNS}, changed_at) VALUES ({', '.join('?' * 18)})"  # noqa: S608
+_INSERT: Final = f"INSERT OR IGNORE INTO transactions ({_COLUMNS}, changed_at) VALUES ({', '.join('?' * 19)})"  # noqa: S608
 
 
 class TransactionState(StrEnum):
@@ -60,6 +60,13 @@ class Transaction:
     end_key: str | None = None
     """The stop that ended it, as ``end_key`` makes it."""
     owner: TokenOwner | None = None
+    told: str | None = None
+    """See ``told_id``."""
+
+    @property
+    def told_id(self) -> str:
+        """By which the service knows it. Another central system may give an id twice, or two for one start."""
+        return self.told or str(self.transaction_id)
 
 
 def start_key(
@@ -119,6 +126,17 @@ class Transactions:
         known = self.open_at(station_id).get(transaction_id)
         return known or self._one("station_id = ? AND transaction_id = ?", (station_id, transaction_id))
 
+    def find_told(self, station_id: str, told_id: str) -> Transaction | None:
+        """The same by the id that the service knows."""
+        for known in self.open_at(station_id).values():
+            if known.told_id == told_id:
+                return known
+        found = self._one("station_id = ? AND told_id = ?", (station_id, told_id))
+        if found is not None or not (told_id.isascii() and told_id.isdigit() and len(told_id) <= 10):
+            return found
+        found = self.find(station_id, int(told_id))
+        return found if found is not None and found.told_id == told_id else None
+
     def open_at(self, station_id: str) -> dict[int, Transaction]:
         """What is open at the station, by id. Read once per connection."""
         found = self._open.get(station_id)
@@ -152,6 +170,33 @@ class Transactions:
             if holder is None or holder.start_key == key:
                 return candidate
         raise AssertionError("a hundred collisions in a row: the hash is broken")
+
+    def numbered(self, known: Transaction, transaction_id: int, *, now: datetime) -> Transaction:
+        """The same transaction after its central system gave it another id, to a start that was repeated."""
+        self.make_room(known.station_id, transaction_id, start_key=known.start_key)
+        self._state.execute(
+            "UPDATE transactions SET transaction_id = ?, told_id = ?, changed_at = ?"
+            " WHERE station_id = ? AND start_key = ?",
+            (transaction_id, known.told_id, now.isoformat(), known.station_id, known.start_key),
+        )
+        again = replace(known, transaction_id=transaction_id, told=known.told_id)
+        if self._open.get(known.station_id, {}).pop(known.transaction_id, None) is not None:
+            self._open[known.station_id][transaction_id] = again
+        return again
+
+    def make_room(self, station_id: str, transaction_id: int, *, start_key: str) -> bool:
+        """Whether another start holds the id: that one is then told apart from now on and found by it no more."""
+        holder = self.find(station_id, transaction_id)
+        if holder is None or holder.start_key == start_key:
+            return False
+        self._open.get(station_id, {}).pop(transaction_id, None)
+        self._state.execute(
+            "UPDATE transactions SET told_id = ?, transaction_id = -rowid_of.number FROM"
+            " (SELECT 1 + coalesce(max(-transaction_id), 0) AS number FROM transactions"
+            "  WHERE station_id = ? AND transaction_id < 0) AS rowid_of WHERE station_id = ? AND start_key = ?",
+            (holder.told_id, station_id, station_id, holder.start_key),
+        )
+        return True
 
     def begin(self, started: Transaction, *, now: datetime) -> Transaction:
         """Remembers a start, and that earlier transactions on its connector must be over. A start that is known
@@ -211,6 +256,7 @@ def _row(item: Transaction) -> tuple[object, ...]:
         item.state.value,
         item.end_key,
         to_owner_text(item.owner),
+        item.told,
     )
 
 
@@ -233,4 +279,5 @@ def _transaction(row: tuple[Any, ...]) -> Transaction:
         state=TransactionState(row[14]),
         end_key=row[15],
         owner=from_owner_text(row[16]),
+        told=row[17],
     )

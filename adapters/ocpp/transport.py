@@ -2,13 +2,23 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol
 
 TlsVersion = Literal["1.2", "1.3"]
 
 
 class SocketClosed(ConnectionError):
     """The connection is over; the text says how it ended."""
+
+    def __init__(self, how: str, *, code: int | None = None, reason: str = "") -> None:
+        """``code`` and ``reason``: what the other side closed with, where it did."""
+        super().__init__(how)
+        self.code = code
+        self.reason = reason
+
+
+class Binary(bytes):
+    """A message that came as a binary one, which OCPP knows none of; it goes out as it came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,20 +60,28 @@ class Admission:
     security_profile: int
     key_digest: str | None = None
     remote_address: str | None = None
+    upstream: "Socket | None" = None
+    """The operator's own central system, where the station goes through to it."""
 
 
 class Socket(Protocol):
     """One open WebSocket."""
 
     async def receive(self) -> bytes:
-        """The next message, text or binary. Not calling it makes the other side wait (TCP). Raises
-        ``SocketClosed``."""
+        """The next message, as it came, a ``Binary`` if it was one. Not calling it makes the other side wait (TCP).
+        Raises ``SocketClosed``."""
 
     async def send(self, data: bytes) -> None:
         """Sends a text message; waits while the other side does not read. Raises ``SocketClosed``."""
 
     async def ping(self, on_pong: Callable[[], None]) -> None:
         """Sends a ping; ``on_pong`` is called when it is answered. Raises ``SocketClosed``."""
+
+    async def pass_ping(self, data: bytes) -> None:
+        """Sends a ping whose answer nobody here waits for. Raises ``SocketClosed``."""
+
+    def on_ping(self, told: Callable[[bytes], None]) -> None:
+        """Calls ``told`` with what each ping carries from now on; it is answered in any case."""
 
     async def close(self, code: int, reason: str) -> None:
         """The closing handshake, bounded in time. Never raises."""
@@ -92,7 +110,6 @@ class Server(Protocol):
         when handshakes are done with them from now on."""
 
 
-A = TypeVar("A")
 Welcome = Callable[[Handshake], Awaitable[Refusal | Admission]]
 """Decides about a handshake. An exception is answered 500."""
 Handle = Callable[[Socket, Admission], Awaitable[None]]

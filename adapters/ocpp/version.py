@@ -1,11 +1,12 @@
 """What the gateway must know of a version of OCPP to serve its stations."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from adapters.ocpp.asking import CarryOut, CarryOutOperation
-from adapters.ocpp.station import Answerer, Station
+from adapters.ocpp.authorizing import Decided
+from adapters.ocpp.station import Answerer, Request, Station
 
 OLDEST: Final = "ocpp1.6"
 """The subprotocol that a station speaks which offers none, where that is allowed."""
@@ -27,6 +28,8 @@ class Version:
 
     subprotocol: str
     answer: Answerer
+    decide: Callable[[Station, Request], Awaitable[Decided]]
+    """What the hub says of the token in an Authorize or a start; may raise anything."""
     greeter: Greeter
     carry_out: CarryOut
     operate: CarryOutOperation

@@ -1,67 +1,28 @@
-"""The body of ``transport`` on the ``websockets`` package: the only file that knows it."""
+"""The server of ``transport`` on the ``websockets`` package, which only the files named ``websocket`` know."""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from adapters.ocpp.encryption import Encryption
-from adapters.ocpp.transport import Admission, Handle, Handshake, Listener, Refusal, SocketClosed, Welcome
+from adapters.ocpp.transport import Admission, Handle, Handshake, Listener, Refusal, Welcome
+from adapters.ocpp.websocket_socket import Kinds, WebSocket
 
 # The library reports every client that hangs up in mid-handshake; what matters is logged by the gateway.
 _silent = logging.getLogger("adapters.ocpp.websocket")
 _silent.setLevel(logging.CRITICAL)
 
 
-class _Connection(ServerConnection):
+class _Connection(Kinds, ServerConnection):
     admission: Admission | None = None
-
-
-class _Socket:
-    """Implements ``transport.Socket``."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: _Connection) -> None:
-        self._connection = connection
-
-    async def receive(self) -> bytes:
-        try:
-            return await self._connection.recv(decode=False)
-        except ConnectionClosed as closed:
-            raise SocketClosed(_how(closed)) from None
-
-    async def send(self, data: bytes) -> None:
-        try:
-            await self._connection.send(data, text=True)
-        except ConnectionClosed as closed:
-            raise SocketClosed(_how(closed)) from None
-
-    async def ping(self, on_pong: Callable[[], None]) -> None:
-        try:
-            answered = await self._connection.ping()
-        except ConnectionClosed as closed:
-            raise SocketClosed(_how(closed)) from None
-
-        def tell(future: asyncio.Future[float]) -> None:
-            if not future.cancelled() and future.exception() is None:
-                on_pong()
-
-        asyncio.ensure_future(answered).add_done_callback(tell)
-
-    async def close(self, code: int, reason: str) -> None:
-        await self._connection.close(code, reason[:120])
-
-    def abort(self) -> None:
-        self._connection.transport.abort()
 
 
 class _Server:
@@ -116,7 +77,7 @@ async def listen(listener: Listener, welcome: Welcome, handle: Handle) -> _Serve
     async def run(connection: ServerConnection) -> None:
         assert isinstance(connection, _Connection)
         assert connection.admission is not None
-        await handle(_Socket(connection), connection.admission)
+        await handle(WebSocket(connection, far="the station"), connection.admission)
 
     limits = listener.limits
     encryption = Encryption(listener) if listener.certificate else None
@@ -173,12 +134,3 @@ def _common_names(certificate: Mapping[str, Any] | None) -> tuple[str, ...] | No
         return None
     pairs = (pair for names in certificate.get("subject", ()) for pair in names)
     return tuple(value for name, value in pairs if name == "commonName")
-
-
-def _how(closed: ConnectionClosed) -> str:
-    """Such as ``closed by the station (1000)``."""
-    if closed.rcvd is not None and (closed.sent is None or closed.rcvd_then_sent):
-        return f"closed by the station ({int(closed.rcvd.code)})"
-    if closed.sent is not None:
-        return f"closed by us ({int(closed.sent.code)})"
-    return "connection lost"

@@ -26,6 +26,7 @@ from contracts.messages.station import (
     StationConnected,
     StationDisconnected,
     StationFaultReported,
+    StationFramesMissed,
     StationMessageRejected,
 )
 from contracts.messages.transaction import TransactionEnded, TransactionStarted, TransactionUpdated
@@ -43,6 +44,7 @@ MESSAGES: tuple[type[Message], ...] = (
     StationBooted,
     StationFaultReported,
     StationMessageRejected,
+    StationFramesMissed,
     StationReported,
     StationAccountChanged,
     ConnectorStatusChanged,
@@ -97,6 +99,7 @@ __all__ = [
     "StationConnected",
     "StationDisconnected",
     "StationFaultReported",
+    "StationFramesMissed",
     "StationMessageRejected",
     "StationReported",
     "TokenChanged",

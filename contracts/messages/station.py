@@ -1,5 +1,7 @@
 """Facts about a charging station as a whole, and the account it connects with. Subject: ``network/station_id``."""
 
+from datetime import datetime
+
 from contracts.messages.message import Message
 
 
@@ -17,6 +19,8 @@ class StationConnected(Message, frozen=True, kw_only=True):
     security_profile: int = 0
     """OCPP security profile of this connection, 0 to 3."""
     remote_address: str | None = None
+    is_proxied: bool = False
+    """It goes through to its operator's own central system, which answers it."""
     is_admitted: bool = True
     """False: nobody has bound this station yet; it waits in the inbox and may not charge."""
     key_digest: str | None = None
@@ -75,6 +79,18 @@ class StationMessageRejected(Message, frozen=True, kw_only=True):
     """As it came, bytes that are no UTF-8 as ``\\xff``, cut to 16,384 characters. Holds personal data."""
     number: int
     """How many on this connection so far; of many only the first few and then every thousandth is told."""
+
+
+class StationFramesMissed(Message, frozen=True, kw_only=True):
+    """Frames between a station and its operator's own central system passed and were not read: there was no room for
+    copies, or they could not be kept. What the station said of charges in that time may be missing here."""
+
+    network: str
+    station_id: str
+    frames: int
+    began_at: datetime
+    """When the first of them passed."""
+    ended_at: datetime
 
 
 class StationAccountChanged(Message, frozen=True, kw_only=True):

@@ -83,7 +83,7 @@ class Calls:
         return cannot_start(station, command, is_busy=is_busy) if command.name is CommandName.START_CHARGING else None
 
     def _rejected_stop(self, command: CommandRequested, result: CommandResult) -> CommandResult:
-        known = self._transactions.find(command.station_id, int(command.transaction_id or 0))
+        known = self._transactions.find_told(command.station_id, command.transaction_id or "")
         if known is None or known.state is not TransactionState.OPEN:
             return CommandResult(outcome=CommandOutcome.UNKNOWN_TRANSACTION, detail=result.detail)
         return result
@@ -98,6 +98,9 @@ class Calls:
 
     def _remote_stop(self, command: CommandRequested) -> tuple[str, dict[str, Any]] | CommandResult:
         text = command.transaction_id or ""
+        known = self._transactions.find_told(command.station_id, text)
+        if known is not None and known.transaction_id > 0:
+            return "RemoteStopTransaction", {"transactionId": known.transaction_id}
         if not (text.isascii() and text.isdigit() and len(text) <= 10 and 0 < int(text) <= LARGEST_ID):
             return CommandResult(outcome=CommandOutcome.UNKNOWN_TRANSACTION, detail="no id of OCPP 1.6")
         return "RemoteStopTransaction", {"transactionId": int(text)}
@@ -157,9 +160,7 @@ class Calls:
 
     def _running(self, command: CommandRequested) -> Transaction | CommandResult:
         """A profile of one transaction is for one that runs: stations refuse others in different ways."""
-        text = command.transaction_id or ""
-        number = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
-        found = self._transactions.find(command.station_id, number)
+        found = self._transactions.find_told(command.station_id, command.transaction_id or "")
         if found is None or found.state is not TransactionState.OPEN:
             return CommandResult(outcome=CommandOutcome.UNKNOWN_TRANSACTION)
         return found

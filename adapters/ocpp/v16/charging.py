@@ -9,9 +9,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from adapters.kit.manifest import Fact
+from adapters.kit.manifest import Authorization, Fact
 from adapters.ocpp import moments, transactions
-from adapters.ocpp.authorizing import Authorizing
+from adapters.ocpp.authorizing import Authorizing, Decided
 from adapters.ocpp.recording import Desk, Unusable, connector_of, memory_of
 from adapters.ocpp.station import Request, Station
 from adapters.ocpp.text import written
@@ -58,6 +58,8 @@ class Charging:
     async def authorize(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         """Authorize. An accepted answer is kept for the start that follows."""
         tag = clean(payload["idTag"])
+        if station.is_proxied:
+            return {}
         if not station.is_admitted or not tag:
             return {"idTagInfo": dict(_REFUSED)}
         decided = await self._authorizing.before_start(station, request, tag)
@@ -74,28 +76,12 @@ class Charging:
         if not station.is_admitted:
             number = transactions.transaction_id(key, secret=self._ports.secret)
             return {"transactionId": number, "idTagInfo": dict(_REFUSED)}
+        if station.is_proxied:
+            return await self._start_elsewhere(station, request, payload, key=key, known=known, moment=moment)
         if known is None:
             decided = await self._authorizing.for_start(station, request, tag, connector_id=connector_id)
-            known = self._transactions.begin(
-                Transaction(
-                    station_id=station.id,
-                    transaction_id=self._transactions.new_id(station.id, key),
-                    start_key=key,
-                    connector_id=connector_id,
-                    id_tag=fold(tag),
-                    token_uid=decided.token_uid,
-                    started_at=moment.at,
-                    register_wh=int(payload["meterStart"]),
-                    status=decided.status,
-                    basis=decided.basis,
-                    reference=decided.authorization_reference,
-                    group_id=decided.group_id,
-                    command_id=decided.command_id,
-                    reservation_id=self._tokens.to_reservation_id(station.id, payload.get("reservationId")),
-                    owner=decided.owner,
-                ),
-                now=request.received_at,
-            )
+            number = self._transactions.new_id(station.id, key)
+            known = self._begin(station, request, payload, decided, key=key, number=number, moment=moment)
         else:
             station.deviations["repeated start"] += 1
         await self._desk.record(station, [self._started(station, known)])
@@ -104,6 +90,82 @@ class Charging:
             "transactionId": known.transaction_id,
             "idTagInfo": self._id_tag_info(known.status, known.group_id),
         }
+
+    def _begin(
+        self,
+        station: Station,
+        request: Request,
+        payload: dict[str, Any],
+        decided: Authorization,
+        *,
+        key: str,
+        number: int,
+        moment: moments.Moment,
+        told: str | None = None,
+    ) -> Transaction:
+        return self._transactions.begin(
+            Transaction(
+                station_id=station.id,
+                transaction_id=number,
+                start_key=key,
+                connector_id=connector_of(payload["connectorId"]),
+                id_tag=fold(clean(payload["idTag"])),
+                token_uid=decided.token_uid,
+                started_at=moment.at,
+                register_wh=int(payload["meterStart"]),
+                status=decided.status,
+                basis=decided.basis,
+                reference=decided.authorization_reference,
+                group_id=decided.group_id,
+                command_id=decided.command_id,
+                reservation_id=self._tokens.to_reservation_id(station.id, payload.get("reservationId")),
+                owner=decided.owner,
+                told=told,
+            ),
+            now=request.received_at,
+        )
+
+    async def _start_elsewhere(
+        self,
+        station: Station,
+        request: Request,
+        payload: dict[str, Any],
+        *,
+        key: str,
+        known: Transaction | None,
+        moment: moments.Moment,
+    ) -> dict[str, Any]:
+        """A start that the operator's own central system has answered: it gives the id and, but for drivers of the
+        hub, the permission. Without its answer there is no transaction yet: the station says it again."""
+        answer = translate.to_start_answer(request.reply)
+        if answer is None:
+            station.deviations["start without an answer"] += 1
+            return {}
+        tag, connector_id, now = clean(payload["idTag"]), connector_of(payload["connectorId"]), request.received_at
+        # 0 and negative ids are given out for all: ours tells the transaction apart, the station's words lead to it
+        number = answer.transaction_id or self._transactions.new_id(station.id, key)
+        if known is None:
+            decided = self._authorizing.elsewhere(station, request, tag, answer.status, connector_id=connector_id)
+            is_taken = self._transactions.make_room(station.id, number, start_key=key)
+            told = f"{number}~{key[:6]}" if is_taken else None
+            known = self._begin(station, request, payload, decided, key=key, number=number, moment=moment, told=told)
+        elif known.transaction_id != number and known.transaction_id > 0:
+            station.deviations["another id for the same start"] += 1
+            known = self._transactions.numbered(known, number, now=now)
+        await self._desk.record(station, [self._started(station, known)])
+        self._authorizing.use_up(station.id, known.id_tag, known.command_id)
+        return {}
+
+    async def decide(self, station: Station, request: Request, payload: dict[str, Any]) -> Decided:
+        """Whether a driver of the hub may charge: in place of a central system that does not know the token."""
+        tag = clean(payload["idTag"])
+        if request.call.action == "Authorize":
+            decided = await self._authorizing.before_start(station, request, tag)
+        else:
+            connector_id = connector_of(payload["connectorId"])
+            decided = await self._authorizing.instead(station, request, tag, connector_id=connector_id)
+        info = self._id_tag_info(decided.status, decided.group_id)
+        return Decided(decided.status is AuthorizationStatus.ACCEPTED, "idTagInfo", info)
 
     async def stop(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         """StopTransaction. The first one counts; an id we never gave is recorded as it is."""
@@ -212,7 +274,7 @@ class Charging:
             network=self._network,
             station_id=station.id,
             connector_id=known.connector_id,
-            transaction_id=str(known.transaction_id),
+            transaction_id=known.told_id,
             token_uid=known.token_uid,
             started_at=known.started_at,
             register_wh=Decimal(known.register_wh),
@@ -228,15 +290,15 @@ class Charging:
             message=started,
             station_id=station.id,
             occurred_at=known.started_at,
-            correlation_id=self.correlation(station, known.transaction_id),
+            correlation_id=self.correlation(station, known.told_id),
             cause=known.command_id,
         )
 
     def _stopped(self, station: Station, given: int, *, key: str, tag: str, register: int) -> Transaction | None:
         """The transaction a stop means. 0 and negative numbers come from stations that never got our answer."""
-        if 0 < given <= transactions.LARGEST_ID:
-            return self._transactions.find(station.id, given)
         repeated = self._transactions.find_end(station.id, key)
+        if 0 < given <= transactions.LARGEST_ID:
+            return repeated or self._transactions.find(station.id, given)
         if repeated is not None:
             return repeated
         candidates = [
@@ -257,7 +319,7 @@ class Charging:
         at: datetime,
         data: tuple[MeterSample, ...],
     ) -> list[Fact]:
-        number = found.transaction_id if found else given
+        number = found.told_id if found else str(given)
         is_id_known = found is not None or 0 < given <= transactions.LARGEST_ID
         parts = (self._network, station.id, number) if is_id_known else (self._network, station.id, number, key)
         reason, word = translate.to_stop_reason(payload.get("reason"))
@@ -266,7 +328,7 @@ class Charging:
         ended = TransactionEnded(
             network=self._network,
             station_id=station.id,
-            transaction_id=str(number),
+            transaction_id=number,
             is_id_known=is_id_known,
             ended_at=at,
             register_wh=Decimal(int(payload["meterStop"])),
@@ -282,7 +344,7 @@ class Charging:
                 network=self._network,
                 station_id=station.id,
                 connector_id=found.connector_id if found else None,
-                transaction_id=str(number) if is_id_known else None,
+                transaction_id=number if is_id_known else None,
                 samples=data,
             )
             facts.append(
@@ -316,15 +378,18 @@ class Charging:
         """The transaction of meter values. An id that may be ours stays as it is, also when this instance has never
         seen it; nonsense and absence fall to the open transaction of the connector."""
         if given is not None and 0 < int(given) <= transactions.LARGEST_ID:
-            if int(given) not in self._transactions.open_at(station.id):
-                station.deviations["meter values of no open transaction"] += 1
-            return str(int(given))
+            known = self._transactions.open_at(station.id).get(int(given))
+            if known is not None:
+                return known.told_id
+            station.deviations["meter values of no open transaction"] += 1
+            ended = self._transactions.find(station.id, int(given))
+            return ended.told_id if ended is not None else str(int(given))
         if not connector_id:
             return None
         found = self._transactions.open_on(station.id, connector_id)
         if found is None or samples[-1].at < found.started_at:
             return None
-        return str(found.transaction_id)
+        return found.told_id
 
     def _moment(self, station: Station, request: Request, payload: dict[str, Any]) -> moments.Moment:
         found = moments.moment(

@@ -39,7 +39,13 @@ class Handlers(Reception):
             "SecurityEventNotification": self._security_event,
             "SignCertificate": self._sign_certificate,
         }
-        super().__init__(desk, schemas=SCHEMAS, handlers=handlers, minimal_answer=self._charging.minimal_answer)
+        super().__init__(
+            desk,
+            schemas=SCHEMAS,
+            handlers=handlers,
+            minimal_answer=self._charging.minimal_answer,
+            decide=self._charging.decide,
+        )
 
     async def _boot(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         booted = translate.to_station_booted(payload, network=self._network, station_id=station.id)
@@ -72,7 +78,7 @@ class Handlers(Reception):
                 network=self._network,
                 station_id=station.id,
                 connector_id=changed.connector_id,
-                transaction_id=str(transaction.transaction_id),
+                transaction_id=transaction.told_id,
                 state=changed.status,
                 at=at,
             )
@@ -82,7 +88,7 @@ class Handlers(Reception):
                     message=updated,
                     station_id=station.id,
                     occurred_at=at,
-                    correlation_id=self._charging.correlation(station, transaction.transaction_id),
+                    correlation_id=self._charging.correlation(station, transaction.told_id),
                 )
             )
         await self._desk.record(station, facts)

@@ -2,10 +2,13 @@
 times and ids are handed in."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.kit.manifest import CommandResult
+from adapters.ocpp.frames import CallError, CallResult
 from adapters.ocpp.text import MAX_TEXT, kept
+from adapters.ocpp.whole import whole
 from contracts.messages import ConnectorStatusChanged, StationBooted, StationFaultReported
 from contracts.vocabulary import (
     AuthorizationStatus,
@@ -51,6 +54,14 @@ _ID_TAG_STATUS: Final = {
     AuthorizationStatus.NO_CREDIT: "Blocked",
     AuthorizationStatus.NOT_ALLOWED: "Invalid",
     AuthorizationStatus.UNKNOWN_TOKEN: "Invalid",
+}
+
+_STATUS_OF_ID_TAG: Final = {
+    "Accepted": AuthorizationStatus.ACCEPTED,
+    "Blocked": AuthorizationStatus.BLOCKED,
+    "Expired": AuthorizationStatus.EXPIRED,
+    "Invalid": AuthorizationStatus.UNKNOWN_TOKEN,
+    "ConcurrentTx": AuthorizationStatus.NOT_ALLOWED,
 }
 
 _OUTCOME: Final[Mapping[CommandName, Mapping[str, CommandOutcome]]] = {
@@ -165,6 +176,32 @@ def from_authorization(status: AuthorizationStatus, *, parent_id_tag: str | None
     if parent_id_tag:
         answer["parentIdTag"] = parent_id_tag
     return answer
+
+
+@dataclass(frozen=True, slots=True)
+class StartAnswer:
+    """What a central system answered to a StartTransaction."""
+
+    transaction_id: int | None
+    """``None``: one that means nothing, such as 0 or -1."""
+    status: AuthorizationStatus
+
+
+def to_start_answer(reply: CallResult | CallError | None) -> StartAnswer | None:
+    """``None``: it holds no answer, so there is no transaction."""
+    if not isinstance(reply, CallResult) or not isinstance(reply.payload, dict):
+        return None
+    number = whole(reply.payload.get("transactionId"))
+    if number is None:
+        return None
+    info = reply.payload.get("idTagInfo")
+    word = info.get("status") if isinstance(info, dict) else None
+    return StartAnswer(number if 0 < number < 2**31 else None, to_authorization_status(word))
+
+
+def to_authorization_status(word: Any) -> AuthorizationStatus:
+    """An ``AuthorizationStatus`` of 1.6. A word it does not have is a refusal."""
+    return _STATUS_OF_ID_TAG.get(word, AuthorizationStatus.UNKNOWN_TOKEN)
 
 
 def to_command_result(name: CommandName, status: str) -> CommandResult:

@@ -15,7 +15,8 @@ import structlog
 
 from adapters.kit.manifest import Authorization, Fact
 from adapters.ocpp import moments
-from adapters.ocpp.authorizing import Authorizing, by_command
+from adapters.ocpp.authorizing import Authorizing, Decided, by_command
+from adapters.ocpp.frames import CallResult
 from adapters.ocpp.recording import Desk, Unusable, memory_of
 from adapters.ocpp.station import Request, Station
 from adapters.ocpp.text import written
@@ -29,6 +30,7 @@ from adapters.ocpp.whole import whole
 from contracts.messages import MeterSample
 from contracts.vocabulary import AuthorizationStatus
 
+_ACCEPTED: Final = AuthorizationStatus.ACCEPTED
 LATE: Final = timedelta(seconds=60)
 """How long after its end events of a transaction may still come that say how it began."""
 _STOPPING: Final = ("StopAuthorized", "Deauthorized", "RemoteStop")
@@ -59,6 +61,8 @@ class Charging:
     async def authorize(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         """Authorize. A certificate of a contract is not checked here: nobody says it is good."""
         tag = _tag(payload["idToken"])
+        if station.is_proxied:
+            return {}
         if not station.is_admitted or not tag:
             return {"idTokenInfo": translate.from_authorization(AuthorizationStatus.UNKNOWN_TOKEN)}
         decided = await self._authorizing.before_start(station, request, tag)
@@ -74,6 +78,9 @@ class Charging:
         if not station.is_admitted:
             refused = translate.from_authorization(AuthorizationStatus.UNKNOWN_TOKEN)
             return {} if tag is None else {"idTokenInfo": refused}
+        if station.is_proxied and tag is not None and not isinstance(request.reply, CallResult):
+            station.deviations["event without an answer"] += 1
+            return {}  # whether the driver may charge is not said yet: the station tells it again
         at = self._moment(station, request, payload)
         samples = self._samples(station, request, payload)
         known = self._known(station, payload, transaction_id, at)
@@ -98,7 +105,18 @@ class Charging:
         told = self._facts(station, facts, payload, known=known, at=at, samples=samples, tag=tag)
         await self._desk.record(station, told)
         self._settle(station, request, facts.course, known)
-        return answer
+        return {} if station.is_proxied else answer
+
+    async def decide(self, station: Station, request: Request, payload: dict[str, Any]) -> Decided:
+        """Whether a driver of the hub may charge: in place of a central system that does not know the token."""
+        tag = _tag(payload["idToken"])
+        if request.call.action == "Authorize":
+            decided = await self._authorizing.before_start(station, request, tag)
+        else:
+            place = self._place(station, payload.get("evse"))
+            decided = await self._authorizing.instead(station, request, tag, connector_id=place)
+        info = self._id_token_info(decided.status, decided.group_id)
+        return Decided(decided.status is AuthorizationStatus.ACCEPTED, "idTokenInfo", info)
 
     async def meter_values(self, station: Station, request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         """MeterValues: those of no transaction; they are kept by connector and time."""
@@ -213,10 +231,14 @@ class Charging:
         return courses.decided(course, decision, id_token=fold(tag), at=at, is_stopping=is_stopping), info
 
     async def _decide(self, station: Station, request: Request, course: Course, tag: str) -> Authorization:
-        if course.remote_start_number is not None:
+        if station.is_proxied:
+            status = translate.to_authorization_status(request.reply)
+        if course.remote_start_number is not None and (not station.is_proxied or status is _ACCEPTED):
             expected = self._tokens.expected_by_number(station.id, course.remote_start_number, now=request.received_at)
             if expected is not None and not self._courses.has_led(station.id, expected.command_id):
                 return by_command(expected)
+        if station.is_proxied:
+            return self._authorizing.elsewhere(station, request, tag, status, connector_id=course.place)
         return await self._authorizing.for_start(station, request, tag, connector_id=course.place)
 
     def _facts(

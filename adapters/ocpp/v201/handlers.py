@@ -48,7 +48,13 @@ class Handlers(Reception):
             **{action: _declining(action, answer, edition) for action, answer in edition.declined.items()},
             "NotifyReport": self._report_piece,
         }
-        super().__init__(desk, schemas=edition.schemas, handlers=handlers, minimal_answer=self.charging.minimal_answer)
+        super().__init__(
+            desk,
+            schemas=edition.schemas,
+            handlers=handlers,
+            minimal_answer=self.charging.minimal_answer,
+            decide=self.charging.decide,
+        )
 
     async def _boot(self, station: Station, request: Request, payload: Payload) -> Payload:
         booted = translate.to_station_booted(payload, network=self._network, station_id=station.id)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from adapters.kit.manifest import CommandResult
+from adapters.ocpp.frames import CallError, CallResult
 from adapters.ocpp.text import MAX_TEXT, kept
 from contracts.messages import StationBooted
 from contracts.vocabulary import AuthorizationStatus, CommandName, CommandOutcome, ConnectorStatus, StopReason
@@ -60,6 +61,19 @@ _TOKEN_STATUS: Final = {
     AuthorizationStatus.NO_CREDIT: "NoCredit",
     AuthorizationStatus.NOT_ALLOWED: "NotAtThisLocation",
     AuthorizationStatus.UNKNOWN_TOKEN: "Unknown",
+}
+
+_STATUS_OF_TOKEN: Final = {
+    "Accepted": AuthorizationStatus.ACCEPTED,
+    "Blocked": AuthorizationStatus.BLOCKED,
+    "ConcurrentTx": AuthorizationStatus.NOT_ALLOWED,
+    "Expired": AuthorizationStatus.EXPIRED,
+    "Invalid": AuthorizationStatus.UNKNOWN_TOKEN,
+    "NoCredit": AuthorizationStatus.NO_CREDIT,
+    "NotAllowedTypeEVSE": AuthorizationStatus.NOT_ALLOWED,
+    "NotAtThisLocation": AuthorizationStatus.NOT_ALLOWED,
+    "NotAtThisTime": AuthorizationStatus.NOT_ALLOWED,
+    "Unknown": AuthorizationStatus.UNKNOWN_TOKEN,
 }
 
 _TOKEN_TYPE: Final = {"RFID": "ISO14443", "EMAID": "eMAID"}
@@ -158,6 +172,17 @@ def from_authorization(status: AuthorizationStatus, *, group: str | None = None)
     if group:
         answer["groupIdToken"] = {"idToken": group, "type": GROUP_TYPE}
     return answer
+
+
+def to_authorization_status(reply: CallResult | CallError | None) -> AuthorizationStatus:
+    """What another central system answered about the token of an event. A word that 2.x does not have is a refusal;
+    no word at all stops no station."""
+    if not isinstance(reply, CallResult) or not isinstance(reply.payload, dict):
+        return AuthorizationStatus.UNKNOWN_TOKEN
+    info = reply.payload.get("idTokenInfo")
+    if not isinstance(info, dict):
+        return AuthorizationStatus.ACCEPTED
+    return _STATUS_OF_TOKEN.get(info.get("status", ""), AuthorizationStatus.UNKNOWN_TOKEN)
 
 
 def from_token(text: str, *, uid: str, token_type: str | None) -> dict[str, str]:

@@ -21,7 +21,8 @@ class TransactionState(StrEnum):
     CLOSED = "CLOSED"
     """Its session is COMPLETED."""
     REFUSED = "REFUSED"
-    """It ended, and its token was never accepted: no session."""
+    """It ended, and its token was never accepted, or was accepted by its operator's own central system for a driver
+    whom no eMSP here knows: no session."""
     ORPHAN = "ORPHAN"
     """An end without a start."""
     GIVEN_UP = "GIVEN_UP"

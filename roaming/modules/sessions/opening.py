@@ -35,6 +35,7 @@ AUTH_METHODS = {
     AuthorizationBasis.COMMAND.value: AuthMethod.COMMAND,
     AuthorizationBasis.WHITELIST.value: AuthMethod.WHITELIST,
     AuthorizationBasis.OFFLINE_POLICY.value: AuthMethod.WHITELIST,
+    AuthorizationBasis.OPERATOR.value: AuthMethod.WHITELIST,
 }
 DEFAULT_CURRENCY = "EUR"
 """Where no tariff applies there is no price, but a session must name a currency."""
@@ -74,6 +75,11 @@ class Unplaced(LookupError):
     """A charge's connector is not bound, or its driver is not known. The text says which, for people to read."""
 
 
+class OperatorsOwn(LookupError):
+    """A charge that the operator's own central system has allowed to a driver whom no eMSP here knows: it is not
+    roaming."""
+
+
 async def unbound(connection: AsyncConnection, transactions: Sequence[Transaction]) -> dict[TransactionKey, str]:
     """Of these transactions, with a start, those whose connector is not bound, each with that in words."""
     bindings = await bindings_of_stations(connection, sorted({entry.key[:2] for entry in transactions}))
@@ -88,7 +94,7 @@ async def unbound(connection: AsyncConnection, transactions: Sequence[Transactio
 
 async def find_setting(connection: AsyncConnection, transaction: Transaction, directory: Directory) -> Setting:
     """Driver, place and tariff of a transaction: of the tariffs that the driver's eMSP is offered there by
-    ``directory``'s price rules, else of the connector's own. Raises ``Unplaced``."""
+    ``directory``'s price rules, else of the connector's own. Raises ``Unplaced`` and ``OperatorsOwn``."""
     start = transaction.course.start
     assert start is not None
     network, station_id, _ = transaction.key
@@ -101,6 +107,8 @@ async def find_setting(connection: AsyncConnection, transaction: Transaction, di
         driver = await driver_who_charges(connection, start.token_uid, start.owner)
     else:
         driver = await find_driver(connection, start.token_uid, cpo=binding.party)
+    if driver is None and start.basis == AuthorizationBasis.OPERATOR:
+        raise OperatorsOwn
     if driver is None:
         raise Unplaced(f"{UNPLACED}: no eMSP has told of the token of a charge at station {station_id}")
     location = await read_object(connection, "locations", object_key(binding.party, binding.location_id), Location)

@@ -29,6 +29,7 @@ from roaming.modules.sessions.applying import Applied
 from roaming.modules.sessions.lagging import ReadingLag
 from roaming.modules.sessions.model import UNFINISHED, UNPLACED, TransactionState, is_same_trouble, next_try, trouble_of
 from roaming.modules.sessions.opening import (
+    OperatorsOwn,
     Setting,
     Unplaced,
     find_setting,
@@ -121,6 +122,8 @@ class Sessions:
             setting = await find_setting(work.connection, entry, await self._services.directory.current())
         except Unplaced as error:
             return _in_trouble(entry, str(error))
+        except OperatorsOwn:
+            return replace(entry, pushed_at=work.now, trouble="", held_since=None)
         session = _priced(entry, setting, None, is_closed=False, now=work.now)
         key = repository.key_of(owner_of(session), session.id)
         await repository.save(work.connection, None, session, source="", now=work.now)
@@ -230,6 +233,8 @@ class Sessions:
             return replace(entry, state=TransactionState.CLOSED)
         if not entry.session_key:
             entry = await self._open(work, entry)
+        if not entry.session_key and not entry.trouble:
+            return replace(entry, state=TransactionState.REFUSED)
         if not entry.session_key:
             return _wait_for_place(entry, work.now)
         kept = await repository.load(work.connection, entry.session_key, for_update=True)

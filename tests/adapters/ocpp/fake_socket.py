@@ -12,6 +12,8 @@ class FakeSocket:
     def __init__(self, *, answers_pings: bool = False, reads: bool = True) -> None:
         self.sent: list[bytes] = []
         self.pings = 0
+        self.passed_pings: list[bytes] = []
+        self.ping_told: Callable[[bytes], None] | None = None
         self.close_code: int | None = None
         self.was_aborted = False
         self._answers_pings = answers_pings
@@ -52,6 +54,14 @@ class FakeSocket:
         self.pings += 1
         if self._answers_pings:
             on_pong()
+
+    async def pass_ping(self, data: bytes) -> None:
+        if self._is_closed.is_set():
+            raise SocketClosed("gone")
+        self.passed_pings.append(data)
+
+    def on_ping(self, told: Callable[[bytes], None]) -> None:
+        self.ping_told = told
 
     async def close(self, code: int, reason: str) -> None:
         self.close_code = code

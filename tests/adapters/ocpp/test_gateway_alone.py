@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.kit.manifest import CommandResult, OperationResult
+from adapters.ocpp.authorizing import Decided
 from adapters.ocpp.gateway import Gateway, Watch
 from adapters.ocpp.presence import Presence
 from adapters.ocpp.security import Doorkeeper, Rules
@@ -26,6 +27,10 @@ HEARTBEAT = b'[2,"1","Heartbeat",{}]'
 
 async def answer(station: Station, request: Request) -> dict[str, Any] | Refused:
     return {}
+
+
+async def undecided(station: Station, request: Request) -> Decided:
+    raise AssertionError("nobody goes through here")
 
 
 async def carry_out(station: Station, command: CommandRequested) -> CommandResult:
@@ -105,6 +110,7 @@ class Room:
         return Version(
             subprotocol=OLDEST,
             answer=answer,
+            decide=undecided,
             greeter=self.greeter,
             carry_out=carry_out,
             operate=operate,

@@ -1,0 +1,217 @@
+"""A station and its central system, joined: what one sends the other gets, octet for octet, in order, at once.
+
+A frame is sent on before anybody reads it; only the few octets at its head are looked at, and only where something of
+ours may be on the way. Knows no payload.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from adapters.ocpp import frames
+from adapters.ocpp.proxy.copies import Copies, Copy
+from adapters.ocpp.proxy.heads import head
+from adapters.ocpp.transport import Socket, SocketClosed
+
+CALL_LASTS: Final = 60.0
+"""Seconds after which a request of the central system does not count as open any more: it has timed out there."""
+REMEMBERED: Final = 64
+"""Ids of our requests whose answers, however late, are not for the central system."""
+_SENDABLE: Final = frozenset({*range(1000, 1004), *range(1007, 1015)})
+"""Close codes that may stand in a frame (RFC 6455, section 7.4)."""
+
+
+class Foreign(Protocol):
+    """Who answers about tokens that the central system does not know."""
+
+    def takes_up(self, data: bytes) -> bool:
+        """Whether a frame of the station is not to be sent on: it is answered here. Must not wait."""
+
+    def takes_down(self, data: bytes) -> bool:
+        """Whether a frame of the central system is not to be sent on as it is: another one will be sent for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How it ended."""
+
+    is_by_station: bool
+    closed: SocketClosed
+
+
+class Line:
+    """The two ends. ``run`` it once."""
+
+    def __init__(
+        self,
+        station: Socket,
+        upstream: Socket,
+        *,
+        copies: Copies,
+        now: Callable[[], datetime],
+        hold_seconds: float,
+        has_calls: bool,
+    ) -> None:
+        """``has_calls``: whether requests of ours may be put in between. ``hold_seconds``: how long a request of the
+        central system waits at most for one of ours to be answered."""
+        self.station = station
+        self.upstream = upstream
+        self.copies = copies
+        self.foreign: Foreign | None = None
+        self.heard: Callable[[], None] = lambda: None
+        """Called with each frame of the station."""
+        self.settle: Callable[[bytes], None] = lambda _: None
+        """Called with each answer to a request of ours."""
+        self.has_calls = has_calls
+        self.held = 0
+        """Frames of the central system that waited for an answer to us."""
+        self._now = now
+        self._hold_seconds = hold_seconds
+        self._theirs: dict[bytes, float] = {}
+        self._ours: dict[bytes, None] = {}
+        self._is_free = asyncio.Event()
+        self._is_free.set()
+        self._theirs_changed = asyncio.Event()
+
+    async def run(self) -> Ended:
+        """Until one end has gone; the other end is then closed with the same code and words."""
+        self.station.on_ping(lambda data: self._pass_ping(self.upstream, data))
+        self.upstream.on_ping(lambda data: self._pass_ping(self.station, data))
+        ways = [asyncio.ensure_future(self._up()), asyncio.ensure_future(self._down())]
+        try:
+            done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            ended = next(way for way in ways if way in done).result()
+            await self.end(ended)
+            return ended
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            self.station.abort()
+            self.upstream.abort()
+
+    async def end(self, ended: Ended) -> None:
+        """Closes the end that is left as the other one was closed."""
+        left = self.upstream if ended.is_by_station else self.station
+        code = ended.closed.code
+        if code is None or not (code in _SENDABLE or 3000 <= code < 5000):
+            # RFC 6455, section 7.1.5: without a closing frame there is no code, so none is made up
+            if code is None:
+                left.abort()
+                return
+            code = 1000
+        await left.close(code, ended.closed.reason)
+
+    # Requests of ours
+
+    def is_theirs_open(self) -> bool:
+        """Whether the station owes the central system an answer."""
+        oldest = asyncio.get_running_loop().time() - CALL_LASTS
+        while self._theirs:
+            key, since = next(iter(self._theirs.items()))
+            if since > oldest:
+                return True
+            del self._theirs[key]
+        return False
+
+    async def until_free(self) -> None:
+        """Until the station owes the central system no answer. From its return on the turn is ours."""
+        while self.is_theirs_open():
+            self._theirs_changed.clear()
+            try:
+                async with asyncio.timeout(CALL_LASTS):
+                    await self._theirs_changed.wait()
+            except TimeoutError:
+                continue
+        self._is_free.clear()
+
+    def mark_ours(self, frame_id: str) -> None:
+        """An answer with this id is for us."""
+        self._ours[frame_id.encode()] = None
+        if len(self._ours) > REMEMBERED:
+            del self._ours[next(iter(self._ours))]
+
+    def release(self) -> None:
+        """Our request was answered, or nobody waits for the answer any more."""
+        self._is_free.set()
+
+    # The two ways
+
+    async def _up(self) -> Ended:
+        receive, send, put, now = self.station.receive, self.upstream.send, self.copies.put, self._now
+        while True:
+            try:
+                data = await receive()
+            except SocketClosed as closed:
+                return Ended(True, closed)
+            self.heard()
+            if self._is_looked_at(data):
+                continue
+            try:
+                await send(data)
+            except SocketClosed as closed:
+                return Ended(False, closed)
+            put(Copy(True, data, now()))
+
+    async def _down(self) -> Ended:
+        receive, send, put, now = self.upstream.receive, self.station.send, self.copies.put, self._now
+        while True:
+            try:
+                data = await receive()
+            except SocketClosed as closed:
+                return Ended(False, closed)
+            if self.has_calls:
+                await self._take_turn(data)
+            if self.foreign is not None and self.foreign.takes_down(data):
+                continue
+            try:
+                await send(data)
+            except SocketClosed as closed:
+                return Ended(True, closed)
+            put(Copy(False, data, now()))
+
+    def _is_looked_at(self, data: bytes) -> bool:
+        """Whether a frame of the station is for us alone."""
+        if self._ours or self._theirs:
+            found = head(data)
+            if found is not None and found.is_answer:
+                if found.id in self._ours:
+                    del self._ours[found.id]
+                    self.settle(data)
+                    return True
+                if self._theirs.pop(found.id, None) is not None:
+                    self._theirs_changed.set()
+        return self.foreign is not None and self.foreign.takes_up(data)
+
+    async def _take_turn(self, data: bytes) -> None:
+        """OCPP 1.6 JSON, section 4.1.1: a request waits until the one before it was answered. Not for ever: a station
+        that does not answer us must not be cut off from its own central system."""
+        found = head(data)
+        if found is None or found.kind != frames.CALL:
+            return
+        if not self._is_free.is_set():
+            self.held += 1
+            try:
+                async with asyncio.timeout(self._hold_seconds):
+                    await self._is_free.wait()
+            except TimeoutError:
+                self._is_free.set()
+        self._theirs[found.id] = asyncio.get_running_loop().time()
+
+    @staticmethod
+    def _pass_ping(other: Socket, data: bytes) -> None:
+        async def pass_on() -> None:
+            try:
+                await other.pass_ping(data)
+            except SocketClosed:
+                return  # its own end tells
+
+        task = asyncio.ensure_future(pass_on())
+        _PINGS.add(task)
+        task.add_done_callback(_PINGS.discard)
+
+
+_PINGS: set[asyncio.Future[None]] = set()
+"""Held until they are sent: the loop alone does not keep a task."""
