@@ -41,11 +41,18 @@ async def list_agreements() -> list[dict[str, Any]]:
             "of": _speaker(directory, row.cpo),
             "eMSP": row.emsp,
             "of ": _speaker(directory, row.emsp),
-            "state": "in force" if row.is_active else "ended",
+            "state": _state(directory, row),
             "since": row.since,
         }
         for row in rows
     ]
+
+
+def _state(directory: Directory, row: Any) -> str:
+    if not row.is_active:
+        return "ended"
+    holds = directory.may_exchange(cpo=PartyId.parse(row.cpo), emsp=PartyId.parse(row.emsp))
+    return "in force" if holds else "rests"
 
 
 def _speaker(directory: Directory, party: str) -> str:

@@ -1,10 +1,11 @@
 """Commands about payment terminals and their options; ``commands`` takes them into its groups."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from roaming.cli.output import Csv, Json, run, show, show_rows
+from roaming.cli.output import Csv, Json, fail, run, show, show_rows
 
 payment_app = typer.Typer(help="Payment terminals and what they took (OCPI 2.3.0).", no_args_is_help=True)
 TerminalId = Annotated[str, typer.Argument(help="See `roaming payment terminals`.")]
@@ -13,6 +14,9 @@ Partner = Annotated[str | None, typer.Option(help="Only those from this partner;
 Limit = Annotated[int, typer.Option(help="At most so many rows.", min=1)]
 Cpo = Annotated[str, typer.Option("--from", help="The CPO hosted here that asks.")]
 Provider = Annotated[str, typer.Option("--to", help="The payment terminal provider of a partner, such as AT-PAY.")]
+HostedProvider = Annotated[str, typer.Option("--from", help="The payment terminal provider hosted here.")]
+TheirCpo = Annotated[str, typer.Option("--to", help="The CPO of a partner that it is for, such as FR-CPO.")]
+File = Annotated[Path, typer.Argument(help="JSON of OCPI 2.3.0 Terminal objects.")]
 Locations = Annotated[list[str] | None, typer.Option("--location", help="A location that it is for; repeat it.")]
 Evses = Annotated[list[str] | None, typer.Option("--evse", help="An EVSE that it is for; repeat it.")]
 
@@ -61,6 +65,28 @@ def payment_activate(
         terminal_id, cpo=cpo, provider=provider, reference=reference, locations=location or [], evses=evse or []
     )
     show(run(asked), as_json=as_json)
+
+
+@payment_app.command("publish")
+def payment_publish(
+    file: File,
+    provider: HostedProvider,
+    cpo: TheirCpo,
+    confirmations: Annotated[
+        bool, typer.Option("--confirmations", help="The file holds FinancialAdviceConfirmation objects instead.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option(help="Check only, store nothing.")] = False,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Publish terminals of a PTP hosted here, or what they took from drivers' cards; the CPO is told."""
+    from roaming.cli.terminals import publish_of_provider
+
+    kind = "confirmation" if confirmations else "terminal"
+    rows = run(publish_of_provider(kind, file, provider=provider, cpo=cpo, is_dry_run=dry_run))
+    show_rows(rows, as_json=as_json, as_csv=as_csv, empty="the file holds nothing")
+    if any(row["state"] == "error" for row in rows):
+        fail("rows with an error were left out; nothing of them was stored")
 
 
 @payment_app.command("assign")

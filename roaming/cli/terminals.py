@@ -1,19 +1,59 @@
-"""Payment terminals from the command line: what a hosted CPO asks of the provider (PTP) that runs them."""
+"""Payment terminals from the command line: what a hosted CPO asks of the provider (PTP) that runs them, and what a
+hosted provider tells a CPO."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from roaming.cli.database import services_of_now
+from roaming.cli.importing import objects_of
 from roaming.cli.output import fail
 from roaming.cli.registering import party_of
 from roaming.model.party import Role
+from roaming.model.time import next_update
+from roaming.model.version import Version
 from roaming.modules.payments import asking, service
 from roaming.modules.payments.asking import NotDone, Pair
 from roaming.modules.payments.model import Terminal
+from roaming.modules.payments.repository import CONFIRMATIONS, TERMINALS
+from roaming.ocpi.codec import DecodeError
+from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.module import Services
 from roaming.partners.directory import Partner
 
 Ask = Callable[[Services, Partner, Pair], Awaitable[None]]
+
+
+async def publish_of_provider(
+    kind: str, file: Path, *, provider: str, cpo: str, is_dry_run: bool
+) -> list[dict[str, Any]]:
+    """Publishes each terminal or confirmation of ``file`` for a CPO; one row of the answer for each."""
+    shelf = {"terminal": TERMINALS, "confirmation": CONFIRMATIONS}[kind]
+    ptp, operator, entries = party_of(provider), party_of(cpo), objects_of(file)
+    rows = []
+    async with services_of_now() as services:
+        directory = await services.directory.current()
+        if not any(directory.is_hosted(ptp, role) for role in service.PROVIDERS):
+            fail(f"--from: {ptp} is no PTP hosted here: roaming party add {ptp} --role OTHER")
+        if directory.partner_of(operator) is None or not directory.may_exchange(cpo=operator, emsp=ptp):
+            fail(f"--to: {operator} is no connected CPO with an agreement with {ptp}: `roaming agreement list`")
+        for number, entry in enumerate(entries, 1):
+            name = entry.get("terminal_id", entry.get("id", "?")) if isinstance(entry, dict) else "?"
+            row: dict[str, Any] = {"row": number, "object": str(name), "state": "ok", "error": ""}
+            try:
+                if isinstance(entry, dict):
+                    entry = {"last_updated": "2000-01-01T00:00:00Z", **entry}
+                value = service.CODECS[shelf.path][Version.V2_3_0].decode(entry).value
+                if not is_dry_run:
+                    async with services.database.work() as work:
+                        value = msgspec.structs.replace(value, last_updated=next_update(None, work.now))
+                        await service.publish(work, shelf, value, provider=ptp, cpo=operator)
+            except (DecodeError, OcpiError) as error:
+                row |= {"state": "error", "error": str(error)}
+            rows.append(row)
+    return rows
 
 
 async def activate_terminal(

@@ -83,10 +83,17 @@ async def get_agreements(services: Services, _request: Request, _who: str) -> Re
 
 
 def _agreement(directory: Directory, row: Any) -> forms.ShownAgreement:
-    speakers = [directory.partner_of(PartyId.parse(text)) for text in (row.cpo, row.emsp)]
-    cpo_of, emsp_of = (partner.id if partner is not None else "" for partner in speakers)
+    cpo, emsp = PartyId.parse(row.cpo), PartyId.parse(row.emsp)
+    cpo_of, emsp_of = (partner.id if (partner := directory.partner_of(party)) else "" for party in (cpo, emsp))
+    holds = directory.may_exchange(cpo=cpo, emsp=emsp)
     return forms.ShownAgreement(
-        cpo=row.cpo, emsp=row.emsp, is_in_force=row.is_active, since=row.since, cpo_of=cpo_of, emsp_of=emsp_of
+        cpo=row.cpo,
+        emsp=row.emsp,
+        is_in_force=row.is_active and holds,
+        is_resting=row.is_active and not holds,
+        since=row.since,
+        cpo_of=cpo_of,
+        emsp_of=emsp_of,
     )
 
 

@@ -36,11 +36,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 class ShownAgreement(msgspec.Struct, frozen=True, kw_only=True):
     """An agreement. ``cpo_of``, ``emsp_of``: the partner that speaks for the party; empty: nobody connected, or this
-    hub."""
+    hub. ``is_resting``: made and not ended, and without effect while a partner that speaks 2.1.1 deals with another
+    hosted party."""
 
     cpo: str
     emsp: str
     is_in_force: bool
+    is_resting: bool = False
     since: datetime
     cpo_of: str = ""
     emsp_of: str = ""

@@ -5,7 +5,7 @@ Knows no module and no table; ``roaming.hub.pulling`` does the fetching.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,6 +21,8 @@ from roaming.store.columns import storable_text
 from roaming.store.database import Work
 from roaming.store.documents import HERE, Documents, Origin, object_key
 
+EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
+"""Before there was any OCPI."""
 MAX_KEY = 300
 """Characters; no valid object has a longer one."""
 
@@ -85,8 +87,8 @@ class PullRules:
     interface: InterfaceRole = InterfaceRole.SENDER
     id_fields: tuple[str, ...] = ("id",)
     """What makes the key, below the owner."""
-    reach: timedelta | None = None
-    """How far back a full pull asks where ``date_from`` is required; such a list is never complete."""
+    since: datetime | None = None
+    """From when on a full pull asks where ``date_from`` is required. Partners may keep such a list short."""
     is_per_recipient: bool = False
     """Each of our parties gets another list (sessions, CDRs): all are asked for."""
     is_listed: Callable[[Any], bool] = lambda _value: True

@@ -363,6 +363,24 @@ async def read_object(connection: AsyncConnection, module: str, key: str, cls: t
     return from_document(cls, *found[0]) if found else None
 
 
+async def read_where(
+    connection: AsyncConnection,
+    module: str,
+    values: Mapping[str, str],
+    cls: type[T],
+    *,
+    overlapping: tuple[datetime, datetime] | None = None,
+) -> list[T]:
+    """The canonical objects of another module whose columns have these values, and whose time (``start_at`` to
+    ``end_at``) overlaps with this one; in the order of keys."""
+    columns = SQLModel.metadata.tables[module].c
+    wanted = [columns[name] == value for name, value in values.items()]
+    if overlapping is not None:
+        wanted += [columns.end_at > overlapping[0], columns.start_at <= overlapping[1]]
+    statement = select(columns.document).where(*wanted).order_by(columns.key)
+    return [from_document(cls, row[0]) for row in await connection.execute(statement)]
+
+
 async def read_objects(reader: Reader, module: str, keys: Iterable[str], cls: type[T]) -> dict[str, T]:
     """The canonical objects of another module under ``keys``, committed data only. Raises ``StoreUnavailable``."""
     table = SQLModel.metadata.tables[module].name

@@ -43,7 +43,7 @@ async def test_what_one_mock_lists_the_other_is_told(hub: Hub, tmp_path: Path, o
     async def operator(*words: str) -> Any:
         return await asyncio.to_thread(hub.cli, *words)
 
-    # A list of sessions is asked for from thirty days ago
+    # A list of sessions is asked for from the earliest time on
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     async with KitMock(tmp_path, of_cpo, role="cpo", is_seeded=True) as cpo, KitMock(tmp_path, of_emsp) as emsp:
         await cpo.give("sessions", Speech(of_cpo).session(CPO, PARTY, id="S1", last_updated=now))

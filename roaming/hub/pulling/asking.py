@@ -37,12 +37,12 @@ def line_of(routing: RoutingHeaders) -> tuple[str, str]:
     return str(routing.from_party or ""), str(routing.to_party or "")
 
 
-def date_from_of(pull: Pull, rules: PullRules, pace: PullPace, now: datetime) -> datetime | None:
+def date_from_of(pull: Pull, rules: PullRules, pace: PullPace) -> datetime | None:
     """From when on changes are asked for; ``None`` for everything. By the partner's own clock, since it is compared
     with its ``last_updated``, and with an overlap, since an object may become visible a while after that."""
     if pull.kind == "DELTA" and pull.mark is not None:
         return pull.mark - pace.overlap
-    return now - rules.reach if rules.reach is not None else None
+    return rules.since
 
 
 def first_url(

@@ -83,7 +83,7 @@ class Comparison:
         lines = self.rules.lines(self.directory, self.partner)
         if version is None or endpoint is None or not lines:
             raise NotComparable("it offers no such list, or no agreement is in force")
-        since = began - self.rules.reach if self.rules.reach is not None else None
+        since = self.rules.since
         for line in lines:
             self._progress = Progress(lines=[line_of(line)])
             async for page in self._pages(endpoint, line, since):

@@ -87,7 +87,7 @@ class Runner:
     def _first_url(self, endpoint: str) -> str:
         pull, pace = self._pull, self._services.pulling
         assert pull.started_at is not None
-        date_from = date_from_of(pull, self._rules, pace, pull.started_at)
+        date_from = date_from_of(pull, self._rules, pace)
         page_size = None if pull.progress.is_without_limit else pace.page_size
         now = self._services.clock.now()
         return first_url(
@@ -201,7 +201,7 @@ class Runner:
 
     async def _finish(self) -> None:
         pull, progress = self._pull, self._pull.progress
-        if pull.kind == "FULL" and self._rules.reach is None:
+        if pull.kind == "FULL" and self._rules.since is None:
             await settle_missing(self._services.database, self._rules, pull)
         async with self._services.database.work() as work:
             if progress.newest is not None and pull.started_at is not None:

@@ -77,7 +77,13 @@ BOOKINGS = Shelf(
     path="",
     documents=Documents(BookingRow),
     of=Booking,
-    columns=lambda booking: {"request_id": fold(booking.request_id)},
+    columns=lambda booking: {
+        "request_id": fold(booking.request_id),
+        "reference": fold(booking.authorization_reference),
+        "place": fold(booking.location_id),
+        "start_at": booking.period.start_date_time,
+        "end_at": booking.period.end_date_time,
+    },
 )
 SHELVES = Shelves(LOCATIONS, BOOKINGS)
 

@@ -43,3 +43,13 @@ class BookingRow(DocumentRow, table=True):
 
     request_id: str = Field(default="", index=True)
     """Folded, of whoever asked."""
+    reference: str = Field(default="", index=True)
+    """Folded ``authorization_reference``, by which the charge names it."""
+    place: str = ""
+    """Folded id of the Location."""
+    start_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    end_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    """With ``start_at``: for when it is booked."""
+
+
+Index("bookings_by_place", BookingRow.place, BookingRow.end_at)  # type: ignore[arg-type]

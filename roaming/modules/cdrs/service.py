@@ -21,6 +21,7 @@ from roaming.model.tariff import Tariff
 from roaming.model.time import parse_timestamp
 from roaming.model.version import Version
 from roaming.modules.cdrs import repository
+from roaming.modules.cdrs.booked import booking_of
 from roaming.modules.cdrs.codec import v211, v221, v230
 from roaming.modules.cdrs.issuing import issue
 from roaming.modules.cdrs.signing import with_signed
@@ -91,6 +92,8 @@ async def issue_once(
     readings = chosen.readings if chosen is not None else DEFAULT_READINGS
     signed = await read_object(work.connection, "session_snapshots", f"{session_key}#signed", SignedRecords)
     cdr = with_signed(issue(session, location, tariff, now=work.now, remark=remark, readings=readings), signed)
+    if (booking_id := await booking_of(work.connection, session)) is not None:
+        cdr = msgspec.structs.replace(cdr, booking_id=booking_id)
     if not await repository.insert(work.connection, cdr, source="", now=work.now, session_key=session_key):
         return False
     key = repository.key_of(PartyId.of(cdr.country_code, cdr.party_id), cdr.id)

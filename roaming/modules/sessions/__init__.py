@@ -8,7 +8,7 @@ from roaming.modules.sessions.projection import projections, tasks
 from roaming.modules.sessions.routes import ROUTES
 from roaming.modules.sessions.trimming import TRIMMINGS
 from roaming.ocpi.module import ALL_VERSIONS, DeliveryKind, DeliveryRules, OcpiModule
-from roaming.ocpi.pulling import PullRules
+from roaming.ocpi.pulling import EARLIEST, PullRules
 
 MODULE = OcpiModule(
     id="sessions",
@@ -33,7 +33,7 @@ MODULE = OcpiModule(
         documents=repository.DOCUMENTS,
         take=service.take_pulled,
         context=service.pulled_context,
-        reach=timedelta(days=30),
+        since=EARLIEST,
         is_per_recipient=True,
     ),
 )

@@ -34,6 +34,7 @@ AT_HAND = 64
 
 async def publish(work: Work, tariff: Tariff) -> Tariff:
     """Stores a tariff of a hosted CPO and tells whoever may know. ``last_updated`` is set here."""
+    _check_priced(tariff)
     party = PartyId.of(tariff.country_code, tariff.party_id)
     key = repository.key_of(party, tariff.id)
     tariff = msgspec.structs.replace(tariff, last_updated=next_update(None, work.now))
@@ -59,7 +60,8 @@ async def put(
 async def take(work: Work, tariff: Tariff, *, source: str, origin: Origin, scope: str = "") -> bool:
     """Stores a partner's tariff, pushed or pulled, and tells whoever may know; True when new. One older than the stored
     one is left alone. ``scope``: the one party it was addressed to, and nobody else hears of it. Raises
-    ``InvalidParameters`` when somebody else gave us the stored one."""
+    ``InvalidParameters`` when somebody else gave us the stored one, or it has no prices."""
+    _check_priced(tariff)
     key = repository.key_of(PartyId.of(tariff.country_code, tariff.party_id), tariff.id)
     kept = await _insert_or_hold(work, key, tariff, source=source, origin=origin, scope=scope)
     if kept is not None and kept.stored.source != source:
@@ -70,6 +72,18 @@ async def take(work: Work, tariff: Tariff, *, source: str, origin: Origin, scope
         await repository.save(work.connection, kept, tariff, source=source, now=work.now, scope=scope, origin=origin)
     await _tell(work, kept, key, tariff, scope)
     return kept is None
+
+
+def _check_priced(tariff: Tariff) -> None:
+    """What no version can say could be stored and never be told (OCPI 2.2.1, tariffs: both lists have one entry at
+    least). Free is a price of 0."""
+    if not tariff.elements:
+        raise InvalidParameters("elements: one at least is required")
+    for index, element in enumerate(tariff.elements):
+        if not element.price_components:
+            raise InvalidParameters(
+                f"elements[{index}].price_components: one at least is required; free is a price of 0"
+            )
 
 
 async def _tell(work: Work, kept: repository.Kept | None, key: str, tariff: Tariff, scope: str) -> None:
@@ -103,6 +117,7 @@ async def patch(work: Work, wire: Wire, party: PartyId, tariff_id: str, body: An
     tariff = wire.apply(change, kept.tariff, last_updated=kept.tariff.last_updated)
     if fold(tariff.id) != fold(tariff_id):
         raise InvalidParameters("id cannot be changed: PUT a new tariff")
+    _check_priced(tariff)
     if tariff.last_updated >= kept.tariff.last_updated:
         await repository.save(work.connection, kept, tariff, source=source, now=work.now)
         await tell(work, [Outgoing(module="tariffs", object_key=kept.stored.key, owner=party)])

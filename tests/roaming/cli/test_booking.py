@@ -130,3 +130,34 @@ async def test_a_hosted_cpo_asks_a_ptp(hub: HubInProcess) -> None:
     ]
     assert "no connected PTP" in (await roaming("payment", "deactivate", "T1", *pair[:3], "DE-AAA")).output
     assert "say what the terminal is for" in (await roaming("payment", "assign", "T1", *pair)).output
+
+
+async def test_terminals_of_a_hosted_provider_are_published(hub: HubInProcess, tmp_path: Path) -> None:
+    ptp = PartyId("AT", "OWN")
+    async with hub.services.database.work() as work:
+        await registry.host_party(work, ptp, Role.OTHER, name="Own")
+        await registry.agree(work, cpo=PartyId("FR", "CPO"), emsp=ptp)
+    terminal = {"terminal_id": "T1", "customer_reference": "C1", "location_ids": ["L1"]}
+    file = file_of(tmp_path, [terminal, terminal | {"terminal_id": 5}, terminal | {"terminal_id": "T2"}])
+    pair = ("--from", "AT-OWN", "--to", "FR-CPO")
+    done = await roaming("payment", "publish", file, *pair, "--dry-run", "--json")
+    assert [row["state"] for row in json.loads(done.stdout)] == ["ok", "error", "ok"]
+    listed = f"{SENDER}/payments/terminals"
+    assert (await hub.call("cpo", "GET", listed)).data == []
+    done = await roaming("payment", "publish", file, *pair, "--json")
+    assert done.exit_code != 0
+    rows = json.loads(done.stdout)
+    assert [(row["object"], row["state"]) for row in rows] == [("T1", "ok"), ("5", "error"), ("T2", "ok")]
+    assert rows[1]["error"].startswith("terminal_id: ")
+    seen = (await hub.call("cpo", "GET", listed)).data
+    assert [{**each, "last_updated": ""} for each in seen] == [
+        terminal | {"terminal_id": id, "last_updated": ""} for id in ("T1", "T2")
+    ]
+    assert (await hub.call("riv", "GET", listed)).data == []
+    captured = json.loads((GOLDEN / "payments" / "2.3.0" / "confirmation.json").read_text())["wire"]
+    assert (await read("payment", "publish", file_of(tmp_path, captured), *pair, "--confirmations"))[0]["state"] == "ok"
+    (confirmation,) = (await hub.call("cpo", "GET", f"{SENDER}/payments/financial-advice-confirmations")).data
+    assert confirmation["id"] == captured["id"]
+    for wrong, said in (("DE-AAA", "no PTP hosted here"), ("AT-OWN", "no connected CPO")):
+        refused = await roaming("payment", "publish", file, "--from", wrong, "--to", "ES-RIV")
+        assert said in refused.output, refused.output

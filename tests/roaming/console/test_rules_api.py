@@ -160,9 +160,10 @@ async def test_an_agreement_that_would_rest_is_not_made_and_one_that_rests_can_b
             await registry.host_party(work, other, Role.CPO, name="Two")
         api = Api(hub, document)
 
-        async def state() -> list[bool]:
+        async def state() -> list[tuple[bool, bool]]:
             found = (await api("GET", "agreements")).json()["agreements"]
-            return [each["is_in_force"] for each in found if (each["cpo"], each["emsp"]) == ("NL-TWO", "DE-AAA")]
+            mine = [each for each in found if (each["cpo"], each["emsp"]) == ("NL-TWO", "DE-AAA")]
+            return [(each["is_in_force"], each["is_resting"]) for each in mine]
 
         refused = await api("PUT", "agreements/NL-TWO/DE-AAA")
         assert (refused.status_code, "2.1.1" in refused.json()["error"]) == (409, True)
@@ -171,8 +172,9 @@ async def test_an_agreement_that_would_rest_is_not_made_and_one_that_rests_can_b
         assert (await api("DELETE", "agreements/NL-TWO/DE-AAA")).status_code == 404
         async with hub.services.database.work() as work:
             await registry.agree(work, cpo=other, emsp=aaa)
+        assert await state() == [(False, True)]
         assert (await api("DELETE", "agreements/NL-TWO/DE-AAA")).status_code == 204
-        assert await state() == [False]
+        assert await state() == [(False, False)]
 
 
 @pytest.mark.parametrize(

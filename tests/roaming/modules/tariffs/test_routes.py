@@ -58,3 +58,18 @@ async def test_one_id_of_two_operators_is_two_tariffs(hub: HubInProcess) -> None
     assert (await hub.call("riv", "DELETE", f"{RECEIVER}/tariffs/FR/RIV/ours")).outcome == (200, 1000)
     listed = (await hub.call("aaa", "GET", f"{SENDER}/tariffs")).data
     assert sorted(entry["party_id"] for entry in listed if entry["id"] == "OURS") == ["CPO", "HUB"]
+
+
+async def test_a_tariff_without_prices_is_not_stored(hub: HubInProcess) -> None:
+    """It could be told to nobody: each list has one entry at least."""
+    assert (await hub.call("cpo", "PUT", T1, body=tariff())).outcome == (201, 1000)
+    free = {"price_components": [], "restrictions": {"max_kwh": 5}}
+    elements = [*tariff()["elements"], free]
+    for body, field in (
+        (tariff(elements=[], last_updated=LATER), "elements: "),
+        (tariff(elements=elements, last_updated=LATER), f"elements[{len(elements) - 1}].price_components: "),
+    ):
+        answer = await hub.call("cpo", "PUT", T1, body=body)
+        assert answer.outcome == (200, 2001)
+        assert answer.message.startswith(field), answer.message
+    assert (await hub.call("cpo", "GET", T1)).data == tariff()
