@@ -71,6 +71,7 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             hub_party=PartyId.parse(settings.hub_party) if settings.hub_party else None,
             authorization_timeout=settings.authorization_timeout,
             command_timeout=settings.command_timeout,
+            commands_per_minute=settings.commands_per_minute,
             is_late_start_stopped=settings.is_late_start_stopped,
             closing_grace=settings.closing_grace,
             settling_grace=settings.settling_grace,

@@ -99,6 +99,11 @@ class Settings(BaseSettings):
     is_http_allowed: bool = Field(default=False, description="Let partners be reached without TLS.")
     authorization_timeout: float = Field(default=4.0, description="Seconds an eMSP has to answer an authorisation.")
     command_timeout: float = Field(default=30.0, description="Seconds a station has to answer a command.")
+    commands_per_minute: int = Field(
+        default=600,
+        ge=0,
+        description="Commands, charging profiles and preferences that one party may send in a minute; 0: no limit.",
+    )
     is_late_start_stopped: bool = Field(
         default=False,
         description="Stop a charge that begins after its eMSP was told TIMEOUT; else it goes on and is shown.",

@@ -38,7 +38,11 @@ _RUNNING = "RUNNING"
 _EXPIRED = "EXPIRED"
 _EXPECTED = timedelta(days=1)
 """Longer than any deadline and the time in which a station may still start."""
-_START_WINDOW = timedelta(seconds=120)
+_START_WINDOW = timedelta(minutes=15)
+"""So long nobody is asked about a card at a station that was sent a command for it (OCPI 2.2.1, tokens 11.2.1.2)."""
+_APP_WINDOW = timedelta(hours=12)
+"""For drivers of apps, about whom nobody is ever asked."""
+_APPS = ("APP_USER", "AD_HOC_USER")
 _MAY_STILL_START = (CommandOutcome.ACCEPTED, CommandOutcome.TIMEOUT, CommandOutcome.FAILED)
 _OF_A_DRIVER = (CommandName.START_CHARGING, CommandName.RESERVE)
 
@@ -200,9 +204,10 @@ class CommandDesk:
             return
         if order.name not in _OF_A_DRIVER or order.token_uid is None:
             return
-        until = order.deadline + self._start_window
+        is_app = order.token_owner is not None and order.token_owner.token_type in _APPS
+        until = order.deadline + (_APP_WINDOW if is_app else self._start_window)
         if order.name is CommandName.RESERVE:
-            until = order.reservation_expires_at or order.deadline
+            until = max(until, order.reservation_expires_at or order.deadline)
         self._authorizer.expect(
             Expectation(
                 command_id=order.command_id,

@@ -66,9 +66,11 @@ class Services:
     authorization_timeout: float = 5.0
     """Seconds until a partner's silence on a real-time authorisation counts as unreachable."""
     command_timeout: float = 30.0
+    """Seconds a station has to answer a command."""
+    commands_per_minute: int = 600
+    """Of one party, in this process; 0: no limit."""
     is_late_start_stopped: bool = False
     """Whether a charge is stopped that begins after its START_SESSION was told TIMEOUT (ocpi/ocpi#475)."""
-    """Seconds a station has to answer a command."""
     closing_grace: float = 1.0
     """Seconds after a transaction's end in which late meter values still count."""
     settling_grace: float = 600.0

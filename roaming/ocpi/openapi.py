@@ -392,7 +392,7 @@ _REASONS: dict[type[OcpiError], str] = {
     TooSlow: "The request did not arrive in time; the connection is closed.",
     TooLarge: "The body is over our limit of 1 MiB.",
     HeadTooLarge: "Address and headers are over our limit of 32 KiB or 100 headers; the connection is closed.",
-    TooManyAttempts: "Too many unknown credentials tokens from your address.",
+    TooManyAttempts: "Too many unknown credentials tokens from your address, or too many commands of your party.",
     Unavailable: "The hub cannot store anything at the moment; nothing was saved.",
 }
 _MORE_HEADERS: dict[type[OcpiError], tuple[str, ...]] = {

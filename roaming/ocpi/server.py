@@ -23,6 +23,7 @@ from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
 from roaming.ocpi.authorization import Caller, FailureLimit, authenticate, check_sender
 from roaming.ocpi.codec import DecodeError, EncodeError, MalformedJson
+from roaming.ocpi.command_limit import CommandLimit
 from roaming.ocpi.elsewhere import Elsewhere
 from roaming.ocpi.envelope import CONTENT_TYPE, failure, success
 from roaming.ocpi.errors import (
@@ -39,7 +40,7 @@ from roaming.ocpi.errors import (
     UnknownReceiver,
 )
 from roaming.ocpi.headers import LoweredHeaders, RequestIds, RoutingHeaders, response_headers
-from roaming.ocpi.module import OcpiModule, OcpiRequest, OcpiResponse, Route, Services, module_path
+from roaming.ocpi.module import Clue, OcpiModule, OcpiRequest, OcpiResponse, Route, Services, module_path
 from roaming.ocpi.path_tree import PathTree
 from roaming.ocpi.wire import Note, as_text, count_losses
 from roaming.store.errors import StoreUnavailable
@@ -119,6 +120,7 @@ class OcpiServer:
         self._services = services
         self._elsewhere = elsewhere
         self._limit = FailureLimit()
+        self._commands = CommandLimit(services.commands_per_minute)
         self._paths: PathTree[_Address] = PathTree()
         found: dict[str, _Address] = {}
         paths: dict[str, str] = {}
@@ -146,7 +148,7 @@ class OcpiServer:
         else:
             address, parameters = found
             exchange = _Exchange(self._services, address, path, parameters, scope, receive, self._elsewhere)
-            reply = await exchange.answer(self._limit)
+            reply = await exchange.answer(self._limit, self._commands)
         await reply.send(send)
 
 
@@ -190,13 +192,13 @@ class _Exchange:
         self.body = b""
         self.notes: list[Note] = []
 
-    async def answer(self, limit: FailureLimit) -> _Reply:
+    async def answer(self, limit: FailureLimit, commands: CommandLimit) -> _Reply:
         try:
-            reply, ocpi_status = await self._handle(limit)
+            reply, ocpi_status = await self._handle(limit, commands)
         except ClientDisconnect:
             return _Reply(b"", 400, {})
         except TooManyAttempts as error:
-            return self._refuse(error)[0]  # not in the journal: whoever guesses would fill it
+            return self._refuse(error)[0]  # not in the journal: whoever guesses or floods would fill it
         except OcpiError as error:
             reply, ocpi_status = self._refuse(error)
         except MalformedJson as error:
@@ -217,7 +219,7 @@ class _Exchange:
         await self._journal(reply, ocpi_status)
         return reply
 
-    async def _handle(self, limit: FailureLimit) -> tuple[_Reply, int]:
+    async def _handle(self, limit: FailureLimit, commands: CommandLimit) -> tuple[_Reply, int]:
         try:
             self.caller = await authenticate(self.services, self.headers.get("authorization"))
         except Unauthorized:
@@ -234,6 +236,9 @@ class _Exchange:
         if not self.module.is_configuration and self.version != Version.V2_1_1:
             self.routing = RoutingHeaders.parse(self.headers)
             check_sender(self.caller, self.routing)
+        if route.clue is Clue.TARGET:
+            party = self.routing.from_party if self.routing is not None else None
+            commands.take(self.caller.partner.id, str(party or ""))
         self.body = await self._read_body()
         request = self._request(self.caller)
         result = await self._answer_elsewhere(request, route) or await route.handle(request)

@@ -273,7 +273,8 @@ async def hub_in_process(
     **settings: Any,
 ) -> AsyncIterator[HubInProcess]:
     """Opens the services on a migrated, empty database, with everybody connected in ``version`` and without objects.
-    ``call_partners``: a client other than the hub's own."""
+    ``call_partners``: a client other than the hub's own. Commands are not limited unless ``settings`` say so."""
+    settings.setdefault("commands_per_minute", 0)
     chosen = Settings(
         data_dir=folder,
         database_url=database_url,

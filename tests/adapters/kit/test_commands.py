@@ -14,7 +14,7 @@ from adapters.kit.manifest import CommandResult, OperationResult
 from adapters.kit.tokens import TokenCache
 from contracts.bus.memory import MemoryBus
 from contracts.bus.port import BusUnavailable
-from contracts.messages import CommandAnswered, CommandRequested, OperationAnswered, OperationRequested
+from contracts.messages import CommandAnswered, CommandRequested, OperationAnswered, OperationRequested, TokenOwner
 from contracts.messages.operation import AnyOperation, ClearCache, LocalListVersionTold, Reset
 from contracts.topics import COMMANDS
 from contracts.vocabulary import AuthorizationBasis, CommandName, CommandOutcome, OperationOutcome
@@ -320,7 +320,7 @@ async def test_a_remote_start_authorises_its_token_for_a_while(world: World) -> 
     await world.outcome("C-1")
     assert during == [AuthorizationBasis.COMMAND], "the station may ask before it has answered"
     assert await basis(world) is AuthorizationBasis.COMMAND
-    world.clock.advance(timedelta(seconds=125))
+    world.clock.advance(timedelta(minutes=16))
     assert await basis(world) is AuthorizationBasis.OFFLINE_POLICY
 
 
@@ -345,6 +345,20 @@ async def test_a_refused_remote_start_authorises_nobody(
     again = await restart(world, tmp_path)
     assert await basis(again) is expected, "also after a restart"
     await again.stop()
+
+
+@pytest.mark.parametrize(("type", "minutes"), [("RFID", 15), ("APP_USER", 12 * 60)])
+async def test_nobody_is_asked_about_a_card_that_came_in_a_command(world: World, type: str, minutes: int) -> None:
+    """OCPI 2.2.1, tokens 11.2.1.2: for a quarter of an hour; about drivers of apps never."""
+    await world.authorizer._tokens.start()
+    owner = TokenOwner(country_code="DE", party_id="AAA", token_type=type, contract_id="C1")
+    start = world.command("C-1", CommandName.START_CHARGING, token_uid="REMOTE-1", token_owner=owner)
+    await world.send(start)
+    await world.outcome("C-1")
+    world.clock.advance(timedelta(minutes=minutes))
+    assert await basis(world) is AuthorizationBasis.COMMAND
+    world.clock.advance(start.deadline - world.clock.at + timedelta(minutes=minutes))
+    assert await basis(world) is AuthorizationBasis.OFFLINE_POLICY
 
 
 RESERVED = timedelta(hours=2)
