@@ -9,8 +9,8 @@ from roaming.model.identifiers import fold
 from roaming.model.time import parse_timestamp
 from roaming.store import columns
 
-revision = '0037'
-down_revision = '0036'
+revision = '0038'
+down_revision = '0037'
 branch_labels = None
 depends_on = None
 
