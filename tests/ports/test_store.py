@@ -98,6 +98,12 @@ class TestReader:
             await small.close()
 
 
+async def listen(database: Database, *channels: str) -> None:
+    """PostgreSQL wakes a channel once by itself, when it begins to listen: however long that takes, it is over then."""
+    for channel in channels:
+        await database.wakeups.wait(channel, 0.01 if database.is_sqlite else 30)
+
+
 class TestWakeups:
     async def test_it_returns_after_the_timeout(self, database: Database) -> None:
         started = time.monotonic()
@@ -108,7 +114,7 @@ class TestWakeups:
         assert time.monotonic() - started >= 0.09
 
     async def test_a_wake_before_the_wait_is_not_lost(self, database: Database) -> None:
-        await database.wakeups.wait("stations", 0.01)
+        await listen(database, "stations")
         database.wakeups.committed(["stations"])
         async with asyncio.timeout(1):
             await database.wakeups.wait("stations", 60)
@@ -123,6 +129,7 @@ class TestWakeups:
                 if name == "a2":
                     await asyncio.sleep(0.05)  # busy while the next one comes: must not miss it
 
+        await listen(database, "a", "b")
         tasks = [asyncio.create_task(wait(name)) for name in seen]
         await asyncio.sleep(0.1)
         before = dict(seen)
@@ -138,7 +145,7 @@ class TestWakeups:
 
     async def test_waiting_in_short_lived_tasks_does_not_spin(self, database: Database) -> None:
         """As server-sent events do: a task for every wait."""
-        await database.wakeups.wait("stations", 0.05)
+        await listen(database, "stations")
         database.wakeups.committed(["stations"])
         await asyncio.create_task(database.wakeups.wait("stations", 60))
         with pytest.raises(TimeoutError):
@@ -146,7 +153,7 @@ class TestWakeups:
                 await asyncio.create_task(database.wakeups.wait("stations", 60))
 
     async def test_other_processes_are_woken(self, database: Database, other: Database) -> None:
-        await other.wakeups.wait("outbox", 0.5)
+        await listen(other, "outbox")
         waiting = asyncio.create_task(other.wakeups.wait("outbox", 60))
         await asyncio.sleep(0.05)
         started = time.monotonic()

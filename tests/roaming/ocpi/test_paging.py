@@ -201,7 +201,7 @@ class TestNextUrl:
     def test_a_long_header_takes_no_longer_than_its_length(self, piece: str) -> None:
         started = time.process_time()
         next_url(piece * (100_000 // len(piece)), HERE)
-        assert time.process_time() - started < 1.0
+        assert time.process_time() - started < 20, "0.15 s by its length, minutes by the square of it"
 
 
 class TestMendNextUrl:
