@@ -38,7 +38,7 @@ test: ## every check and every test, on a real PostgreSQL and a real Kafka
 
 .PHONY: test-most
 test-most: lint ## the same without the end-to-end tests
-	$(BIN)/pytest $(PARALLEL) --durations=60 --ignore=tests/e2e tests
+	$(BIN)/pytest $(PARALLEL) --durations=60 -p tests.matrix.ocpp_exchanges --ignore=tests/e2e tests
 
 .PHONY: test-end
 test-end: .venv/project ## the end-to-end tests: whole hubs, with stations and partners that are not ours
@@ -68,6 +68,10 @@ fuzz-ocpp: .venv/project ## 100,000 broken frames of stations in each version of
 .PHONY: matrix-ocpi
 matrix-ocpi: .venv/project ## which test proves each module, version, role and side of OCPI; fails when one has none, or an endpoint no answer
 	$(BIN)/pytest -q $(PARALLEL) -p tests.matrix.collecting -m ocpi_cell tests/roaming
+
+.PHONY: matrix-ocpp
+matrix-ocpp: .venv/project ## which test proves each message, version and direction of OCPP; fails when one has none and no stated reason
+	$(BIN)/pytest -q $(PARALLEL) -p tests.matrix.ocpp_exchanges --whole-table -m ocpp_exchange tests/adapters/ocpp
 
 .PHONY: lint
 lint: .venv/project ## style, types, import rules, stale contracts

@@ -7,9 +7,11 @@ release-2.2.1-bugfixes; 2.3.0: 2.3.0/release/core, /payments and /bookings). A r
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.matrix.proving import line
 
 ENDPOINTS = Path(__file__).with_name("endpoints.tsv")
 SIDES = ("server", "client")
@@ -95,12 +97,6 @@ def _fits(pattern: str, path: str) -> bool:
     return len(expected) == len(actual) and all(word == part or "{" in word for word, part in pairs)
 
 
-def table(proofs: Mapping[Cell, Sequence[str]], cells: Iterable[Cell]) -> list[str]:
-    """A line for each cell with the first test that proves it, and how many more there are."""
-    lines = []
-    for cell in cells:
-        tests = sorted(proofs.get(cell, ()))
-        more = f" (+{len(tests) - 1})" if len(tests) > 1 else ""
-        proof = f"{tests[0]}{more}" if tests else "EMPTY"
-        lines.append(f"{cell.module:<22}{cell.version:<7}{cell.role:<10}{cell.side:<8}{proof}")
-    return lines
+def row(cell: Cell, tests: Sequence[str]) -> str:
+    """Its line in the table."""
+    return line(cell, (22, 7, 10, 8), tests)

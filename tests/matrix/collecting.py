@@ -1,24 +1,22 @@
-"""A pytest plugin: what passed tests prove by their marks, printed as a table; fails when a cell is empty, or when an
-endpoint of the specification was never answered with success.
+"""A pytest plugin: what passed tests prove of OCPI by their marks, printed as a table; fails when a cell is empty, or
+when an endpoint of the specification was never answered with success.
 
 Loaded by ``make matrix-ocpi`` only. A mark is ``ocpi_cell(module, version, role, side)``; a version such as ``$hub``
 is the value of the test's parameter of that name. Endpoints are not claimed by anybody: what the hub answered while a
 test ran counts, where the test passed and is marked with the cell that the endpoint belongs to.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from roaming.ocpi.module import module_path
 from roaming.ocpi.server import _Exchange
-from tests.matrix.cells import Cell, Endpoint, endpoint_of, every_cell, every_endpoint, table
+from tests.matrix.cells import Cell, Endpoint, endpoint_of, every_cell, every_endpoint, row
+from tests.matrix.proving import Row, Table
 
 MARK, ANSWERED = "ocpi_cell", "ocpi_answered"
-_proofs: dict[Cell, list[str]] = defaultdict(list)
-_answered: dict[Endpoint, str] = {}
 _seen: set[tuple[str, ...]] = set()
 """Of the test that runs: module, version, role, method and path below the module's address."""
 
@@ -41,6 +39,50 @@ class _Watched(_Exchange):
         return reply, ocpi_status
 
 
+class OcpiTable(Table):
+    """Cells and endpoints."""
+
+    title = "OCPI: module, version, interface role, side, test"
+    kinds = (MARK, ANSWERED)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._answered: dict[Endpoint, str] = {}
+
+    def take(self, properties: Sequence[tuple[str, Row]], test: str) -> None:
+        """See ``Table``."""
+        cells = {Cell(*value) for name, value in properties if name == MARK}
+        for cell in cells:
+            self.proofs[cell].append(test)
+        for name, value in properties:
+            endpoint = endpoint_of(*value) if name == ANSWERED else None  # type: ignore[arg-type]
+            if endpoint is not None and Cell(endpoint.module, endpoint.version, endpoint.role, "server") in cells:
+                self._answered.setdefault(endpoint, test)
+
+    def lines(self) -> Iterator[str]:
+        """See ``Table``."""
+        return (row(cell, self.proofs[cell]) for cell in every_cell() if self.proofs.get(cell))
+
+    def gaps(self) -> Sequence[str]:
+        """See ``Table``."""
+        return [row(cell, ()) for cell in self._empty()] + [f"{each} NEVER ANSWERED" for each in self._unanswered()]
+
+    def summary(self) -> Sequence[str]:
+        """See ``Table``."""
+        cells, endpoints = len(every_cell()), len(every_endpoint())
+        empty, silent = len(self._empty()), len(self._unanswered())
+        return (
+            f"{cells - empty} of {cells} cells proven, {empty} empty",
+            f"{endpoints - silent} of {endpoints} endpoints answered by the hub in these tests",
+        )
+
+    def _empty(self) -> list[Cell]:
+        return [cell for cell in every_cell() if not self.proofs.get(cell)]
+
+    def _unanswered(self) -> list[Endpoint]:
+        return [endpoint for endpoint in every_endpoint() if endpoint not in self._answered]
+
+
 def cells_of(item: pytest.Function) -> Iterator[Cell]:
     """What a test claims to prove. Raises ``UsageError`` for a cell that the specification does not have."""
     for mark in item.iter_markers(MARK):
@@ -53,10 +95,11 @@ def cells_of(item: pytest.Function) -> Iterator[Cell]:
         yield cell
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     import roaming.ocpi.server
 
     roaming.ocpi.server._Exchange = _Watched  # type: ignore[misc]
+    config.pluginmanager.register(OcpiTable())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,47 +113,3 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     _seen.clear()
     yield
     item.user_properties.extend((ANSWERED, entry) for entry in sorted(_seen))
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if report.when != "call" or not report.passed:
-        return
-    cells = {Cell(*value) for name, value in report.user_properties if name == MARK}  # type: ignore[misc]
-    for cell in cells:
-        _proofs[cell].append(report.nodeid)
-    for name, value in report.user_properties:
-        if name == ANSWERED:
-            endpoint = endpoint_of(*value)  # type: ignore[misc]
-            if endpoint is not None and Cell(endpoint.module, endpoint.version, endpoint.role, "server") in cells:
-                _answered.setdefault(endpoint, report.nodeid)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    is_last = not hasattr(session.config, "workerinput")
-    if is_last and session.exitstatus == 0 and (empty() or unanswered()):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    cells = every_cell()
-    terminalreporter.section("OCPI: module, version, interface role, side, test")
-    for line in table(_proofs, cells):
-        terminalreporter.write_line(line, red=line.endswith("EMPTY"))
-    missing = empty()
-    terminalreporter.write_line(f"{len(cells) - len(missing)} of {len(cells)} cells proven, {len(missing)} empty")
-    silent, endpoints = unanswered(), every_endpoint()
-    for endpoint in silent:
-        terminalreporter.write_line(f"{endpoint} NEVER ANSWERED", red=True)
-    answered = len(endpoints) - len(silent)
-    terminalreporter.write_line(f"{answered} of {len(endpoints)} endpoints answered by the hub in these tests")
-
-
-def empty() -> list[Cell]:
-    """Cells that no test has proven."""
-    return [cell for cell in every_cell() if not _proofs.get(cell)]
-
-
-def unanswered() -> list[Endpoint]:
-    """Endpoints that the hub answered in no test of their cell."""
-    return [endpoint for endpoint in every_endpoint() if endpoint not in _answered]

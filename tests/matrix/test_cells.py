@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.matrix.cells import Cell, endpoint_of, endpoints, every_cell, every_endpoint, table
+from tests.matrix.cells import Cell, endpoint_of, endpoints, every_cell, every_endpoint, row
 
 CATALOGUE = Path(__file__).parents[3] / "shared" / "ocpi" / "catalogue"
 pytest_plugins = ["pytester"]
@@ -30,7 +30,7 @@ def test_each_cell_is_there_once() -> None:
 
 def test_a_line_names_the_test_or_says_that_there_is_none() -> None:
     proven, empty = Cell("cdrs", "2.2.1", "sender", "server"), Cell("cdrs", "2.2.1", "sender", "client")
-    first, second = table({proven: ["b", "a"]}, [proven, empty])
+    first, second = row(proven, ["b", "a"]), row(empty, [])
     assert first.split() == ["cdrs", "2.2.1", "sender", "server", "a", "(+1)"]
     assert second.split()[-1] == "EMPTY"
 

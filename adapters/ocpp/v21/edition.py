@@ -41,14 +41,14 @@ EDITION: Final = Edition(
         "NotifyDERStartStop": {},
         "ReportDERControl": {},
         "NotifyPriorityCharging": {},
+        # A station opens one for a monitor that an operator has set (2.1 part 2, N11)
+        "OpenPeriodicEventStream": {"status": "Accepted"},
         "ClosePeriodicEventStream": {},
         "NotifyPeriodicEventStream": {},
         "BatterySwap": {},
     },
     declined={
         **edition.DECLINED,
-        # A stream is of use only to who has asked for the monitors behind it, which nobody here does
-        "OpenPeriodicEventStream": {"status": "Rejected"},
         "PullDynamicScheduleUpdate": {"status": "Rejected"},
         "VatNumberValidation": _vat_number_unchecked,
         "GetCertificateChainStatus": _certificates_unchecked,

@@ -43,3 +43,22 @@ def payloads(schema: dict[str, Any], root: dict[str, Any]) -> st.SearchStrategy[
     else:
         right = st.booleans()
     return st.one_of(right, right, right, right, ANYTHING)
+
+
+def sound(definition: dict[str, Any], root: dict[str, Any]) -> Any:
+    """The smallest payload that a schema takes."""
+    if "$ref" in definition:
+        return sound(root["definitions"][definition["$ref"].rsplit("/", 1)[1]], root)
+    if "enum" in definition:
+        return definition["enum"][0]
+    match definition.get("type"):
+        case "object":
+            return {name: sound(definition["properties"][name], root) for name in definition.get("required", ())}
+        case "array":
+            return [sound(definition["items"], root)] * definition.get("minItems", 1)
+        case "integer" | "number":
+            return max(1, definition.get("minimum", 1))
+        case "boolean":
+            return True
+        case _:
+            return "2026-11-23T10:00:00Z"[: definition.get("maxLength")]

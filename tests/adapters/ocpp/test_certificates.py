@@ -14,6 +14,8 @@ from tests.adapters.ocpp.conftest import PASSWORD, Hub
 from tests.kit.certificates import Authority, make_certificate, make_signing_request, write_key
 from tests.kit.raw_station import RawStation
 
+pytestmark = pytest.mark.ocpp_exchange
+
 VERSIONS = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1")
 
 

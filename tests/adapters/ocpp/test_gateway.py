@@ -17,6 +17,8 @@ from contracts.messages import (
 from tests.adapters.ocpp.conftest import PASSWORD, Hub
 from tests.kit.wait import until
 
+pytestmark = pytest.mark.ocpp_exchange
+
 
 async def _refused(hub: Hub, status: int, station_id: str = "CS-1", **options: object) -> None:
     with pytest.raises(InvalidStatus) as refusal:

@@ -12,6 +12,8 @@ from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus, Chargi
 from tests.adapters.ocpp.conftest import Hub
 from tests.kit.wait import until
 
+pytestmark = pytest.mark.ocpp_exchange
+
 LONG = "550e8400-e29b-41d4-a716-446655440000"
 
 

@@ -16,6 +16,8 @@ from contracts.messages import (
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus, ConnectorStatus, StopReason
 from tests.adapters.ocpp.conftest import Hub
 
+pytestmark = pytest.mark.ocpp_exchange
+
 START = {"connectorId": 1, "idTag": "TAG", "meterStart": 100, "timestamp": "2026-11-23T10:00:00Z"}
 
 
@@ -74,6 +76,8 @@ async def test_a_whole_charge(hub: Hub) -> None:
     number = (await station.call("StartTransaction", START))["transactionId"]
     await station.status(1, "Charging")
     await station.status(1, "SuspendedEV")
+    midway = {"timestamp": "2026-11-23T10:30:00Z", "sampledValue": [{"value": "5000"}]}
+    assert await station.call("MeterValues", {"connectorId": 1, "transactionId": number, "meterValue": [midway]}) == {}
     begin = {"timestamp": "2026-11-23T10:00:00Z", "sampledValue": [{"value": "100", "context": "Transaction.Begin"}]}
     end = {"timestamp": "2026-11-23T11:00:00Z", "sampledValue": [{"value": "7.5", "unit": "kWh"}]}
     stopped = await station.call(
@@ -93,9 +97,9 @@ async def test_a_whole_charge(hub: Hub) -> None:
         (ConnectorStatus.CHARGING, str(number)),
         (ConnectorStatus.SUSPENDED_EV, str(number)),
     ]
-    (taken,) = hub.facts.of(MeterValuesTaken)
-    assert (taken.connector_id, taken.transaction_id) == (1, str(number))
-    assert [sample.values[0].value for sample in taken.samples] == [100, 7500]
+    first, last = hub.facts.of(MeterValuesTaken)
+    assert {(taken.connector_id, taken.transaction_id) for taken in (first, last)} == {(1, str(number))}
+    assert [sample.values[0].value for sample in first.samples + last.samples] == [5000, 100, 7500]
     (ended,) = hub.facts.of(TransactionEnded)
     assert (ended.register_start_wh, ended.register_wh) == (Decimal(100), Decimal(7500))
     assert (ended.reason, ended.reason_text, ended.token_uid) == (StopReason.CAR_GONE, "EVDisconnected", "TAG")

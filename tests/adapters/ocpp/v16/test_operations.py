@@ -21,6 +21,8 @@ from contracts.vocabulary import (
 from tests.adapters.ocpp.conftest import Hub
 from tests.kit.raw_station import RawStation
 
+pytestmark = pytest.mark.ocpp_exchange
+
 STOP = op.ChangeAvailability(is_operative=False)
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 TOLD = "2026-11-24T00:00:00.000Z"

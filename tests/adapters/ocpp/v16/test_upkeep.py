@@ -15,6 +15,8 @@ from contracts.messages import (
 from contracts.vocabulary import FirmwareStatus, LogStatus
 from tests.adapters.ocpp.conftest import PASSWORD, Hub
 
+pytestmark = pytest.mark.ocpp_exchange
+
 CASES: list[tuple[str, dict[str, Any], type[Message], dict[str, Any]]] = [
     (
         "FirmwareStatusNotification",

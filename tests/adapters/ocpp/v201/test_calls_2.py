@@ -15,6 +15,8 @@ from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus, Chargi
 from tests.adapters.ocpp.conftest import Hub
 from tests.kit.raw_station import RawStation2
 
+pytestmark = pytest.mark.ocpp_exchange
+
 LONG = "550e8400-e29b-41d4-a716-446655440000/0"
 T0, T1, T2 = (f"2026-11-23T10:0{minute}:00Z" for minute in range(3))
 EVSE = {"id": 2, "connectorId": 1}

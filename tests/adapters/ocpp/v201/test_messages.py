@@ -20,8 +20,11 @@ from contracts.messages import (
 )
 from contracts.vocabulary import ConnectorStatus, FirmwareStatus, LogStatus
 from tests.adapters.ocpp.conftest import PASSWORD, Hub
+from tests.adapters.ocpp.payloads import sound
 from tests.kit.raw_station import CallFailed, RawStation, RawStation2
 from tests.kit.wait import until
+
+pytestmark = pytest.mark.ocpp_exchange
 
 AT = "2026-11-23T10:00:00Z"
 EVSE = {"id": 1, "connectorId": 1}
@@ -168,25 +171,6 @@ async def test_a_problem_is_a_fault(hub: Hub) -> None:
     assert (fault.connector_id, fault.error_code) == (2, "E7")
     (report,) = hub.facts.of(StationReported)
     assert len(json.loads(report.body)["eventData"]) == 3
-
-
-def sound(definition: dict[str, Any], root: dict[str, Any]) -> Any:
-    """The smallest payload that a schema takes."""
-    if "$ref" in definition:
-        return sound(root["definitions"][definition["$ref"].rsplit("/", 1)[1]], root)
-    if "enum" in definition:
-        return definition["enum"][0]
-    match definition.get("type"):
-        case "object":
-            return {name: sound(definition["properties"][name], root) for name in definition.get("required", ())}
-        case "array":
-            return [sound(definition["items"], root)] * definition.get("minItems", 1)
-        case "integer" | "number":
-            return max(1, definition.get("minimum", 1))
-        case "boolean":
-            return True
-        case _:
-            return AT
 
 
 @pytest.mark.parametrize(

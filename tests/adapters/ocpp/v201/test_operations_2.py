@@ -22,6 +22,8 @@ from contracts.vocabulary import (
 )
 from tests.adapters.ocpp.conftest import Hub
 
+pytestmark = pytest.mark.ocpp_exchange
+
 STOP = op.ChangeAvailability(is_operative=False)
 STATUS = op.Trigger(what=TriggeredMessage.STATUS)
 AT = datetime(2026, 11, 24, tzinfo=UTC)

@@ -17,6 +17,8 @@ from tests.adapters.ocpp.conftest import Hub
 from tests.adapters.ocpp.v201.test_operations_2 import ACCEPTED, HEARTBEAT, TOLD, ask
 from tests.kit.raw_station import RawStation2
 
+pytestmark = pytest.mark.ocpp_exchange
+
 
 @pytest.mark.parametrize(
     ("answers", "outcome", "each"),

@@ -32,6 +32,8 @@ from contracts.vocabulary import (
 from tests.adapters.ocpp.conftest import Hub
 from tests.kit.raw_station import CallFailed, RawStation2
 
+pytestmark = pytest.mark.ocpp_exchange
+
 T0, T1, T2, T3, T4 = (f"2026-11-23T10:0{minute}:00Z" for minute in range(5))
 EVSE = {"id": 1, "connectorId": 1}
 ACCEPTED = {"idTokenInfo": {"status": "Accepted"}}
@@ -197,13 +199,16 @@ async def test_the_answer_to_authorize_is_kept_for_the_start(hub: Hub) -> None:
     assert len(hub.fakes.authorizer.asked) == 1
 
 
-async def test_no_token_is_nobody(hub: Hub) -> None:
-    station = await hub.station2()
+@pytest.mark.parametrize("version", ["ocpp2.0.1", "ocpp2.1"])
+async def test_no_token_is_nobody(hub: Hub, version: str) -> None:
+    station = await hub.station2(version=version)
     free = {"idToken": "", "type": "NoAuthorization"}
     assert (await station.call("Authorize", {"idToken": free}))["idTokenInfo"]["status"] == "Unknown"
     await station.event("Started", "tx", 0, T0, evse=EVSE, wh=100, idToken=free)
     assert hub.facts.of(TransactionStarted) == []
     assert hub.fakes.authorizer.asked == []
+    card = {"idToken": "04A2B3C4", "type": "ISO14443"}
+    assert (await station.call("Authorize", {"idToken": card}))["idTokenInfo"]["status"] == "Accepted"
 
 
 async def test_signed_values_are_kept_byte_for_byte(hub: Hub, version: str) -> None:
@@ -254,8 +259,9 @@ async def test_a_stranger_charges_nothing(hub: Hub) -> None:
     await station.close()
 
 
-async def test_meter_values_of_no_transaction(hub: Hub) -> None:
-    station = await hub.station2()
+@pytest.mark.parametrize("version", ["ocpp2.0.1", "ocpp2.1"])
+async def test_meter_values_of_no_transaction(hub: Hub, version: str) -> None:
+    station = await hub.station2(version=version)
     sampled = [
         {"value": 1.25, "unitOfMeasure": {"unit": "kWh"}, "context": "Sample.Clock"},
         {"value": 12, "measurand": "Power.Active.Import", "unitOfMeasure": {"unit": "W", "multiplier": 3}},
