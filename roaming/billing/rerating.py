@@ -20,7 +20,7 @@ from roaming.model.session import ChargingPeriod
 from roaming.model.tariff import Tariff
 from roaming.partners.agreed_readings import agreed_readings
 from roaming.rating import RatingError, Readings, price_list
-from roaming.rating.engine import rate_total
+from roaming.rating.engine import rate_before_taxes
 from roaming.rating.price_list import PriceList
 from roaming.store.columns import text_to_time
 from roaming.store.documents import object_key, read_objects
@@ -126,6 +126,15 @@ def slices_of(wishes: Wishes) -> list[Slice]:
     return [Slice(one, other) for one, other in pairwise(edges)]
 
 
+class _Between:
+    """Who has to do with whom: under which name they are summed up, and how they read tariffs. One for each two
+    parties and version, told apart by identity: that is looked at for every CDR."""
+
+    def __init__(self, name: str, readings: Readings) -> None:
+        self.name = name
+        self.readings = readings
+
+
 class Rerater:
     """Prices slices; keeps compiled tariffs and zones from one to the next. One per process."""
 
@@ -133,10 +142,10 @@ class Rerater:
         self._reader, self._wishes = reader, wishes
         self._decoder = msgspec.json.Decoder(_Stored, float_hook=Decimal)
         self._tariffs = msgspec.json.Decoder(tuple[Tariff, ...], float_hook=Decimal)
-        self._zones: dict[str, str] = {}
+        self._zones: dict[tuple[str, str, str], str] = {}
         self._agreed: dict[tuple[str, str], Mapping[str, Any]] | None = None
         self._compiled = lru_cache(MOST_TARIFFS)(self._compile)
-        self._readings = lru_cache(MOST_TARIFFS)(self._readings_between)
+        self._between = lru_cache(MOST_TARIFFS)(self._find_between)
 
     async def slice(self, part: Slice) -> Outcome:
         """Every CDR of charges that ended in it. Raises ``StoreUnavailable``."""
@@ -155,12 +164,15 @@ class Rerater:
             after = (text_to_time(rows[-1][2]), rows[-1][0])
 
     def _one(self, outcome: Outcome, key: str, version: str, cdr: _Stored) -> None:
-        cpo = f"{cdr.country_code}-{cdr.party_id}"
-        emsp = f"{cdr.cdr_token.country_code}-{cdr.cdr_token.party_id}"
-        group = outcome.groups.setdefault(f"{cpo} {emsp} {cdr.currency}", Group())
+        token = cdr.cdr_token
+        between = self._between(cdr.country_code, cdr.party_id, token.country_code, token.party_id, version)
+        name = f"{between.name} {cdr.currency}"
+        group = outcome.groups.get(name)
+        if group is None:
+            group = outcome.groups[name] = Group()
         group.cdrs += 1
         try:
-            price = self._price(cpo, emsp, version, cdr)
+            price = self._price(between, cdr)
         except RatingError as error:
             price, why = None, str(error)
         else:
@@ -176,37 +188,44 @@ class Rerater:
             group.changed += 1
             _note(outcome, key, f"{stated} is {price}")
 
-    def _price(self, cpo: str, emsp: str, version: str, cdr: _Stored) -> Decimal | None:
-        prices = self._compiled(bytes(cdr.tariffs), self._readings(cpo, emsp, version))
+    def _price(self, between: _Between, cdr: _Stored) -> Decimal | None:
+        prices = self._compiled(bytes(cdr.tariffs), between)
         if prices is None:
             return None
         if prices.tariff.currency != cdr.currency:
             raise RatingError(f"currency: the CDR is in {cdr.currency}, tariff {prices.tariff.id} in another")
-        total = rate_total(
+        total = rate_before_taxes(
             prices,
             cdr.charging_periods,
             start=cdr.start_date_time,
             end=cdr.end_date_time,
-            time_zone=self._zones.get(_place(cdr), "UTC"),
+            time_zone=self._zones[_place(cdr)],
         )
-        return -total.before_taxes if cdr.credit else total.before_taxes
+        return -total if cdr.credit else total
 
-    def _compile(self, tariffs: bytes, readings: Readings) -> PriceList | None:
+    def _compile(self, tariffs: bytes, between: _Between) -> PriceList | None:
         found = self._tariffs.decode(tariffs)
         tariff, other = (found[0] if found else None), self._wishes.tariff
         if other is not None and (tariff is None or _is_same(other, tariff)):
             tariff = other
-        return None if tariff is None else price_list(tariff, readings)
+        return None if tariff is None else price_list(tariff, between.readings)
 
-    def _readings_between(self, cpo: str, emsp: str, version: str) -> Readings:
+    def _find_between(
+        self, country_code: str, party_id: str, token_country_code: str, token_party_id: str, version: str
+    ) -> _Between:
+        cpo, emsp = f"{country_code}-{party_id}", f"{token_country_code}-{token_party_id}"
         agreed = (self._agreed or {}).get((cpo, emsp), {})
-        return Readings.of_version(version).choosing({**agreed, **self._wishes.readings})
+        readings = Readings.of_version(version).choosing({**agreed, **self._wishes.readings})
+        return _Between(f"{cpo} {emsp}", readings)
 
     async def _find_zones(self, cdrs: Iterable[_Stored]) -> None:
-        keys = {_place(cdr) for cdr in cdrs} - self._zones.keys()
-        if keys:
-            found = await read_objects(self._reader, "locations", keys, Location)
-            self._zones.update({key: found[key].time_zone if key in found else "UTC" for key in keys})
+        places = {_place(cdr) for cdr in cdrs} - self._zones.keys()
+        if places:
+            key_of = {place: object_key(PartyId.of(*place[:2]), place[2]) for place in places}
+            found = await read_objects(self._reader, "locations", key_of.values(), Location)
+            self._zones.update(
+                {place: found[key].time_zone if key in found else "UTC" for place, key in key_of.items()}
+            )
 
 
 def _note(outcome: Outcome, key: str, text: str) -> None:
@@ -214,8 +233,8 @@ def _note(outcome: Outcome, key: str, text: str) -> None:
         outcome.examples.append((key, text))
 
 
-def _place(cdr: _Stored) -> str:
-    return object_key(PartyId.of(cdr.country_code, cdr.party_id), cdr.cdr_location.id)
+def _place(cdr: _Stored) -> tuple[str, str, str]:
+    return cdr.country_code, cdr.party_id, cdr.cdr_location.id
 
 
 def _is_same(one: Tariff, other: Tariff) -> bool:

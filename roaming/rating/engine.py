@@ -11,7 +11,6 @@ from typing import Final, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from roaming.model.identifiers import fold
-from roaming.model.money import Price
 from roaming.model.session import CdrDimensionType, ChargingPeriod
 from roaming.model.tariff import ReservationRestrictionType, Tariff
 from roaming.rating.errors import MalformedPeriods, RatingError, UnsupportedNumber
@@ -30,7 +29,7 @@ from roaming.rating.readings import (
 )
 from roaming.rating.restrictions import Moment, local_day_and_minute
 from roaming.rating.steps import Draft, step_additions
-from roaming.rating.totals import NOTHING, Sum, limited, price_of, sum_of, whole
+from roaming.rating.totals import NOTHING, Sum, before_taxes_of, limited, price_of, sum_of, whole
 
 MOST_PERIODS: Final = 100_000
 """Of one charge: one a minute for 69 days. Lines of more would fill the memory that many charges share."""
@@ -63,11 +62,11 @@ def rate(
     return _exactly(_Session.rated, prices, periods, start, end, time_zone, is_reservation_expired)
 
 
-def rate_total(
+def rate_before_taxes(
     prices: PriceList, periods: Sequence[ChargingPeriod], *, start: datetime, end: datetime, time_zone: str
-) -> Price:
-    """The total that ``rate`` gives, without the parts, lines and findings: for those who price a million."""
-    return _exactly(_Session.total, prices, periods, start, end, time_zone, False)
+) -> Decimal:
+    """The total before taxes that ``rate`` gives, without all else: for those who price a million."""
+    return _exactly(_Session.before_taxes, prices, periods, start, end, time_zone, False)
 
 
 def _exactly(
@@ -129,14 +128,26 @@ class _Session:
         self._check_tariff()
         return self._result(self._lines())
 
-    def total(self) -> Price:
-        lines = self._lines()
-        return price_of(limited(sum_of(lines), lines, self.prices), self.prices)
+    def before_taxes(self) -> Decimal:
+        prices = self.prices
+        if not prices.is_net_known or prices.readings.rounded_at is RoundedAt.LINE:
+            lines = self._lines()
+            return price_of(limited(sum_of(lines), lines, prices), prices).before_taxes
+        additions = self._priced()
+        net = ZERO
+        for index, draft in enumerate(self.drafts):
+            if draft.component is not None and draft.component.before_taxes is not None:
+                net += draft.component.before_taxes * (draft.quantity + additions.get(index, ZERO))
+        return before_taxes_of(net, prices)
 
-    def _lines(self) -> list[Line]:
+    def _priced(self) -> dict[int, Decimal]:
+        """Makes the drafts of all periods; returns what ``step_size`` adds to them."""
         for index in range(len(self.periods)):
             self._draft(index)
-        additions = step_additions(self.drafts, self.prices.readings)
+        return step_additions(self.drafts, self.prices.readings)
+
+    def _lines(self) -> list[Line]:
+        additions = self._priced()
         return [self._line(draft, additions.get(index, ZERO)) for index, draft in enumerate(self.drafts)]
 
     def _session_start(self, start: datetime) -> datetime:

@@ -71,6 +71,8 @@ class PriceList(msgspec.Struct, frozen=True, kw_only=True):
     """Of the elements of the session."""
     unread: tuple[str, ...]
     """Places of the tariff that are no part of the price, since nothing is known of them."""
+    is_net_known: bool
+    """Of every component."""
 
     @property
     def is_local_time_needed(self) -> bool:
@@ -143,14 +145,21 @@ def _price_list(tariff: Tariff, readings: Readings) -> PriceList:
                 component.type, _component(component, (index, place), conditions, tariff.tax_included, readings, scale)
             )
         elements.setdefault(kind, []).append(_Element(conditions, components))
+    by_dimension = {kind: _by_dimension(of_kind) for kind, of_kind in elements.items()}
     return PriceList(
         tariff=tariff,
         readings=readings,
         denominator=Decimal(3600 * scale),
         elements={kind: tuple(of_kind) for kind, of_kind in elements.items()},
-        components={kind: _by_dimension(of_kind) for kind, of_kind in elements.items()},
+        components=by_dimension,
         thresholds=_thresholds(tariff),
         unread=tuple(unread),
+        is_net_known=all(
+            component.before_taxes is not None
+            for of_kind in elements.values()
+            for element in of_kind
+            for component in element.components.values()
+        ),
     )
 
 

@@ -124,6 +124,14 @@ def _with_tax_of(net: Decimal | None, lines: Iterable[Line], prices: PriceList) 
     return net if rate is None else net + (net * rate).scaleb(-2)
 
 
+def before_taxes_of(net: Decimal, prices: PriceList) -> Decimal:
+    """What ``price_of(limited(…))`` says before taxes, of a sum that is known: it is limited by itself."""
+    least, most = prices.tariff.min_price, prices.tariff.max_price
+    limited_net, _ = _limited(net, _numerator(least, prices), _numerator(most, prices), least, most)
+    readings = prices.readings
+    return rounded(limited_net or ZERO, prices.denominator, readings.decimals, readings.rounding)
+
+
 def price_of(total: Sum, prices: PriceList) -> Price:
     """``total`` as it stands on the wire. Taxes are listed by rate unless a limit moved the sum."""
     readings = prices.readings
