@@ -183,15 +183,17 @@ async def change_group(
 async def list_operators() -> list[dict[str, Any]]:
     """Who may ask the hub's own API."""
     async with services_of_now() as services:
-        return [{"name": name, "since": since} for name, since in await operators.operators(services.database)]
+        found = await operators.operators(services.database)
+    return [{"name": who.name, "party": who.party or "all", "since": since} for who, since in found]
 
 
-async def new_operator(name: str) -> dict[str, Any]:
+async def new_operator(name: str, *, party: str = "") -> dict[str, Any]:
     """A token, shown this once."""
     token = new_token()
+    only = party_of(party) if party else None
     async with services_of_now() as services:
         async with services.database.work() as work:
-            is_new = await operators.add_operator(work, name, services.secrets.digest(token))
+            is_new = await operators.add_operator(work, name, services.secrets.digest(token), party=only)
         if not is_new:
             fail(f"{name} has a token already: `roaming operator remove {name}` ends it")
         address = services.public_url.removesuffix("/ocpi")

@@ -195,11 +195,20 @@ def operator_list(as_json: Json = False, as_csv: Csv = False) -> None:
     show_rows(run(list_operators()), as_json=as_json, as_csv=as_csv, empty=empty)
 
 
-def operator_add(name: OperatorName, as_json: Json = False) -> None:
+def operator_add(
+    name: OperatorName,
+    party: Annotated[
+        str,
+        typer.Option(
+            help="Whose stations alone it may watch (/api/feed, /api/webhooks …), such as NL-HUB; empty: all."
+        ),
+    ] = "",
+    as_json: Json = False,
+) -> None:
     """Make a token for this hub's own API, printed once: it is stored as a digest."""
     from roaming.cli.agreeing import new_operator
 
-    show(run(new_operator(name)), as_json=as_json)
+    show(run(new_operator(name, party=party)), as_json=as_json)
 
 
 def operator_remove(name: OperatorName, as_json: Json = False) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
-from roaming.console import files_api, rules_api, stations_api, waves_api, webhooks_api
+from roaming.console import feed_api, files_api, rules_api, stations_api, waves_api, webhooks_api
 from roaming.console.saying import HEADERS, said
 from roaming.hub.why import NotKnown, why
 from roaming.model.identifiers import PartyId
@@ -17,6 +17,11 @@ from roaming.ocpi.module import Services
 from roaming.partners.operators import operator_of
 from roaming.store.errors import StoreUnavailable
 
+ROUTES = tuple(
+    route for api in (stations_api, files_api, waves_api, rules_api, webhooks_api, feed_api) for route in api.ROUTES
+)
+FOR_PARTIES = frozenset((path, method) for api in (webhooks_api, feed_api) for path, method, _ in api.ROUTES)
+"""What an operator whose token is one party's may ask: these look at ``request.state.party``, the others do not."""
 _LONGEST = 512
 """Characters of one parameter."""
 
@@ -30,18 +35,27 @@ def mount_api(app: FastAPI, services: Services) -> None:
         return await _answer(request, services, failures, lambda _: _why(services, request))
 
     def routed(path: str, method: str, work: stations_api.Work) -> None:
+        is_for_parties = (path, method) in FOR_PARTIES
+
         async def route(request: Request) -> Response:
-            return await _answer(request, services, failures, lambda who: work(services, request, who))
+            def answer(who: str) -> Awaitable[Response]:
+                return work(services, request, who)
+
+            return await _answer(request, services, failures, answer, is_for_parties=is_for_parties)
 
         app.add_api_route(path, route, methods=[method], include_in_schema=False)
 
-    for api in (stations_api, files_api, waves_api, rules_api, webhooks_api):
-        for path, method, work in api.ROUTES:
-            routed(path, method, work)
+    for path, method, work in ROUTES:
+        routed(path, method, work)
 
 
 async def _answer(
-    request: Request, services: Services, failures: FailureLimit, work: Callable[[str], Awaitable[Response]]
+    request: Request,
+    services: Services,
+    failures: FailureLimit,
+    work: Callable[[str], Awaitable[Response]],
+    *,
+    is_for_parties: bool = False,
 ) -> Response:
     """What ``work`` answers to an operator, whose name it is given. Who guesses is slowed down by address."""
     address = request.client.host if request.client is not None else ""
@@ -54,7 +68,14 @@ async def _answer(
             failures.count(address)
             text = "send Authorization: Bearer with an operator's token: roaming operator add NAME prints one"
             return said(text, 401, {"WWW-Authenticate": "Bearer"})
-        return await work(who)
+        if who.party and not is_for_parties:
+            return said(f"this token is for what belongs to {who.party}: this is for the hub's own people", 403)
+
+        async def may_stay() -> bool:
+            return await operator_of(services.database.reader, digest) == who
+
+        request.state.party, request.state.may_stay = who.party, may_stay
+        return await work(who.name)
     except TooManyAttempts as error:
         return said(str(error), 429, dict(error.headers))
     except StoreUnavailable:

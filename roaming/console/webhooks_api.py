@@ -34,10 +34,10 @@ def shown(subscriber: Subscriber, counts: dict[str, int]) -> dict[str, Any]:
     return values | {state.lower(): counts.get(state, 0) for state in ("PENDING", "SENT", "DEAD")}
 
 
-async def get_webhooks(services: Services, _request: Request, _who: str) -> Response:
+async def get_webhooks(services: Services, request: Request, _who: str) -> Response:
     """All of them, with how many notifications wait, were sent, and were given up."""
     async with services.database.reading() as connection:
-        found = await subscribers.listed(connection)
+        found = await subscribers.listed(connection, party=request.state.party)
     return answered({"webhooks": [shown(*each) for each in found if each[0].channel == "WEBHOOK"]})
 
 
@@ -45,11 +45,13 @@ async def post_webhooks(services: Services, request: Request, who: str) -> Respo
     """``name``, ``url``, ``events`` (patterns; none: all), ``party``, ``secret`` (none: a new one)."""
     try:
         body = await body_of(request)
+        if request.state.party and text_of(body, "party") not in ("", request.state.party):
+            return said(f"party: this token is for {request.state.party} only", 403, field="party")
         wanted = Wanted(
             name=text_of(body, "name"),
             channel="WEBHOOK",
             address=text_of(body, "url"),
-            party=text_of(body, "party"),
+            party=request.state.party or text_of(body, "party"),
             kinds=texts_of(body, "events"),
             secret=text_of(body, "secret"),
             who=f"api:{who}",
@@ -69,7 +71,7 @@ async def delete_webhook(services: Services, request: Request, _who: str) -> Res
     """Removes one, and what waits for it."""
     try:
         async with services.database.work() as work:
-            await subscribers.remove(work, request.path_params["name"])
+            await subscribers.remove(work, request.path_params["name"], party=request.state.party)
     except NoSuchSubscriber as error:
         return said(str(error), 404)
     return answered({"removed": request.path_params["name"]})
@@ -78,21 +80,22 @@ async def delete_webhook(services: Services, request: Request, _who: str) -> Res
 async def post_webhook(services: Services, request: Request, _who: str) -> Response:
     """``test``, ``on``, ``off``, ``secret`` (a new one; the old is good for a day), ``replay`` (what was given up)."""
     name, what = request.path_params["name"], request.path_params["what"]
-    database = services.database
+    database, party = services.database, request.state.party
     try:
         match what:
             case "test":
-                return answered(await webhooks.tried(services, name))
+                return answered(await webhooks.tried(services, name, party=party))
             case "on" | "off":
                 async with database.work() as work:
-                    await subscribers.switch(work, name, is_on=what == "on")
+                    await subscribers.switch(work, name, is_on=what == "on", party=party)
                 return answered({"name": name, "is_on": what == "on"})
             case "secret":
                 async with database.work() as work:
-                    return answered({"secret": await subscribers.renew_secret(work, name, secrets=services.secrets)})
+                    made = await subscribers.renew_secret(work, name, secrets=services.secrets, party=party)
+                return answered({"secret": made})
             case "replay":
                 async with database.work() as work:
-                    return answered({"replayed": await subscribers.replay(work, name)})
+                    return answered({"replayed": await subscribers.replay(work, name, party=party)})
     except NoSuchSubscriber as error:
         return said(str(error), 404)
     return said("one of test, on, off, secret, replay", 404)
@@ -107,7 +110,11 @@ async def get_notifications(services: Services, request: Request, _who: str) -> 
     try:
         async with services.database.reading() as connection:
             rows = await subscribers.notifications(
-                connection, request.path_params["name"], state=query.get("state", "").upper(), limit=int(limit)
+                connection,
+                request.path_params["name"],
+                party=request.state.party,
+                state=query.get("state", "").upper(),
+                limit=int(limit),
             )
     except NoSuchSubscriber as error:
         return said(str(error), 404)

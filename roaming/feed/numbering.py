@@ -58,7 +58,7 @@ async def number_once(database: Database) -> int:
             given = update(EVENTS).where(columns.seq == bindparam("of"), columns.number.is_(None))
             await work.connection.execute(given.values(number=bindparam("to")), numbers)
         await _address(work, found)
-        work.wake("numbered events")
+        work.wake("numbered_events")
     return len(found)
 
 

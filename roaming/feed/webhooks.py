@@ -76,10 +76,10 @@ def trial(subscriber: Subscriber, now: datetime) -> dict[str, Any]:
     }
 
 
-async def tried(services: Services, name: str) -> dict[str, Any]:
+async def tried(services: Services, name: str, *, party: str = "") -> dict[str, Any]:
     """Sends a test event now; what came of it. Raises ``NoSuchSubscriber``."""
     async with services.database.reading() as connection:
-        subscriber = await find(connection, name)
+        subscriber = await find(connection, name, party=party)
     channel = WebhookChannel(services.database, services.client, services.secrets, services.clock)
     answer = await channel.post(subscriber, trial(subscriber, services.clock.now()))
     attempt = judged(answer)

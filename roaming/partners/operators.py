@@ -1,9 +1,11 @@
 """Tokens by which the hub's own people and programs ask its API: kept as keyed digests, never those of partners."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, select
 
+from roaming.model.identifiers import PartyId
 from roaming.partners.tables import OperatorTokenRow
 from roaming.store.bulk import insert_new
 from roaming.store.database import Database, Work
@@ -12,9 +14,17 @@ from roaming.store.reader import Reader
 OPERATORS = OperatorTokenRow.__table__  # type: ignore[attr-defined]
 
 
-async def add_operator(work: Work, name: str, digest: str) -> bool:
-    """Lets whoever has the token of this digest ask from now on; False when the name is taken."""
-    row = {"name": name, "digest": digest, "created_at": work.now}
+@dataclass(frozen=True)
+class Operator:
+    """Who asks. ``party``: what belongs to this one is all that it may see; empty: the hub's own people."""
+
+    name: str
+    party: str
+
+
+async def add_operator(work: Work, name: str, digest: str, *, party: PartyId | None = None) -> bool:
+    """Lets whoever has the token of this digest ask from now on, of ``party`` only; False when the name is taken."""
+    row = {"name": name, "digest": digest, "party": str(party or ""), "created_at": work.now}
     return bool(await insert_new(work.connection, OPERATORS, [row], key=("name",)))
 
 
@@ -23,14 +33,14 @@ async def remove_operator(work: Work, name: str) -> bool:
     return bool((await work.connection.execute(delete(OPERATORS).where(OPERATORS.c.name == name))).rowcount)
 
 
-async def operators(database: Database) -> list[tuple[str, datetime]]:
-    """Names, and since when."""
+async def operators(database: Database) -> list[tuple[Operator, datetime]]:
+    """All, and since when."""
     async with database.reading() as connection:
-        found = await connection.execute(select(OPERATORS.c.name, OPERATORS.c.created_at).order_by(OPERATORS.c.name))
-        return [(row.name, row.created_at) for row in found]
+        found = await connection.execute(select(OPERATORS).order_by(OPERATORS.c.name))
+        return [(Operator(row.name, row.party), row.created_at) for row in found]
 
 
-async def operator_of(reader: Reader, digest: str) -> str | None:
+async def operator_of(reader: Reader, digest: str) -> Operator | None:
     """Whose token it is. Raises ``StoreUnavailable``."""
-    rows = await reader.fetch("SELECT name FROM operator_tokens WHERE digest = $1", digest)
-    return str(rows[0][0]) if rows else None
+    rows = await reader.fetch("SELECT name, party FROM operator_tokens WHERE digest = $1", digest)
+    return Operator(str(rows[0][0]), str(rows[0][1])) if rows else None

@@ -151,6 +151,8 @@ class OperatorTokenRow(SQLModel, table=True):
 
     name: str = Field(primary_key=True)
     digest: str = Field(unique=True)
+    party: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    """What belongs to this one is all that it may see; empty: everything."""
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
 
