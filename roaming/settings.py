@@ -168,6 +168,11 @@ class Settings(BaseSettings):
     instance: str = Field(default="hub", description="Name of this process, for logs and commands.")
     ocpp_host: str = Field(default="127.0.0.1", description="Address the OCPP adapter listens on (`roaming start`).")
     ocpp_port: int = Field(default=9000, description="Port of the OCPP adapter (`roaming start`).")
+    ocpp: dict[str, Any] = Field(
+        default={},
+        description="Its other settings (`roaming start`): a table of those that adapter.env.example lists, such as"
+        " mode and upstreams for stations that go through to their operator's own central system.",
+    )
     has_console: bool = Field(default=True, description="Serve the operator pages.")
 
     @field_validator("allowed_networks", "offered_versions", mode="before")

@@ -62,7 +62,7 @@ logger = structlog.get_logger(__name__)
 class OcppSettings(BaseModel):
     """Settings of the OCPP adapter."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     port: int = Field(9000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")

@@ -7,6 +7,7 @@ import asyncio
 import errno
 import gc
 import signal
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from pydantic import ValidationError
 
 from contracts.bus.memory import MemoryBus
 from contracts.bus.port import Bus
@@ -178,9 +180,13 @@ async def adapters(settings: Settings, bus: Bus, values: Mapping[str, Any]) -> A
     folder = settings.data_dir / "adapter"
     folder.mkdir(parents=True, exist_ok=True)
     state_path = folder / "ocpp-state.sqlite"
-    chosen = adapter.settings(
-        **{"host": settings.ocpp_host, "port": settings.ocpp_port, "state_path": state_path, **values}
-    )
+    usual = {"host": settings.ocpp_host, "port": settings.ocpp_port, "state_path": state_path}
+    try:
+        chosen = adapter.settings(**{**usual, **settings.ocpp, **values})
+    except ValidationError as error:
+        for fault in error.errors(include_input=False, include_url=False):
+            print(f"ocpp.{'.'.join(map(str, fault['loc']))}: {fault['msg']}", file=sys.stderr)
+        fail("the OCPP adapter cannot start: mend the table `ocpp` in the settings; see deploy/adapter.env.example")
     try:
         running = await run_kit(
             adapter,

@@ -82,6 +82,8 @@ def _comment(text: str) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return "{}"
     return str(value) if isinstance(value, int | float) else json.dumps("" if value == () else str(value))
 
 

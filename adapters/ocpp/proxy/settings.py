@@ -15,7 +15,7 @@ WhenDown = Literal["refuse", "hold", "hub"]
 class Upstream(BaseModel):
     """One central system of an operator, and the stations that go through to it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: str = Field(description="Its address, ws:// or wss://; the station's identity is added as it came.")
     stations: tuple[str, ...] = Field(("*",), min_length=1, description="Identities; * and ? stand for any text.")

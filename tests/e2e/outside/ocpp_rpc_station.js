@@ -25,6 +25,7 @@ const station = new RPCClient({
     callTimeoutMs: 30000,
 });
 
+station.on("message", ({ message, outbound }) => say("frame", { outbound, text: message.toString() }));
 station.on("strictValidationFailure", ({ error }) => {
     say("invalid", { error: String(error), details: error.details });
 });

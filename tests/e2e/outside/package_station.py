@@ -14,7 +14,7 @@ import ocpp.v201
 import ocpp.v201.call
 import ocpp.v201.call_result
 from ocpp.routing import after, on
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.e2e.outside.rpc_station import basic
@@ -114,15 +114,41 @@ class Station21(_Station, ocpp.v21.ChargePoint):  # type: ignore[misc]
 STATIONS = {"ocpp2.0.1": Station201, "ocpp2.1": Station21}
 
 
-async def run(url: str, identity: str, *, password: str, version: str, is_ready: asyncio.Event) -> None:
-    """Connects, says when it is ready to be started, and returns once it has charged."""
+class _Recorded:
+    """A connection as the package uses it: every message as it went over the wire, with whether it went out."""
+
+    def __init__(self, socket: ClientConnection, frames: list[tuple[bool, str]]) -> None:
+        self._socket = socket
+        self._frames = frames
+
+    async def recv(self) -> Any:
+        data = await self._socket.recv()
+        self._frames.append((False, str(data)))
+        return data
+
+    async def send(self, data: str) -> None:
+        self._frames.append((True, data))
+        await self._socket.send(data)
+
+
+async def run(
+    url: str,
+    identity: str,
+    *,
+    password: str,
+    version: str,
+    is_ready: asyncio.Event,
+    frames: list[tuple[bool, str]] | None = None,
+) -> None:
+    """Connects, says when it is ready to be started, and returns once it has charged. ``frames`` takes every message,
+    with whether it went out."""
     async with connect(
         f"{url.rstrip('/')}/{identity}",
         subprotocols=[Subprotocol(version)],
         additional_headers={"Authorization": basic(identity, password)},
         proxy=None,
     ) as socket:
-        station = STATIONS[version](identity, socket)
+        station = STATIONS[version](identity, _Recorded(socket, [] if frames is None else frames))
         station.prepare()
         reading = asyncio.create_task(station.start())
         try:

@@ -4,12 +4,14 @@ import asyncio
 import base64
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.kit import tools
 
 SCRIPT = Path(__file__).with_name("ocpp_rpc_station.js")
+CSMS_SCRIPT = Path(__file__).with_name("own_csms_rpc.js")
 SCRIPT_2 = Path(__file__).with_name("ocpp_rpc_station2.js")
 ENERGY_KWH = "7.5"
 """What the script's meter counts between start and stop."""
@@ -20,7 +22,7 @@ class RpcStation:
 
     def __init__(self, url: str, identity: str, *, password: str, token_uid: str, version: str = "ocpp1.6") -> None:
         self._script = SCRIPT if version == "ocpp1.6" else SCRIPT_2
-        self._arguments = (url, identity, password, token_uid, version)
+        self._arguments: tuple[str, ...] = (url, identity, password, token_uid, version)
         self.said: list[dict[str, Any]] = []
 
     async def __aenter__(self) -> "RpcStation":
@@ -62,6 +64,20 @@ class RpcStation:
     def has_ended_well(self) -> bool:
         """It hung up after its charge."""
         return bool(self.words("closed"))
+
+
+class RpcCsms(RpcStation):
+    """An operator's own central system on the same package; ``known``: the tokens it knows."""
+
+    def __init__(self, version: str, *, known: Sequence[str]) -> None:
+        self._script = CSMS_SCRIPT
+        self._arguments = (version, *known)
+        self.said = []
+
+    @property
+    def url(self) -> str:
+        """Once it has said ``listening``."""
+        return f"ws://127.0.0.1:{self.words('listening')[0]['port']}/"
 
 
 def basic(identity: str, password: str) -> str:

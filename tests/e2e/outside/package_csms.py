@@ -1,0 +1,103 @@
+"""An operator's own central system for OCPP 1.6 on the PyPI package ``ocpp``, its checks on. Records every message as
+it went over the wire."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import ocpp.v16
+from ocpp.routing import on
+from ocpp.v16 import call_result
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+
+class _Recorded:
+    """A connection as the package uses it."""
+
+    def __init__(self, socket: ServerConnection, frames: list[tuple[str, str]]) -> None:
+        self._socket = socket
+        self._frames = frames
+
+    async def recv(self) -> Any:
+        data = await self._socket.recv()
+        self._frames.append(("up", str(data)))
+        return data
+
+    async def send(self, data: str) -> None:
+        self._frames.append(("down", data))
+        await self._socket.send(data)
+
+
+class _Central(ocpp.v16.ChargePoint):  # type: ignore[misc]
+    known: Sequence[str] = ()
+
+    @on("BootNotification")  # type: ignore[untyped-decorator]
+    def _boot(self, **_: Any) -> Any:
+        return call_result.BootNotification(current_time=_now(), interval=300, status="Accepted")
+
+    @on("Heartbeat")  # type: ignore[untyped-decorator]
+    def _heartbeat(self, **_: Any) -> Any:
+        return call_result.Heartbeat(current_time=_now())
+
+    @on("StatusNotification")  # type: ignore[untyped-decorator]
+    def _status(self, **_: Any) -> Any:
+        return call_result.StatusNotification()
+
+    @on("MeterValues")  # type: ignore[untyped-decorator]
+    def _meter(self, **_: Any) -> Any:
+        return call_result.MeterValues()
+
+    @on("Authorize")  # type: ignore[untyped-decorator]
+    def _authorize(self, id_tag: str, **_: Any) -> Any:
+        return call_result.Authorize(id_tag_info=self._info(id_tag))
+
+    @on("StartTransaction")  # type: ignore[untyped-decorator]
+    def _start(self, id_tag: str, **_: Any) -> Any:
+        return call_result.StartTransaction(transaction_id=90210, id_tag_info=self._info(id_tag))
+
+    @on("StopTransaction")  # type: ignore[untyped-decorator]
+    def _stop(self, **_: Any) -> Any:
+        return call_result.StopTransaction()
+
+    def _info(self, id_tag: str) -> dict[str, str]:
+        return {"status": "Accepted" if id_tag in self.known else "Invalid"}
+
+
+class PackageCsms:
+    """``async with`` it. ``frames``: every message of each station, ``up`` from it or ``down`` to it."""
+
+    def __init__(self, *, known: Sequence[str]) -> None:
+        self.frames: dict[str, list[tuple[str, str]]] = {}
+        self.authorizations: list[str | None] = []
+        self._known = known
+        self._server: Server | None = None
+
+    @property
+    def url(self) -> str:
+        assert self._server is not None
+        return f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/steve/"
+
+    async def __aenter__(self) -> Self:
+        self._server = await serve(self._run, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp1.6")])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _run(self, socket: ServerConnection) -> None:
+        assert socket.request is not None
+        identity = socket.request.path.rpartition("/")[2]
+        self.authorizations.append(socket.request.headers.get("Authorization"))
+        central = _Central(identity, _Recorded(socket, self.frames.setdefault(identity, [])))
+        central.known = self._known
+        with suppress(ConnectionClosed):
+            await central.start()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
