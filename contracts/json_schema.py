@@ -5,11 +5,13 @@ It says what is on the wire: decimals are JSON numbers, times are RFC 3339 with 
 
 import ast
 import enum
+import functools
 import inspect
 import json
 import re
 import textwrap
 import typing
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -100,7 +102,8 @@ def _classes_within(cls: type[Any], seen: set[type[Any]] | None = None) -> set[t
     return seen
 
 
-def attribute_docstrings(cls: type[Any]) -> dict[str, str]:
+@functools.cache
+def attribute_docstrings(cls: type[Any]) -> Mapping[str, str]:
     """The text under each attribute of a class, by attribute name."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
