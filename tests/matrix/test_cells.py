@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.matrix.cells import Cell, endpoint_of, endpoints, every_cell, every_endpoint, row
+from tests.matrix.collecting import OcpiTable
 
 CATALOGUE = Path(__file__).parents[3] / "shared" / "ocpi" / "catalogue"
 pytest_plugins = ["pytester"]
@@ -87,29 +88,40 @@ def test_an_endpoint_counts_where_a_test_of_its_cell_saw_it_answered(pytester: p
     assert any(line.startswith("1 of ") and "endpoints answered" in line for line in result.outlines)
 
 
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        ("assert True", "1 of "),
-        ("assert False", "0 of "),
-        ("pytest.skip()", "0 of "),
-    ],
-)
-def test_only_a_test_that_passed_proves_a_cell(pytester: pytest.Pytester, body: str, said: str) -> None:
+def test_only_a_test_that_passed_proves_a_cell(pytester: pytest.Pytester) -> None:
+    """Of a test that passed, one that failed and one that was skipped, each of a cell of its own."""
     pytester.makepyfile(
-        f"""
+        """
         import pytest
 
         @pytest.mark.ocpi_cell("cdrs", "$version", "sender", "server")
         @pytest.mark.parametrize("version", ["2.3.0"])
-        def test_it(version):
-            {body}
+        def test_passes(version):
+            assert version
+
+        @pytest.mark.ocpi_cell("tokens", "2.3.0", "sender", "server")
+        def test_fails():
+            assert False
+
+        @pytest.mark.ocpi_cell("tariffs", "2.3.0", "sender", "server")
+        def test_is_skipped():
+            pytest.skip()
         """
     )
     pytester.makeini("[pytest]\nmarkers = ocpi_cell: x")
     result = pytester.runpytest_subprocess("-p", "tests.matrix.collecting")
+    result.assert_outcomes(passed=1, failed=1, skipped=1)
+    assert any(line.startswith("1 of ") and "cells proven" in line for line in result.outlines)
+    (proven,) = [line for line in result.outlines if "test_passes" in line]
+    assert proven.split()[:4] == ["cdrs", "2.3.0", "sender", "server"]
+
+
+def test_a_run_with_an_empty_cell_fails(pytester: pytest.Pytester) -> None:
+    """Though all of its tests passed."""
+    pytester.makeini("[pytest]\nmarkers = ocpi_cell: x\nasyncio_default_fixture_loop_scope = function")
+    pytester.makepyfile("def test_nothing(): pass")
+    result = pytester.runpytest_inprocess(plugins=[OcpiTable()])
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert any(line.startswith(said) and "cells proven" in line for line in result.outlines)
 
 
 def test_a_cell_that_the_specification_does_not_have_is_an_error(pytester: pytest.Pytester) -> None:

@@ -1,11 +1,13 @@
 """``roaming station bind``: what cannot be is refused by name, and what is bound again is changed."""
 
 import json
-import subprocess
-import sys
+import sqlite3
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
+
+from roaming.cli.commands import app
 
 TARIFF = {
     "country_code": "NL",
@@ -15,10 +17,8 @@ TARIFF = {
 }
 
 
-def roaming(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    environment = {"ROAMING_DATA_DIR": str(folder), "PATH": "", "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "roaming", *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+def roaming(folder: Path, *words: str) -> Result:
+    return CliRunner().invoke(app, words, env={"ROAMING_DATA_DIR": str(folder), "NO_COLOR": "1"})
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +32,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("tariff", "import", str(made / "tariffs.json")),
     ):
         done = roaming(made, *words)
-        assert done.returncode == 0, done.stderr
+        assert done.exit_code == 0, done.stderr
     return made
 
 
-def bind(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+def bind(folder: Path, *words: str) -> Result:
     return roaming(
         folder, "station", "bind", "CS-1", "--party", "NL-HUB", "--location", "L1", "--password", "p" * 16, *words
     )
@@ -57,17 +57,15 @@ def bind(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 )
 def test_what_cannot_be_is_refused_by_name(folder: Path, words: tuple[str, ...], named: str) -> None:
     done = bind(folder, *words)
-    assert done.returncode != 0
+    assert done.exit_code != 0
     assert named in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_another_tariff_is_taken_when_bound_again(folder: Path) -> None:
-    import sqlite3
-
     for tariff in ("ONE", "TWO"):
         done = bind(folder, "--tariff", tariff)
-        assert done.returncode == 0, done.stderr
+        assert done.exit_code == 0, done.stderr
         with sqlite3.connect(next(folder.glob("*.db"))) as database:
             ((document,),) = database.execute("SELECT document FROM locations").fetchall()
         database.close()
@@ -77,5 +75,5 @@ def test_another_tariff_is_taken_when_bound_again(folder: Path) -> None:
 
 def test_a_file_that_is_not_there(folder: Path) -> None:
     done = roaming(folder, "token", "import", "missing.csv")
-    assert done.returncode != 0
+    assert done.exit_code != 0
     assert "missing.csv cannot be read: No such file or directory; give the path" in done.stderr
