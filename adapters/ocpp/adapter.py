@@ -5,6 +5,7 @@ import sqlite3
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal, Self
 
@@ -19,6 +20,7 @@ from adapters.ocpp.presence import Presence
 from adapters.ocpp.proxy.copies import Room
 from adapters.ocpp.proxy.door import ProxyDoor
 from adapters.ocpp.proxy.passing import Passing
+from adapters.ocpp.proxy.returning import Returning
 from adapters.ocpp.proxy.settings import Upstream
 from adapters.ocpp.recording import Answering, Desk
 from adapters.ocpp.rejected import RejectedFrames
@@ -277,8 +279,17 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
     gateway.start()
     kept = timedelta(days=settings.kept_days)
     chores = [asyncio.ensure_future(chore()) for chore in chores_of(desk, state)]
+    if gateway.passing is not None:
+        door = gateway.passing.door
+        has_open = partial(_has_open, transactions)
+        returning = Returning(door=door, stations=gateway.stations, has_open=has_open)
+        chores.append(asyncio.create_task(returning.run()))
     chores.append(asyncio.create_task(trimming.run(state, now=ports.now, kept=kept)))
     return RunningOcpp(servers, gateway, state, chores, path=settings.path)
+
+
+def _has_open(transactions: Transactions, station_id: str) -> bool:
+    return bool(transactions.open_at(station_id))
 
 
 def _passing(

@@ -138,6 +138,18 @@ def _set_aside(rows: Sequence[Any]) -> Finding:
     return _finding(name, "warn", f"{len(rows)}: {module} of {owner} to {partner}: {error}", fix)
 
 
+def _through(rows: Sequence[Any]) -> Finding:
+    """Stations that go through to their operators' own central systems, and whether all they said was read."""
+    name = "stations that go through"
+    online = sum(bool(row[2]) for row in rows)
+    gaps = [(row[0], row[1]) for row in rows if row[1]]
+    if not gaps:
+        return _finding(name, "ok", f"{len(rows)}, {online} online, no frame unread")
+    named = ", ".join(f"{station} {frames}" for station, frames in gaps[:NAMED]) + (", …" if len(gaps) > NAMED else "")
+    fix = "charges of those times may be missing: see roaming station list; give copies_per_station and the disk room"
+    return _finding(name, "warn", f"{len(rows)}, {online} online; frames unread: {named}", fix)
+
+
 def _without_readings(number: int) -> Finding:
     fix = "roaming session late; their energy was spread evenly: right in sum, not where prices follow time or power"
     name = "charges priced without all their readings"
@@ -154,6 +166,9 @@ async def _hub(settings: Settings) -> list[Finding]:
             directory = await services.directory.current()
             waiting = await services.database.reader.fetch("SELECT COUNT(*) FROM stations WHERE NOT is_admitted")
             dead = await services.database.reader.fetch("SELECT COUNT(*) FROM dead_letters WHERE replayed_at IS NULL")
+            through = await services.database.reader.fetch(
+                "SELECT station_id, missed_frames, is_connected FROM stations WHERE is_proxied ORDER BY station_id"
+            )
             stuck = await services.database.reader.fetch(
                 "SELECT COUNT(*) FROM deliveries WHERE state IN ('REFUSED', 'DEAD')"
             )
@@ -184,5 +199,7 @@ async def _hub(settings: Settings) -> list[Finding]:
     ):
         number = int(rows[0][0])
         found.append(_finding(name, "warn" if number else "ok", str(number), fix if number else ""))
+    if through:
+        found.append(_through(through))
     found.append(_set_aside(aside))
     return [*found, *_held(held), _told_late(told_late), _without_readings(without_readings)]

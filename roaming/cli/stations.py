@@ -30,7 +30,7 @@ PASSWORD_BYTES = 16
 
 _LIST = (
     "SELECT s.station_id, s.network, s.is_admitted, s.is_connected, s.vendor, s.model, s.protocol, s.last_fault,"
-    " s.rejected_messages, b.country_code, b.party_id, b.location_id, s.security_profile"
+    " s.rejected_messages, b.country_code, b.party_id, b.location_id, s.security_profile, s.is_proxied, s.missed_frames"
     " FROM stations s LEFT JOIN bindings b"
     " ON b.network = s.network AND b.station_id = s.station_id AND b.connector_id = (SELECT MIN(c.connector_id)"
     " FROM bindings c WHERE c.network = s.network AND c.station_id = s.station_id)"
@@ -39,6 +39,9 @@ _LIST = (
 NO_PASSWORD = (
     "none: it may connect from the networks in the adapter's `passwordless_from` only; --password gives it one"
 )
+
+
+PROXIED = "none here: its operator's own central system, to which it goes through, knows it; --password demands one too"
 
 
 async def list_stations() -> list[dict[str, Any]]:
@@ -60,6 +63,8 @@ async def list_stations() -> list[dict[str, Any]]:
             "published": _is_published(locations.get(keys.get(row[:2], ""))),
             "last fault": row[7],
             "rejected": row[8],
+            "through": "yes" if row[13] else "no",
+            "unread frames": row[14],
         }
         for row in rows
     ]
@@ -164,7 +169,8 @@ async def _password(
     if given:
         return given, {"password": "as given"}
     rows = await services.database.reader.fetch(
-        "SELECT key_digest, presented_digest, is_admitted FROM stations WHERE network = $1 AND station_id = $2",
+        "SELECT key_digest, presented_digest, is_admitted, is_proxied FROM stations"
+        " WHERE network = $1 AND station_id = $2",
         network,
         station_id,
     )
@@ -174,11 +180,13 @@ async def _password(
         made = secrets.token_hex(PASSWORD_BYTES)
         note = f"made for it, since it has never connected, and shown once; its user name is {station_id}"
         return made, {"password": made, "note": note}
-    key_digest, presented_digest, is_admitted = rows[0]
+    key_digest, presented_digest, is_admitted, is_proxied = rows[0]
     if key_digest:
         return "", {"password": "the one it has"}
     if presented_digest and not is_admitted:
         return "", {"password": "the one it presented"}
+    if is_proxied:
+        return "", {"password": PROXIED}
     return "", {"password": NO_PASSWORD}
 
 

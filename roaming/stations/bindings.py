@@ -102,6 +102,8 @@ async def admit(work: Work, *, network: str, station_id: str, key_digest: str | 
         "firmware_version": "",
         "last_fault": "",
         "rejected_messages": 0,
+        "is_proxied": False,
+        "missed_frames": 0,
         "security_profile": 0,
         "best_profile": 0,
         "wanted_profile": 0,

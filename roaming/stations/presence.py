@@ -13,6 +13,7 @@ from contracts.messages import (
     StationConnected,
     StationDisconnected,
     StationFaultReported,
+    StationFramesMissed,
     StationMessageRejected,
 )
 from contracts.topics import EVENTS
@@ -96,6 +97,8 @@ async def handle(work: Work, batch: Sequence[Received]) -> None:
                 await _change(work, message, last_fault=f"security: {message.event} {message.info or ''}".strip())
             case StationMessageRejected() as message:
                 await _rejected(work, received, message)
+            case StationFramesMissed() as message:
+                await _missed(work, message)
             case _:
                 pass
     work.wake("stations")
@@ -118,6 +121,8 @@ async def _connected(work: Work, received: Received, message: StationConnected) 
         "firmware_version": "",
         "last_fault": "",
         "rejected_messages": 0,
+        "is_proxied": message.is_proxied,
+        "missed_frames": 0,
         "security_profile": message.security_profile,
         "best_profile": 0,
         "wanted_profile": 0,
@@ -137,6 +142,7 @@ async def _connected(work: Work, received: Received, message: StationConnected) 
             "protocol",
             "remote_address",
             "security_profile",
+            "is_proxied",
             "connected_at",
         ),
         only_if="excluded.epoch >= t.epoch",
@@ -169,9 +175,23 @@ async def _rejected(work: Work, received: Received, message: StationMessageRejec
     await write_within(work, [entry])
 
 
+async def _missed(work: Work, message: StationFramesMissed) -> None:
+    logger.warning("station_frames_missed", station=message.station_id, frames=message.frames)
+    span = f"{message.began_at:%Y-%m-%d %H:%M:%S} to {message.ended_at:%H:%M:%S} UTC"
+    await _change(
+        work,
+        message,
+        last_fault=f"{message.frames} frames passed unread, {span}: a charge of that time may be missing",
+        missed_frames=STATIONS.c.missed_frames + message.frames,
+    )
+
+
+_Told = StationBooted | StationFaultReported | StationFramesMissed | StationMessageRejected | SecurityEventReported
+
+
 async def _change(
     work: Work,
-    message: StationBooted | StationFaultReported | StationMessageRejected | SecurityEventReported,
+    message: _Told,
     **values: object,
 ) -> None:
     await work.connection.execute(
@@ -190,6 +210,7 @@ PROJECTION = Projection(
         StationBooted,
         StationFaultReported,
         StationMessageRejected,
+        StationFramesMissed,
         SecurityEventReported,
     ),
     handle=handle,

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Text, false
 from sqlmodel import Field, SQLModel
 
 from roaming.store.columns import UtcDateTime
@@ -43,6 +43,11 @@ class StationRow(SQLModel, table=True):
     """The highest it has ever come with since it was admitted."""
     wanted_profile: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     """The least that its operator wants. It demands the lower of the two, so that no station is locked out."""
+
+    is_proxied: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
+    """It goes through to its operator's own central system."""
+    missed_frames: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    """Frames that passed there and were not read here, since it was first seen."""
 
 
 class ConnectorRow(SQLModel, table=True):

@@ -20,6 +20,7 @@ from tests.bench.demo import demo
 from tests.bench.exporting import a_million, export_cdrs
 from tests.bench.facts import events_through, metered_through, open_door, to_the_door
 from tests.bench.forwarding import forwarding
+from tests.bench.proxying import lines, proxying
 from tests.bench.pulling import pull_list
 from tests.bench.pushes import neighbours, push
 from tests.bench.rating import price_random, rerate_stored, store_month
@@ -41,6 +42,7 @@ KINDS = (
     "export",
     "rating",
     "ocpp",
+    "proxy",
 )
 LONG = ("million", "million-cdrs")
 """Only when they are named."""
@@ -187,6 +189,9 @@ def main() -> None:
                 crowds("PostgreSQL", only, seconds, on_postgresql)
         else:
             print(f"PostgreSQL: left out, {postgresql_missing()}")
+    if "proxy" in only:
+        for cells in lines(proxying(seconds=seconds, turns=1 if arguments.quick else 3)):
+            row(*cells)
     if "ocpp" in only:
         stations = ("--stations", "200" if arguments.quick else "2000")
         subprocess.run([sys.executable, "-m", "tests.bench.ocpp_messages"], check=True)

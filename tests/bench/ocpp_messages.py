@@ -147,8 +147,20 @@ class Uncounted:
         return None
 
 
-async def serve_adapter(folder: Path, *, has_spool: bool, **values: Any) -> None:
-    """The adapter, with the real kit behind it or with nothing; ``values`` are settings of its own."""
+class Refusing:
+    """Facts that cannot be kept, as on a full disk."""
+
+    async def record(self, facts: Sequence[object]) -> None:
+        from adapters.kit.manifest import SpoolFull
+
+        raise SpoolFull("told to be full")
+
+
+async def serve_adapter(
+    folder: Path, *, has_spool: bool, has_broker: bool = True, has_disk: bool = True, **values: Any
+) -> None:
+    """The adapter, with the real kit behind it or with nothing; ``values`` are settings of its own. A bus that was not
+    started is a broker that has stopped."""
     from dataclasses import replace
 
     from adapters.kit.manifest import Account
@@ -164,10 +176,11 @@ async def serve_adapter(folder: Path, *, has_spool: bool, **values: Any) -> None
         from contracts.bus.memory import MemoryBus
 
         bus = MemoryBus()
-        await bus.start()
+        if has_broker:
+            await bus.start()
         spool = Spool(Database(folder / "spool.sqlite"), bus, network="demo", instance="bench", now=ports.now)
         await spool.start()
-        ports = replace(ports, facts=spool)
+        ports = replace(ports, facts=spool if has_disk else Refusing())
     usual = {"port": 0, "state_path": folder / "state.sqlite", "messages_per_second": 1e9, "message_burst": 1e9}
     settings = OcppSettings(**{**usual, **values})
     running = await start(ports, settings)

@@ -16,6 +16,7 @@ from adapters.ocpp.websocket_client import Dial, Dialled, Unreachable
 UNTAKEN_SECONDS: Final = 15.0
 """A station that goes away in mid-handshake leaves a connection behind, which is dropped then."""
 PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 5.0
 _WRONG: Final = (401, 403)
 _AWAY: Final = (502, 503, 504)
 
@@ -32,7 +33,7 @@ class ProxyDoor:
     limits: Limits = field(default_factory=Limits)
     dial_seconds: float = 8
     ping_seconds: float = 60
-    _untaken: set[Socket] = field(default_factory=set)
+    _untaken: dict[Socket, Handshake] = field(default_factory=dict)
 
     def upstream_of(self, station_id: str) -> Upstream | None:
         """Where a station goes through to; ``None``: it ends here."""
@@ -54,34 +55,52 @@ class ProxyDoor:
             if answer.status in _WRONG:
                 self.doorkeeper.was_wrong(handshake, station_id)
             return answer
-        self._untaken.add(answer.socket)
+        self._untaken[answer.socket] = handshake
         asyncio.get_running_loop().call_later(UNTAKEN_SECONDS, self._drop_untaken, answer.socket)
         return self.doorkeeper.passing(handshake, station_id, socket=answer.socket, subprotocol=answer.subprotocol)
 
-    def taken(self, socket: Socket) -> None:
-        """The station's own connection stands."""
-        self._untaken.discard(socket)
+    def taken(self, socket: Socket) -> Handshake | None:
+        """The station's own connection stands; how it came."""
+        return self._untaken.pop(socket, None)
 
-    def redial(self, upstream: Upstream, handshake: Handshake) -> Awaitable[Dialled | Refusal]:
-        """The same connection once more. Raises ``Unreachable``."""
-        return self.dial(self._wanted(upstream, handshake))
+    async def redial(self, upstream: Upstream, handshake: Handshake, *, subprotocol: str | None) -> Socket | None:
+        """The same connection once more, for as long as the station may be held. ``None``: it is not to be had."""
+        loop = asyncio.get_running_loop()
+        end, pause = loop.time() + upstream.hold_seconds, PAUSE
+        wanted = self._wanted(upstream, handshake)
+        while loop.time() < end:
+            answer = await self._try(upstream, wanted)
+            if isinstance(answer, Dialled) and answer.subprotocol == subprotocol:
+                return answer.socket
+            if isinstance(answer, Dialled):
+                answer.socket.abort()
+            if answer is not None:
+                return None
+            await asyncio.sleep(min(pause, max(0.0, end - loop.time())))
+            pause = min(LONGEST_PAUSE, pause * 2)
+        return None
 
     async def _reach(self, upstream: Upstream, wanted: Dial) -> Dialled | Refusal | None:
         """``None``: it cannot be reached; with ``hold``, not for as long as a handshake may take."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self.dial_seconds
         while True:
-            try:
-                answer = await self.dial(wanted)
-            except Unreachable as error:
-                logger.warning("the central system cannot be reached", url=upstream.url, error=str(error))
-            else:
-                if not (isinstance(answer, Refusal) and answer.status in _AWAY):
-                    return answer
-                logger.warning("the central system is away", url=upstream.url, status=answer.status)
-            if upstream.when_down != "hold" or loop.time() + PAUSE > end:
-                return None
+            answer = await self._try(upstream, wanted)
+            if answer is not None or upstream.when_down != "hold" or loop.time() + PAUSE > end:
+                return answer
             await asyncio.sleep(PAUSE)
+
+    async def _try(self, upstream: Upstream, wanted: Dial) -> Dialled | Refusal | None:
+        """``None``: it cannot be reached now."""
+        try:
+            answer = await self.dial(wanted)
+        except Unreachable as error:
+            logger.warning("the central system cannot be reached", url=upstream.url, error=str(error))
+            return None
+        if isinstance(answer, Refusal) and answer.status in _AWAY:
+            logger.warning("the central system is away", url=upstream.url, status=answer.status)
+            return None
+        return answer
 
     def _wanted(self, upstream: Upstream, handshake: Handshake) -> Dial:
         return Dial(
@@ -95,8 +114,7 @@ class ProxyDoor:
         )
 
     def _drop_untaken(self, socket: Socket) -> None:
-        if socket in self._untaken:
-            self._untaken.discard(socket)
+        if self._untaken.pop(socket, None) is not None:
             socket.abort()
 
 

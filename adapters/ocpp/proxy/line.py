@@ -5,7 +5,7 @@ ours may be on the way. Knows no payload.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -19,6 +19,8 @@ CALL_LASTS: Final = 60.0
 """Seconds after which a request of the central system does not count as open any more: it has timed out there."""
 REMEMBERED: Final = 64
 """Ids of our requests whose answers, however late, are not for the central system."""
+_MAY_COME_BACK: Final = (None, 1001, 1011, 1012, 1013)
+"""How one goes that only starts anew: the connection broke, going away, error, service restart, try again later."""
 _SENDABLE: Final = frozenset({*range(1000, 1004), *range(1007, 1015)})
 """Close codes that may stand in a frame (RFC 6455, section 7.4)."""
 
@@ -64,11 +66,14 @@ class Line:
         """Called with each frame of the station."""
         self.settle: Callable[[bytes], None] = lambda _: None
         """Called with each answer to a request of ours."""
+        self.redial: Callable[[], Awaitable[Socket | None]] | None = None
+        """Finds the central system again when it has gone; ``None`` when it does not come back. The station waits."""
         self.has_calls = has_calls
         self.held = 0
         """Frames of the central system that waited for an answer to us."""
         self._now = now
         self._hold_seconds = hold_seconds
+        self._unsent: bytes | None = None
         self._theirs: dict[bytes, float] = {}
         self._ours: dict[bytes, None] = {}
         self._is_free = asyncio.Event()
@@ -77,22 +82,41 @@ class Line:
 
     async def run(self) -> Ended:
         """Until one end has gone; the other end is then closed with the same code and words."""
+        try:
+            while True:
+                ended = await self._join()
+                if ended is not None:
+                    return ended
+        finally:
+            self.station.abort()
+            self.upstream.abort()
+
+    async def _join(self) -> Ended | None:
+        """Until one end has gone; ``None``: the central system has been found again."""
         self.station.on_ping(lambda data: self._pass_ping(self.upstream, data))
         self.upstream.on_ping(lambda data: self._pass_ping(self.station, data))
         ways = [asyncio.ensure_future(self._up()), asyncio.ensure_future(self._down())]
         try:
             done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             ended = next(way for way in ways if way in done).result()
-            await self.end(ended)
-            return ended
+            if self.redial is None or ended.is_by_station or ended.closed.code not in _MAY_COME_BACK:
+                await self._end(ended)
+                return ended
         finally:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            self.station.abort()
-            self.upstream.abort()
+        self.upstream.abort()
+        found = await self.redial()
+        if found is None:
+            await self._end(ended)
+            return ended
+        self.upstream = found
+        self._theirs.clear()
+        self._theirs_changed.set()
+        return None
 
-    async def end(self, ended: Ended) -> None:
+    async def _end(self, ended: Ended) -> None:
         """Closes the end that is left as the other one was closed."""
         left = self.upstream if ended.is_by_station else self.station
         code = ended.closed.code
@@ -142,17 +166,21 @@ class Line:
     async def _up(self) -> Ended:
         receive, send, put, now = self.station.receive, self.upstream.send, self.copies.put, self._now
         while True:
-            try:
-                data = await receive()
-            except SocketClosed as closed:
-                return Ended(True, closed)
-            self.heard()
-            if self._is_looked_at(data):
-                continue
+            data = self._unsent
+            if data is None:
+                try:
+                    data = await receive()
+                except SocketClosed as closed:
+                    return Ended(True, closed)
+                self.heard()
+                if self._is_looked_at(data):
+                    continue
+            self._unsent = data
             try:
                 await send(data)
             except SocketClosed as closed:
                 return Ended(False, closed)
+            self._unsent = None
             put(Copy(True, data, now()))
 
     async def _down(self) -> Ended:

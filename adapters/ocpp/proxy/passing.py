@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from adapters.kit.manifest import Fact
@@ -41,7 +42,7 @@ class Passing:
     def let_through(self, socket: Socket, admission: Admission) -> ProxiedStation:
         """The station with its line; ``run`` it."""
         assert admission.upstream is not None
-        self.door.taken(admission.upstream)
+        handshake = self.door.taken(admission.upstream)
         upstream = self.door.upstream_of(admission.station_id)
         version = self.versions.get(admission.subprotocol or OLDEST)
         copies = Copies(most=self.copies_per_station, room=self.room)
@@ -54,6 +55,8 @@ class Passing:
             hold_seconds=self.hold_seconds,
             has_calls=has_calls,
         )
+        if upstream is not None and upstream.when_down == "hold" and handshake is not None:
+            line.redial = partial(self.door.redial, upstream, handshake, subprotocol=admission.subprotocol)
         station = ProxiedStation(
             id=admission.station_id,
             epoch=0,

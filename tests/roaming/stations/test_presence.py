@@ -1,8 +1,9 @@
 """What stations say of themselves, as operators see it."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from contracts.messages import StationConnected, StationMessageRejected
+from contracts.messages import StationConnected, StationFramesMissed, StationMessageRejected
 from roaming.stations.presence import PROJECTION
 from roaming.store.consume import Consumer
 from roaming.store.database import Database
@@ -28,3 +29,24 @@ async def test_what_nobody_could_read_is_counted_and_in_the_journal(database: Da
     rows = await database.reader.fetch("SELECT method, url, module, request_body, note FROM journal ORDER BY id")
     assert [tuple(row)[:4] for row in rows] == 2 * [("StopTransaction", "demo/CS-1", "stations", RAW)]
     assert "reason 1" in rows[0][4]
+
+
+async def test_frames_that_passed_unread_are_counted_on_the_station(database: Database) -> None:
+    said: dict[str, Any] = {"network": "demo", "station_id": "CS-1"}
+    connected = StationConnected(**said, instance="one", epoch=1, protocol="ocpp1.6", is_proxied=True)
+    began = datetime(2026, 11, 29, 9, 0, tzinfo=UTC)
+    missed = [
+        StationFramesMissed(**said, frames=frames, began_at=began, ended_at=began + timedelta(seconds=frames))
+        for frames in (12, 30)
+    ]
+    consumer = Consumer(database, PROJECTION)
+    envelopes = [envelope_of(message, subject="demo/CS-1") for message in (connected, *missed)]
+    await consumer.handle(envelopes)
+    await consumer.handle(envelopes)
+    (row,) = await database.reader.fetch("SELECT is_proxied, missed_frames, last_fault FROM stations")
+    assert (bool(row[0]), row[1]) == (True, 42)
+    assert row[2].startswith("30 frames passed unread, 2026-11-29 09:00:00 to 09:00:30 UTC")
+    again = StationConnected(**said, instance="one", epoch=2, protocol="ocpp1.6")
+    await consumer.handle([envelope_of(again, subject="demo/CS-1")])
+    (row,) = await database.reader.fetch("SELECT is_proxied, missed_frames FROM stations")
+    assert (bool(row[0]), row[1]) == (False, 42)

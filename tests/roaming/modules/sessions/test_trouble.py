@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import event, select, text
 from structlog.testing import capture_logs
@@ -295,3 +296,19 @@ async def test_a_state_is_of_the_newest_charge_of_its_connector(hub: HubInProces
     first, second = await rows(hub, "GOOD")
     assert '"states":[]' in first[3]
     assert "SUSPENDED_EV" in second[3]
+
+
+async def test_what_an_operator_allows_to_its_own_drivers_is_no_trouble(hub: HubInProcess) -> None:
+    by_operator = {"authorization_basis": AuthorizationBasis.OPERATOR}
+    own = msgspec.structs.replace(started("GOOD", "own", RECENTLY), token_uid="OWN", **by_operator)
+    guest = msgspec.structs.replace(started("BAD", "guest", RECENTLY), **by_operator)
+    with capture_logs() as logs:
+        await tell(hub, [own, guest, metered("GOOD", "own", NOW)])
+        await tell(hub, [ended("GOOD", "own", NOW), ended("BAD", "guest", NOW)])
+        await Sessions(hub.services).close_due()
+    [kept] = await rows(hub, "GOOD")
+    assert tuple(kept[:3]) == ("REFUSED", "", "")
+    [kept] = await rows(hub, "BAD")
+    assert kept[0] == "CLOSED"
+    assert kept[1]
+    assert "transaction_in_trouble" not in [entry["event"] for entry in logs]
