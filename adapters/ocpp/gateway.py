@@ -2,6 +2,7 @@
 that fell silent, and empties the room at the end. Knows no OCPP message."""
 
 import asyncio
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Coroutine, Mapping
@@ -11,6 +12,7 @@ from typing import Any, Final
 import structlog
 
 from adapters.kit.manifest import Account, Fact, Ports
+from adapters.ocpp import straying
 from adapters.ocpp.limits import Bucket
 from adapters.ocpp.presence import Presence
 from adapters.ocpp.proxy.passing import Passing
@@ -267,6 +269,8 @@ class Gateway:
                 if version.forget_station is not None:
                     version.forget_station(station.id)
         logger.info("station disconnected", station_id=station.id, epoch=station.epoch, reason=reason)
+        if straying.is_untold(station):
+            await self._tell_deviations(station)
         if station.epoch:
             await self._tell_gone(station.id, station.epoch, reason)
 
@@ -285,6 +289,13 @@ class Gateway:
         except Exception as error:
             # It stays in the presence table: the next start tells it.
             logger.error("a disconnection could not be told", station_id=station_id, error=type(error).__name__)
+
+    async def _tell_deviations(self, station: Station) -> None:
+        """Numbers only: what cannot be told now is part of the next telling."""
+        now = asyncio.get_running_loop().time()
+        fact = straying.counted(station, network=self.ports.network, now=now)
+        with contextlib.suppress(Exception):
+            await self.ports.facts.record([fact])
 
     async def _tell(self, station: Station, message: Message, kind: str) -> bool:
         try:
@@ -390,6 +401,8 @@ class Gateway:
         if silence > longest:
             station.abort("silent")
             return
+        if straying.is_due(station, now):
+            await self._tell_deviations(station)
         if self._owes_status(station, now):
             station.is_status_asked = True
             self._spawn(self.versions[station.protocol].greeter.ask_status(station))

@@ -41,6 +41,16 @@ def parse(text: str | None) -> datetime | None:
         return None
 
 
+def has_zone(text: str) -> bool:
+    """Whether a time says where it is from.
+
+    >>> has_zone("2026-11-23T10:00:00Z"), has_zone("2026-11-23T10:00:00+03"), has_zone("2026-11-23T10:00:00.5")
+    (True, True, False)
+    """
+    clock = text.upper().partition("T")[2] or text
+    return any(mark in clock for mark in "Z+-")
+
+
 def moment(text: str | None, *, received_at: datetime, offset: timedelta = timedelta(0)) -> Moment:
     """What ``text`` means on a station whose clock is ``offset`` ahead of ours. Nothing has happened later than
     ``received_at``.

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from adapters.kit.manifest import Fact, Ports, SpoolFull
+from adapters.ocpp import moments
 from adapters.ocpp.moments import StationClock
 from adapters.ocpp.rejected import RejectedFrames
 from adapters.ocpp.station import NotDurable, Station
@@ -91,6 +92,19 @@ def memory_of(station: Station) -> Memory:
         station.memory = Memory()
     memory: Memory = station.memory
     return memory
+
+
+def moment_of(station: Station, text: str | None, *, received_at: datetime) -> moments.Moment:
+    """What a station's time means; what is odd about it is counted."""
+    offset = memory_of(station).clock.offset
+    found = moments.moment(text, received_at=received_at, offset=offset)
+    if not found.is_clock_set:
+        station.deviations["clock not set"] += 1
+    elif offset:
+        station.deviations["clock corrected"] += 1
+    if text and not moments.has_zone(text):
+        station.deviations["time without a zone"] += 1
+    return found
 
 
 def connector_of(number: int) -> int:

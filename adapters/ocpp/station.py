@@ -91,6 +91,15 @@ class _Liveness:
     pinged: float = 0.0
 
 
+@dataclass(slots=True)
+class _Told:
+    """What of its deviations has been told, and when, on the event loop's clock."""
+
+    kinds: int = 0
+    total: int = 0
+    at: float = 0.0
+
+
 @dataclass(slots=True, eq=False)
 class Station:
     """A station and its connection. ``run`` it once."""
@@ -119,7 +128,8 @@ class Station:
     memory: Any = None
     """What the protocol version keeps per connection."""
     deviations: Counter[str] = field(default_factory=Counter)
-    """How often it strayed from the specification, by kind."""
+    """How often it strayed from the specification, by kind (``contracts.deviations``)."""
+    told: _Told = field(default_factory=_Told)
     close_reason: str | None = None
     live: _Liveness = field(init=False)
     _ready: asyncio.Event = field(init=False, default_factory=asyncio.Event)

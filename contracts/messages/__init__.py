@@ -24,6 +24,7 @@ from contracts.messages.station import (
     StationAccountChanged,
     StationBooted,
     StationConnected,
+    StationDeviationsCounted,
     StationDisconnected,
     StationFaultReported,
     StationFramesMissed,
@@ -40,6 +41,7 @@ from contracts.messages.upkeep import (
 
 MESSAGES: tuple[type[Message], ...] = (
     StationConnected,
+    StationDeviationsCounted,
     StationDisconnected,
     StationBooted,
     StationFaultReported,
@@ -97,6 +99,7 @@ __all__ = [
     "StationAccountChanged",
     "StationBooted",
     "StationConnected",
+    "StationDeviationsCounted",
     "StationDisconnected",
     "StationFaultReported",
     "StationFramesMissed",

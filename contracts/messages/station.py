@@ -93,6 +93,18 @@ class StationFramesMissed(Message, frozen=True, kw_only=True):
     ended_at: datetime
 
 
+class StationDeviationsCounted(Message, frozen=True, kw_only=True):
+    """How often a station has strayed from its specification on this connection so far, and was understood all the
+    same. Told when a new kind has come up, else now and then, and when the connection ends."""
+
+    network: str
+    station_id: str
+    epoch: int
+    """Of the connection: another one counts from zero."""
+    counts: dict[str, int]
+    """By kind: see ``contracts.deviations``."""
+
+
 class StationAccountChanged(Message, frozen=True, kw_only=True):
     """Who may connect as this station (compacted topic: the last one per subject counts)."""
 

@@ -178,6 +178,7 @@ def station_log(
 
 _SHOWN = {
     "connectors": ("connector", "status", "since", "location", "evse_uid"),
+    "deviations": ("times", "kind", "meaning"),
     "operations": ("created_at", "kind", "outcome", "detail", "who", "why"),
     "reports": ("at", "kind", "status", "detail"),
 }
@@ -186,7 +187,8 @@ _SHOWN = {
 def station_show(
     station: Annotated[str, typer.Argument(help="Station id.")], network: Network = "", as_json: Json = False
 ) -> None:
-    """Show a station: its connectors, what runs, what was asked of it, what it said of firmware, logs and security."""
+    """Show a station: its connectors, what runs, what was asked of it, what it said of firmware, logs and security, and
+    how often it has strayed from its specification."""
     from roaming.cli.operating import show_station
 
     told = run(show_station(station, network))

@@ -8,9 +8,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.deviations import MEANINGS
 from roaming.operations import records
 from roaming.operations.records import Record
 from roaming.operations.selecting import StationKey, labels_of
+from roaming.stations import straying
 from roaming.stations.bindings import BINDINGS, STATIONS
 from roaming.stations.connectors import CONNECTORS, statuses_of
 from roaming.stations.tables import RunningSessionRow
@@ -101,6 +103,10 @@ async def station(connection: AsyncConnection, key: StationKey) -> dict[str, Any
         CONNECTORS.c.network == network, CONNECTORS.c.station_id == station_id
     )
     times = {row[0]: row[1].isoformat() for row in await connection.execute(since)}
+    counted = select(STATIONS.c.rejected_messages, STATIONS.c.deviations).where(
+        STATIONS.c.network == network, STATIONS.c.station_id == station_id
+    )
+    rejected, deviations = (await connection.execute(counted)).one()
     running = select(RUNNING.c.transaction_id).where(RUNNING.c.network == network, RUNNING.c.station_id == station_id)
     asked = await records.list_records(connection, limit=LATEST, network=network, station_id=station_id)
     told = await records.list_reports(connection, network, station_id, limit=LATEST)
@@ -115,6 +121,11 @@ async def station(connection: AsyncConnection, key: StationKey) -> dict[str, Any
             for number in sorted(times.keys() | places.keys())
         ],
         "transactions": [str(row[0]) for row in await connection.execute(running)],
+        "rejected_messages": rejected,
+        "deviations": [
+            {"kind": kind, "times": times, "meaning": MEANINGS.get(kind, "")}
+            for kind, times in straying.read(deviations).totals().items()
+        ],
         "operations": [shown(record) for record in asked],
         "reports": [{name: _plain(value) for name, value in report.items()} for report in told],
     }

@@ -4,19 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages import (
     SecurityEventReported,
     StationBooted,
     StationConnected,
+    StationDeviationsCounted,
     StationDisconnected,
     StationFaultReported,
     StationFramesMissed,
     StationMessageRejected,
 )
 from contracts.topics import EVENTS
+from roaming.stations import straying
 from roaming.stations.securing import has_come
 from roaming.stations.tables import StationRow
 from roaming.store.bulk import select_rows, upsert
@@ -99,6 +101,8 @@ async def handle(work: Work, batch: Sequence[Received]) -> None:
                 await _rejected(work, received, message)
             case StationFramesMissed() as message:
                 await _missed(work, message)
+            case StationDeviationsCounted() as message:
+                await _strayed(work, message)
             case _:
                 pass
     work.wake("stations")
@@ -186,6 +190,15 @@ async def _missed(work: Work, message: StationFramesMissed) -> None:
     )
 
 
+async def _strayed(work: Work, message: StationDeviationsCounted) -> None:
+    at_it = (STATIONS.c.network == message.network, STATIONS.c.station_id == message.station_id)
+    text = (await work.connection.execute(select(STATIONS.c.deviations).where(*at_it))).scalar()
+    if text is None:
+        return
+    deviations = straying.counted(straying.read(text), message)
+    await work.connection.execute(update(STATIONS).where(*at_it).values(deviations=straying.written(deviations)))
+
+
 _Told = StationBooted | StationFaultReported | StationFramesMissed | StationMessageRejected | SecurityEventReported
 
 
@@ -211,6 +224,7 @@ PROJECTION = Projection(
         StationFaultReported,
         StationMessageRejected,
         StationFramesMissed,
+        StationDeviationsCounted,
         SecurityEventReported,
     ),
     handle=handle,

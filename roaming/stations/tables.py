@@ -37,6 +37,8 @@ class StationRow(SQLModel, table=True):
     last_fault: str = Field(default="", sa_column=Column(Text, nullable=False))
     rejected_messages: int = Field(default=0, sa_column=Column(Integer, nullable=False))
     """What it said of charges and nobody could read, since it was first seen."""
+    deviations: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    """How often it strayed from its specification (``straying``)."""
     security_profile: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     """OCPP security profile of its last connection."""
     best_profile: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))

@@ -49,6 +49,8 @@ def values_of(annotation: Any) -> st.SearchStrategy[Any]:
         return st.one_of(*map(values_of, arguments))
     if typing.get_origin(annotation) is tuple:
         return st.lists(values_of(arguments[0]), max_size=3).map(tuple)
+    if typing.get_origin(annotation) is dict:
+        return st.dictionaries(values_of(arguments[0]), values_of(arguments[1]), max_size=3)
     if issubclass(annotation, Enum):
         return st.sampled_from(annotation)
     return st.builds(annotation, **{field.name: values_of(field.type) for field in msgspec.structs.fields(annotation)})

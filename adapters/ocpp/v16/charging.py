@@ -12,7 +12,7 @@ from typing import Any
 from adapters.kit.manifest import Authorization, Fact
 from adapters.ocpp import moments, transactions
 from adapters.ocpp.authorizing import Authorizing, Decided
-from adapters.ocpp.recording import Desk, Unusable, connector_of, memory_of
+from adapters.ocpp.recording import Desk, Unusable, connector_of, memory_of, moment_of
 from adapters.ocpp.station import Request, Station
 from adapters.ocpp.text import written
 from adapters.ocpp.tokens import clean, fold
@@ -71,7 +71,7 @@ class Charging:
         if not translate.is_register(payload["meterStart"]):
             raise Unusable("PropertyConstraintViolation", "meterStart: not a meter reading")
         tag = clean(payload["idTag"])
-        moment = self._moment(station, request, payload)
+        moment = moment_of(station, payload.get("timestamp"), received_at=request.received_at)
         key, known = self._start_key(station, payload, connector_id=connector_id, tag=tag, moment=moment)
         if not station.is_admitted:
             number = transactions.transaction_id(key, secret=self._ports.secret)
@@ -182,7 +182,7 @@ class Charging:
         if found is not None and found.state is TransactionState.ENDED:
             station.deviations["repeated stop"] += 1
             return self._stop_answer(found, tag)
-        moment = self._moment(station, request, payload)
+        moment = moment_of(station, payload.get("timestamp"), received_at=request.received_at)
         data = meter_values.to_samples(
             payload.get("transactionData", ()),
             received_at=request.received_at,
@@ -299,6 +299,7 @@ class Charging:
         repeated = self._transactions.find_end(station.id, key)
         if 0 < given <= transactions.LARGEST_ID:
             return repeated or self._transactions.find(station.id, given)
+        station.deviations["transaction unknown to the station"] += 1
         if repeated is not None:
             return repeated
         candidates = [
@@ -384,22 +385,14 @@ class Charging:
             station.deviations["meter values of no open transaction"] += 1
             ended = self._transactions.find(station.id, int(given))
             return ended.told_id if ended is not None else str(int(given))
+        if given is not None:
+            station.deviations["transaction unknown to the station"] += 1
         if not connector_id:
             return None
         found = self._transactions.open_on(station.id, connector_id)
         if found is None or samples[-1].at < found.started_at:
             return None
         return found.told_id
-
-    def _moment(self, station: Station, request: Request, payload: dict[str, Any]) -> moments.Moment:
-        found = moments.moment(
-            payload.get("timestamp"),
-            received_at=request.received_at,
-            offset=memory_of(station).clock.offset,
-        )
-        if not found.is_clock_set:
-            station.deviations["clock not set"] += 1
-        return found
 
     def _id_tag_info(self, status: AuthorizationStatus, group_id: str | None) -> dict[str, Any]:
         return translate.from_authorization(status, parent_id_tag=self._tokens.to_parent_id_tag(group_id))

@@ -17,7 +17,7 @@ from adapters.kit.manifest import Authorization, Fact
 from adapters.ocpp import moments
 from adapters.ocpp.authorizing import Authorizing, Decided, by_command
 from adapters.ocpp.frames import CallResult
-from adapters.ocpp.recording import Desk, Unusable, memory_of
+from adapters.ocpp.recording import Desk, Unusable, memory_of, moment_of
 from adapters.ocpp.station import Request, Station
 from adapters.ocpp.text import written
 from adapters.ocpp.tokens import clean, fold, identifier
@@ -81,7 +81,7 @@ class Charging:
         if station.is_proxied and tag is not None and not isinstance(request.reply, CallResult):
             station.deviations["event without an answer"] += 1
             return {}  # whether the driver may charge is not said yet: the station tells it again
-        at = self._moment(station, request, payload)
+        at = moment_of(station, payload.get("timestamp"), received_at=request.received_at).at
         samples = self._samples(station, request, payload)
         known = self._known(station, payload, transaction_id, at)
         course = self._with(station, known, request, payload, transaction_id=transaction_id, at=at)
@@ -281,14 +281,6 @@ class Charging:
         return meter_values.to_samples(
             payload.get("meterValue", ()), received_at=request.received_at, offset=memory_of(station).clock.offset
         )
-
-    def _moment(self, station: Station, request: Request, payload: dict[str, Any]) -> datetime:
-        found = moments.moment(
-            payload.get("timestamp"), received_at=request.received_at, offset=memory_of(station).clock.offset
-        )
-        if not found.is_clock_set:
-            station.deviations["clock not set"] += 1
-        return found.at
 
     def _id_token_info(self, status: AuthorizationStatus, group_id: str | None) -> dict[str, Any]:
         return translate.from_authorization(status, group=self._tokens.to_parent_id_tag(group_id, self._form))

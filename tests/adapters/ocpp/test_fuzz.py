@@ -262,16 +262,18 @@ async def test_no_frame_breaks_the_gateway(version: str, tmp_path: Path, capsys:
         [answer] = await victim.say(json.dumps([2, "stop", *end]).encode())
         assert answer[0] == 3
         assert found.witness.told[VICTIM] > told, "its charge was open until it ended it"
-    grown = memory[-1] - memory[len(memory) // 4]
+    quarter = len(memory) // 4
+    # Frames of a mebibyte come and go: what is kept is seen where there is least
+    early, late = min(memory[quarter : 2 * quarter + 1]), min(memory[-quarter - 1 :])
     took = time.perf_counter() - began
     with capsys.disabled():
         if "ROAMING_FUZZ" in os.environ:
             print(f"\n{version}: {seen.total()} frames in {took:.0f} s: {seen.total() / took:.0f}/s, seed {SEED}")
-            print(f"memory after a quarter {memory[len(memory) // 4]} KiB, at the end {memory[-1]} KiB")
+            print(f"memory in the second quarter {early} KiB, in the last {late} KiB")
             for (kind, outcome), count in sorted(seen.items()):
                 print(f"  {kind:20} {outcome or 'no answer':32} {count}")
     assert faults == [], f"{len(faults)} of {COUNT}, seed {SEED}:\n" + "\n".join(faults[:20])
-    assert COUNT < 50_000 or grown < 16 * 1024, f"{grown} KiB more at the end"
+    assert COUNT < 50_000 or late - early < 8 * 1024, f"{late - early} KiB more at the end"
 
 
 @pytest.mark.parametrize("version", SCHEMAS)

@@ -195,7 +195,7 @@ async def test_what_was_said_before_the_end_is_kept(hub: Hub) -> None:
     await station.close()
     await until(lambda: hub.facts.of(StationDisconnected))
     kinds = [type(fact.message).__name__ for fact in hub.facts.facts]
-    assert kinds[-2:] == ["TransactionEnded", "StationDisconnected"]
+    assert kinds[-3:] == ["TransactionEnded", "StationDeviationsCounted", "StationDisconnected"]
 
 
 async def test_a_full_spool_makes_the_station_wait(hub: Hub) -> None:

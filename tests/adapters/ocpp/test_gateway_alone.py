@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.kit.manifest import CommandResult, OperationResult
+from adapters.ocpp import straying
 from adapters.ocpp.authorizing import Decided
 from adapters.ocpp.gateway import Gateway, Watch
 from adapters.ocpp.presence import Presence
@@ -15,7 +16,13 @@ from adapters.ocpp.state import open_state
 from adapters.ocpp.station import Pace, Refused, Request, Station
 from adapters.ocpp.transport import Admission
 from adapters.ocpp.version import OLDEST, Version
-from contracts.messages import CommandRequested, OperationRequested, StationConnected, StationDisconnected
+from contracts.messages import (
+    CommandRequested,
+    OperationRequested,
+    StationConnected,
+    StationDeviationsCounted,
+    StationDisconnected,
+)
 from contracts.vocabulary import CommandOutcome, ConnectorStatus, OperationOutcome
 from tests.adapters.ocpp.fake_socket import FakeSocket
 from tests.kit.stations import FakePorts
@@ -263,3 +270,29 @@ async def test_stations_lost_with_the_process_are_told_once(room: Room) -> None:
     assert presence.left_over() == [("BACK", back.epoch)]
     assert room.gateway.find("BACK") is not None
     assert back.epoch != 7
+
+
+async def test_how_a_station_strays_is_told_soon_and_at_the_end(room: Room) -> None:
+    room.open()
+    socket = FakeSocket()
+    room.enter(socket)
+    await until(lambda: room.gateway.find("CS-1"))
+    station = room.gateway.find("CS-1")
+    assert station is not None
+    socket.hear(b"no frame")
+    await until(lambda: room.fakes.facts.of(StationDeviationsCounted))
+    station.told.at -= straying.SOON + 1
+    socket.hear(b"no frame")
+    await until(lambda: station.deviations["unreadable"] == 2)
+    assert not straying.is_due(station, asyncio.get_running_loop().time()), "the same again is told seldom"
+    station.deviations["clock not set"] += 1
+    await until(lambda: len(room.fakes.facts.of(StationDeviationsCounted)) == 2)
+    station.deviations["clock not set"] += 1
+    socket.hang_up()
+    await until(room.gone)
+    told = [fact.counts for fact in room.fakes.facts.of(StationDeviationsCounted)]
+    assert told == [
+        {"unreadable": 1},
+        {"clock not set": 1, "unreadable": 2},
+        {"clock not set": 2, "unreadable": 2},
+    ]

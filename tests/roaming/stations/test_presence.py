@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from contracts.messages import StationConnected, StationFramesMissed, StationMessageRejected
+from contracts.deviations import MEANINGS
+from contracts.messages import StationConnected, StationDeviationsCounted, StationFramesMissed, StationMessageRejected
+from roaming.operations import showing
 from roaming.stations.presence import PROJECTION
 from roaming.store.consume import Consumer
 from roaming.store.database import Database
@@ -50,3 +52,28 @@ async def test_frames_that_passed_unread_are_counted_on_the_station(database: Da
     await consumer.handle([envelope_of(again, subject="demo/CS-1")])
     (row,) = await database.reader.fetch("SELECT is_proxied, missed_frames FROM stations")
     assert (bool(row[0]), row[1]) == (False, 42)
+
+
+async def test_how_often_it_strays_is_counted_over_all_connections(database: Database) -> None:
+    said: dict[str, Any] = {"network": "demo", "station_id": "CS-1"}
+    connected = StationConnected(**said, instance="one", epoch=1, protocol="OCPP 1.6J", is_admitted=True)
+    counted = [
+        StationDeviationsCounted(**said, epoch=epoch, counts=counts)
+        for epoch, counts in (
+            (1, {"clock not set": 1}),
+            (1, {"clock not set": 2, "mended: type": 7}),
+            (3, {"mended: type": 1}),
+            (1, {"clock not set": 2, "mended: type": 7}),  # its last word, read late
+            (3, {"mended: type": 4}),
+        )
+    ]
+    consumer = Consumer(database, PROJECTION)
+    envelopes = [envelope_of(message, subject="demo/CS-1") for message in (connected, *counted)]
+    await consumer.handle(envelopes)
+    await consumer.handle(envelopes)
+    async with database.reading() as connection:
+        shown = await showing.station(connection, ("demo", "CS-1"))
+    assert shown["deviations"] == [
+        {"kind": "mended: type", "times": 11, "meaning": MEANINGS["mended: type"]},
+        {"kind": "clock not set", "times": 2, "meaning": MEANINGS["clock not set"]},
+    ]
