@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 MEANINGS: Final[Mapping[str, str]] = {
-    "another id for the same start": "behind its own central system: that gave a repeated start another id; the first holds",
+    "another id for the same start": "behind its own central system: a repeated start got another id; the first holds",
     "answer nobody waits for": "it answered what was not asked, or too late: dropped",
     "clock corrected": "its clock shows local time and calls it UTC: taken off its times",
     "clock not set": "a time before 2015, or far ahead: the time of arrival stands in for it",
