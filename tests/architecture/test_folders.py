@@ -29,7 +29,16 @@ OWN_FILES = {
     "invoicereconciliation": {"checking.py"},
     "locations": {"showing.py"},
     "payments": {"asking.py"},
-    "sessions": {"applying.py", "course.py", "lagging.py", "late.py", "opening.py", "preferences.py", "trimming.py"},
+    "sessions": {
+        "applying.py",
+        "course.py",
+        "doubting.py",
+        "lagging.py",
+        "late.py",
+        "opening.py",
+        "preferences.py",
+        "trimming.py",
+    },
     "tariffs": {"history.py"},
     "tokens": {"asking.py"},
 }

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.messages import CdrIssued
 from roaming.model.canonical import from_document
 from roaming.model.cdr import CDR
+from roaming.model.doubts import Doubts
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import Location
 from roaming.model.party import Role
@@ -24,7 +25,7 @@ from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.booked import booking_of
 from roaming.modules.cdrs.codec import v211, v221, v230
 from roaming.modules.cdrs.issuing import issue
-from roaming.modules.cdrs.signing import with_signed
+from roaming.modules.cdrs.signing import MAX_REMARK, with_signed
 from roaming.ocpi.client import Outcome
 from roaming.ocpi.codec import DecodeContext, EncodeContext, dump_json
 from roaming.ocpi.errors import AddressRefused, InvalidParameters
@@ -91,6 +92,9 @@ async def issue_once(
     chosen = await read_object(work.connection, "session_snapshots", f"{session_key}#readings", ChosenReadings)
     readings = chosen.readings if chosen is not None else DEFAULT_READINGS
     signed = await read_object(work.connection, "session_snapshots", f"{session_key}#signed", SignedRecords)
+    doubts = await read_object(work.connection, "session_snapshots", f"{session_key}#doubts", Doubts)
+    if doubts is not None:
+        remark = "; ".join(filter(None, (remark, *doubts.texts)))[:MAX_REMARK]
     cdr = with_signed(issue(session, location, tariff, now=work.now, remark=remark, readings=readings), signed)
     if (booking_id := await booking_of(work.connection, session)) is not None:
         cdr = msgspec.structs.replace(cdr, booking_id=booking_id)

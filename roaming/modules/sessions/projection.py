@@ -22,16 +22,20 @@ from contracts.messages import (
     TransactionUpdated,
 )
 from contracts.topics import EVENTS, METER
+from roaming.model.doubts import Doubts
 from roaming.model.session import Session
 from roaming.model.signed_records import SignedRecords
 from roaming.modules.sessions import late, repository
 from roaming.modules.sessions.applying import Applied
+from roaming.modules.sessions.course import with_readings
+from roaming.modules.sessions.doubting import doubts_of
 from roaming.modules.sessions.lagging import ReadingLag
 from roaming.modules.sessions.model import UNFINISHED, UNPLACED, TransactionState, is_same_trouble, next_try, trouble_of
 from roaming.modules.sessions.opening import (
     OperatorsOwn,
     Setting,
     Unplaced,
+    find_connector,
     find_setting,
     freeze,
     frozen_setting,
@@ -41,6 +45,7 @@ from roaming.modules.sessions.opening import (
     settled_by_readings,
     unbound,
 )
+from roaming.modules.sessions.preferences import most_power
 from roaming.modules.sessions.repository import Transaction, TransactionKey
 from roaming.modules.sessions.service import outgoing_of
 from roaming.ocpi.module import Outgoing, Services
@@ -244,6 +249,7 @@ class Sessions:
         setting = frozen_setting(entry, kept, snapshots[entry.session_key])
         session = _priced(entry, setting, kept, is_closed=True, now=work.now)
         await repository.save(work.connection, kept, session, source="", now=work.now)
+        await self._keep_doubts(work, entry, setting)
         if entry.course.signed:
             records = SignedRecords(records=entry.course.signed)
             await repository.keep_snapshot(work.connection, entry.session_key, "signed", records)
@@ -261,6 +267,14 @@ class Sessions:
         )
         await tell(work, [outgoing_of(session, entry.session_key, entry.course.correlation_id)])
         return replace(entry, state=TransactionState.CLOSED, pushed_at=work.now, trouble="", held_since=None)
+
+    async def _keep_doubts(self, work: Work, entry: Transaction, setting: Setting) -> None:
+        connector = find_connector(setting.location, setting.binding)[1] if setting.location is not None else None
+        course = with_readings(entry.course, entry.readings)
+        texts = doubts_of(course, most_power(connector) if connector is not None else None)
+        if texts:
+            logger.warning("energy_is_doubtful", station=entry.key[1], transaction=entry.key[2], reasons=texts)
+            await repository.keep_snapshot(work.connection, entry.session_key, "doubts", Doubts(texts=texts))
 
     async def run(self) -> None:
         """Closes what is due until cancelled."""
