@@ -12,10 +12,11 @@ import uuid
 from pathlib import Path
 
 import pytest
+import structlog
 from click.testing import Result
 from typer.testing import CliRunner
 
-from adapters.__main__ import app, read_settings
+from adapters.__main__ import app, configure_logging, read_settings
 from adapters.simulated.adapter import ADAPTER
 from adapters.simulated.settings import SimulatedSettings
 from contracts.bus.kafka import KafkaBus
@@ -146,3 +147,15 @@ async def test_a_process_on_kafka_drains_at_sigterm(kafka_bootstrap: str, tmp_pa
         json.loads(line)
     await until(lambda: len([one for one in told if one.type == "StationDisconnected"]) == 2, seconds=20)
     await bus.close()
+
+
+def test_no_text_of_a_station_breaks_a_log_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO")
+    try:
+        structlog.get_logger().warning("it_strays", said='a\r\n{"event": "forged"}\x1b[31m\u202e\x00')
+    finally:
+        structlog.reset_defaults()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["event"] == "it_strays"
+    assert line.isascii()
+    assert line.isprintable()

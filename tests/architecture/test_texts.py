@@ -5,6 +5,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from tests.adapters.ocpp.quirks import QUIRKS
 from tests.architecture.tree import files, text
 
 # Written in halves, so that this file does not name them either
@@ -29,6 +32,8 @@ VENDORED = re.compile(r"\.min\.(?:js|css)$|\.woff2$|/vendor/|\.png$|\.ico$")
 
 
 WRITTEN = [path for path in files() if not VENDORED.search(path.as_posix())]
+
+QUOTED = re.compile(r'"([^"|]+)"')
 
 
 def found(pattern: re.Pattern[str]) -> list[str]:
@@ -58,9 +63,21 @@ def test_a_number_names_one_decision() -> None:
     assert [number for number, times in numbers.items() if times > 1] == []
 
 
-def test_what_is_said_to_be_proven_has_its_test() -> None:
-    """``tests/FAULTS-AND-ATTACKS.md``."""
-    named = set(re.findall(r"`(test_\w+)`", text(Path("tests/FAULTS-AND-ATTACKS.md"))))
+@pytest.mark.parametrize("name", ["FAULTS-AND-ATTACKS.md", "FAULTS-AND-ATTACKS-OCPP.md"])
+def test_what_is_said_to_be_proven_has_its_test(name: str) -> None:
+    named = set(re.findall(r"`(test_\w+)`", text(Path("tests") / name)))
     tests = "\n".join(text(path) for path in files() if path.parts[0] == "tests" and path.suffix == ".py")
     assert len(named) > 50
     assert named - set(re.findall(r"def (test_\w+)\(", tests)) == set()
+
+
+def test_every_habit_and_attack_of_stations_has_its_row() -> None:
+    habits, _, attacks = text(Path("tests/FAULTS-AND-ATTACKS-OCPP.md")).partition("## Attacks")
+    for part, counts in ((habits, {"A": 31, "B": 30}), (attacks, {"A": 20, "B": 20})):
+        rows = re.findall(r"^\| ([AB][AB\d ]*) \|.*\| ([^|]+) \|$", part, re.MULTILINE)
+        numbers = sorted(number for row, _ in rows for number in row.split())
+        assert numbers == sorted(f"{letter}{n}" for letter, count in counts.items() for n in range(1, count + 1))
+        assert all(re.search('`test_|"', proof) for _, proof in rows)
+    proofs = re.findall(r"\| ([^|]+) \|$", habits + attacks, re.MULTILINE)
+    quoted = {name for proof in proofs for name in QUOTED.findall(proof)}
+    assert quoted - {quirk.name for quirk in QUIRKS} == set()

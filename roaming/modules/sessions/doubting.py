@@ -1,8 +1,11 @@
-"""Whether the energy of a charge can be true: stations call kWh Wh, and their registers fall. Pure; changes no energy,
-and must not know what was agreed: what is doubtful is billed and said in the CDR, so that people can look at it.
+"""Whether a charge can be true: stations call kWh Wh, their registers fall, their clocks are wrong. Pure.
+
+Changes nothing, and must not know what was agreed: what is doubtful is billed and said in the CDR, so that people can
+look at it.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Final
@@ -15,6 +18,8 @@ MARGIN: Final = Decimal("1.1")
 FAR_OFF: Final = 20
 """How many times what the register rose by its own power may come to: a thousand where kWh are called Wh."""
 LEAST_KWH: Final = Decimal("0.1")
+TOLD_LATE: Final = timedelta(hours=24)
+"""A station that was offline for longer may as well have a wrong clock, or play an old queue again."""
 HOUR: Final = Decimal(3600)
 
 
@@ -27,6 +32,10 @@ def doubts_of(course: Course, most_watts: int | None) -> tuple[str, ...]:
     hours = Decimal((timeline.end - timeline.start).total_seconds()) / HOUR
     kwh = (last - first if last >= first else _rises(readings)) / 1000
     found = []
+    start = course.start
+    if start is not None and start.recorded_at is not None and start.recorded_at - start.at > TOLD_LATE:
+        late = Decimal((start.recorded_at - start.at).total_seconds()) / HOUR
+        found.append(f"its start was told {late:.0f} h later")
     if last < first:
         found.append(f"the register fell from {_text(first)} to {_text(last)} Wh: what it rose by is billed")
     most = Decimal(most_watts or 0) / 1000 * hours

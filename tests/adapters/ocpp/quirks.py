@@ -269,6 +269,31 @@ QUIRKS = (
         {"TransactionStarted": 2},
     ),
     Quirk(
+        "meter values before the start",
+        (f'[2,"1","MeterValues",{{"connectorId":1,"meterValue":[{METER}]}}]', START),
+        {"TransactionStarted": 1, "MeterValuesTaken": 1},
+    ),
+    Quirk(
+        "negative ids of its own for a whole session",
+        (
+            START,
+            f'[2,"1","MeterValues",{{"connectorId":1,"transactionId":-17,"meterValue":[{METER}]}}]',
+            '[2,"2","StopTransaction",{"transactionId":-17,"meterStop":300,"timestamp":"@NOW"}]',
+        ),
+        {"TransactionStarted": 1, "MeterValuesTaken": 1, "TransactionEnded": 1},
+        mended="transaction unknown to the station",
+    ),
+    Quirk(
+        "a stop with another tag than the start",
+        (START, '[2,"1","StopTransaction",{"transactionId":@TX,"meterStop":300,"timestamp":"@NOW","idTag":"OTHER"}]'),
+        {"TransactionStarted": 1, "TransactionEnded": 1},
+    ),
+    Quirk(
+        "meterStop below meterStart",
+        (START, '[2,"1","StopTransaction",{"transactionId":@TX,"meterStop":3,"timestamp":"@NOW"}]'),
+        {"TransactionStarted": 1, "TransactionEnded": 1},
+    ),
+    Quirk(
         "an empty tag",
         ('[2,"s","StartTransaction",{"connectorId":1,"idTag":"","meterStart":100,"timestamp":"@NOW"}]',),
         {"TransactionStarted": 1},

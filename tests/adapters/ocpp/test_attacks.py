@@ -143,3 +143,10 @@ async def test_a_tag_never_reaches_the_log(hub: Hub, capsys: pytest.CaptureFixtu
 async def test_a_password_never_reaches_the_log(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     await hub.station()
     assert PASSWORD not in "".join(capsys.readouterr())
+
+
+async def test_a_request_that_is_no_websocket_is_refused(hub: Hub) -> None:
+    for lines in (b"", b"Connection: keep-alive\r\nUpgrade: websocket\r\n", b"Connection: Upgrade\r\n"):
+        reader, writer = await _raw(hub, b"GET /CS-1 HTTP/1.1\r\nHost: localhost\r\n" + lines + b"\r\n")
+        assert (await reader.readline()).split()[1].startswith(b"4")
+        writer.close()

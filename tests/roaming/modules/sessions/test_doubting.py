@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from roaming.modules.sessions.course import Course, End, Start
@@ -52,3 +53,11 @@ def test_doubts(course: Course, doubts: tuple[str, ...]) -> None:
 def test_a_connector_whose_power_nobody_told_gives_any() -> None:
     assert doubts_of(charge(1000, 11_001_000), None) == ()
     assert doubts_of(charge(1000, 11_001_000), 0) == ()
+
+
+def test_a_start_that_was_told_late_is_said() -> None:
+    course = charge(1000, 6000)
+    assert course.start is not None
+    for hours, doubts in ((24, ()), (25, ("its start was told 25 h later",))):
+        start = msgspec.structs.replace(course.start, recorded_at=NOON + timedelta(hours=hours))
+        assert doubts_of(msgspec.structs.replace(course, start=start), 11_000) == doubts

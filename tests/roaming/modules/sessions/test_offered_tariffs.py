@@ -127,7 +127,7 @@ async def test_a_tariff_that_is_named_and_was_never_told_is_no_free_charge(hub: 
     await tell(hub, started("T1", 0), metered("T1", 10, 3000))
     (session,) = (await hub.call("aaa", "GET", f"{SENDER}/sessions?date_from=2020-01-01T00:00:00Z")).data
     assert "total_cost" not in session, "absent is not free"
-    await tell(hub, ended("T1", 20, 11000))
+    await tell(hub, ended("T1", 30, 11000))
     await let_pass(hub)
     (cdr,) = await billed(hub)
     assert cdr.tariffs == ()
