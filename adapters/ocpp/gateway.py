@@ -226,9 +226,11 @@ class Gateway:
         current = self._stations.get(station.id)
         if not self.passing.is_understood(station):
             logger.warning("frames pass unread", station_id=station.id, protocol=station.protocol)
+            station.line.copies.refuse()
             return station
         if current is not None and current.is_admitted and not is_admitted:
             logger.warning("a proxied connection is not listened to", station_id=station.id)
+            station.line.copies.refuse()
             return station
         self._stations[station.id] = station
         if current is not None:
@@ -398,7 +400,8 @@ class Gateway:
         longest = min(watch.silent_seconds, 3 * watch.ping_seconds) if live.answers_pings else watch.silent_seconds
         if not live.has_spoken and not live.answers_pings:
             longest = watch.first_frame_seconds
-        if silence > longest:
+        # How often a station that goes through says something is its own central system's choice
+        if silence > longest and (live.answers_pings or not station.is_proxied):
             station.abort("silent")
             return
         if straying.is_due(station, now):

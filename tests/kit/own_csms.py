@@ -43,7 +43,7 @@ class OwnCsms:
         self.pings: list[bytes] = []
         self.refuse: tuple[int, str] | None = None
         self._password = password
-        self._subprotocols = subprotocols
+        self.subprotocols = subprotocols
         self._server: Server | None = None
         self._port = 0
         self._pending: dict[str, asyncio.Future[Any]] = {}
@@ -66,9 +66,9 @@ class OwnCsms:
             self._run,
             "127.0.0.1",
             self._port,
-            subprotocols=[Subprotocol(name) for name in self._subprotocols],
+            subprotocols=[Subprotocol(name) for name in self.subprotocols],
             process_request=self._look,
-            select_subprotocol=_first_known(self._subprotocols),
+            select_subprotocol=_first_known(self.subprotocols),
             ping_interval=None,
         )
         self._port = self._server.sockets[0].getsockname()[1]
@@ -105,6 +105,8 @@ class OwnCsms:
             return None
         status, reason = self.refuse
         headers = Headers([("WWW-Authenticate", 'Basic realm="theirs"'), ("Content-Length", str(len(reason)))])
+        if status == 302:
+            headers["Location"] = "ws://127.0.0.1:9/elsewhere"
         return Response(status, "No", headers, reason.encode())
 
     async def _run(self, socket: ServerConnection) -> None:

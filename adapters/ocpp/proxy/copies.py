@@ -75,6 +75,11 @@ class Copies:
             self._waiting.append(Gap(frames, at, at))
             self._has_some.set()
 
+    def refuse(self) -> None:
+        """Nobody will read them: none is kept any more, and none takes room from others."""
+        self._most = 0
+        self.forget()
+
     def end(self) -> None:
         """Nothing more comes; ``take`` gives what waits and then ``None``."""
         self._is_over = True

@@ -106,11 +106,6 @@ class ForeignTokens:
         self._spawn(self._replace(asked, data))
         return True
 
-    def stop(self) -> None:
-        """The line is over."""
-        for task in tuple(self._tasks):
-            task.cancel()
-
     async def _answer(self, asked: bytes) -> None:
         """An Authorize of one of the hub's tokens: the central system hears nothing of it."""
         call, decided = await self._ask(asked)

@@ -12,6 +12,7 @@ from adapters.ocpp.proxy.door import ProxyDoor
 from adapters.ocpp.proxy.foreign import ForeignTokens
 from adapters.ocpp.proxy.line import Line
 from adapters.ocpp.proxy.station import ProxiedStation
+from adapters.ocpp.proxy.turns import Turns
 from adapters.ocpp.station import Pace, Refused, Request, Station
 from adapters.ocpp.transport import Admission, Handshake, Refusal, Socket
 from adapters.ocpp.version import OLDEST, Version
@@ -34,6 +35,7 @@ class Passing:
     copies_per_station: int = 1000
     room: Room = field(default_factory=lambda: Room(octets=64 * 2**20))
     hold_seconds: float = 5
+    turns: Turns = field(default_factory=Turns)
 
     async def decide(self, handshake: Handshake) -> Refusal | Admission | None:
         """See ``ProxyDoor.decide``."""
@@ -69,6 +71,7 @@ class Passing:
             protocol=admission.subprotocol or OLDEST,
             knows_send=version is not None and version.knows_send,
             line=line,
+            turns=self.turns,
             tell_gap=self._tell_gap,
         )
         station.no_commands = None if has_calls else NO_COMMANDS

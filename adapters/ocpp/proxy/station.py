@@ -16,6 +16,7 @@ from adapters.ocpp.proxy.copies import Gap
 from adapters.ocpp.proxy.heads import OURS
 from adapters.ocpp.proxy.line import Line
 from adapters.ocpp.proxy.pairing import Exchange, Pairing
+from adapters.ocpp.proxy.turns import Turns
 from adapters.ocpp.station import CallTimeout, NotDurable, Request, Station
 from adapters.ocpp.transport import SocketClosed
 
@@ -30,6 +31,7 @@ class ProxiedStation(Station):
     """Implements what the gateway, commands and handlers need of a ``Station``; nothing it does holds up a frame."""
 
     line: Line = field(kw_only=True)
+    turns: Turns = field(kw_only=True)
     tell_gap: Callable[["ProxiedStation", Gap], Awaitable[None]] = field(kw_only=True)
     """Raises what cannot be kept."""
     introduced: asyncio.Event = field(init=False, default_factory=asyncio.Event)
@@ -113,6 +115,7 @@ class ProxiedStation(Station):
             pause = bucket.take() if copy.is_of_station else 0
             if pause:
                 await asyncio.sleep(pause)
+            await self.turns.take()
             frame = frames.parse(copy.data)
             pairs = (
                 self._pairing.asked(frame, copy.data, copy.at) if copy.is_of_station else self._pairing.answered(frame)

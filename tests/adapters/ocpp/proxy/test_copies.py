@@ -56,6 +56,15 @@ async def test_all_stations_share_the_room() -> None:
     assert room.taken == 0
 
 
+async def test_what_nobody_reads_takes_no_room() -> None:
+    room = Room(octets=10_000)
+    copies = Copies(most=10, room=room)
+    copies.put(copy(0))
+    copies.refuse()
+    copies.put(copy(1))
+    assert (room.taken, copies.dropped) == (0, 1)
+
+
 async def test_who_takes_waits_for_what_is_put() -> None:
     copies = Copies(most=2, room=Room(octets=10_000))
     taking = asyncio.create_task(copies.take())

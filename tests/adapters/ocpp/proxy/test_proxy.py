@@ -72,6 +72,7 @@ async def test_octets_pass_unchanged_both_ways_and_a_copy_feeds_the_hub(proxied:
     assert (ended.transaction_id, ended.register_start_wh) == ("4711", 1000)
     assert [c.status.value for c in proxied.facts.of(ConnectorStatusChanged)] == ["CHARGING"]
     assert proxied.fakes.authorizer.asked == []
+    assert PASSWORD not in repr(proxied.facts.facts)
 
 
 @pytest.mark.parametrize("code", [1000, 4001])
@@ -114,7 +115,9 @@ async def test_pings_reach_the_other_end(proxied: Proxied, csms: OwnCsms) -> Non
     assert seen == [b"alive"]
 
 
-@pytest.mark.parametrize(("status", "reason"), [(401, "who?"), (404, "no such station"), (503, "later")])
+@pytest.mark.parametrize(
+    ("status", "reason"), [(302, "there"), (401, "who?"), (404, "no such station"), (503, "later")]
+)
 async def test_a_refusal_is_passed_on(proxied: Proxied, csms: OwnCsms, status: int, reason: str) -> None:
     await proxied.through()
     csms.refuse = (status, reason)
@@ -162,6 +165,30 @@ async def test_a_full_disk_holds_up_no_frame_and_leaves_a_mark(proxied: Proxied,
     await charge(station)
     await until(lambda: proxied.facts.of(TransactionEnded))
     assert len(proxied.facts.of(StationConnected)) == 1
+
+
+async def test_a_version_that_is_not_spoken_here_passes_unread(proxied: Proxied, csms: OwnCsms) -> None:
+    await csms.stop()
+    csms.subprotocols = ("ocpp1.5",)
+    await csms.start()
+    await proxied.through()
+    station = await proxied.dial("CS-1", subprotocols=("ocpp1.5",))
+    assert await station.call("Heartbeat", {})
+    assert proxied.facts.facts == []
+
+
+async def test_who_does_not_prove_itself_to_the_hub_takes_nothing_over(proxied: Proxied, csms: OwnCsms) -> None:
+    await proxied.through()
+    proxied.fakes.accounts.change("CS-1", password=PASSWORD)
+    real = await proxied.dial("CS-1", password=PASSWORD)
+    await until(lambda: [told.is_admitted for told in proxied.facts.of(StationConnected)] == [True])
+    other = await proxied.dial("CS-1", password="what the central system lets in")
+    await charge(other)
+    assert await real.call("Heartbeat", {})
+    await charge(real)
+    await until(lambda: proxied.facts.of(TransactionEnded))
+    assert len(proxied.facts.of(StationConnected)) == 1
+    assert len(proxied.facts.of(StationBooted)) == 1
 
 
 async def test_it_goes_on_when_the_hub_shuts_a_station_out(proxied: Proxied, csms: OwnCsms) -> None:
