@@ -205,6 +205,30 @@ class ProfilePurpose(StrEnum):
     TRANSACTION = "TRANSACTION"
 
 
+class DisplayPriority(StrEnum):
+    """How insistently a station shows a text (OCPP 2.0.1 MessagePriorityEnumType)."""
+
+    ALWAYS_FRONT = "ALWAYS_FRONT"
+    """And no other."""
+    IN_FRONT = "IN_FRONT"
+    NORMAL_CYCLE = "NORMAL_CYCLE"
+    """In turn with others."""
+
+
+class TariffPriceKind(StrEnum):
+    """What a price is for (OCPP 2.1 TariffType)."""
+
+    ENERGY = "ENERGY"
+    """Per kWh."""
+    CHARGING_TIME = "CHARGING_TIME"
+    """Per minute, as the next two."""
+    IDLE_TIME = "IDLE_TIME"
+    RESERVATION_TIME = "RESERVATION_TIME"
+    FIXED_FEE = "FIXED_FEE"
+    """Once, as the next."""
+    RESERVATION_FIXED = "RESERVATION_FIXED"
+
+
 class Recurrence(StrEnum):
     """How often a schedule begins again."""
 

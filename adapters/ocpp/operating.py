@@ -19,6 +19,7 @@ from contracts.messages.operation import (
     ConfigurationResult,
     DataTold,
     LogTold,
+    Operation,
     RawTold,
     TransferData,
     UpdateFirmware,
@@ -51,6 +52,20 @@ OUTCOME: Final[Mapping[str, OperationOutcome]] = {
     "VersionMismatch": OperationOutcome.VERSION_MISMATCH,
     "InvalidCertificate": OperationOutcome.REJECTED,
     "RevokedCertificate": OperationOutcome.REJECTED,
+    "Invalid": OperationOutcome.REJECTED,
+    "TooManyElements": OperationOutcome.REJECTED,
+    "DuplicateTariffId": OperationOutcome.REJECTED,
+    "NoCurrencyChange": OperationOutcome.REJECTED,
+    "ConditionNotSupported": OperationOutcome.NOT_SUPPORTED,
+    "NotSupportedMessageFormat": OperationOutcome.NOT_SUPPORTED,
+    "NotSupportedPriority": OperationOutcome.NOT_SUPPORTED,
+    "NotSupportedState": OperationOutcome.NOT_SUPPORTED,
+    "LanguageNotSupported": OperationOutcome.NOT_SUPPORTED,
+    "NoProfile": OperationOutcome.UNKNOWN,
+    "NoProfiles": OperationOutcome.UNKNOWN,
+    "NoTariff": OperationOutcome.UNKNOWN,
+    "TxNotFound": OperationOutcome.UNKNOWN,
+    "UnknownTransaction": OperationOutcome.UNKNOWN,
 }
 """The words of all versions: none means two things. A word that is not here is a failure, never success."""
 
@@ -81,7 +96,9 @@ class Asking:
     now: Callable[[], datetime]
 
     async def say(self, action: str, payload: dict[str, Any]) -> Answer:
-        """The answer, fit for use. Raises ``Ended``."""
+        """The answer, fit for use. Raises ``Ended``, also for what the version does not have."""
+        if action not in self.schemas.actions:
+            raise Ended(OperationOutcome.NOT_SUPPORTED, f"{self.station.protocol} has no {action}")
         deadline = self.request.deadline
         answer = await ask(self.station, action, payload, schemas=self.schemas, deadline=deadline, now=self.now)
         if isinstance(answer, CommandResult):
@@ -103,6 +120,22 @@ def words(status: str, info: Mapping[str, Any] | None) -> str:
     """A status and what 2.x says beside it (StatusInfoType)."""
     beside = [str(info[name]) for name in ("reasonCode", "additionalInfo") if info.get(name)] if info else []
     return ": ".join((status, *beside))[:MAX_TEXT]
+
+
+def run_of(runs: Mapping[type[Operation], Run], operation: Operation) -> Run:
+    """How the version carries it out. Raises ``Ended`` for what it cannot say."""
+    run = runs.get(type(operation))
+    if run is None:
+        kind = type(operation).__struct_config__.tag
+        raise Ended(OperationOutcome.NOT_SUPPORTED, f"the station's version of OCPP cannot say {kind}")
+    return run
+
+
+def to_raw(answer: Mapping[str, Any], result: OperationResult | None = None) -> OperationResult:
+    """The outcome, and the whole answer."""
+    result = result or to_result(answer)
+    told = RawTold(payload=json.dumps(answer, ensure_ascii=False)[:MAX_RAW])
+    return OperationResult(outcome=result.outcome, detail=result.detail, told=told)
 
 
 def simple(to_frame: Callable[[Any], Request], read: Callable[[Answer], OperationResult] = to_result) -> Run:
@@ -168,7 +201,4 @@ async def raw(asking: Asking, operation: CallRaw) -> OperationResult:
         payload = json.loads(operation.payload)
     except ValueError as error:
         raise Ended(OperationOutcome.FAILED, f"payload: {error}") from None
-    answer = await asking.say(action, payload)
-    result = to_result(answer)
-    told = RawTold(payload=json.dumps(answer, ensure_ascii=False)[:MAX_RAW])
-    return OperationResult(outcome=result.outcome, detail=result.detail, told=told)
+    return to_raw(await asking.say(action, payload))

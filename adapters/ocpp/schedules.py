@@ -20,7 +20,7 @@ def from_limits(schedule: ChargingSchedule) -> dict[str, Any]:
     said: dict[str, Any] = {
         "chargingRateUnit": schedule.unit.value,
         "chargingSchedulePeriod": [
-            {"startPeriod": entry.starts_after, "limit": _tenths(entry.limit)} for entry in schedule.limits
+            {"startPeriod": entry.starts_after, "limit": tenths(entry.limit)} for entry in schedule.limits
         ],
     }
     if schedule.duration is not None:
@@ -28,7 +28,7 @@ def from_limits(schedule: ChargingSchedule) -> dict[str, Any]:
     if schedule.starts_at is not None:
         said["startSchedule"] = from_time(schedule.starts_at)
     if schedule.min_rate is not None:
-        said["minChargingRate"] = _tenths(schedule.min_rate)
+        said["minChargingRate"] = tenths(schedule.min_rate)
     return said
 
 
@@ -75,5 +75,6 @@ def _seconds(said: Any) -> int:
     return -1 if found is None else found
 
 
-def _tenths(value: Decimal) -> float:
+def tenths(value: Decimal) -> float:
+    """A limit as OCPP writes it."""
     return float(value.quantize(_STEP, rounding=ROUND_FLOOR))

@@ -14,6 +14,7 @@ from adapters.ocpp.v21.edition import EDITION as EDITION_21
 from adapters.ocpp.v201.calls import Calls
 from adapters.ocpp.v201.charging import keep_telling
 from adapters.ocpp.v201.courses import Courses
+from adapters.ocpp.v201.dynamic import DynamicLimits
 from adapters.ocpp.v201.edition import EDITION as EDITION_201
 from adapters.ocpp.v201.edition import Edition
 from adapters.ocpp.v201.handlers import Handlers
@@ -28,13 +29,16 @@ SUBPROTOCOLS: Final = (OLDEST, *(edition.subprotocol for edition in EDITIONS))
 
 def versions_of(desk: Desk, state: sqlite3.Connection) -> dict[str, Version]:
     """All of them, by subprotocol."""
-    courses = Courses(state)
-    return {OLDEST: _oldest(desk)} | {edition.subprotocol: _version(desk, courses, edition) for edition in EDITIONS}
+    courses, dynamic = Courses(state), DynamicLimits(state, now=desk.ports.now)
+    return {OLDEST: _oldest(desk)} | {
+        edition.subprotocol: _version(desk, courses, dynamic, edition) for edition in EDITIONS
+    }
 
 
 def chores_of(desk: Desk, state: sqlite3.Connection) -> tuple[Callable[[], Awaitable[None]], ...]:
     """What runs beside them until it is cancelled."""
-    charging = Handlers(desk, Courses(state), EDITION_201, Reports()).charging
+    dynamic = DynamicLimits(state, now=desk.ports.now)
+    charging = Handlers(desk, Courses(state), EDITION_201, Reports(), dynamic).charging
 
     async def tell() -> None:
         await keep_telling(charging, desk)
@@ -58,11 +62,18 @@ def _oldest(desk: Desk) -> Version:
     )
 
 
-def _version(desk: Desk, courses: Courses, edition: Edition) -> Version:
+def _version(desk: Desk, courses: Courses, dynamic: DynamicLimits, edition: Edition) -> Version:
     calls = Calls(courses=courses, tokens=desk.tokens, edition=edition, now=desk.ports.now)
     reports = Reports()
-    handlers = Handlers(desk, courses, edition, reports)
-    operations = Operations(courses=courses, tokens=desk.tokens, reports=reports, edition=edition, now=desk.ports.now)
+    handlers = Handlers(desk, courses, edition, reports, dynamic)
+    operations = Operations(
+        courses=courses,
+        tokens=desk.tokens,
+        reports=reports,
+        dynamic=dynamic,
+        edition=edition,
+        now=desk.ports.now,
+    )
 
     def forget_station(station_id: str) -> None:
         courses.forget_station(station_id)

@@ -41,6 +41,9 @@ CREATE TABLE IF NOT EXISTS courses (
     is_told INTEGER NOT NULL, changed_at TEXT NOT NULL, course TEXT NOT NULL,
     PRIMARY KEY (station_id, transaction_id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS courses_untold ON courses (changed_at) WHERE is_over AND NOT is_told;
+CREATE TABLE IF NOT EXISTS dynamic_limits (
+    station_id TEXT NOT NULL, profile_id INTEGER NOT NULL, lim REAL NOT NULL, used_at TEXT NOT NULL,
+    PRIMARY KEY (station_id, profile_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rejected_frames (
     number INTEGER PRIMARY KEY, station_id TEXT NOT NULL, received_at TEXT NOT NULL, reason TEXT NOT NULL,
     frame BLOB NOT NULL);

@@ -36,6 +36,7 @@ RULES: Final = (
     Rule(table="courses", key=("station_id", "transaction_id"), is_over="is_over AND changed_at < :before"),
     Rule(table="aliases", key=("alias",), is_over="used_at < :before"),
     Rule(table="reservations", key=("station_id", "number"), is_over="used_at < :before"),
+    Rule(table="dynamic_limits", key=("station_id", "profile_id"), is_over="used_at < :before"),
     Rule(table="remote_starts", key=("command_id",), is_over="expires_at < :now"),
     Rule(table="authorizations", key=("station_id", "id_tag"), is_over="expires_at < :now"),
 )

@@ -6,13 +6,16 @@ One pair of messages carries all verbs: ``OperationRequested.operation`` is one 
 
 import re
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 
 from contracts.messages.charging_profile import ChargingSchedule
 from contracts.messages.message import Message
+from contracts.messages.station_tariff import StationTariff
 from contracts.vocabulary import (
     ChargingRateUnit,
+    DisplayPriority,
     LogKind,
     OperationOutcome,
     ProfilePurpose,
@@ -114,6 +117,10 @@ class SetChargingProfile(Operation, frozen=True, kw_only=True):
     """With a schedule that has ``starts_at``."""
     valid_from: datetime | None = None
     valid_to: datetime | None = None
+    is_dynamic: bool = False
+    """One limit without a time, which ``ChangeDynamicLimit`` moves afterwards (OCPP 2.1)."""
+    pull_every: int | None = None
+    """Of a dynamic one: after so many seconds the station asks for the limit by itself."""
 
 
 class ClearChargingProfiles(Operation, frozen=True, kw_only=True):
@@ -176,6 +183,104 @@ class SendCertificate(Operation, frozen=True, kw_only=True):
     """Likewise."""
 
 
+class ChangeDynamicLimit(Operation, frozen=True, kw_only=True):
+    """Moves the limit of a dynamic profile (OCPP 2.1)."""
+
+    profile_id: int
+    limit: Decimal
+    """In the profile's unit; never to be exceeded."""
+
+
+class UsePriorityCharging(Operation, frozen=True, kw_only=True):
+    """Lets a charge have all that the station can give, or no more (OCPP 2.1)."""
+
+    transaction_id: str
+    is_active: bool
+
+
+class ReportProfiles(Operation, frozen=True, kw_only=True):
+    """Makes the station report its charging profiles (OCPP 2.x): they follow as ``StationReported``."""
+
+    request_id: int
+    connector_id: int | None = None
+    purpose: ProfilePurpose | None = None
+
+
+class CheckTransaction(Operation, frozen=True, kw_only=True):
+    """Asks whether a charge goes on, and whether the station still has something to tell (OCPP 2.x)."""
+
+    transaction_id: str | None = None
+    """Absent: whether it has anything to tell of any charge."""
+
+
+class UpdateCost(Operation, frozen=True, kw_only=True):
+    """Tells the driver, by the station's display, what a charge costs so far (OCPP 2.x)."""
+
+    transaction_id: str
+    total_cost: Decimal
+    """With taxes, in the currency that the station is set to."""
+
+
+class SetTariff(Operation, frozen=True, kw_only=True):
+    """Gives a station the tariff to show and reckon by (OCPP 2.1): of a charge that runs, or of all to come. The bill
+    is not made from what it reckons."""
+
+    tariff: StationTariff
+    connector_id: int | None = None
+    """Its EVSE; absent: all of them."""
+    transaction_id: str | None = None
+    """Of this charge only."""
+
+
+class ReportTariffs(Operation, frozen=True, kw_only=True):
+    """Asks which tariffs a station has (OCPP 2.1)."""
+
+    connector_id: int | None = None
+
+
+class ClearTariffs(Operation, frozen=True, kw_only=True):
+    """Takes tariffs away (OCPP 2.1): those that fit all that is said."""
+
+    tariff_ids: tuple[str, ...] = ()
+    connector_id: int | None = None
+
+
+class ShowText(Operation, frozen=True, kw_only=True):
+    """Shows a text on the station's display (OCPP 2.x). The same id again replaces."""
+
+    text_id: int
+    text: str
+    priority: DisplayPriority = DisplayPriority.NORMAL_CYCLE
+    language: str | None = None
+    """RFC 5646, such as ``de``."""
+    transaction_id: str | None = None
+    """While this charge runs."""
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+class ClearText(Operation, frozen=True, kw_only=True):
+    """Takes that away."""
+
+    text_id: int
+
+
+class ReportTexts(Operation, frozen=True, kw_only=True):
+    """Makes the station report what it shows (OCPP 2.x): it follows as ``StationReported``."""
+
+    request_id: int
+
+
+class ReportCustomer(Operation, frozen=True, kw_only=True):
+    """Makes the station report what it keeps about a driver, or forget it (OCPP 2.x); the report follows as
+    ``StationReported``."""
+
+    request_id: int
+    token_uid: str
+    is_reported: bool = True
+    is_cleared: bool = False
+
+
 class TransferData(Operation, frozen=True, kw_only=True):
     """Says something that only this make of station understands."""
 
@@ -207,6 +312,18 @@ AnyOperation = (
     | UpdateFirmware
     | UploadLog
     | SendCertificate
+    | ChangeDynamicLimit
+    | UsePriorityCharging
+    | ReportProfiles
+    | CheckTransaction
+    | UpdateCost
+    | SetTariff
+    | ReportTariffs
+    | ClearTariffs
+    | ShowText
+    | ClearText
+    | ReportTexts
+    | ReportCustomer
     | TransferData
     | CallRaw
 )
@@ -272,14 +389,32 @@ class DataTold(Told, frozen=True, kw_only=True):
     data: str | None = None
 
 
+class TransactionTold(Told, frozen=True, kw_only=True):
+    """Of CHECK_TRANSACTION."""
+
+    is_running: bool | None = None
+    """Absent: not asked, or not known."""
+    has_more: bool
+    """Messages about it wait to be sent."""
+
+
 class RawTold(Told, frozen=True, kw_only=True):
-    """Of CALL_RAW."""
+    """Of CALL_RAW, and of REPORT_TARIFFS and CLEAR_TARIFFS: the station's answer."""
 
     payload: str
     """JSON, cut to 65,536 characters."""
 
 
-AnyTold = ConfigurationTold | ConfigurationChanged | LocalListVersionTold | ScheduleTold | LogTold | DataTold | RawTold
+AnyTold = (
+    ConfigurationTold
+    | ConfigurationChanged
+    | LocalListVersionTold
+    | ScheduleTold
+    | LogTold
+    | TransactionTold
+    | DataTold
+    | RawTold
+)
 
 
 class OperationRequested(Message, frozen=True, kw_only=True):

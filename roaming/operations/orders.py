@@ -13,6 +13,7 @@ from contracts.messages.operation import (
     AnyOperation,
     CallRaw,
     Operation,
+    ReportCustomer,
     SendLocalList,
     SetConfiguration,
     UpdateFirmware,
@@ -132,7 +133,7 @@ def masked(order: AnyOrder) -> str:
             # Whose tokens they are is in the token store; here it counts how many
             shown = {"kind": "SEND_LOCAL_LIST", "version": order.version, "is_full": order.is_full}
             shown["entries"] = len(order.entries)
-        case StartCharging() | Reserve():
+        case StartCharging() | Reserve() | ReportCustomer():
             shown = msgspec.structs.replace(order, token_uid=f"…{order.token_uid[-4:]}")
         case _:
             shown = order

@@ -15,6 +15,7 @@ from adapters.ocpp.operating import (
     from_data,
     of_changes,
     raw,
+    run_of,
     simple,
     to_data,
     to_log,
@@ -73,7 +74,7 @@ class Operations:
             tokens=self._tokens,
         )
         try:
-            return await _RUNS[type(request.operation)](asking, request.operation)
+            return await run_of(_RUNS, request.operation)(asking, request.operation)
         except Ended as ended:
             return ended.result
 
@@ -149,6 +150,8 @@ def _listed(tokens: Tokens, entry: LocalListEntry) -> dict[str, Any]:
 
 
 async def _set_profile(asking: _Asking, operation: SetChargingProfile) -> OperationResult:
+    if operation.is_dynamic:
+        raise Ended(OperationOutcome.NOT_SUPPORTED, "OCPP 1.6 has no dynamic profiles")
     connector_id, transaction_id = operation.connector_id or 0, None
     if operation.transaction_id is not None:
         running = asking.running(operation.transaction_id)

@@ -26,6 +26,10 @@ def from_profile(profile: SetChargingProfile, *, evse_id: int, transaction_id: s
         "chargingSchedule": [{"id": 1, **from_limits(profile.schedule)}],
         **from_validity(profile),
     }
+    if profile.is_dynamic:
+        said["chargingProfileKind"] = "Dynamic"
+        if profile.pull_every is not None:
+            said["dynUpdateInterval"] = profile.pull_every
     if transaction_id is not None:
         said["transactionId"] = transaction_id
     return {"evseId": evse_id, "chargingProfile": said}

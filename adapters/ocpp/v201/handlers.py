@@ -1,5 +1,7 @@
 """Requests of OCPP 2.x stations: what each message means, but for those about transactions."""
 
+from typing import Final
+
 from adapters.kit.manifest import Fact
 from adapters.ocpp import moments, upkeep
 from adapters.ocpp.answering import Handler, Reception, boot_interval, fact_of
@@ -10,6 +12,7 @@ from adapters.ocpp.text import kept, written
 from adapters.ocpp.v201 import places, translate, variables
 from adapters.ocpp.v201.charging import Charging
 from adapters.ocpp.v201.courses import Courses
+from adapters.ocpp.v201.dynamic import DynamicLimits
 from adapters.ocpp.v201.edition import Answer, Edition, Payload
 from adapters.ocpp.v201.reports import Reports
 from adapters.ocpp.v201.telling import LONGEST_REPORT
@@ -23,14 +26,19 @@ from contracts.messages import (
 )
 from contracts.vocabulary import ConnectorStatus
 
+PULL: Final = "PullDynamicScheduleUpdate"
+
 
 class Handlers(Reception):
     """Implements ``Answerer`` for one 2.x."""
 
-    def __init__(self, desk: Desk, courses: Courses, edition: Edition, reports: Reports) -> None:
+    def __init__(
+        self, desk: Desk, courses: Courses, edition: Edition, reports: Reports, dynamic: DynamicLimits
+    ) -> None:
         self.charging = Charging(desk, courses, edition)
         self._courses = courses
         self._reports = reports
+        self._dynamic = dynamic
         handlers: dict[str, Handler] = {
             "BootNotification": self._boot,
             "Heartbeat": self._heartbeat,
@@ -48,6 +56,8 @@ class Handlers(Reception):
             **{action: _declining(action, answer, edition) for action, answer in edition.declined.items()},
             "NotifyReport": self._report_piece,
         }
+        if PULL in edition.schemas.actions:
+            handlers[PULL] = self._pull
         super().__init__(
             desk,
             schemas=edition.schemas,
@@ -170,6 +180,14 @@ class Handlers(Reception):
             await self._desk.record(station, [self._report(station, request, "NotifyReport", kept_of_it)])
             self._reports.take(station.id, payload)
         return {}
+
+    async def _pull(self, station: Station, request: Request, payload: Payload) -> Payload:
+        """A station asks for the limit of a dynamic profile (2.1 part 2, K28)."""
+        limit = None
+        if station.is_admitted:
+            await self._desk.record(station, [self._report(station, request, PULL, payload)])
+            limit = self._dynamic.find(station.id, whole(payload["chargingProfileId"]) or 0)
+        return {"status": "Rejected"} if limit is None else {"status": "Accepted", "scheduleUpdate": {"limit": limit}}
 
     def _reporting(self, action: str, answer: Payload) -> Handler:
         async def handle(station: Station, request: Request, payload: Payload) -> Payload:

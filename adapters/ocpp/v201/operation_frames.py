@@ -4,20 +4,27 @@ from typing import Any, Final
 
 from adapters.ocpp.moments import from_time
 from adapters.ocpp.operating import CHOICES, Request, retries, without_none
+from adapters.ocpp.schedules import tenths
 from adapters.ocpp.v201 import places, translate
 from adapters.ocpp.v201.charging_profiles import PURPOSES
 from adapters.ocpp.v201.edition import Payload
 from contracts.messages.operation import (
     ChangeAvailability,
+    ChangeDynamicLimit,
     ClearChargingProfiles,
+    ClearTariffs,
     LocalListEntry,
+    ReportCustomer,
+    ReportProfiles,
+    ReportTariffs,
     Reset,
     SendCertificate,
+    ShowText,
     Trigger,
     UpdateFirmware,
     UploadLog,
 )
-from contracts.vocabulary import LogKind, TokenChoice, TriggeredMessage
+from contracts.vocabulary import DisplayPriority, LogKind, TokenChoice, TriggeredMessage
 
 _TRIGGERS: Final = {
     TriggeredMessage.BOOT: "BootNotification",
@@ -28,6 +35,11 @@ _TRIGGERS: Final = {
     TriggeredMessage.FIRMWARE_STATUS: "FirmwareStatusNotification",
     TriggeredMessage.LOG_STATUS: "LogStatusNotification",
     TriggeredMessage.CERTIFICATE_REQUEST: "SignChargingStationCertificate",
+}
+_PRIORITIES: Final = {
+    DisplayPriority.ALWAYS_FRONT: "AlwaysFront",
+    DisplayPriority.IN_FRONT: "InFront",
+    DisplayPriority.NORMAL_CYCLE: "NormalCycle",
 }
 _LOGS: Final = {LogKind.DIAGNOSTICS: "DiagnosticsLog", LogKind.SECURITY: "SecurityLog"}
 
@@ -107,6 +119,52 @@ def from_list_entry(entry: LocalListEntry, *, group: str | None) -> Payload:
     if group:
         info["groupIdToken"] = {"idToken": group, "type": translate.GROUP_TYPE}
     return said | {"idTokenInfo": info}
+
+
+def from_dynamic_limit(operation: ChangeDynamicLimit) -> Request:
+    """2.1, K28."""
+    said = {"chargingProfileId": operation.profile_id, "scheduleUpdate": {"limit": tenths(operation.limit)}}
+    return "UpdateDynamicSchedule", said
+
+
+def from_profiles(operation: ReportProfiles) -> Request:
+    """K09."""
+    evse_id = None if operation.connector_id is None else places.from_number(operation.connector_id)[0]
+    purpose = PURPOSES[operation.purpose] if operation.purpose else None
+    criteria = without_none({"chargingProfilePurpose": purpose})
+    said = {"requestId": operation.request_id, "evseId": evse_id, "chargingProfile": criteria}
+    return "GetChargingProfiles", without_none(said)
+
+
+def from_tariff_query(operation: ReportTariffs) -> Request:
+    """2.1, I10. EVSE 0 is all of them."""
+    return "GetTariffs", {"evseId": places.from_number(operation.connector_id or 0)[0]}
+
+
+def from_clear_tariffs(operation: ClearTariffs) -> Request:
+    """2.1, I11."""
+    evse_id = None if operation.connector_id is None else places.from_number(operation.connector_id)[0]
+    return "ClearTariffs", without_none({"tariffIds": list(operation.tariff_ids) or None, "evseId": evse_id})
+
+
+def from_text(operation: ShowText, *, transaction_id: str | None) -> Request:
+    """O01."""
+    message = {
+        "id": operation.text_id,
+        "priority": _PRIORITIES[operation.priority],
+        "message": without_none({"format": "UTF8", "language": operation.language, "content": operation.text}),
+        "transactionId": transaction_id,
+        "startDateTime": from_time(operation.starts_at) if operation.starts_at else None,
+        "endDateTime": from_time(operation.ends_at) if operation.ends_at else None,
+    }
+    return "SetDisplayMessage", {"message": without_none(message)}
+
+
+def from_customer(operation: ReportCustomer) -> Request:
+    """N09, N10."""
+    token = {"idToken": operation.token_uid, "type": translate.card_type(operation.token_uid)}
+    said = {"requestId": operation.request_id, "report": operation.is_reported, "clear": operation.is_cleared}
+    return "CustomerInformation", said | {"idToken": token}
 
 
 def _evse(number: int | None, *, has_connector: bool) -> Payload:

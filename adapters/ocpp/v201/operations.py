@@ -15,18 +15,22 @@ from adapters.ocpp.operating import (
     from_data,
     of_changes,
     raw,
+    run_of,
     simple,
     to_data,
     to_log,
+    to_raw,
     to_result,
 )
 from adapters.ocpp.recording import memory_of
+from adapters.ocpp.schedules import tenths
 from adapters.ocpp.station import Station
 from adapters.ocpp.tokens import TokenForm, Tokens, identifier
-from adapters.ocpp.v201 import charging_profiles, places, variables
+from adapters.ocpp.v201 import charging_profiles, places, prices, variables
 from adapters.ocpp.v201 import operation_frames as frames
 from adapters.ocpp.v201.course import Course
 from adapters.ocpp.v201.courses import Courses
+from adapters.ocpp.v201.dynamic import DynamicLimits
 from adapters.ocpp.v201.edition import Edition, Payload
 from adapters.ocpp.v201.reports import Report, Reports
 from adapters.ocpp.v201.triggering import ask_statuses
@@ -34,8 +38,12 @@ from contracts.messages import OperationRequested
 from contracts.messages.operation import (
     CallRaw,
     ChangeAvailability,
+    ChangeDynamicLimit,
+    CheckTransaction,
     ClearCache,
     ClearChargingProfiles,
+    ClearTariffs,
+    ClearText,
     ConfigurationResult,
     ConfigurationTold,
     GetCompositeSchedule,
@@ -43,16 +51,25 @@ from contracts.messages.operation import (
     GetLocalListVersion,
     LocalListVersionTold,
     Operation,
+    ReportCustomer,
+    ReportProfiles,
+    ReportTariffs,
+    ReportTexts,
     Reset,
     ScheduleTold,
     SendCertificate,
     SendLocalList,
     SetChargingProfile,
     SetConfiguration,
+    SetTariff,
+    ShowText,
+    TransactionTold,
     TransferData,
     Trigger,
+    UpdateCost,
     UpdateFirmware,
     UploadLog,
+    UsePriorityCharging,
 )
 from contracts.vocabulary import OperationOutcome, TriggeredMessage
 
@@ -64,9 +81,17 @@ class Operations:
     """``carry_out`` is a ``CarryOutOperation`` for one edition."""
 
     def __init__(
-        self, *, courses: Courses, tokens: Tokens, reports: Reports, edition: Edition, now: Callable[[], datetime]
+        self,
+        *,
+        courses: Courses,
+        tokens: Tokens,
+        reports: Reports,
+        dynamic: DynamicLimits,
+        edition: Edition,
+        now: Callable[[], datetime],
     ) -> None:
         self._courses = courses
+        self._dynamic = dynamic
         self._tokens = tokens
         self._reports = reports
         self._edition = edition
@@ -83,10 +108,11 @@ class Operations:
             tokens=self._tokens,
             form=identifier(self._edition.longest_token),
             reports=self._reports,
+            dynamic=self._dynamic,
             is_certificate_numbered=self._edition.numbers_certificates,
         )
         try:
-            return await _RUNS[type(request.operation)](asking, request.operation)
+            return await run_of(_RUNS, request.operation)(asking, request.operation)
         except Ended as ended:
             return ended.result
 
@@ -97,7 +123,13 @@ class _Asking(Asking):
     tokens: Tokens
     form: TokenForm
     reports: Reports
+    dynamic: DynamicLimits
     is_certificate_numbered: bool
+
+    def require(self, action: str, what: str) -> None:
+        """Raises ``Ended`` where the version does not have it."""
+        if action not in self.schemas.actions:
+            raise Ended(OperationOutcome.NOT_SUPPORTED, f"{self.station.protocol} has no {what}")
 
     def running(self, told_id: str) -> Course:
         """Raises ``Ended``."""
@@ -227,13 +259,30 @@ async def _send_list(asking: _Asking, operation: SendLocalList) -> OperationResu
 
 
 async def _set_profile(asking: _Asking, operation: SetChargingProfile) -> OperationResult:
+    limits, station_id = operation.schedule.limits, asking.station.id
+    if operation.is_dynamic:
+        asking.require("UpdateDynamicSchedule", "dynamic profiles")
+        if len(limits) != 1:
+            raise Ended(OperationOutcome.FAILED, "a dynamic profile has one limit, without a time")
     place, transaction_id = operation.connector_id or 0, None
     if operation.transaction_id is not None:
         running = asking.running(operation.transaction_id)
         place, transaction_id = running.place or 0, running.transaction_id
     evse_id, _ = places.from_number(place)
     payload = charging_profiles.from_profile(operation, evse_id=evse_id, transaction_id=transaction_id)
-    return to_result(await asking.say("SetChargingProfile", payload))
+    result = to_result(await asking.say("SetChargingProfile", payload))
+    if result.outcome is OperationOutcome.ACCEPTED:
+        asking.dynamic.forget(station_id, operation.profile_id)
+        if operation.is_dynamic:
+            asking.dynamic.put(station_id, operation.profile_id, tenths(limits[0].limit))
+    return result
+
+
+async def _change_limit(asking: _Asking, operation: ChangeDynamicLimit) -> OperationResult:
+    result = to_result(await asking.say(*frames.from_dynamic_limit(operation)))
+    if result.outcome is OperationOutcome.ACCEPTED:
+        asking.dynamic.put(asking.station.id, operation.profile_id, tenths(operation.limit))
+    return result
 
 
 async def _clear_profiles(asking: _Asking, operation: ClearChargingProfiles) -> OperationResult:
@@ -242,8 +291,11 @@ async def _clear_profiles(asking: _Asking, operation: ClearChargingProfiles) -> 
     if operation.profile_id is not None and any(said is not None for said in beside):
         raise Ended(OperationOutcome.FAILED, "OCPP 2.x clears by profile_id or by the other fields, not by both")
     results = [to_result(await asking.say(*request)) for request in frames.from_clear_profiles(operation)]
-    done = (result for result in results if result.outcome is OperationOutcome.ACCEPTED)
-    return next(done, results[0])
+    done = next((result for result in results if result.outcome is OperationOutcome.ACCEPTED), None)
+    if done is not None:
+        # Of which profiles went by criteria the station says nothing: it keeps what it has when it asks in vain
+        asking.dynamic.forget(asking.station.id, operation.profile_id)
+    return done or results[0]
 
 
 async def _composite(asking: _Asking, operation: GetCompositeSchedule) -> OperationResult:
@@ -260,6 +312,56 @@ async def _composite(asking: _Asking, operation: GetCompositeSchedule) -> Operat
     if schedule is None:
         raise Ended(OperationOutcome.FAILED, "the station told no schedule")
     return OperationResult(outcome=result.outcome, detail=result.detail, told=ScheduleTold(schedule=schedule))
+
+
+async def _set_tariff(asking: _Asking, operation: SetTariff) -> OperationResult:
+    """2.1, I07 for all charges to come, I09 for one that runs."""
+    tariff = prices.from_tariff(operation.tariff)
+    if operation.transaction_id is None:
+        evse_id, _ = places.from_number(operation.connector_id or 0)
+        return to_result(await asking.say("SetDefaultTariff", {"evseId": evse_id, "tariff": tariff}))
+    transaction_id = asking.running(operation.transaction_id).transaction_id
+    said = {"transactionId": transaction_id, "tariff": tariff}
+    return to_result(await asking.say("ChangeTransactionTariff", said))
+
+
+async def _update_cost(asking: _Asking, operation: UpdateCost) -> OperationResult:
+    """I03."""
+    transaction_id = asking.running(operation.transaction_id).transaction_id
+    said = {"totalCost": float(operation.total_cost), "transactionId": transaction_id}
+    return to_result(await asking.say("CostUpdated", said))
+
+
+async def _use_priority(asking: _Asking, operation: UsePriorityCharging) -> OperationResult:
+    """2.1, K21."""
+    transaction_id = asking.running(operation.transaction_id).transaction_id
+    said = {"transactionId": transaction_id, "activate": operation.is_active}
+    return to_result(await asking.say("UsePriorityCharging", said))
+
+
+async def _show_text(asking: _Asking, operation: ShowText) -> OperationResult:
+    told_id = operation.transaction_id
+    transaction_id = None if told_id is None else asking.running(told_id).transaction_id
+    return to_result(await asking.say(*frames.from_text(operation, transaction_id=transaction_id)))
+
+
+async def _check_transaction(asking: _Asking, operation: CheckTransaction) -> OperationResult:
+    """E14. Also of a charge that has ended: what the station has not yet told may be of that."""
+    said: Payload = {}
+    if operation.transaction_id is not None:
+        found = asking.courses.find_told(asking.station.id, operation.transaction_id)
+        if found is None:
+            raise Ended(OperationOutcome.UNKNOWN, "no such charge is known there")
+        said["transactionId"] = found.transaction_id
+    answer = await asking.say("GetTransactionStatus", said)
+    told = TransactionTold(is_running=answer.get("ongoingIndicator"), has_more=answer["messagesInQueue"])
+    return OperationResult(outcome=OperationOutcome.ACCEPTED, told=told)
+
+
+def _to_cleared(answer: Answer) -> OperationResult:
+    """ClearTariffs: each tariff has a status of its own."""
+    results = [to_result(each) for each in answer["clearTariffsResult"]]
+    return to_raw(answer, _all_told(results) if results else OperationResult(outcome=OperationOutcome.UNKNOWN))
 
 
 async def _send_certificate(asking: _Asking, operation: SendCertificate) -> OperationResult:
@@ -282,6 +384,18 @@ _RUNS: Final[dict[type[Operation], Run]] = {
     UpdateFirmware: simple(frames.from_update),
     UploadLog: simple(frames.from_upload, to_log),
     SendCertificate: _send_certificate,
+    ChangeDynamicLimit: _change_limit,
+    UsePriorityCharging: _use_priority,
+    ReportProfiles: simple(frames.from_profiles),
+    CheckTransaction: _check_transaction,
+    UpdateCost: _update_cost,
+    SetTariff: _set_tariff,
+    ReportTariffs: simple(frames.from_tariff_query, to_raw),
+    ClearTariffs: simple(frames.from_clear_tariffs, _to_cleared),
+    ShowText: _show_text,
+    ClearText: simple(lambda operation: ("ClearDisplayMessage", {"id": operation.text_id})),
+    ReportTexts: simple(lambda operation: ("GetDisplayMessages", {"requestId": operation.request_id})),
+    ReportCustomer: simple(frames.from_customer),
     TransferData: simple(from_data, to_data),
     CallRaw: raw,
 }

@@ -49,7 +49,6 @@ EDITION: Final = Edition(
     },
     declined={
         **edition.DECLINED,
-        "PullDynamicScheduleUpdate": {"status": "Rejected"},
         "VatNumberValidation": _vat_number_unchecked,
         "GetCertificateChainStatus": _certificates_unchecked,
     },

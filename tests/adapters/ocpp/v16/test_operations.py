@@ -206,9 +206,8 @@ async def test_what_is_sent(
 
 
 def test_every_operation_is_tried() -> None:
-    assert (
-        {type(case[0]) for case in CASES} | {op.SetConfiguration} == set(OPERATIONS) == set(get_args(op.AnyOperation))
-    )
+    """Those that 1.6 cannot say are tried in ``v201/test_newer_operations``."""
+    assert {type(case[0]) for case in CASES} | {op.SetConfiguration} == set(OPERATIONS) < set(get_args(op.AnyOperation))
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,6 @@ def test_every_message_of_stations_is_served() -> None:
         "NotifyPriorityCharging",
         "NotifySettlement",
         "OpenPeriodicEventStream",
-        "PullDynamicScheduleUpdate",
         "ReportDERControl",
         "VatNumberValidation",
     }
