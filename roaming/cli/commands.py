@@ -22,6 +22,7 @@ from roaming.cli import (
     profile_commands,
     rating_commands,
     settle_commands,
+    station_2x_commands,
     station_commands,
     sync_commands,
     tariff_commands,
@@ -68,6 +69,7 @@ agreement_commands.add_to(app)
 authority_commands.add_to(app)
 station_commands.add_to(station_app, location_app)
 operating_commands.add_to(station_app)
+station_2x_commands.add_to(station_app)
 updating_commands.add_to(app)
 invoice_commands.add_to(app)
 booking_commands.add_to(app)

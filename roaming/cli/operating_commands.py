@@ -360,6 +360,8 @@ def profile_set(
     daily_from: Annotated[
         str, typer.Option(help="Time from which it begins anew each day, such as 2026-11-23T22:00:00Z.")
     ] = "",
+    dynamic: Annotated[bool, typer.Option("--dynamic", help="One limit: `profile move` moves it (OCPP 2.1).")] = False,
+    pull: Annotated[int | None, typer.Option(min=1, help="With --dynamic: stations ask so often, in seconds.")] = None,
 ) -> Written:
     """Limit stations, their charges to come, or a charge that runs."""
     limits = []
@@ -376,6 +378,8 @@ def profile_set(
         "connector_id": connector,
         "transaction_id": transaction or None,
         "recurrence": "DAILY" if daily_from else None,
+        "is_dynamic": dynamic,
+        "pull_every": pull,
         "schedule": {"unit": unit.upper(), "limits": limits, "starts_at": daily_from or None},
     }
 

@@ -18,6 +18,7 @@ from roaming.model.identifiers import fold
 from roaming.model.tariff import Tariff
 from roaming.modules.tariffs.history import changes
 from roaming.modules.tariffs.repository import TariffVersion, versions_of
+from roaming.operations.station_tariffs import NotSayable, to_station_tariff, told_lost
 from roaming.rating import RatingError, Readings
 from roaming.rating.documents import tariff_of, version_of
 from roaming.rating.engine import zone_of
@@ -67,6 +68,16 @@ async def preview_tariff(
     if as_json:
         return msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(found), indent=2).decode()
     return as_text(found, time_zone)
+
+
+async def tariff_for_stations(name: str, *, party: str) -> tuple[dict[str, Any], str]:
+    """As a station can be told it, and what it cannot be told; empty: nothing."""
+    tariff, _ = await _tariff(name, party)
+    try:
+        found, lost = to_station_tariff(tariff)
+    except NotSayable as error:
+        fail(str(error))
+    return msgspec.to_builtins(found), told_lost(lost)
 
 
 async def _tariff(name: str, party: str) -> tuple[Tariff, str]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ async def answered(
     return await task, asked
 
 
+TARIFF = str(Path(__file__).parents[1] / "operations" / "tariff.json")
 CASES: list[tuple[tuple[str, ...], Any]] = [
     (("reset", "CS-1", "--now"), op.Reset(is_immediate=True)),
     (("availability", "off", "CS-1"), op.ChangeAvailability(is_operative=False)),
@@ -87,6 +89,19 @@ CASES: list[tuple[tuple[str, ...], Any]] = [
     (("profile", "set", "CS-1", "--step", "0:16"), {"purpose": "TRANSACTION_DEFAULT", "profile_id": 1}),
     (("profile", "clear", "CS-1", "--purpose", "station-max"), {"purpose": "STATION_MAX"}),
     (("profile", "show", "CS-1"), op.GetCompositeSchedule(duration=3600)),
+    (("profile", "set", "CS-1", "--step", "0:16", "--dynamic", "--pull", "60"), {"is_dynamic": True, "pull_every": 60}),
+    (("profile", "move", "9.5", "CS-1", "--id", "3"), op.ChangeDynamicLimit(profile_id=3, limit=Decimal("9.5"))),
+    (("profile", "list", "CS-1", "--purpose", "station-max"), {"purpose": "STATION_MAX"}),
+    (("check", "CS-1", "--transaction", "tx"), op.CheckTransaction(transaction_id="tx")),
+    (("cost", "CS-1", "3.75", "--transaction", "tx"), {"total_cost": Decimal("3.75"), "transaction_id": "tx"}),
+    (("priority", "CS-1", "on", "--transaction", "tx"), op.UsePriorityCharging(transaction_id="tx", is_active=True)),
+    (("customer", "04A2B3C4", "CS-1", "--clear"), {"token_uid": "04A2B3C4", "is_cleared": True}),
+    (("text", "show", "Closed", "CS-1", "--priority", "in-front"), {"text": "Closed", "priority": "IN_FRONT"}),
+    (("text", "clear", "CS-1", "--id", "4"), op.ClearText(text_id=4)),
+    (("text", "list", "CS-1"), {}),
+    (("tariff", "set", TARIFF, "CS-1"), {"connector_id": None}),
+    (("tariff", "list", "CS-1"), op.ReportTariffs()),
+    (("tariff", "clear", "CS-1", "--tariff", "T"), op.ClearTariffs(tariff_ids=("T",))),
     (("start", "CS-1", "--token", "T"), {"token_uid": "T"}),
     (("stop", "CS-1", "--transaction", "5"), {"transaction_id": "5"}),
     (("unlock", "CS-1"), {"connector_id": 1}),

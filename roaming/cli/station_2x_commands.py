@@ -1,0 +1,155 @@
+"""What only stations of OCPP 2.0.1 and 2.1 can be asked, as commands. ``operating_commands`` has what all can."""
+
+from typing import Annotated
+
+import typer
+
+from roaming.cli.operating_commands import Connector, profile_app
+from roaming.cli.output import fail, run
+from roaming.cli.station_asking import Written, asks
+
+text_app = typer.Typer(help="Texts on the displays of stations (OCPP 2.x).", no_args_is_help=True)
+tariff_app = typer.Typer(help="Tariffs that stations show and reckon by (OCPP 2.1).", no_args_is_help=True)
+
+Transaction = Annotated[str, typer.Option(help="Number of the charge: see `roaming station show`.")]
+
+
+def add_to(station_app: typer.Typer) -> None:
+    """Registers the commands."""
+    station_app.command("check")(station_check)
+    station_app.command("cost")(station_cost)
+    station_app.command("priority")(station_priority)
+    station_app.command("customer")(station_customer)
+    station_app.add_typer(text_app, name="text")
+    station_app.add_typer(tariff_app, name="tariff")
+
+
+@asks(is_one=True)
+def station_check(
+    transaction: Annotated[str, typer.Option(help="Of this charge; empty: of any.")] = "",
+) -> Written:
+    """Ask whether a charge goes on, and whether the station has yet to tell something (OCPP 2.x)."""
+    return {"kind": "CHECK_TRANSACTION", "transaction_id": transaction or None}
+
+
+@asks(is_one=True)
+def station_cost(
+    total: Annotated[str, typer.Argument(help="What it costs so far with taxes, such as 3.75.")],
+    transaction: Transaction,
+) -> Written:
+    """Show a driver what the charge costs so far (OCPP 2.x)."""
+    return {"kind": "UPDATE_COST", "transaction_id": transaction, "total_cost": total}
+
+
+@asks(is_one=True)
+def station_priority(
+    state: Annotated[str, typer.Argument(help="`on`: all that the station can give; `off`: as others.")],
+    transaction: Transaction,
+) -> Written:
+    """Let a charge go before others (OCPP 2.1)."""
+    if state not in ("on", "off"):
+        fail(f"{state}: on or off")
+    return {"kind": "USE_PRIORITY_CHARGING", "transaction_id": transaction, "is_active": state == "on"}
+
+
+@asks()
+def station_customer(
+    token: Annotated[str, typer.Argument(help="UID of the driver's token.")],
+    clear: Annotated[bool, typer.Option("--clear", help="Forget it.")] = False,
+) -> Written:
+    """Have stations report what they keep about a driver, or forget it (OCPP 2.x): `roaming station show`."""
+    return {"kind": "REPORT_CUSTOMER", "token_uid": token, "is_cleared": clear}
+
+
+@text_app.command("show")
+@asks()
+def text_show(
+    text: Annotated[str, typer.Argument(help="What drivers read.")],
+    number: Annotated[int, typer.Option("--id", min=1, help="Its number; the same again replaces.")] = 1,
+    priority: Annotated[str, typer.Option(help="always-front, in-front, or normal-cycle.")] = "normal-cycle",
+    language: Annotated[str, typer.Option(help="Such as en.")] = "",
+    transaction: Annotated[str, typer.Option(help="Only while this charge runs.")] = "",
+    until: Annotated[str, typer.Option(help="Such as 2026-11-23T22:00:00Z.")] = "",
+) -> Written:
+    """Show a text on the display of stations."""
+    return {
+        "kind": "SHOW_TEXT",
+        "text_id": number,
+        "text": text,
+        "priority": priority.upper().replace("-", "_"),
+        "language": language or None,
+        "transaction_id": transaction or None,
+        "ends_at": until or None,
+    }
+
+
+@text_app.command("clear")
+@asks()
+def text_clear(
+    number: Annotated[int, typer.Option("--id", min=1, help="Its number.")] = 1,
+) -> Written:
+    """Take a text off the display of stations."""
+    return {"kind": "CLEAR_TEXT", "text_id": number}
+
+
+@text_app.command("list")
+@asks()
+def text_list() -> Written:
+    """Have stations report what they show: `roaming station show`."""
+    return {"kind": "REPORT_TEXTS"}
+
+
+@tariff_app.command("set")
+@asks()
+def tariff_set(
+    tariff: Annotated[str, typer.Argument(help="Id of a tariff here, or a file with one as OCPI has it.")],
+    party: Annotated[str, typer.Option(help="Whose, such as NL-HUB, where several have one of that id.")] = "",
+    connector: Connector = None,
+    transaction: Annotated[str, typer.Option(help="Of this charge only; empty: of all to come.")] = "",
+) -> Written:
+    """Give stations a tariff. Bills are made from the tariff here, whatever a station reckons; what a station cannot be
+    told is said."""
+    from roaming.cli.tariffs import tariff_for_stations
+
+    said, lost = run(tariff_for_stations(tariff, party=party))
+    if lost:
+        typer.echo(lost, err=True)
+    return {"kind": "SET_TARIFF", "tariff": said, "connector_id": connector, "transaction_id": transaction or None}
+
+
+@tariff_app.command("list")
+@asks()
+def tariff_list(connector: Connector = None) -> Written:
+    """Ask stations which tariffs they have."""
+    return {"kind": "REPORT_TARIFFS", "connector_id": connector}
+
+
+@tariff_app.command("clear")
+@asks()
+def tariff_clear(
+    tariff: Annotated[list[str], typer.Option(help="Only this one, by the id that `tariff list` tells.")] = [],  # noqa: B006
+    connector: Connector = None,
+) -> Written:
+    """Take tariffs away from stations."""
+    return {"kind": "CLEAR_TARIFFS", "tariff_ids": list(tariff), "connector_id": connector}
+
+
+@profile_app.command("move")
+@asks()
+def profile_move(
+    to: Annotated[str, typer.Argument(help="In the profile's unit, such as 10.")],
+    profile: Annotated[int, typer.Option("--id", min=1, help="Its number.")] = 1,
+) -> Written:
+    """Move the limit of a dynamic profile: see `profile set --dynamic` (OCPP 2.1)."""
+    return {"kind": "CHANGE_DYNAMIC_LIMIT", "profile_id": profile, "limit": to}
+
+
+@profile_app.command("list")
+@asks()
+def profile_list(
+    purpose: Annotated[str, typer.Option(help="Only those: station-max, transaction-default or transaction.")] = "",
+    connector: Connector = None,
+) -> Written:
+    """Have stations report their charging profiles: `roaming station show` (OCPP 2.x)."""
+    chosen = purpose.upper().replace("-", "_") or None
+    return {"kind": "REPORT_PROFILES", "purpose": chosen, "connector_id": connector}
