@@ -215,6 +215,18 @@ class DisplayPriority(StrEnum):
     """In turn with others."""
 
 
+class MonitorKind(StrEnum):
+    """When a monitor of a variable tells (OCPP 2.0.1 MonitorEnumType)."""
+
+    UPPER_THRESHOLD = "UPPER_THRESHOLD"
+    LOWER_THRESHOLD = "LOWER_THRESHOLD"
+    DELTA = "DELTA"
+    """When it has changed by so much."""
+    PERIODIC = "PERIODIC"
+    """Every so many seconds, as the next one."""
+    PERIODIC_CLOCK_ALIGNED = "PERIODIC_CLOCK_ALIGNED"
+
+
 class TariffPriceKind(StrEnum):
     """What a price is for (OCPP 2.1 TariffType)."""
 

@@ -17,6 +17,7 @@ from contracts.vocabulary import (
     ChargingRateUnit,
     DisplayPriority,
     LogKind,
+    MonitorKind,
     OperationOutcome,
     ProfilePurpose,
     Recurrence,
@@ -281,6 +282,34 @@ class ReportCustomer(Operation, frozen=True, kw_only=True):
     is_cleared: bool = False
 
 
+class SetMonitor(Operation, frozen=True, kw_only=True):
+    """Makes the station tell of a variable by itself (OCPP 2.x): it follows as ``StationReported``."""
+
+    variable: str
+    """``Component.Variable``, as in GET_CONFIGURATION."""
+    monitor: MonitorKind
+    value: Decimal
+    """The threshold, the change, or the seconds."""
+    severity: int = 9
+    """0 (danger) to 9 (debug) (OCPP 2.0.1 part 2, N04)."""
+    monitor_id: int | None = None
+    """Of one that is replaced."""
+
+
+class ClearMonitors(Operation, frozen=True, kw_only=True):
+    """Takes monitors away (OCPP 2.x)."""
+
+    monitor_ids: tuple[int, ...]
+
+
+class ReportMonitors(Operation, frozen=True, kw_only=True):
+    """Makes the station report its monitors (OCPP 2.x): they follow as ``StationReported``."""
+
+    request_id: int
+    variables: tuple[str, ...] = ()
+    """As in SET_MONITOR; none: all."""
+
+
 class TransferData(Operation, frozen=True, kw_only=True):
     """Says something that only this make of station understands."""
 
@@ -324,6 +353,9 @@ AnyOperation = (
     | ClearText
     | ReportTexts
     | ReportCustomer
+    | SetMonitor
+    | ClearMonitors
+    | ReportMonitors
     | TransferData
     | CallRaw
 )
@@ -399,7 +431,7 @@ class TransactionTold(Told, frozen=True, kw_only=True):
 
 
 class RawTold(Told, frozen=True, kw_only=True):
-    """Of CALL_RAW, and of REPORT_TARIFFS and CLEAR_TARIFFS: the station's answer."""
+    """Of CALL_RAW, and of REPORT_TARIFFS, CLEAR_TARIFFS, SET_MONITOR and CLEAR_MONITORS: the station's answer."""
 
     payload: str
     """JSON, cut to 65,536 characters."""

@@ -9,6 +9,7 @@ from roaming.cli.output import fail, run
 from roaming.cli.station_asking import Written, asks
 
 text_app = typer.Typer(help="Texts on the displays of stations (OCPP 2.x).", no_args_is_help=True)
+monitor_app = typer.Typer(help="Variables that stations tell of by themselves (OCPP 2.x).", no_args_is_help=True)
 tariff_app = typer.Typer(help="Tariffs that stations show and reckon by (OCPP 2.1).", no_args_is_help=True)
 
 Transaction = Annotated[str, typer.Option(help="Number of the charge: see `roaming station show`.")]
@@ -21,6 +22,7 @@ def add_to(station_app: typer.Typer) -> None:
     station_app.command("priority")(station_priority)
     station_app.command("customer")(station_customer)
     station_app.add_typer(text_app, name="text")
+    station_app.add_typer(monitor_app, name="monitor")
     station_app.add_typer(tariff_app, name="tariff")
 
 
@@ -97,6 +99,46 @@ def text_clear(
 def text_list() -> Written:
     """Have stations report what they show: `roaming station show`."""
     return {"kind": "REPORT_TEXTS"}
+
+
+@monitor_app.command("set")
+@asks()
+def monitor_set(
+    variable: Annotated[str, typer.Argument(help="Component.Variable, such as EVSE(1).Power.")],
+    kind: Annotated[
+        str, typer.Argument(help="upper-threshold, lower-threshold, delta, periodic or periodic-clock-aligned.")
+    ],
+    value: Annotated[str, typer.Argument(help="The threshold, the change, or the seconds.")],
+    severity: Annotated[int, typer.Option(min=0, max=9, help="From 0, danger, to 9, debug.")] = 9,
+    number: Annotated[int | None, typer.Option("--id", min=0, help="Of the monitor that this one replaces.")] = None,
+) -> Written:
+    """Have stations tell of a variable by themselves: `roaming station show`. --json shows the monitor's number."""
+    return {
+        "kind": "SET_MONITOR",
+        "variable": variable,
+        "monitor": kind.upper().replace("-", "_"),
+        "value": value,
+        "severity": severity,
+        "monitor_id": number,
+    }
+
+
+@monitor_app.command("clear")
+@asks()
+def monitor_clear(
+    number: Annotated[list[int], typer.Option("--id", min=0, help="Number of the monitor; may be given again.")],
+) -> Written:
+    """Take monitors away from stations."""
+    return {"kind": "CLEAR_MONITORS", "monitor_ids": list(number)}
+
+
+@monitor_app.command("list")
+@asks()
+def monitor_list(
+    variable: Annotated[list[str], typer.Option(help="Only of this variable; may be given again.")] = [],  # noqa: B006
+) -> Written:
+    """Have stations report their monitors: `roaming station show`."""
+    return {"kind": "REPORT_MONITORS", "variables": list(variable)}
 
 
 @tariff_app.command("set")

@@ -156,7 +156,16 @@ def _masked(value: Any) -> Any:
         return _without_secrets(value) if isinstance(value, str) and "://" in value else value
     name = value.get("key") if isinstance(value.get("key"), str) else _variable(value)
     hidden = ("value", "attributeValue") if configuration.is_secret(name or "") else ()
-    return {key: MASK if key in hidden else _masked(item) for key, item in value.items()}
+    # SetNetworkProfile has passwords, and the key of a VPN beside its server (OCPP 2.0.1 part 2, VPNType)
+    is_vpn = "server" in value and "key" in value
+    return {
+        key: MASK if key in hidden or _is_password(key) or (is_vpn and key == "key") else _masked(item)
+        for key, item in value.items()
+    }
+
+
+def _is_password(name: str) -> bool:
+    return name.lower().endswith("password")
 
 
 def _variable(value: Mapping[str, Any]) -> str:

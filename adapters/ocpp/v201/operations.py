@@ -26,7 +26,7 @@ from adapters.ocpp.recording import memory_of
 from adapters.ocpp.schedules import tenths
 from adapters.ocpp.station import Station
 from adapters.ocpp.tokens import TokenForm, Tokens, identifier
-from adapters.ocpp.v201 import charging_profiles, places, prices, variables
+from adapters.ocpp.v201 import charging_profiles, monitors, places, prices, variables
 from adapters.ocpp.v201 import operation_frames as frames
 from adapters.ocpp.v201.course import Course
 from adapters.ocpp.v201.courses import Courses
@@ -42,6 +42,7 @@ from contracts.messages.operation import (
     CheckTransaction,
     ClearCache,
     ClearChargingProfiles,
+    ClearMonitors,
     ClearTariffs,
     ClearText,
     ConfigurationResult,
@@ -52,6 +53,7 @@ from contracts.messages.operation import (
     LocalListVersionTold,
     Operation,
     ReportCustomer,
+    ReportMonitors,
     ReportProfiles,
     ReportTariffs,
     ReportTexts,
@@ -61,6 +63,7 @@ from contracts.messages.operation import (
     SendLocalList,
     SetChargingProfile,
     SetConfiguration,
+    SetMonitor,
     SetTariff,
     ShowText,
     TransactionTold,
@@ -396,6 +399,9 @@ _RUNS: Final[dict[type[Operation], Run]] = {
     ClearText: simple(lambda operation: ("ClearDisplayMessage", {"id": operation.text_id})),
     ReportTexts: simple(lambda operation: ("GetDisplayMessages", {"requestId": operation.request_id})),
     ReportCustomer: simple(frames.from_customer),
+    SetMonitor: simple(monitors.from_monitor, monitors.to_set),
+    ClearMonitors: simple(monitors.from_clear, monitors.to_cleared),
+    ReportMonitors: simple(monitors.from_report),
     TransferData: simple(from_data, to_data),
     CallRaw: raw,
 }

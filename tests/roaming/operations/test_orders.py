@@ -21,7 +21,7 @@ def written(**fields: Any) -> AnyOrder:
 
 
 def test_each_kind_is_told_by_its_word() -> None:
-    assert len(KINDS) == 34
+    assert len(KINDS) == 37
     assert written(kind="RESET") == op.Reset()
     assert written(kind="CHANGE_AVAILABILITY", is_operative=False, connector_id=2) == op.ChangeAvailability(
         is_operative=False, connector_id=2
@@ -99,6 +99,17 @@ def test_what_is_no_secret_stays() -> None:
     entries = (op.ConfigurationEntry(key="HeartbeatInterval", value="300"),)
     assert '"value":"300"' in masked(op.SetConfiguration(entries=entries))
     assert masked_json('{"key": "HeartbeatInterval", "value": "300"}') == '{"key": "HeartbeatInterval", "value": "300"}'
+
+
+def test_passwords_of_a_network_profile_are_masked() -> None:
+    said = {
+        "basicAuthPassword": SECRET,
+        "apn": {"apnPassword": SECRET, "apn": "net"},
+        "vpn": {"server": "vpn.example", "user": "u", "password": SECRET, "key": SECRET, "type": "PPTP"},
+    }
+    shown = masked(written(kind="CALL_RAW", action="SetNetworkProfile", payload=json.dumps({"connectionData": said})))
+    assert SECRET not in shown
+    assert all(word in shown for word in ("net", "vpn.example", "PPTP"))
 
 
 def test_what_was_cut_is_left_out() -> None:

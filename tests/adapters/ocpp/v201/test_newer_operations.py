@@ -14,6 +14,7 @@ from contracts.messages.station_tariff import StationTariff, TariffCondition, Ta
 from contracts.vocabulary import (
     ChargingRateUnit,
     DisplayPriority,
+    MonitorKind,
     OperationOutcome,
     ProfilePurpose,
     TariffPriceKind,
@@ -77,6 +78,7 @@ SAID_TARIFF = {
     "description": [{"format": "UTF8", "content": "35 ct/kWh"}],
     "validFrom": TOLD,
 }
+POWER = {"component": {"name": "EVSE", "evse": {"id": 2}}, "variable": {"name": "Power"}}
 ASSIGNED = {"tariffAssignments": [{"tariffId": "T1", "tariffKind": "DefaultTariff"}]}
 SCHEDULE = ChargingSchedule(
     unit=ChargingRateUnit.A, limits=(ChargingLimit(starts_after=0, limit=Decimal("16.04")),), starts_at=AT
@@ -147,6 +149,33 @@ CASES: list[tuple[op.AnyOperation, str, dict[str, Any], dict[str, Any], bool]] =
             "clear": True,
             "idToken": {"idToken": "04A2B3C4", "type": "ISO14443"},
         },
+        ACCEPTED,
+        True,
+    ),
+    (
+        op.SetMonitor(
+            variable="EVSE(2).Power",
+            monitor=MonitorKind.UPPER_THRESHOLD,
+            value=Decimal(11000),
+            severity=4,
+            monitor_id=3,
+        ),
+        "SetVariableMonitoring",
+        {"setMonitoringData": [POWER | {"id": 3, "type": "UpperThreshold", "value": 11000, "severity": 4}]},
+        {"setMonitoringResult": [POWER | {"id": 3, "type": "UpperThreshold", "severity": 4, "status": "Accepted"}]},
+        True,
+    ),
+    (
+        op.ClearMonitors(monitor_ids=(3, 4)),
+        "ClearVariableMonitoring",
+        {"id": [3, 4]},
+        {"clearMonitoringResult": [{"id": 3, "status": "Accepted"}]},
+        True,
+    ),
+    (
+        op.ReportMonitors(request_id=9, variables=("EVSE(2).Power",)),
+        "GetMonitoringReport",
+        {"requestId": 9, "componentVariable": [POWER]},
         ACCEPTED,
         True,
     ),
@@ -241,6 +270,18 @@ async def test_what_stations_tell(hub: Hub) -> None:
             OperationOutcome.NOT_SUPPORTED,
         ),
         (op.ReportProfiles(request_id=1), "GetChargingProfiles", {"status": "NoProfiles"}, OperationOutcome.UNKNOWN),
+        (
+            op.ClearMonitors(monitor_ids=(3, 4)),
+            "ClearVariableMonitoring",
+            {"clearMonitoringResult": [{"id": 3, "status": "Accepted"}, {"id": 4, "status": "NotFound"}]},
+            OperationOutcome.UNKNOWN,
+        ),
+        (
+            op.ReportMonitors(request_id=1),
+            "GetMonitoringReport",
+            {"status": "EmptyResultSet"},
+            OperationOutcome.ACCEPTED,
+        ),
         (op.ReportTariffs(), "GetTariffs", {"status": "NoTariff"}, OperationOutcome.UNKNOWN),
         (op.SetTariff(tariff=TARIFF), "SetDefaultTariff", {"status": "TooManyElements"}, OperationOutcome.REJECTED),
         (
@@ -308,6 +349,16 @@ async def test_a_dynamic_limit_is_told_when_the_station_asks(hub: Hub) -> None:
     assert await pulled() == {"status": "Rejected"}
     kinds = [report.kind for report in hub.facts.of(StationReported)]
     assert kinds == ["PullDynamicScheduleUpdate"] * 5
+
+
+async def test_a_name_that_2_x_cannot_have_is_not_asked_for(hub: Hub) -> None:
+    station = await hub.station2()
+    for operation in (
+        op.SetMonitor(variable="Power", monitor=MonitorKind.DELTA, value=Decimal(1)),
+        op.ReportMonitors(request_id=1, variables=("Power",)),
+    ):
+        assert (await ask(hub, operation)).outcome is OperationOutcome.UNKNOWN
+    assert station.got == []
 
 
 async def test_a_dynamic_profile_has_one_limit(hub: Hub) -> None:

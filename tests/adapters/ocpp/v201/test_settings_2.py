@@ -90,8 +90,9 @@ async def report(station: RawStation2, number: int, piece: list[dict[str, Any]],
     assert await station.call("NotifyReport", said) == {}
 
 
-async def test_all_settings_are_a_report_in_pieces(hub: Hub) -> None:
-    station = await hub.station2()
+@pytest.mark.parametrize("version", ["ocpp2.0.1", "ocpp2.1"])
+async def test_all_settings_are_a_report_in_pieces(hub: Hub, version: str) -> None:
+    station = await hub.station2(version=version)
     got = asyncio.Event()
     station.commands["GetBaseReport"] = lambda _: got.set() or ACCEPTED  # type: ignore[func-returns-value]
     async with asyncio.TaskGroup() as tasks:
