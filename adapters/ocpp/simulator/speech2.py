@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection
 
 from adapters.ocpp.simulator.charge import Charge, timestamp
 from adapters.ocpp.simulator.config import SimulatorConfig
+from adapters.ocpp.simulator.display_link2 import DisplayLink2
 from adapters.ocpp.simulator.link import CommandTaker, Conversation, Line
 from adapters.ocpp.simulator.queue import Unanswered
 from adapters.ocpp.simulator.upkeep_link2 import UpkeepLink2
@@ -24,7 +25,7 @@ _REASON: Final = {"SoftReset": "ImmediateReset", "HardReset": "ImmediateReset", 
 _TRIGGER: Final = {"Remote": "RemoteStop", "EVDisconnected": "EVDeparted", "UnlockCommand": "UnlockCommand"}
 
 
-class _Commands(UpkeepLink2, Conversation):
+class _Commands(UpkeepLink2, DisplayLink2, Conversation):
     """Requests of the hub; both versions have them alike."""
 
     @on("RequestStartTransaction", skip_schema_validation=True)  # type: ignore[untyped-decorator]

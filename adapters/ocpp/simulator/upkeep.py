@@ -8,6 +8,8 @@ import urllib.request
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol
 
+from adapters.ocpp.simulator.display import Display
+
 LONGEST_FETCH: Final = 64 * 2**20
 _SCHEMES: Final = ("http://", "https://")
 Tell = Callable[[Any], Awaitable[None]]
@@ -67,6 +69,7 @@ class Upkeep:
         self.local_list: dict[str, dict[str, Any]] = {}
         """``idTagInfo`` by tag."""
         self.list_version = 0
+        self.display = Display()
         self.firmware_status = "Idle"
         self.log_status = "Idle"
         self.is_failing = chance.random() < failing

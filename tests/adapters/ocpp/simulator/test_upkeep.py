@@ -20,8 +20,10 @@ from contracts.messages import (
     LogStatusReported,
     OperationRequested,
     StationBooted,
+    StationReported,
 )
 from contracts.messages import operation as op
+from contracts.messages.station_tariff import StationTariff, TariffPrice
 from contracts.vocabulary import (
     ChargingRateUnit,
     FirmwareStatus,
@@ -29,6 +31,7 @@ from contracts.vocabulary import (
     LogStatus,
     OperationOutcome,
     ProfilePurpose,
+    TariffPriceKind,
     TokenChoice,
     TriggeredMessage,
 )
@@ -159,6 +162,32 @@ async def test_it_obeys(hub: Hub, fleet: Fleet) -> None:
     schedule = (await ask(hub, op.GetCompositeSchedule(duration=60, connector_id=1))).told
     assert isinstance(schedule, op.ScheduleTold)
     assert [entry.limit for entry in schedule.schedule.limits] == [11_000]
+    assert hub.inside(NAME).deviations["not strict"] == 0
+
+
+async def test_it_shows_what_it_is_told(hub: Hub, fleet: Fleet, version: str) -> None:
+    """1.6 none of it, 2.0.1 texts and costs, 2.1 tariffs and moving limits too."""
+    tariff = StationTariff(
+        tariff_id="T1", currency="EUR", prices=(TariffPrice(kind=TariffPriceKind.ENERGY, price=Decimal("0.3")),)
+    )
+    shown = [op.ShowText(text_id=4, text="Closed"), op.ReportTexts(request_id=9)]
+    outcomes = [(await ask(hub, operation)).outcome.value for operation in shown]
+    if version != "1.6":
+        await until(lambda: [each.kind for each in hub.facts.of(StationReported)] == ["NotifyDisplayMessages"])
+    cleared = [op.ClearText(text_id=4), op.ClearText(text_id=4)]
+    newest = [op.SetTariff(tariff=tariff), op.ReportTariffs(), op.ClearTariffs(tariff_ids=("T1",))]
+    newest.append(op.ChangeDynamicLimit(profile_id=1, limit=Decimal(6)))
+    outcomes += [(await ask(hub, operation)).outcome.value for operation in [*cleared, *newest]]
+    no, yes = "NOT_SUPPORTED", "ACCEPTED"
+    assert (
+        outcomes
+        == {
+            "1.6": [no] * 8,
+            "2.0.1": [yes, yes, yes, "UNKNOWN", no, no, no, no],
+            "2.1": [yes, yes, yes, "UNKNOWN", yes, yes, yes, yes],
+        }[version]
+    )
+    assert fleet.stations[NAME].upkeep.display.limits == ({1: 6.0} if version == "2.1" else {})
     assert hub.inside(NAME).deviations["not strict"] == 0
 
 
