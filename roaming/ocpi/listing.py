@@ -74,7 +74,7 @@ async def answer_list(
     rows: list[PageRow] = []
     total = 0
     if owners:
-        rows = await documents.page(
+        rows, total = await documents.page_and_total(
             database,
             selection,
             request.version,
@@ -82,7 +82,6 @@ async def answer_list(
             offset=page.offset,
             after=(page.cursor.at, page.cursor.key) if page.cursor else None,
         )
-        total = await documents.total(database, selection)
     has_more = len(rows) > page.limit
     rows = rows[: page.limit]
     contexts = await _contexts(request, surroundings, [row for row in rows if row.text is None])

@@ -68,7 +68,8 @@ def mount(
 ) -> None:
     """Lets ``app`` answer everything below ``/ocpi`` by the routes of ``modules``; ``elsewhere`` answers what is for
     parties of others."""
-    app.router.routes.append(_Below(OcpiServer(services, modules, elsewhere)))
+    # First: a request is compared with one route after the other, and most requests are partners'
+    app.router.routes.insert(0, _Below(OcpiServer(services, modules, elsewhere)))
 
 
 class _Below(BaseRoute):

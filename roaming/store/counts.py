@@ -61,18 +61,21 @@ async def flush(connection: AsyncConnection) -> None:
     await upsert(connection, COUNTS, rows, key=Counted._fields, update=("amount = t.amount + excluded.amount",))
 
 
+def kept_sql(module: str, *, owners: Sequence[str], scopes: Sequence[str], source: str) -> tuple[str, Sequence[str]]:
+    """SQL of how many listed objects these owners (``NL-TNM``) have in these scopes from ``source``, and what belongs
+    at its ``{}``."""
+    of_owners, of_scopes = ", ".join("{}" for _ in owners), ", ".join("{}" for _ in scopes)
+    sql = (
+        "(SELECT COALESCE(SUM(amount), 0) FROM object_counts"  # noqa: S608 - placeholders only
+        f" WHERE module = {{}} AND source = {{}} AND owner IN ({of_owners}) AND scope IN ({of_scopes}))"
+    )
+    return sql, (module, source, *owners, *scopes)
+
+
 async def kept(reader: Reader, module: str, *, owners: Sequence[str], scopes: Sequence[str], source: str) -> int:
-    """How many listed objects these owners (``NL-TNM``) have in these scopes from ``source``."""
+    """The count that ``kept_sql`` is of."""
     if not owners or not scopes:
         return 0
-    marks = [f"${index}" for index in range(3, 3 + len(owners) + len(scopes))]
-    of_owners, of_scopes = ", ".join(marks[: len(owners)]), ", ".join(marks[len(owners) :])
-    rows = await reader.fetch(
-        "SELECT COALESCE(SUM(amount), 0) FROM object_counts"  # noqa: S608 - placeholders only
-        f" WHERE module = $1 AND source = $2 AND owner IN ({of_owners}) AND scope IN ({of_scopes})",
-        module,
-        source,
-        *owners,
-        *scopes,
-    )
-    return int(rows[0][0])
+    sql, parameters = kept_sql(module, owners=owners, scopes=scopes, source=source)
+    marks = (f"${index}" for index in range(1, len(parameters) + 1))
+    return int((await reader.fetch(f"SELECT {sql.format(*marks)}", *parameters))[0][0])

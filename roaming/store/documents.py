@@ -159,6 +159,8 @@ class PageRow(NamedTuple):
     document: str | None
     live: str
     origin_version: str
+    total: int | None = None
+    """How many objects the whole list has, where it was asked for with the page."""
 
 
 def object_key(party: PartyId, *parts: str) -> str:
@@ -271,14 +273,40 @@ class Documents:
         limit: int,
         offset: int = 0,
         after: tuple[datetime, str] | None = None,
+        is_counted: bool = False,
     ) -> list[PageRow]:
-        """One page in the order (last_updated, key), beginning behind ``after`` when given, else at ``offset``."""
+        """One page in the order (last_updated, key), beginning behind ``after`` when given, else at ``offset``; with
+        the ``total`` in its rows if ``is_counted``, where that costs no counting."""
         query = Query(self.table.name, selection, after, members=database.reader.members)
         if not query.branches:
             return []
-        skipped = 0 if after is not None else offset
-        rows = await database.reader.fetch(query.page(TEXT_COLUMN[version], limit, skipped), *query.parameters)
-        return [PageRow._make(row) for row in rows]
+        total = self._kept_total(query, selection) if is_counted and selection.is_whole else "NULL"
+        sql = query.page(TEXT_COLUMN[version], limit, 0 if after is not None else offset, beside=total)
+        return [PageRow._make(row) for row in await database.reader.fetch(sql, *query.parameters)]
+
+    async def page_and_total(
+        self,
+        database: Database,
+        selection: Selection,
+        version: Version,
+        *,
+        limit: int,
+        offset: int = 0,
+        after: tuple[datetime, str] | None = None,
+    ) -> tuple[list[PageRow], int]:
+        """One page, and how many objects the whole list has: in one statement where that can be."""
+        rows = await self.page(database, selection, version, limit=limit, offset=offset, after=after, is_counted=True)
+        total = rows[0].total if rows else None
+        return rows, await self.total(database, selection) if total is None else int(total)
+
+    def _kept_total(self, query: Query, selection: Selection) -> str:
+        kept = [
+            counts.kept_sql(
+                self.module, owners=[str(owner) for owner in owners], scopes=selection.scopes, source=source
+            )
+            for source, owners in selection.by_source().items()
+        ]
+        return " + ".join(query.beside(sql, *parameters) for sql, parameters in kept)
 
     async def texts(
         self,
@@ -296,7 +324,7 @@ class Documents:
             return []
         marks = ", ".join(f"(${index}, ${index + 1})" for index in range(1, 2 * len(keys), 2))
         rows = await database.reader.fetch(
-            f"SELECT {page_columns(TEXT_COLUMN[version] if is_whole else 'NULL')} FROM {self.table.name}"  # noqa: S608 - ours
+            f"SELECT {page_columns(TEXT_COLUMN[version] if is_whole else 'NULL')}, NULL FROM {self.table.name}"  # noqa: S608
             f" WHERE (key, source) IN (VALUES {marks})" + ("" if is_own else " AND is_listed = true AND scope = ''"),
             *(part for pair in keys.items() for part in pair),
         )

@@ -34,6 +34,11 @@ class Selection:
             found.setdefault(self.sources.get(owner, ""), []).append(owner)
         return found
 
+    @property
+    def is_whole(self) -> bool:
+        """All objects of its owners, whenever they were changed."""
+        return not (self.only or self.without or self.date_from or self.date_to)
+
     def naming(self, named: Mapping[PartyId, Keys]) -> "Selection":
         """Of this selection's owners the objects that ``named`` names."""
         owners = tuple(owner for owner in dict.fromkeys(self.owners) if named.get(owner))
@@ -138,18 +143,23 @@ class Query:
         self.parameters.append(value)
         return f"${len(self.parameters)}"
 
-    def page(self, text: str, limit: int, offset: int) -> str:
-        """Key, time, revision, text or document, and origin of the rows of a page; numbers are our own."""
+    def page(self, text: str, limit: int, offset: int, *, beside: str = "NULL") -> str:
+        """Key, time, revision, text or document, and origin of the rows of a page, and ``beside`` in each, SQL of
+        something that is no matter of the row; numbers are our own."""
         columns = page_columns(text)
         order = f"ORDER BY last_updated, key LIMIT {int(limit)} OFFSET {int(offset)}"
         if len(self.branches) == 1:
-            return f"SELECT {columns} FROM {self._table} WHERE {self.branches[0]} {order}"  # noqa: S608 - our names
+            return f"SELECT {columns}, {beside} FROM {self._table} WHERE {self.branches[0]} {order}"  # noqa: S608 - ours
         enough = f"ORDER BY last_updated, key LIMIT {int(limit) + int(offset)}"
         parts = " UNION ALL ".join(
             f"SELECT * FROM (SELECT {columns} FROM {self._table} WHERE {branch} {enough}) AS b{index}"  # noqa: S608
             for index, branch in enumerate(self.branches)
         )
-        return f"SELECT * FROM ({parts}) AS page {order}"  # noqa: S608
+        return f"SELECT page.*, {beside} FROM ({parts}) AS page {order}"  # noqa: S608
+
+    def beside(self, sql: str, *parameters: Any) -> str:
+        """``sql`` for ``page``, whose ``{}`` are the places of ``parameters``."""
+        return sql.format(*(self._mark(parameter) for parameter in parameters))
 
     def count(self) -> str:
         """How many rows all pages have."""
