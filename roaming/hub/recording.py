@@ -105,7 +105,11 @@ class Recorder:
         as_claimed = [(pending.job.id, pending.due_at) for pending, _ in leaving]
         marked = await connection.execute(
             update(DELIVERIES)
-            .where(columns.state == "PENDING", tuple_(columns.id, columns.due_at).in_(as_claimed))
+            .where(
+                columns.id.in_([id for id, _ in as_claimed]),
+                tuple_(columns.id, columns.due_at).in_(as_claimed),
+                columns.state + "" == "PENDING",  # by an index on it SQLite goes through all that is pending
+            )
             .values(is_in_doubt=True, due_at=self._services.clock.now() + hold)
             .returning(columns.id)
         )

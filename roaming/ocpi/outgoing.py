@@ -39,7 +39,7 @@ class DeliveryRow(SQLModel, table=True):
     __tablename__ = "deliveries"
     __table_args__ = (
         Index("deliveries_due", "partner_id", "state", "id"),
-        Index("deliveries_waiting", "state", "due_at"),
+        Index("deliveries_waiting", "state", "partner_id", "due_at"),
         Index("deliveries_of_object", "module", "object_key"),
         Index("deliveries_done", "module", "state", "done_at", postgresql_where=_DONE, sqlite_where=_DONE),
         {"sqlite_autoincrement": True},

@@ -203,9 +203,10 @@ def _update_sql(shape: _Shape, key: str, only_if: str, update: tuple[str, ...], 
             f" WHERE t.{key} = n.{key} AND t.{key} = free.{key} AND t.{only_if} = n.{only_if} AND {where}"
             f" RETURNING t.{key}"
         )
+    # The plus keeps SQLite from going through all rows of an index on what ``where`` looks at, instead of the keys
     return (
         f"UPDATE {name} AS t SET {sets} FROM {source}"  # noqa: S608
-        f" WHERE t.{key} = n.{key} AND t.{only_if} = n.{only_if} AND {where} RETURNING {key}"
+        f" WHERE t.{key} = n.{key} AND t.{only_if} = n.{only_if} AND +({where}) RETURNING {key}"
     )
 
 

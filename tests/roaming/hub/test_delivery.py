@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 from structlog.testing import capture_logs
 
 from roaming.hub import judging, recording, sending
-from roaming.hub.deliver import Deliverer
+from roaming.hub.deliver import DUE_PARTNERS, Deliverer
 from roaming.hub.fan_out import FanOut
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole
@@ -327,6 +329,46 @@ async def test_a_partner_that_hangs_delays_nobody_else(services: Services, monke
                 "SELECT COUNT(*) FROM deliveries WHERE partner_id = 'ems4' AND state = 'PENDING'"
             )
             assert rows[0][0] == 40
+
+
+async def test_what_waits_for_one_partner_is_gone_through_for_no_other(services: Services) -> None:
+    """Every statement of deliveries finds its rows by partner or by number: SQLite would take an index on the state."""
+    if not services.database.is_sqlite:
+        pytest.skip("PostgreSQL chooses by what it has counted")
+    seen: dict[str, Any] = {}
+    door = Door()
+    async with ScriptedPartner(door) as partner:
+        await connect(services, "ems", partner.url)
+        with _statements(services, seen):
+            async with working(services):
+                await change(services, "a", "1")
+                await change(services, "b", "2", kind="records")
+                await until(lambda: _is_done(services, "a"))
+                await until(lambda: _is_done(services, "b"))
+    updates = {sql: values for sql, values in seen.items() if sql.startswith("UPDATE deliveries")}
+    assert len(updates) == 2, "a record leaves, results are stored"
+    async with services.database.reading() as connection:
+        for sql, values in updates.items():
+            plan = (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)).all()
+            assert any("INTEGER PRIMARY KEY (rowid=?)" in row[3] for row in plan), (sql, plan)
+    plan = await services.database.reader.fetch(f"EXPLAIN QUERY PLAN {DUE_PARTNERS}", services.clock.now())
+    assert any("(state=? AND partner_id=?" in row[3] for row in plan), plan
+    assert not any("B-TREE" in row[3] for row in plan), "nothing is sorted"
+
+
+@contextlib.contextmanager
+def _statements(services: Services, seen: dict[str, Any]) -> Iterator[None]:
+    """What is written, with its last values."""
+
+    def note(_connection: Any, _cursor: Any, sql: str, values: Any, _context: Any, _many: Any) -> None:
+        seen[sql] = values
+
+    engine = services.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 async def test_one_slow_call_does_not_hold_up_the_next(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
