@@ -1,11 +1,8 @@
-"""A statement as a file: CSV, JSON, HTML, XLSX or Parquet, by the ending of its name. All hold the same rows and sums.
-
-Text that a spreadsheet would take for a formula is made harmless. XLSX and Parquet need the extra ``exports``.
+"""A statement as a file: CSV, JSON, HTML, PDF, XLSX or Parquet, by the ending of its name. All hold the same rows and
+sums. PDF, XLSX and Parquet need the extra ``exports``.
 """
 
-import csv
 import io
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,147 +12,25 @@ from typing import Any
 
 import msgspec
 
-from roaming.billing.checks.amounts import shown
-from roaming.billing.statement import Statement
-
-Row = Mapping[str, Any]
-NUMBERS = frozenset(
-    {"kWh", "before taxes", "taxes", "after taxes", "CDRs", "credits", "disputed", "issued", "credited", "withheld"}
-    | {"quantity", "exact", "rounding", "payable", "base", "tax"}
+from roaming.billing.printing import to_pdf
+from roaming.billing.rows import (
+    NUMBERS,
+    CannotExport,
+    Row,
+    balances_of,
+    fees_of,
+    lines_of,
+    plain,
+    taxes_of,
+    to_csv_of,
+    totals_of,
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "|")
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?\Z", re.ASCII)
-
-
-class CannotExport(ValueError):
-    """This file cannot be written here. The text says what to do."""
-
-
-def harmless(value: Any) -> Any:
-    """Text that a spreadsheet would run as a formula, behind an apostrophe; anything else as it is.
-
-    >>> harmless("=1+1"), harmless("L1"), harmless("-4.50")
-    ("'=1+1", 'L1', '-4.50')
-    """
-    is_formula = isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.match(value)
-    return f"'{value}" if is_formula else value
-
-
-def lines_of(statement: Statement) -> list[dict[str, Any]]:
-    """A row per CDR."""
-    return [
-        {
-            "statement": statement.id,
-            "CPO": line.cpo,
-            "eMSP": line.emsp,
-            "id": line.cdr_id,
-            "kind": "CREDIT" if line.is_credit else "CDR",
-            "credit of": line.credits,
-            "session": line.session_id,
-            "ended": line.ended,
-            "location": line.location,
-            "kWh": line.kwh,
-            "currency": line.currency,
-            "before taxes": line.net,
-            "taxes": line.gross - line.net,
-            "after taxes": line.gross,
-            "status": line.status.value,
-            "month": line.month,
-        }
-        for line in statement.lines
-    ]
-
-
-def totals_of(statement: Statement) -> list[dict[str, Any]]:
-    """A row per direction and currency."""
-    return [
-        {
-            "CPO": total.cpo,
-            "eMSP": total.emsp,
-            "currency": total.currency,
-            "CDRs": total.cdrs,
-            "credits": total.credits,
-            "disputed": total.disputed,
-            "kWh": total.kwh,
-            "issued": total.issued,
-            "credited": total.credited,
-            "withheld": total.withheld,
-            "before taxes": total.net,
-            "taxes": total.gross - total.net,
-            "after taxes": total.gross,
-        }
-        for total in statement.totals
-    ]
-
-
-def taxes_of(statement: Statement) -> list[dict[str, Any]]:
-    """A row per direction, currency and rate."""
-    return [
-        {
-            "CPO": total.cpo,
-            "eMSP": total.emsp,
-            "currency": total.currency,
-            "rate %": part.rate,
-            "base": part.base,
-            "tax": part.amount,
-        }
-        for total in statement.totals
-        for part in total.taxes
-    ]
-
-
-def fees_of(statement: Statement) -> list[dict[str, Any]]:
-    """A row per fee."""
-    return [
-        {
-            "fee": fee.fee,
-            "payer": fee.payer,
-            "payee": fee.payee,
-            "currency": fee.currency,
-            "quantity": fee.quantity,
-            "before taxes": fee.net,
-            "rate %": fee.rate,
-            "tax": fee.tax,
-            "after taxes": fee.net + fee.tax,
-        }
-        for fee in statement.fees
-    ]
-
-
-def balances_of(statement: Statement) -> list[dict[str, Any]]:
-    """A row per debtor, creditor and currency: what is paid in the end."""
-    return [
-        {
-            "debtor": balance.debtor,
-            "creditor": balance.creditor,
-            "currency": balance.currency,
-            "exact": balance.exact,
-            "rounding": balance.rounding,
-            "payable": balance.payable,
-        }
-        for balance in statement.balances
-    ]
-
-
-def _plain(row: Row) -> dict[str, Any]:
-    return {
-        name: shown(value)
-        if isinstance(value, Decimal)
-        else value.isoformat()
-        if isinstance(value, datetime)
-        else value
-        for name, value in row.items()
-    }
+from roaming.billing.statement import Statement
 
 
 def to_csv(statement: Statement, _state: str) -> bytes:
     """The lines, with a header."""
-    rows, out = lines_of(statement), io.StringIO()
-    names = list(rows[0]) if rows else ["statement"]
-    writer = csv.DictWriter(out, fieldnames=names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: harmless(value) for name, value in _plain(row).items()} for row in rows)
-    return out.getvalue().encode()
+    return to_csv_of(lines_of(statement))
 
 
 def to_json(statement: Statement, state: str) -> bytes:
@@ -173,7 +48,7 @@ def to_html(statement: Statement, state: str) -> bytes:
         ("Fees", fees_of(statement)),
         ("CDRs", lines_of(statement)),
     )
-    shown_tables = [(title, [_plain(row) for row in rows]) for title, rows in tables]
+    shown_tables = [(title, [plain(row) for row in rows]) for title, rows in tables]
     return str(_template().render(statement=statement, state=state, tables=shown_tables, numbers=NUMBERS)).encode()
 
 
@@ -247,6 +122,7 @@ FORMATS: Mapping[str, Callable[[Statement, str], bytes]] = {
     ".csv": to_csv,
     ".json": to_json,
     ".html": to_html,
+    ".pdf": to_pdf,
     ".xlsx": to_xlsx,
     ".parquet": to_parquet,
 }

@@ -83,6 +83,35 @@ class SettlementTermsRow(SQLModel, table=True):
     changed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
 
+class BillingPartyRow(SQLModel, table=True):
+    """Who a party is on an invoice."""
+
+    __tablename__ = "billing_parties"
+
+    party: str = Field(primary_key=True)
+    document: str = Field(sa_column=Column(Text, nullable=False))
+    """``invoices.parties.BillingParty`` as JSON."""
+    changed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class InvoiceRow(SQLModel, table=True):
+    """An invoice or credit note that was issued. Never changed, never deleted: another one takes it back."""
+
+    __tablename__ = "invoices"
+
+    number: str = Field(primary_key=True)
+    statement_id: str = Field(index=True)
+    closing: int = Field(sa_column=Column(Integer, nullable=False))
+    seller: str = Field(index=True)
+    buyer: str = Field(index=True)
+    position: int = Field(sa_column=Column(Integer, nullable=False))
+    """Among those of its statement and closing."""
+    cancels: str = ""
+    issued_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    document: str = Field(sa_column=Column(Text, nullable=False))
+    """``invoices.invoice.Invoice`` as JSON."""
+
+
 class StatementRow(SQLModel, table=True):
     """A statement that was closed, as it stands."""
 

@@ -37,6 +37,39 @@ class Disputed(StrEnum):
     """It is paid; a credit gives it back."""
 
 
+class VatCategory(StrEnum):
+    """Why there is tax on an invoice's line, or none (EN 16931-1, BT-151; UNTDID 5305)."""
+
+    S = "S"
+    """Standard rate: there is tax."""
+    Z = "Z"
+    """Zero rated."""
+    E = "E"
+    """Exempt; the invoice says why."""
+    AE = "AE"
+    """Reverse charge: the buyer owes the tax."""
+
+
+class InvoiceLines(StrEnum):
+    """What a line of an invoice is."""
+
+    RATE = "RATE"
+    """All CDRs of one rate of tax; the list of CDRs is attached."""
+    CDR = "CDR"
+
+
+class Invoicing(msgspec.Struct, frozen=True, kw_only=True):
+    """How what is settled is invoiced between the two."""
+
+    untaxed: VatCategory | None = None
+    """Of what is billed without tax; ``None``: nobody said, such an invoice cannot be made."""
+    untaxed_reason: str = ""
+    """BT-120, in words that the buyer's tax office takes."""
+    buyer_reference: str = ""
+    """BT-10."""
+    lines: InvoiceLines = InvoiceLines.RATE
+
+
 class Fee(msgspec.Struct, frozen=True, kw_only=True):
     """One fee."""
 
@@ -68,6 +101,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     rounding: Rounding = Rounding.HALF_UP
     hub: str = ""
     """The party that gets what is paid to the hub, such as NL-HUB."""
+    invoicing: Invoicing = Invoicing()
 
 
 class MalformedTerms(ValueError):
@@ -107,7 +141,32 @@ def read_fee(text: str) -> Fee:
     )
 
 
-def read_terms(fees: Iterable[str], *, currencies: Iterable[str], disputed: str, rounding: str, hub: str) -> Terms:
+def read_invoicing(*, untaxed: str = "", reason: str = "", buyer_reference: str = "", lines: str = "rate") -> Invoicing:
+    """How invoices are made, as people write it. Raises ``MalformedTerms``."""
+    code = untaxed.strip().upper()
+    if code not in ("", "Z", "E", "AE"):
+        raise MalformedTerms(f"untaxed: {untaxed}; write z (zero rated), e (exempt) or ae (reverse charge)")
+    if code == "E" and not reason.strip():
+        raise MalformedTerms("untaxed_reason: an exempt invoice says why (EN 16931, BR-E-10)")
+    if lines.strip().upper() not in InvoiceLines.__members__:
+        raise MalformedTerms(f"invoice_lines: {lines}; write rate (a line for each rate of tax) or cdr")
+    texts = {"untaxed_reason": reason.strip(), "buyer_reference": buyer_reference.strip()}
+    for name, text in texts.items():
+        if len(text) > 200 or not text.isprintable():
+            raise MalformedTerms(f"{name}: one line of at most 200 characters")
+    category = VatCategory(code) if code else None
+    return Invoicing(untaxed=category, lines=InvoiceLines(lines.strip().upper()), **texts)
+
+
+def read_terms(
+    fees: Iterable[str],
+    *,
+    currencies: Iterable[str],
+    disputed: str,
+    rounding: str,
+    hub: str,
+    invoicing: Invoicing | None = None,
+) -> Terms:
     """Terms as people write them. Raises ``MalformedTerms``."""
     read = tuple(read_fee(text) for text in fees)
     if any(fee.paid_to is Side.HUB for fee in read) and not hub:
@@ -119,6 +178,7 @@ def read_terms(fees: Iterable[str], *, currencies: Iterable[str], disputed: str,
             disputed=Disputed(disputed.upper()),
             rounding=Rounding(rounding.upper().replace("-", "_")),
             hub=hub,
+            invoicing=invoicing or Invoicing(),
         )
     except (ValueError, InvalidOperation) as error:
         raise MalformedTerms(f"{error}; disputed is withheld or paid, rounding half_up or half_even") from error

@@ -44,7 +44,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str, a
     if as_csv:
         writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        from roaming.billing.exports import harmless
+        from roaming.billing.rows import harmless
 
         writer.writerows({name: harmless(value) for name, value in row.items()} for row in rows)
         return

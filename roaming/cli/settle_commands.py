@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from roaming.cli import settle_invoice_commands
 from roaming.cli.output import Csv, Json, run, show, show_rows
 
 settle_app = typer.Typer(help="What parties owe each other: statements, terms, ledger.", no_args_is_help=True)
@@ -21,6 +22,7 @@ Month = Annotated[str, typer.Option(help="Such as 2026-10 (UTC).")]
 
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
+    settle_invoice_commands.add_to(settle_app)
     app.add_typer(settle_app, name="settle")
 
 
@@ -44,15 +46,21 @@ def terms_set(
     disputed: Annotated[str, typer.Option(help="withheld or paid: CDRs that are disputed at the close.")] = "withheld",
     rounding: Annotated[str, typer.Option(help="half_up or half_even: of what is payable.")] = "half_up",
     hub: Annotated[str, typer.Option(help="The party that gets fees to the hub.")] = "",
+    untaxed: Annotated[
+        str,
+        typer.Option(help="On invoices what is untaxed is z (zero rated), e (exempt), ae (reverse charge)."),
+    ] = "",
+    untaxed_reason: Annotated[str, typer.Option(help="Why, as an invoice says it.")] = "",
+    buyer_reference: Annotated[str, typer.Option(help="What the buyer wants to read on an invoice.")] = "",
+    invoice_lines: Annotated[str, typer.Option(help="rate: a line for each rate of tax; or cdr.")] = "rate",
     as_json: Json = False,
 ) -> None:
     """Set what two parties agreed on, in place of earlier terms. Both sides must set the same."""
     from roaming.cli.settling import set_terms
 
-    done = set_terms(
-        cpo, emsp, fees=fee or [], currencies=currency or [], disputed=disputed, rounding=rounding, hub=hub
-    )
-    show(run(done), as_json=as_json)
+    how = {"untaxed": untaxed, "reason": untaxed_reason, "buyer_reference": buyer_reference, "lines": invoice_lines}
+    agreed = {"fees": fee or [], "currencies": currency or [], "disputed": disputed, "rounding": rounding, "hub": hub}
+    show(run(set_terms(cpo, emsp, agreed, how)), as_json=as_json)
 
 
 @terms_app.command("remove")
@@ -71,7 +79,7 @@ def settle_show(
     lines: Annotated[bool, typer.Option(help="A row per CDR.")] = False,
     fees: Annotated[bool, typer.Option(help="A row per fee.")] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Write it to a file too: .csv, .json, .html, .xlsx or .parquet.")
+        Path | None, typer.Option(help="Write it to a file too: .csv, .json, .html, .pdf, .xlsx or .parquet.")
     ] = None,
     as_json: Json = False,
     as_csv: Csv = False,

@@ -1,6 +1,6 @@
 """Statements, terms, reconciliation and the ledger, from the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,13 @@ from typing import Any
 from roaming.billing import matching, settling
 from roaming.billing import settlement_repository as repository
 from roaming.billing.checks.amounts import ZERO, shown
-from roaming.billing.exports import CannotExport, balances_of, exported, fees_of, lines_of, totals_of
+from roaming.billing.exports import exported
 from roaming.billing.ledger import balances_of as ledger_balances
 from roaming.billing.matching import MalformedList, Match
+from roaming.billing.rows import CannotExport, balances_of, fees_of, lines_of, totals_of
 from roaming.billing.settling import NotClosable
 from roaming.billing.statement import Pair, Statement, pair_of, statement_id
-from roaming.billing.terms import MalformedTerms, read_terms
+from roaming.billing.terms import MalformedTerms, read_invoicing, read_terms
 from roaming.cli.cdr_checking import month_or_fail
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
@@ -43,24 +44,19 @@ async def list_terms() -> list[dict[str, Any]]:
             "currencies": " ".join(terms.currencies),
             "disputed": terms.disputed.value,
             "rounding": terms.rounding.value,
+            "untaxed": terms.invoicing.untaxed.value if terms.invoicing.untaxed else "",
+            "invoice lines": terms.invoicing.lines.value,
         }
         for (cpo, emsp), terms in kept.items()
         for fee in (terms.fees or (None,))
     ]
 
 
-async def set_terms(
-    cpo: str, emsp: str, *, fees: Sequence[str], currencies: Sequence[str], disputed: str, rounding: str, hub: str
-) -> dict[str, Any]:
-    """Stores what two parties agreed on."""
+async def set_terms(cpo: str, emsp: str, agreed: Mapping[str, Any], how: Mapping[str, str]) -> dict[str, Any]:
+    """Stores what two parties agreed on; ``agreed`` as ``read_terms`` takes it, ``how`` as ``read_invoicing`` does."""
+    hub = str(party_of(agreed["hub"])) if agreed["hub"] else ""
     try:
-        terms = read_terms(
-            fees,
-            currencies=currencies,
-            disputed=disputed,
-            rounding=rounding,
-            hub=str(party_of(hub)) if hub else "",
-        )
+        terms = read_terms(**{**agreed, "hub": hub}, invoicing=read_invoicing(**how))
     except MalformedTerms as error:
         fail(str(error))
     async with services_of_now() as services, services.database.work() as work:

@@ -199,7 +199,31 @@ async def check_again(far: Hub, month: str, charges: Sequence[Charge]) -> None:
     assert [row["CDR"] for row in await told(far, "dispute", "list", "--state", "open")] == disputed
 
 
-FEES = ("--fee", "percent 2 emsp>hub vat 21", "--fee", "session 0.10 EUR cpo>emsp", "--hub", HUB_PARTY)
+async def invoice(near: Hub, far: Hub, month: str, closed: Sequence[dict[str, Any]], cpo: str, emsp: str) -> None:
+    """Both sides' invoices are valid (issuing checks them), the same, and come to what is payable."""
+    issued = []
+    for hub in (near, far):
+        for party in (cpo, emsp, HUB_PARTY):
+            country = party[:2]
+            words = ("--name", f"{party} Ltd", "--country", country, "--vat-id", f"{country}123456789")
+            await told(hub, "settle", "party", "set", party, *words)
+        rows = await told(hub, "settle", "invoice", cpo, emsp, "--month", month, "--date", "2026-11-02")
+        issued.append([{name: value for name, value in row.items() if name != "new"} for row in rows])
+    assert issued[0] == issued[1]
+    for text in closed[0]["payable"]:
+        debtor, _, creditor, amount, currency = text.split()
+        owed = Decimal(0)
+        for row in issued[0]:
+            if {row["seller"], row["buyer"]} == {debtor, creditor} and row["currency"] == currency:
+                turned = (row["seller"] == debtor) != (row["kind"] == "CREDIT_NOTE")
+                owed += -Decimal(row["payable"]) if turned else Decimal(row["payable"])
+        assert owed == Decimal(amount), (text, issued[0])
+
+
+FEES = (
+    *("--fee", "percent 2 emsp>hub vat 21", "--fee", "session 0.10 EUR cpo>emsp", "--hub", HUB_PARTY),
+    *("--untaxed", "ae"),
+)
 
 
 async def settle(near: Hub, far: Hub, month: str, charges: Sequence[Charge], folder: Path) -> None:
@@ -217,6 +241,8 @@ async def settle(near: Hub, far: Hub, month: str, charges: Sequence[Charge], fol
             theirs = str(folder / f"far-{cpo}-{emsp}.json")
             rows = await told(near, "settle", "reconcile", cpo, emsp, theirs, "--month", month)
             assert {row["result"] for row in rows} == {"MATCHED"}
+            if (cpo, emsp) == (CPOS[0], EMSPS[0]):
+                await invoice(near, far, month, closed, cpo, emsp)
     for hub in (near, far):
         states = await told(hub, "cdr", "states", "--month", month)
         assert {row["state"] for row in states} == {"SETTLED", "CREDITED", "DISPUTED"}

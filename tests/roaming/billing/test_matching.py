@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from roaming.billing.exports import exported, harmless
+from roaming.billing.exports import exported
 from roaming.billing.matching import Listed, MalformedList, Match, match, read_list, sums_of
+from roaming.billing.rows import harmless
 from roaming.billing.statement import Statement, state
 from tests.roaming.billing.test_statement import PAIR, a_bill, billed
 

@@ -141,7 +141,7 @@ async def test_the_ledger_is_the_cdrs_and_cannot_be_changed(hub: HubInProcess) -
 
 async def test_every_form_holds_the_same_sums(hub: HubInProcess, tmp_path: Path) -> None:
     await keep(hub, msgspec.structs.replace(a_bill(5, Decimal(1)), id="=1+1"))
-    files = {ending: tmp_path / f"july{ending}" for ending in (".csv", ".json", ".html", ".xlsx", ".parquet")}
+    files = {ending: tmp_path / f"july{ending}" for ending in (".csv", ".json", ".html", ".pdf", ".xlsx", ".parquet")}
     for file in files.values():
         await rows("settle", "show", *MONTH, "--out", str(file))
     shown_rows = await rows("settle", "show", *MONTH, "--lines")
@@ -157,6 +157,8 @@ async def test_every_form_holds_the_same_sums(hub: HubInProcess, tmp_path: Path)
     assert sorted((row["cdr_id"], Decimal(row["net"]), Decimal(row["gross"])) for row in in_json) == expected
     page = files[".html"].read_text()
     assert all(shown(net) in page for _, net, _ in expected)
+    printed = "".join(page.extract_text() for page in importlib.import_module("pypdf").PdfReader(files[".pdf"]).pages)
+    assert all(shown(net) in printed for _, net, _ in expected)
     check_xlsx(files[".xlsx"], expected)
     parquet = importlib.import_module("pyarrow.parquet")
     in_parquet = parquet.read_table(files[".parquet"]).to_pylist()

@@ -1,0 +1,91 @@
+"""Issues the invoices of a closed statement: once, checked before they are kept, and taken back by documents of their
+own when the statement was reopened and closed anew."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+from roaming.billing import settlement_repository as statements
+from roaming.billing.invoices import en16931, repository
+from roaming.billing.invoices.invoice import Invoice, Kind, NotInvoiceable, Preceding, reversal_of
+from roaming.billing.invoices.making import invoices_of
+from roaming.billing.statement import Pair, Statement, Status, statement_id
+from roaming.model.identifiers import PartyId
+from roaming.ocpi.module import Services
+from roaming.store.documents import object_key
+
+
+class Issued(NamedTuple):
+    """All documents of a statement, taken back ones too, oldest first."""
+
+    invoices: list[Invoice]
+    new: frozenset[str]
+    """Numbers of those that this call issued."""
+
+
+async def issue(services: Services, pair: Pair, month: str, *, issued_on: date | None = None) -> Issued:
+    """Issues what is not issued yet of a closed statement; ``issued_on``: today (UTC) unless said. Raises
+    ``NotInvoiceable``, ``en16931.InvalidInvoice``, ``exports.CannotExport`` and ``StoreUnavailable``."""
+    reader = services.database.reader
+    id = statement_id(pair, month)
+    kept = next((each for each in await statements.statements_of(reader, pair) if each.statement.id == id), None)
+    if kept is None or not kept.is_closed:
+        raise NotInvoiceable(f"{month} of {pair.one} and {pair.other} is not closed: roaming settle close does it")
+    today = issued_on or services.clock.now().date()
+    earlier = await repository.invoices_of_statements(reader, [id])
+    made = _taken_back(earlier, kept.closings, today)
+    if not any(each.closing == kept.closings and not each.cancels for each in earlier):
+        made += invoices_of(
+            kept.statement,
+            await repository.parties_of(reader),
+            await statements.terms_of(reader),
+            issued_on=today,
+            closing=kept.closings,
+            preceding=await _preceding(services, kept.statement),
+        )
+    for invoice in made:
+        await asyncio.to_thread(en16931.written, invoice, en16931.Syntax.CII)
+    new: list[str] = []
+    if made:
+        async with services.database.work() as work:
+            held = await statements.hold_statement(work, id)
+            if held is None or not held.is_closed or held.closings != kept.closings:
+                raise NotInvoiceable(f"{month} of {pair.one} and {pair.other} was reopened meanwhile: look at it again")
+            new = await repository.add_invoices(work, made)
+    return Issued(await repository.invoices_of_statements(reader, [id]), frozenset(new))
+
+
+def _taken_back(earlier: Sequence[Invoice], closing: int, today: date) -> list[Invoice]:
+    """Documents that take back those of closings that do not hold any more."""
+    over = {each.cancels for each in earlier}
+    return [
+        reversal_of(each, number=f"{each.number}-X", issued_on=today, why="its statement was reopened")
+        for each in earlier
+        if each.closing < closing and not each.cancels and each.number not in over
+    ]
+
+
+async def _preceding(services: Services, statement: Statement) -> dict[tuple[str, str], list[Preceding]]:
+    """By CDR that this statement takes back, the invoices of earlier statements that it was on."""
+    reader = services.database.reader
+    credited = {
+        object_key(PartyId.parse(line.cpo), line.credits): (line.cpo, line.credits)
+        for line in statement.lines
+        if line.credits and line.status is Status.COUNTED
+    }
+    settled = await statements.settled_by(reader, credited)
+    of_statement = defaultdict(set)
+    for key, id in settled.items():
+        if id != statement.id:
+            of_statement[id].add(credited[key])
+    found = defaultdict(list)
+    invoices = await repository.invoices_of_statements(reader, of_statement)
+    over = {each.cancels for each in invoices}
+    for invoice in invoices:
+        if invoice.kind is Kind.INVOICE and not invoice.cancels and invoice.number not in over:
+            on_it = {(invoice.seller_id, cdr_id) for line in invoice.lines for cdr_id in line.cdr_ids}
+            for place in of_statement[invoice.statement] & on_it:
+                found[place].append(Preceding(number=invoice.number, issued_on=invoice.issued_on))
+    return found

@@ -1,0 +1,31 @@
+"""A statement as PDF, for people: what is payable, the sums, taxes, fees, and every CDR."""
+
+from roaming.billing.checks.amounts import shown
+from roaming.billing.months import bounds_of
+from roaming.billing.paper import Paper, columns
+from roaming.billing.rows import NUMBERS, balances_of, fees_of, lines_of, taxes_of, totals_of
+from roaming.billing.statement import Statement
+
+
+def to_pdf(statement: Statement, state: str) -> bytes:
+    """PDF/A-3, in landscape. Raises ``CannotExport``."""
+    paper = Paper(f"Statement {statement.id}", made_at=bounds_of(statement.month)[1], is_wide=True)
+    paper.heading(f"Statement {statement.month}", is_first=True)
+    paper.text(f"{statement.one} and {statement.other}, {state}")
+    paper.small(f"Digest {statement.digest}: whoever holds the same CDRs, disputes and terms gets the same.")
+    for balance in statement.balances:
+        paper.text(f"{balance.debtor} owes {balance.creditor} {shown(balance.payable)} {balance.currency}.")
+    tables = (
+        ("Payable", balances_of(statement)),
+        ("Charging", totals_of(statement)),
+        ("Taxes", taxes_of(statement)),
+        ("Fees", fees_of(statement)),
+        ("CDRs", columns(lines_of(statement), {"statement", "session", "month"})),
+    )
+    for title, rows in tables:
+        if rows:
+            paper.heading(title)
+            paper.table(rows, numbers=NUMBERS | {"rate %"})
+    if not statement.lines:
+        paper.text("No CDR of both in this month.")
+    return paper.done()
