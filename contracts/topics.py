@@ -6,12 +6,17 @@ from datetime import timedelta
 from contracts.messages import (
     AuthorizationDecided,
     AuthorizationRequested,
+    CdrAccepted,
+    CdrCredited,
+    CdrDisputed,
     CdrIssued,
     CertificateRequested,
     CommandAnswered,
     CommandRequested,
     ConnectorStatusChanged,
+    DisputeClosed,
     FirmwareStatusReported,
+    InvoiceIssued,
     LogStatusReported,
     Message,
     MeterValuesTaken,
@@ -21,6 +26,8 @@ from contracts.messages import (
     SecurityEventReported,
     SessionEnded,
     SessionOpened,
+    StatementClosed,
+    StatementReopened,
     StationAccountChanged,
     StationBooted,
     StationConnected,
@@ -123,8 +130,24 @@ CHANGES = Topic(
     readers=("cdrs", "commands"),
     retention=timedelta(days=7),
 )
+BILLING = Topic(
+    name="roaming.billing",
+    messages=(
+        CdrAccepted,
+        CdrDisputed,
+        DisputeClosed,
+        CdrCredited,
+        StatementClosed,
+        StatementReopened,
+        InvoiceIssued,
+    ),
+    writer="service",
+    readers=("ERP systems of whoever runs the hub",),
+    retention=timedelta(days=30),
+    partitions=6,
+)
 
-TOPICS: tuple[Topic, ...] = (EVENTS, METER, COMMANDS, AUTHORIZATIONS, TOKENS, STATIONS, CHANGES)
+TOPICS: tuple[Topic, ...] = (EVENTS, METER, COMMANDS, AUTHORIZATIONS, TOKENS, STATIONS, CHANGES, BILLING)
 
 TOPIC_OF: dict[type[Message], Topic] = {message: topic for topic in TOPICS for message in topic.messages}
 """Every message has one topic."""

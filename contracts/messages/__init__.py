@@ -12,6 +12,16 @@ from contracts.messages.authorization import (
     TokenOwner,
     token_subject,
 )
+from contracts.messages.billing import (
+    CdrAccepted,
+    CdrCredited,
+    CdrDisputed,
+    DisputeClosed,
+    Due,
+    InvoiceIssued,
+    StatementClosed,
+    StatementReopened,
+)
 from contracts.messages.charging_profile import ChargingLimit, ChargingSchedule
 from contracts.messages.command import CommandAnswered, CommandRequested
 from contracts.messages.connector import ConnectorStatusChanged
@@ -70,12 +80,22 @@ MESSAGES: tuple[type[Message], ...] = (
     SessionOpened,
     SessionEnded,
     CdrIssued,
+    CdrAccepted,
+    CdrDisputed,
+    DisputeClosed,
+    CdrCredited,
+    StatementClosed,
+    StatementReopened,
+    InvoiceIssued,
 )
 
 __all__ = [
     "MESSAGES",
     "AuthorizationDecided",
     "AuthorizationRequested",
+    "CdrAccepted",
+    "CdrCredited",
+    "CdrDisputed",
     "CdrIssued",
     "CertificateRequested",
     "ChargingLimit",
@@ -83,7 +103,10 @@ __all__ = [
     "CommandAnswered",
     "CommandRequested",
     "ConnectorStatusChanged",
+    "DisputeClosed",
+    "Due",
     "FirmwareStatusReported",
+    "InvoiceIssued",
     "LogStatusReported",
     "Message",
     "MeterSample",
@@ -96,6 +119,8 @@ __all__ = [
     "SessionEnded",
     "SessionOpened",
     "SignedReading",
+    "StatementClosed",
+    "StatementReopened",
     "StationAccountChanged",
     "StationBooted",
     "StationConnected",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from roaming.billing.announcing import credited
 from roaming.billing.disputes import close_disputes
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId
@@ -56,6 +57,8 @@ async def correct(
         wanted = replacement if replacement is not None else await _from_session(work, cdr)
         made, is_new = await reissue(work, party, cdr_id, wanted), True
     await close_disputes(work, key, f"taken back by CDR {issued.id}")
+    if earlier is None:
+        await credited(work, issued, replacement_id=made.id if made is not None else None)
     return Corrected(credit=issued, replacement=made, is_new=is_new)
 
 

@@ -11,9 +11,11 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import ColumnElement, Table, select, update
 
 from contracts.envelope import message_id
+from contracts.messages import CdrDisputed, DisputeClosed
+from roaming.billing import announcing
 from roaming.billing.evidence import FORMAT, is_sealed, parties_in
 from roaming.billing.receiving import cpo_of, emsp_of
 from roaming.billing.tables import DisputeRow
@@ -98,12 +100,12 @@ async def open_dispute(
             "currency": cdr.currency,
             "opened_at": work.now,
             "due_at": work.now + timedelta(days=days),
-            "evidence": json.dumps(evidence, separators=(",", ":")),
         },
+        evidence,
     )
 
 
-async def _insert(work: Work, values: Mapping[str, Any]) -> tuple[str, bool]:
+async def _insert(work: Work, values: Mapping[str, Any], evidence: Mapping[str, Any]) -> tuple[str, bool]:
     columns = DISPUTES.c
     kept = await work.connection.execute(
         select(columns.id, columns.state).where(columns.cdr_key == values["cdr_key"]).order_by(columns.id)
@@ -114,8 +116,23 @@ async def _insert(work: Work, values: Mapping[str, Any]) -> tuple[str, bool]:
             return str(known.id), False
     # The number keeps two that are opened at once from both being stored
     dispute_id = message_id("dispute", str(values["cdr_key"]), str(len(earlier)))[:12]
-    row = {"id": dispute_id, **values, "state": DisputeState.OPEN.value, "closed_at": None, "resolution": ""}
+    kept_evidence = json.dumps(evidence, separators=(",", ":"))
+    is_open = {"state": DisputeState.OPEN.value, "closed_at": None, "resolution": "", "evidence": kept_evidence}
+    row = {"id": dispute_id, **values, **is_open}
     is_new = bool(await insert_new(work.connection, DISPUTES, [row], key=("id",)))
+    if is_new:
+        message = CdrDisputed(
+            cpo=row["cpo"],
+            emsp=row["emsp"],
+            cdr_id=evidence["cdr"]["id"],
+            dispute_id=dispute_id,
+            raised_by=row["raised_by"],
+            reason=row["reason"],
+            currency=row["currency"],
+            at_stake=Decimal(row["at_stake"]),
+            due_at=row["due_at"],
+        )
+        await announcing.disputed(work, message)
     return dispute_id, is_new
 
 
@@ -156,7 +173,6 @@ async def import_dispute(work: Work, body: Any, known: Mapping[str, Ended]) -> t
             "currency": str(told["currency"]),
             "opened_at": _time(told["opened_at"]),
             "due_at": _time(told["due_at"]),
-            "evidence": json.dumps(evidence, separators=(",", ":")),
         }
     except (KeyError, TypeError, ValueError, InvalidOperation, AttributeError) as error:
         raise NotDisputable(f"the file is no dispute of this hub's kind: {error!r}; export it anew") from error
@@ -166,7 +182,7 @@ async def import_dispute(work: Work, body: Any, known: Mapping[str, Ended]) -> t
         raise NotDisputable(f"evidence.cdr.id: {evidence['cdr']['id']} of {cpo} is not here")
     if values["raised_by"] not in (values["cpo"], values["emsp"]):
         raise NotDisputable(f"dispute.raised_by: {values['raised_by']} is no party of this CDR")
-    return await _insert(work, values)
+    return await _insert(work, values, evidence)
 
 
 def _time(text: str) -> datetime:
@@ -178,20 +194,35 @@ def _time(text: str) -> datetime:
 
 async def close_dispute(work: Work, dispute_id: str, state: DisputeState, note: str) -> bool:
     """Closes an open dispute; False when there is none of this id that is open."""
-    values = {"state": state.value, "closed_at": work.now, "resolution": note}
-    columns = DISPUTES.c
-    done = await work.connection.execute(
-        update(DISPUTES).where(columns.id == dispute_id, columns.state == DisputeState.OPEN.value).values(**values)
-    )
-    return bool(done.rowcount)
+    return await _close(work, DISPUTES.c.id == dispute_id, state, note)
 
 
 async def close_disputes(work: Work, cdr_key: str, note: str) -> None:
     """Closes the open dispute about a CDR that is taken back, if there is one."""
+    await _close(work, DISPUTES.c.cdr_key == cdr_key, DisputeState.CREDITED, note)
+
+
+async def _close(work: Work, which: ColumnElement[bool], state: DisputeState, note: str) -> bool:
     columns = DISPUTES.c
-    about = (columns.cdr_key == cdr_key) & (columns.state == DisputeState.OPEN.value)
-    values = {"state": DisputeState.CREDITED.value, "closed_at": work.now, "resolution": note}
-    await work.connection.execute(update(DISPUTES).where(about).values(**values))
+    values = {"state": state.value, "closed_at": work.now, "resolution": note}
+    done = await work.connection.execute(
+        update(DISPUTES)
+        .where(which, columns.state == DisputeState.OPEN.value)
+        .values(**values)
+        .returning(columns.id, columns.cpo, columns.emsp, columns.evidence)
+    )
+    closed = done.all()
+    for row in closed:
+        message = DisputeClosed(
+            cpo=row.cpo,
+            emsp=row.emsp,
+            cdr_id=json.loads(row.evidence)["cdr"]["id"],
+            dispute_id=row.id,
+            outcome=state.value,
+            note=note,
+        )
+        await announcing.dispute_closed(work, message)
+    return bool(closed)
 
 
 async def close_credited(database: Database) -> int:

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from roaming.billing import repository
+from roaming.billing import announcing, repository
 from roaming.billing.checks import CheckRules, Finding, Kind, Known, Outcome, Verdict, check
 from roaming.billing.checks.known import Sibling, TokenKnown
 from roaming.billing.settlement_repository import terms_of
@@ -35,7 +35,7 @@ from roaming.modules.cdrs.repository import (
 from roaming.ocpi.module import Services
 from roaming.partners.agreed_readings import agreed_readings
 from roaming.rating import Readings
-from roaming.store.database import Database
+from roaming.store.database import Database, Work
 from roaming.store.documents import object_key, read_objects
 from roaming.store.reader import Reader, fetch_of
 
@@ -128,10 +128,30 @@ async def _check_page(
     checked = [Checked(entry=entry, verdict=judge(entry, known[entry.key], strict(entry))) for entry in entries]
     if is_kept:
         async with database.work() as work:
+            before = await repository.outcomes_of(work, [each.entry.key for each in checked])
             await repository.keep_verdicts(
                 work, [(each.entry.key, each.entry.source, each.cpo, each.emsp, each.verdict) for each in checked]
             )
+            for each in checked:
+                if each.verdict.outcome is Outcome.ACCEPT and before.get(each.entry.key) != Outcome.ACCEPT:
+                    await _taken(work, each.entry)
     return checked
+
+
+async def accept(work: Work, checked: Checked, note: str) -> None:
+    """A person takes a CDR that was checked as it is; a later check does not change that."""
+    key = checked.entry.key
+    before = await repository.outcomes_of(work, [key])
+    await repository.decide(work, key, Outcome.ACCEPT.value, note)
+    if before.get(key) != Outcome.ACCEPT:
+        await _taken(work, checked.entry, is_by_hand=True, note=note)
+
+
+async def _taken(work: Work, entry: Ended, *, is_by_hand: bool = False, note: str = "") -> None:
+    if entry.cdr.credit:
+        await announcing.credited(work, entry.cdr)
+    else:
+        await announcing.accepted(work, entry.key, entry.cdr, is_by_hand=is_by_hand, note=note)
 
 
 async def with_agreed_currencies(reader: Reader, rules: Callable[[str], CheckRules]) -> Callable[[Ended], CheckRules]:

@@ -12,7 +12,7 @@ from sqlalchemy import Table, delete, update
 from roaming.billing.checks import CheckRules, Finding, Outcome, Verdict
 from roaming.billing.tables import CdrVerdictRow, CheckRulesRow
 from roaming.model.identifiers import PartyId
-from roaming.store.bulk import upsert
+from roaming.store.bulk import select_rows, upsert
 from roaming.store.columns import text_to_time
 from roaming.store.database import Work
 from roaming.store.reader import Reader, fetch_of
@@ -62,6 +62,13 @@ async def drop_rules(work: Work, partner_id: str) -> bool:
     """Forgets the rules of a partner; False when it had none of its own."""
     done = await work.connection.execute(delete(RULES).where(RULES.c.partner_id == partner_id))
     return bool(done.rowcount)
+
+
+async def outcomes_of(work: Work, cdr_keys: Sequence[str]) -> dict[str, str]:
+    """By CDR that was checked: what came of it, a person's word before the check's."""
+    columns = ("cdr_key", "outcome", "decision")
+    rows = await select_rows(work.connection, VERDICTS, columns, key=("cdr_key",), values=[(key,) for key in cdr_keys])
+    return {key: decision or outcome for key, outcome, decision in rows}
 
 
 async def keep_verdicts(work: Work, verdicts: Iterable[tuple[str, str, PartyId, PartyId, Verdict]]) -> None:

@@ -6,7 +6,7 @@ that is open. Closing twice changes nothing.
 
 from collections.abc import Sequence
 
-from roaming.billing import disputes
+from roaming.billing import announcing, disputes
 from roaming.billing import settlement_repository as repository
 from roaming.billing.ledger import Posting, posting_of_cdr, postings_of_closing, reversal_of
 from roaming.billing.months import bounds_of, month_of
@@ -93,6 +93,7 @@ async def close(services: Services, pair: Pair, month: str) -> tuple[Statement, 
         await repository.write_statement(work, statement, state=CLOSED, closings=closings, reason="")
         await repository.post(work, [posting_of_cdr(line) for line in statement.lines])
         await repository.post(work, postings_of_closing(statement, closings))
+        await announcing.statement_closed(work, statement, closings)
     return statement, True
 
 
@@ -112,6 +113,7 @@ async def reopen(services: Services, pair: Pair, month: str, reason: str) -> Sta
         await repository.release(work, statement.id)
         await repository.write_statement(work, statement, state=REOPENED, closings=held.closings, reason=reason)
         await repository.post(work, map(reversal_of, postings_of_closing(statement, held.closings)))
+        await announcing.statement_reopened(work, statement, held.closings, reason)
     return statement
 
 

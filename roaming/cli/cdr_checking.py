@@ -164,7 +164,7 @@ async def accept_cdr(cdr_id: str, *, party: str, note: str) -> dict[str, Any]:
     async with services_of_now() as services:
         (checked,) = await _by_id(services, [cdr_id], party)
         async with services.database.work() as work:
-            await repository.decide(work, checked.entry.key, Outcome.ACCEPT.value, note)
+            await receiving.accept(work, checked, note)
     return {"CDR": checked.entry.cdr.id, "check": checked.verdict.outcome.value, "decision": "ACCEPT", "note": note}
 
 

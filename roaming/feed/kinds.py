@@ -15,6 +15,13 @@ KINDS: Mapping[str, str] = {
     "station.rejected": "It said something about a charge that nobody could read: money may hang on it.",
     "station.unknown": "A station connected that nobody has bound; it waits in the inbox. For the hub's own people.",
     "connector.status": "A connector reported its status.",
+    "cdr.accepted": "A partner's CDR was checked, or taken by a person, and is to be paid.",
+    "cdr.disputed": "A dispute about a CDR was opened.",
+    "cdr.credited": "A CDR was taken back, by us or by a partner.",
+    "dispute.closed": "A dispute is over: CREDITED, WITHDRAWN or REFUSED.",
+    "statement.closed": "A month between two parties is settled.",
+    "statement.reopened": "A month that was settled is open again.",
+    "invoice.issued": "An invoice or a credit note by a closed statement exists.",
     "webhook.test": "Somebody tries whether a webhook arrives. No pattern asks for it.",
 }
 """What may happen, for people who choose."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
+from roaming.billing import announcing
 from roaming.billing import settlement_repository as statements
 from roaming.billing.invoices import en16931, repository
 from roaming.billing.invoices.invoice import Invoice, Kind, NotInvoiceable, Preceding, reversal_of
@@ -54,6 +55,9 @@ async def issue(services: Services, pair: Pair, month: str, *, issued_on: date |
             if held is None or not held.is_closed or held.closings != kept.closings:
                 raise NotInvoiceable(f"{month} of {pair.one} and {pair.other} was reopened meanwhile: look at it again")
             new = await repository.add_invoices(work, made)
+            for invoice in made:
+                if invoice.number in new:
+                    await announcing.issued(work, invoice)
     return Issued(await repository.invoices_of_statements(reader, [id]), frozenset(new))
 
 

@@ -6,12 +6,14 @@ import io
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from contracts.messages import CdrAccepted
 from roaming.billing import watching
 from roaming.billing.watching import Watcher
 from roaming.cli.commands import app
@@ -23,6 +25,7 @@ from roaming.store.journal import Exchange
 from roaming.store.locks import locks_of
 from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import RECEIVER, HubInProcess, decoded, hub_in_process
+from tests.kit.outbox import waiting
 from tests.kit.scripted_partner import ScriptedPartner, always, enveloped, http_answer
 
 MONTH = "2026-11"
@@ -104,6 +107,13 @@ async def test_a_month_is_checked_and_rules_are_tried_before_they_hold(hub: HubI
     assert (accepted["check"], accepted["decision"]) == ("DISPUTE", "ACCEPT")
     (again, *_) = await rows("cdr", "check", "CHEAP")
     assert again["outcome"] == "DISPUTE, accepted by hand"
+    told = [message for _, message in await waiting(hub.services.database, CdrAccepted)]
+    assert [(message.cdr_id, message.is_by_hand, message.note) for message in told] == [
+        ("C1", False, ""),
+        ("CHEAP", False, ""),  # by the rules that were set meanwhile
+        ("CHEAP", True, "agreed by telephone"),
+    ]
+    assert (told[0].cpo, told[0].emsp, told[0].net, told[0].tax) == ("FR-CPO", "DE-HME", Decimal("0.5"), Decimal("0.1"))
 
 
 async def test_what_came_is_checked_by_itself(hub: HubInProcess, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from contracts.messages import InvoiceIssued
 from roaming.modules.cdrs.crediting import credit_of
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
+from tests.kit.outbox import waiting
 from tests.roaming.billing.test_statement import a_bill
 from tests.roaming.cli.test_settling import MONTH, keep, roaming, rows
 
@@ -70,6 +72,8 @@ async def test_a_month_is_invoiced_once_and_taken_back(hub: HubInProcess, tmp_pa
         ("SEK-2", "INVOICE", True),
     ]
     assert len(await rows("settle", "invoices", "--party", "DE-HME")) == 8
+    told = [message.number for _, message in await waiting(hub.services.database, InvoiceIssued)]
+    assert sorted(told) == sorted({row["number"] for row in [*anew, credit]}), "each once"
     assert await rows("settle", "invoices", "--party", "DE-OTH") == []
     with pytest.raises(Exception, match="rows are never changed"):
         async with hub.services.database.work() as work:

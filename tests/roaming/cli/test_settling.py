@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
+from contracts.messages import Due, Message, StatementClosed
 from roaming.app import open_services
 from roaming.billing import settling
 from roaming.billing.checks.amounts import shown
@@ -28,6 +29,7 @@ from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs import repository as cdrs
 from roaming.modules.cdrs.crediting import credit_of
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
+from tests.kit.outbox import waiting
 from tests.roaming.billing.charges import TOKEN, a_cdr
 from tests.roaming.billing.test_statement import a_bill
 
@@ -101,6 +103,32 @@ async def test_a_month_is_closed_locked_and_reopened_for_a_reason(hub: HubInProc
     ]
     assert [row["month"] for row in await rows("settle", "list", "--party", "DE-HME")] == ["2026-07", "2026-08"]
     assert await rows("settle", "list", "--party", "DE-OTH") == []
+    await check_told(hub)
+
+
+async def check_told(hub: HubInProcess) -> None:
+    """ERP systems hear of it on the bus and as events, each once, and only those that it is about."""
+    events = await hub.services.database.reader.fetch("SELECT kind, parties, body FROM events ORDER BY seq")
+    assert [row[0] for row in events] == [
+        "cdr.disputed",
+        "statement.closed",
+        "dispute.closed",
+        "statement.closed",
+        "statement.reopened",
+        "statement.closed",
+    ]
+    assert {row[1] for row in events} == {" DE-HME FR-CPO "}
+    waits = await waiting(hub.services.database, Message)
+    on_bus = [message for subject, message in waits if subject == "DE-HME/FR-CPO"]
+    for (_, _, body), message in zip(events, on_bus, strict=True):
+        assert msgspec.json.decode(body, type=type(message)) == message
+    closed = [message for message in on_bus if isinstance(message, StatementClosed)]
+    assert [(message.month, message.closing, message.disputed) for message in closed] == [
+        ("2026-07", 1, 1),
+        ("2026-08", 1, 0),
+        ("2026-08", 2, 0),
+    ]
+    assert closed[0].due[1] == Due(debtor="DE-HME", creditor="FR-CPO", currency="SEK", payable=Decimal("7.70"))
 
 
 async def test_of_two_who_close_at_once_one_does(hub: HubInProcess) -> None:
