@@ -1,4 +1,4 @@
-"""Writes ``contracts/api/ocpi-<version>.json`` and ``operators-rules.json``, and checks that what is committed fits
+"""Writes ``contracts/api/ocpi-<version>.json`` and ``operators-….json``, and checks that what is committed fits
 routes, tables and golden files.
 
 ``python -m tests.openapi``          writes them
@@ -17,7 +17,7 @@ from typing import Any
 
 from contracts.export import version as release
 from roaming.app import find_modules
-from roaming.console import rules_openapi
+from roaming.console import billing_api, rules_openapi
 from roaming.model.version import Version
 from roaming.ocpi.openapi import Examples, document
 
@@ -72,6 +72,9 @@ def generated() -> dict[Path, str]:
         for version in Version
     }
     documents["operators-rules"] = rules_openapi.document(release=release())
+    documents["operators-billing"] = rules_openapi.document(
+        release=release(), entries=billing_api.ENTRIES, title="CDRs, disputes, statements and invoices"
+    )
     return {
         API / f"{name}.json": json.dumps(made, indent=1, ensure_ascii=False) + "\n" for name, made in documents.items()
     }

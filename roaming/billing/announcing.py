@@ -22,7 +22,6 @@ from contracts.messages import (
     StatementReopened,
 )
 from roaming.billing.checks.amounts import ZERO
-from roaming.billing.invoices.invoice import Invoice
 from roaming.billing.statement import Statement, Status
 from roaming.feed.telling import Event, event_id, tell
 from roaming.model.cdr import CDR
@@ -142,23 +141,3 @@ async def statement_reopened(work: Work, statement: Statement, closing: int, rea
         reason=reason,
     )
     await announce(work, message, (statement.one, statement.other), statement.id, closing)
-
-
-async def issued(work: Work, invoice: Invoice) -> None:
-    """An invoice or credit note exists."""
-    message = InvoiceIssued(
-        number=invoice.number,
-        kind=invoice.kind.value,
-        statement_id=invoice.statement,
-        seller=invoice.seller_id,
-        buyer=invoice.buyer_id,
-        currency=invoice.currency,
-        net=invoice.net,
-        tax=invoice.tax,
-        rounding=invoice.rounding,
-        payable=invoice.payable,
-        issued_on=invoice.issued_on.isoformat(),
-        due_on=invoice.due_on.isoformat(),
-        cancels=invoice.cancels,
-    )
-    await announce(work, message, (invoice.seller_id, invoice.buyer_id), invoice.number)

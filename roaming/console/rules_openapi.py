@@ -1,6 +1,7 @@
-"""The OpenAPI document of the API of agreements, rules and groups, made from its table of operations. Pure."""
+"""The OpenAPI documents of the API for operators, made from tables of operations. Pure."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +14,8 @@ _MEANING = {
     400: "Something is wrong with the request; `field` names it",
     401: "No operator's token, or a wrong one",
     404: "There is nothing of the kind",
-    409: "It cannot be in force",
+    403: "The token is another party's, or one party's where only the hub's own people may",
+    409: "It cannot be done as things stand",
     429: "Too many wrong tokens from this address",
     503: "The database is away: ask again",
 }
@@ -24,23 +26,32 @@ _ABOUT = {
     "emsp": "Such as DE-EMS",
     "kind": "parties or locations",
     "name": "Name of the group",
+    "cdr_id": "Id of a CDR of that CPO",
+    "dispute": "Id of a dispute",
+    "one": "A party, such as NL-TNM",
+    "other": "The other party",
+    "month": "Such as 2026-10 (UTC)",
+    "party": "Such as NL-TNM",
+    "number": "Of an invoice",
 }
 
 
-def document(*, release: str) -> dict[str, Any]:
+def document(
+    *, release: str, entries: Sequence[Entry] = ENTRIES, title: str = "agreements, rules and groups"
+) -> dict[str, Any]:
     """OpenAPI 3.1."""
-    types = [each for entry in ENTRIES for each in (entry.takes, entry.gives) if each is not None]
+    types = [each for entry in entries for each in (entry.takes, entry.gives) if each is not None]
     shapes, schemas = msgspec.json.schema_components(
         dict.fromkeys([*types, Wrong]), ref_template="#/components/schemas/{name}"
     )
     refs = dict(zip(dict.fromkeys([*types, Wrong]), shapes, strict=True))
     paths: dict[str, dict[str, Any]] = {}
-    for entry in ENTRIES:
+    for entry in entries:
         paths.setdefault(entry.path, {})[entry.method.lower()] = _operation(entry, refs)
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Roaming hub: agreements, rules and groups",
+            "title": f"Roaming hub: {title}",
             "version": release,
             "description": "For operators. `roaming operator add NAME` prints a token.",
         },

@@ -150,8 +150,8 @@ def test_a_change_that_breaks_readers_is_refused(files: Files, capsys: pytest.Ca
 
 
 def test_a_removed_message_is_refused(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.copy(files.released / "CdrIssued.v1.json", files.released / "InvoiceIssued.v1.json")
-    assert any("InvoiceIssued.v1: the message was removed" in line for line in complaints(files, capsys))
+    shutil.copy(files.released / "CdrIssued.v1.json", files.released / "CdrForgotten.v1.json")
+    assert any("CdrForgotten.v1: the message was removed" in line for line in complaints(files, capsys))
 
 
 def test_a_lower_version_is_refused(files: Files, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
+from contracts.messages import InvoiceIssued
 from roaming.billing import announcing
 from roaming.billing import settlement_repository as statements
 from roaming.billing.invoices import en16931, repository
@@ -15,6 +16,7 @@ from roaming.billing.invoices.making import invoices_of
 from roaming.billing.statement import Pair, Statement, Status, statement_id
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.module import Services
+from roaming.store.database import Work
 from roaming.store.documents import object_key
 
 
@@ -57,8 +59,27 @@ async def issue(services: Services, pair: Pair, month: str, *, issued_on: date |
             new = await repository.add_invoices(work, made)
             for invoice in made:
                 if invoice.number in new:
-                    await announcing.issued(work, invoice)
+                    await _tell(work, invoice)
     return Issued(await repository.invoices_of_statements(reader, [id]), frozenset(new))
+
+
+async def _tell(work: Work, invoice: Invoice) -> None:
+    message = InvoiceIssued(
+        number=invoice.number,
+        kind=invoice.kind.value,
+        statement_id=invoice.statement,
+        seller=invoice.seller_id,
+        buyer=invoice.buyer_id,
+        currency=invoice.currency,
+        net=invoice.net,
+        tax=invoice.tax,
+        rounding=invoice.rounding,
+        payable=invoice.payable,
+        issued_on=invoice.issued_on.isoformat(),
+        due_on=invoice.due_on.isoformat(),
+        cancels=invoice.cancels,
+    )
+    await announcing.announce(work, message, (invoice.seller_id, invoice.buyer_id), invoice.number)
 
 
 def _taken_back(earlier: Sequence[Invoice], closing: int, today: date) -> list[Invoice]:

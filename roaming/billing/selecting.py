@@ -1,0 +1,92 @@
+"""CDRs as people name them: of a month, of a party, one by its id; checked and disputed with what belongs to that.
+
+Serves the API; commands have options of their own for the same.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from roaming.billing import disputes, repository
+from roaming.billing.checks import Finding
+from roaming.billing.evidence import evidence_of
+from roaming.billing.months import bounds_of
+from roaming.billing.receiving import Checked, check_keys, check_received, emsp_of
+from roaming.model.identifiers import PartyId
+from roaming.modules.cdrs.repository import Ended, ended_between, with_ids
+from roaming.ocpi.module import Services
+from roaming.store.documents import object_key
+
+PAGE = 500
+
+
+class NoSuchCdr(LookupError):
+    """There is no such CDR here, or none that the asker may see."""
+
+
+async def entry_of(services: Services, cpo: PartyId, cdr_id: str, *, seen_by: str = "") -> Ended:
+    """One CDR; ``seen_by``: a party (empty: everybody) that is its CPO or eMSP. Raises ``NoSuchCdr``."""
+    key = object_key(cpo, cdr_id)
+    entry = (await with_ids(services.database.reader, [key])).get(key)
+    if entry is None or (seen_by and seen_by not in (str(cpo), str(emsp_of(entry.cdr)))):
+        raise NoSuchCdr(f"{cpo} has no CDR {cdr_id} here")
+    return entry
+
+
+async def page_of(
+    services: Services, month: str, *, party: PartyId | None, after: tuple[datetime, str] | None, limit: int
+) -> list[Ended]:
+    """CDRs of charges that ended in a month, by end and key, behind ``after``; ``party``: those of or for it. Raises
+    ``ValueError`` for what is no month."""
+    since, until = bounds_of(month)
+    reader = services.database.reader
+    if party is None:
+        return await ended_between(reader, since, until, after=after, limit=limit)
+    found = await ended_between(reader, since, until, cpo=party, after=after, limit=limit)
+    found += await ended_between(reader, since, until, emsp=party, after=after, limit=limit)
+    by_key = {entry.key: entry for entry in found}
+    return sorted(by_key.values(), key=lambda entry: (entry.cdr.end_date_time, entry.key))[:limit]
+
+
+async def check_month(
+    services: Services, month: str, *, partner_id: str = "", emsp: PartyId | None = None
+) -> AsyncIterator[list[Checked]]:
+    """Checks partners' CDRs of a month and keeps the verdicts, a page at a time; ``emsp``: only those that this party
+    is to pay. Raises ``ValueError`` for what is no month."""
+    since, until = bounds_of(month)
+    if emsp is None:
+        async for checked in check_received(services, since, until, partner_id=partner_id):
+            yield checked
+        return
+    after: tuple[datetime, str] | None = None
+    while page := await ended_between(services.database.reader, since, until, emsp=emsp, after=after, limit=PAGE):
+        after = (page[-1].cdr.end_date_time, page[-1].key)
+        sources = (partner_id,) if partner_id else tuple({entry.source for entry in page} - {""})
+        yield await check_keys(services, [entry.key for entry in page if entry.source in sources])
+
+
+async def dispute(
+    services: Services, entry: Ended, *, reason: str, days: int, raised_by: PartyId | None = None
+) -> tuple[str, bool]:
+    """Disputes a CDR with all that is known of it; without ``reason`` for what the check finds. See ``open_dispute``.
+    Raises ``NotDisputable``."""
+    await check_keys(services, [entry.key])
+    kept = (await repository.verdicts_of(services.database.reader, [entry.key])).get(entry.key)
+    findings = kept.verdict.findings if kept is not None else ()
+    at_stake = kept.verdict.at_stake if kept is not None else abs(entry.cdr.total_cost.before_taxes)
+    evidence = await evidence_of(services, entry, findings)
+    async with services.database.work() as work:
+        return await disputes.open_dispute(
+            work,
+            entry,
+            reason=reason or reason_of(findings),
+            at_stake=at_stake or abs(Decimal(entry.cdr.total_cost.before_taxes)),
+            days=days,
+            evidence=evidence,
+            raised_by=raised_by,
+        )
+
+
+def reason_of(findings: Sequence[Finding]) -> str:
+    """What leads to a dispute, in words."""
+    return "; ".join(f"{each.field} {each.text}" for each in findings if each.outcome == "DISPUTE")

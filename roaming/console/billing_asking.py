@@ -1,0 +1,147 @@
+"""What the operations of billing share: who may see and do what, how errors are told, lists with their CSV twin."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from roaming.billing.disputes import NotDisputable
+from roaming.billing.invoices.en16931 import InvalidInvoice
+from roaming.billing.invoices.invoice import NotInvoiceable
+from roaming.billing.invoices.parties import MalformedParty
+from roaming.billing.months import bounds_of, month_of
+from roaming.billing.rows import CannotExport
+from roaming.billing.selecting import NoSuchCdr
+from roaming.billing.settling import NotClosable
+from roaming.billing.terms import MalformedTerms
+from roaming.console.billing_forms import rows_of
+from roaming.console.hearing import Unfit
+from roaming.console.saying import answered, as_csv, said
+from roaming.model.identifiers import PartyId
+from roaming.modules.cdrs.crediting import NotCreditable
+from roaming.ocpi.module import Services
+
+Work = Callable[[Services, Request, str], Awaitable[Response]]
+LARGEST_LIST = 10_000
+_USUAL = 1000
+
+
+class NotAllowed(ValueError):
+    """Not with this token."""
+
+
+class NotThere(LookupError):
+    """There is nothing of the kind, or nothing that this token may see."""
+
+
+_STATUS: dict[type[Exception], int] = {
+    NotAllowed: 403,
+    NotThere: 404,
+    NoSuchCdr: 404,
+    NotDisputable: 409,
+    NotCreditable: 409,
+    NotClosable: 409,
+    NotInvoiceable: 409,
+    InvalidInvoice: 409,
+    CannotExport: 400,
+    MalformedTerms: 400,
+    MalformedParty: 400,
+}
+
+
+def checked(handle: Work) -> Work:
+    """The same, with errors told."""
+
+    async def work(services: Services, request: Request, who: str) -> Response:
+        try:
+            return await handle(services, request, f"api:{who}")
+        except Unfit as error:
+            return said(str(error), 400, field=error.field)
+        except tuple(_STATUS) as error:
+            return said(str(error), next(status for kind, status in _STATUS.items() if isinstance(error, kind)))
+
+    return work
+
+
+def own_party(request: Request) -> str:
+    """What belongs to this party is all that the token may see; empty: everything."""
+    return str(request.state.party)
+
+
+def for_own_people(request: Request) -> None:
+    """Raises ``NotAllowed`` for a party's token: what changes things for others is done by the hub's own people."""
+    if party := own_party(request):
+        raise NotAllowed(f"this token is for what belongs to {party}: this is for the hub's own people")
+
+
+def must_be(request: Request, *parties: str) -> None:
+    """Raises ``NotAllowed`` for the token of a party that is none of these."""
+    if (party := own_party(request)) and party not in parties:
+        raise NotAllowed(f"this token is for what belongs to {party}: this is for {' and '.join(parties)}")
+
+
+def party_named(field: str, text: str) -> PartyId:
+    """Raises ``Unfit``."""
+    try:
+        return PartyId.parse(text)
+    except ValueError as error:
+        raise Unfit(str(error), field) from None
+
+
+def party_asked(request: Request) -> PartyId | None:
+    """That of ``party``; with a party's token it is that one, whatever is asked for. Raises ``NotAllowed``."""
+    text = request.query_params.get("party", "") or own_party(request)
+    if not text:
+        return None
+    party = party_named("party", text)
+    must_be(request, str(party))
+    return party
+
+
+def month_named(text: str, services: Services) -> str:
+    """A month; this one where none is named. Raises ``Unfit``."""
+    try:
+        return month_of(bounds_of(text)[0]) if text else month_of(services.clock.now())
+    except ValueError as error:
+        raise Unfit(str(error), "month") from None
+
+
+def limit_of(request: Request) -> int:
+    """Raises ``Unfit``."""
+    text = request.query_params.get("limit", str(_USUAL))
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) <= LARGEST_LIST):
+        raise Unfit(f"a number from 1 to {LARGEST_LIST}", "limit")
+    return int(text)
+
+
+def after_of(request: Request) -> tuple[datetime, str] | None:
+    """Behind which end and key a page begins. Raises ``Unfit``."""
+    text = request.query_params.get("after", "")
+    if not text:
+        return None
+    at, _, key = text.partition(" ")
+    try:
+        moment = datetime.fromisoformat(at).astimezone(UTC)
+    except (ValueError, OverflowError):
+        key = ""
+    if not key or "\0" in key:
+        raise Unfit("what `next` of the page before says", "after")
+    return moment, key
+
+
+def given(body: msgspec.Struct, http_status: int = 200) -> Response:
+    """A JSON body; amounts are text."""
+    return answered(msgspec.to_builtins(body), http_status)
+
+
+def listed(request: Request, body: msgspec.Struct, rows: Sequence[msgspec.Struct]) -> Response:
+    """The same; with ``format=csv`` its rows for a spreadsheet."""
+    return as_csv(rows_of(rows)) if request.query_params.get("format") == "csv" else given(body)
+
+
+def path(request: Request, name: str) -> Any:
+    """A part of the address."""
+    return request.path_params[name]

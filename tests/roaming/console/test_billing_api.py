@@ -1,0 +1,170 @@
+"""CDRs, disputes, statements and invoices over HTTP: the verbs of commands; parties see and do only what is theirs."""
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from roaming.console.billing_api import ENTRIES
+from roaming.model.identifiers import PartyId
+from roaming.partners.operators import add_operator
+from tests.kit.hub_in_process import HubInProcess, hub_in_process
+from tests.roaming.billing.charges import TOKEN as CARD
+from tests.roaming.billing.test_statement import a_bill, changed
+from tests.roaming.cli.test_settling import keep
+
+OWN = "an-operators-token-of-43-characters-at-least"
+TOKENS = {party: f"a-token-of-{party}-of-43-characters-at-least-and" for party in ("FR-CPO", "DE-HME", "DE-OTH")}
+JULY = "/api/statements/FR-CPO/DE-HME/2026-07"
+
+
+@pytest.fixture
+async def hub(sqlite_url: str, tmp_path: Path) -> AsyncIterator[HubInProcess]:
+    async with hub_in_process(sqlite_url, tmp_path) as running:
+        async with running.services.database.work() as work:
+            digest = running.services.secrets.digest
+            await add_operator(work, "anna", digest(OWN))
+            for party, token in TOKENS.items():
+                await add_operator(work, party, digest(token), party=PartyId.parse(party))
+        for number in (1, 2, 3):
+            await keep(running, a_bill(number, Decimal(10)))
+        other = changed(a_bill(4, Decimal(5)), id="OTHER", cdr_token=changed(CARD, party_id="OTH"))
+        await keep(running, other)
+        yield running
+
+
+async def call(hub: HubInProcess, method: str, path: str, body: Any = None, *, by: str = "") -> httpx.Response:
+    headers = {"Authorization": f"Bearer {TOKENS[by] if by else OWN}"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(hub.app), trust_env=False) as client:
+        return await client.request(method, f"http://hub.test{path}", json=body, headers=headers)
+
+
+async def test_a_month_from_check_to_invoice(hub: HubInProcess) -> None:
+    checked = (await call(hub, "POST", "/api/cdr-checks", {"month": "2026-07"})).json()
+    assert checked["checked"] == 4
+    assert {finding["cdr_id"] for finding in checked["findings"]} >= {"C1", "C2", "C3"}
+    first = (await call(hub, "GET", "/api/cdrs?month=2026-07&limit=3")).json()
+    after = httpx.QueryParams(after=first["next"])
+    second = (await call(hub, "GET", f"/api/cdrs?month=2026-07&limit=3&{after}")).json()
+    assert [each["cdr_id"] for each in [*first["cdrs"], *second["cdrs"]]] == ["C1", "C2", "C3", "OTHER"]
+    assert (first["cdrs"][0]["net"], second["next"]) == ("10", "")
+
+    accepted = await call(hub, "POST", "/api/cdrs/FR-CPO/C3/accept", {"note": "by telephone"}, by="DE-HME")
+    assert accepted.status_code == 200, accepted.text
+    opened = await call(hub, "POST", "/api/cdrs/FR-CPO/C1/dispute", {"reason": "too dear"}, by="DE-HME")
+    assert (opened.status_code, opened.json()["state"], opened.json()["raised_by"]) == (201, "OPEN", "DE-HME")
+    dispute = f"/api/disputes/{opened.json()['id']}"
+    again = await call(hub, "POST", "/api/cdrs/FR-CPO/C1/dispute", {"reason": "x"})
+    assert (again.status_code, again.json()["id"]) == (200, opened.json()["id"])
+    file = (await call(hub, "GET", dispute, by="FR-CPO")).json()
+    assert (await call(hub, "POST", "/api/disputes", file)).status_code == 200
+    withdrawn = await call(hub, "POST", f"{dispute}/close", {"outcome": "withdrawn"}, by="DE-HME")
+    assert withdrawn.json()["state"] == "WITHDRAWN"
+    assert (await call(hub, "POST", f"{dispute}/close", {"outcome": "refused"})).status_code == 409
+
+    parties = {"FR-CPO": "FR12345678901", "DE-HME": "DE123456789"}
+    for party, vat_id in parties.items():
+        body = {"name": party, "country": party[:2], "vat_id": vat_id}
+        assert (await call(hub, "PUT", f"/api/billing-parties/{party}", body, by=party)).status_code == 200
+    terms = {"fees": ["session 0.10 EUR cpo>emsp"], "untaxed": "ae"}
+    answer = await call(hub, "PUT", "/api/settlement-terms/FR-CPO/DE-HME", terms)
+    assert answer.json()["fees"] == ["session 0.10 EUR cpo>emsp"]
+    assert (await call(hub, "POST", f"{JULY}/invoices", {})).status_code == 409
+    closed = await call(hub, "POST", f"{JULY}/close")
+    assert (closed.status_code, closed.json()["balances"][0]["payable"]) == (201, "35.70")
+    assert (await call(hub, "POST", f"{JULY}/close")).status_code == 200
+    issued = await call(hub, "POST", f"{JULY}/invoices", {"issued_on": "2026-08-02"})
+    numbers = [each["number"] for each in issued.json()["invoices"]]
+    assert (issued.status_code, len(numbers)) == (201, 2)
+    assert (await call(hub, "POST", f"{JULY}/invoices", {})).status_code == 200
+    xml = await call(hub, "GET", f"/api/invoices/{numbers[0]}?form=cii", by="DE-HME")
+    assert (xml.headers["content-type"], xml.content[:5]) == ("application/xml", b"<?xml")
+    pdf = await call(hub, "GET", f"{JULY}?format=pdf", by="FR-CPO")
+    assert (pdf.headers["content-type"], pdf.content[:4]) == ("application/pdf", b"%PDF")
+    reopened = await call(hub, "POST", f"{JULY}/reopen", {"reason": "a CDR came by post"})
+    assert reopened.json()["state"] == "REOPENED"
+
+
+async def test_parties_see_and_do_only_what_is_theirs(hub: HubInProcess) -> None:
+    for party, count in (("FR-CPO", 4), ("DE-HME", 3), ("DE-OTH", 1)):
+        assert len((await call(hub, "GET", "/api/cdrs?month=2026-07", by=party)).json()["cdrs"]) == count
+    assert (await call(hub, "POST", "/api/cdr-checks", {"month": "2026-07"}, by="DE-OTH")).json()["checked"] == 1
+    opened = await call(hub, "POST", "/api/cdrs/FR-CPO/C1/dispute", {"reason": "too dear"}, by="DE-HME")
+    await call(hub, "POST", f"{JULY}/close")
+    number = opened.json()["id"]
+    for by, method, path, body, status in (
+        ("DE-OTH", "GET", "/api/cdrs?month=2026-07&party=DE-HME", None, 403),
+        ("DE-OTH", "POST", "/api/cdrs/FR-CPO/C2/dispute", {"reason": "x"}, 404),
+        ("FR-CPO", "POST", "/api/cdrs/FR-CPO/C2/dispute", {"reason": "x"}, 403),
+        ("FR-CPO", "POST", "/api/cdrs/FR-CPO/C2/accept", {}, 403),
+        ("DE-HME", "POST", "/api/cdrs/FR-CPO/C2/credit", {"reason": "x"}, 403),
+        ("DE-OTH", "GET", f"/api/disputes/{number}", None, 404),
+        ("DE-HME", "POST", f"/api/disputes/{number}/close", {"outcome": "refused"}, 403),
+        ("FR-CPO", "POST", f"/api/disputes/{number}/close", {"outcome": "withdrawn"}, 403),
+        ("DE-OTH", "GET", JULY, None, 403),
+        ("DE-HME", "POST", f"{JULY}/close", None, 403),
+        ("DE-HME", "POST", f"{JULY}/reopen", {"reason": "x"}, 403),
+        ("DE-HME", "POST", f"{JULY}/invoices", {}, 403),
+        ("DE-HME", "PUT", "/api/settlement-terms/FR-CPO/DE-HME", {}, 403),
+        ("DE-HME", "PUT", "/api/billing-parties/FR-CPO", {"name": "x", "country": "FR"}, 403),
+        ("DE-OTH", "GET", "/api/invoices/2026-07-FR-CPO-DE-HME-EUR", None, 404),
+    ):
+        answer = await call(hub, method, path, body, by=by)
+        assert answer.status_code == status, (by, method, path, answer.text)
+        assert "C1" not in answer.text
+    assert (await call(hub, "GET", "/api/disputes", by="DE-OTH")).json() == {"disputes": []}
+    assert (await call(hub, "GET", "/api/statements", by="DE-OTH")).json() == {"statements": []}
+    assert len((await call(hub, "GET", "/api/statements", by="FR-CPO")).json()["statements"]) == 1
+
+
+async def test_lists_have_a_twin_for_spreadsheets(hub: HubInProcess) -> None:
+    await call(hub, "POST", "/api/cdrs/FR-CPO/C1/dispute", {"reason": "=1+1"})
+    await call(hub, "POST", f"{JULY}/close")
+    for path in ("/api/cdrs?month=2026-07&", "/api/disputes?", "/api/statements?", "/api/invoices?"):
+        whole = (await call(hub, "GET", path)).json()
+        (rows,) = [value for value in whole.values() if isinstance(value, list)]
+        answer = await call(hub, "GET", f"{path}format=csv")
+        assert answer.headers["content-type"].startswith("text/csv")
+        assert len(list(csv.DictReader(io.StringIO(answer.text)))) == len(rows), path
+    assert "'=1+1" in (await call(hub, "GET", "/api/disputes?format=csv")).text
+
+
+MISTAKES: list[tuple[str, str, Any, str]] = [
+    ("GET", "/api/cdrs?month=July", None, "month"),
+    ("GET", "/api/cdrs?month=2026-07&state=odd", None, "state"),
+    ("GET", "/api/cdrs?month=2026-07&after=x", None, "after"),
+    ("GET", "/api/cdrs?month=2026-07&limit=0", None, "limit"),
+    ("GET", "/api/cdrs?party=nobody", None, "party"),
+    ("POST", "/api/cdr-checks", {"month": "2026-07", "partner": "nobody"}, "partner"),
+    ("POST", "/api/cdr-checks", {"month": 7}, "month"),
+    ("POST", "/api/cdrs/FRANCE/C1/accept", {}, "cpo"),
+    ("POST", "/api/cdrs/FR-CPO/C1/dispute", {"days": 0}, "days"),
+    ("POST", "/api/disputes", [], ""),
+    ("GET", "/api/statements/FR-CPO/FR-CPO/2026-07", None, "other"),
+    ("GET", f"{JULY}?format=doc", None, "format"),
+    ("POST", f"{JULY}/reopen", {}, "reason"),
+    ("POST", f"{JULY}/invoices", {"issued_on": "soon"}, "issued_on"),
+    ("PUT", "/api/settlement-terms/FR-CPO/DE-HME", {"fees": ["two"]}, ""),
+    ("PUT", "/api/billing-parties/FR-CPO", {"name": "x", "country": "FRA"}, ""),
+]
+
+
+async def test_mistakes_are_named(hub: HubInProcess) -> None:
+    for method, path, body, field in MISTAKES:
+        answer = await call(hub, method, path, body)
+        assert answer.status_code == 400, (path, answer.text)
+        assert answer.json().get("field", "") == field, (path, answer.text)
+        assert answer.json()["error"]
+
+
+async def test_the_document_names_every_operation(hub: HubInProcess) -> None:
+    document = (await call(hub, "GET", "/api/billing.json")).json()
+    found = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert found == {(entry.method, entry.path) for entry in ENTRIES}
+    assert "securitySchemes" in json.dumps(document)
