@@ -6,7 +6,7 @@ list, and the first that fits is named.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -18,15 +18,16 @@ from roaming.model.tariff import Tariff
 from roaming.rating import Line, Part, Rated, RatingError, Readings, rate
 from roaming.rating.readings import (
     AbsentVat,
+    Clock,
     ElementChoice,
     HoursReading,
+    RoundedAt,
     Rounding,
+    StepScope,
     StepTime,
     StepVolume,
     UnknownPower,
 )
-
-CENT = Decimal("0.01")
 
 
 class Amounts(NamedTuple):
@@ -124,28 +125,6 @@ def _within(case: Case, amounts: Amounts) -> Amounts:
     return Amounts(net, gross)
 
 
-def _step_per_period(case: Case) -> Amounts:
-    def stepped(line: Line) -> Amounts:
-        component = line.component
-        if component is None or line.part is Part.FLAT or not component.step:
-            return _line(line, line.quantity)
-        steps = (line.quantity / component.step).to_integral_value(ROUND_CEILING)
-        return _line(line, steps * component.step)
-
-    return _within(case, _sum(stepped(line) for line in case.rated().lines if line.part is not Part.LIMIT))
-
-
-def _rounded_per_line(case: Case) -> Amounts:
-    def cents(value: Fraction | None) -> Fraction | None:
-        if value is None:
-            return None
-        exact = Decimal(value.numerator) / Decimal(value.denominator)
-        return Fraction(exact.quantize(CENT, ROUND_HALF_UP))
-
-    lines = [Amounts(line.before_taxes, line.after_taxes) for line in case.rated().lines]
-    return _sum(Amounts(cents(each.net), cents(each.gross)) for each in lines)
-
-
 def _no_step(case: Case) -> Amounts:
     return _within(case, _sum(_line(line, line.quantity) for line in case.rated().lines if line.part is not Part.LIMIT))
 
@@ -155,7 +134,7 @@ def _without_limits(case: Case) -> Amounts:
 
 
 def _scaled_tax(case: Case) -> Amounts:
-    """min_price or max_price moved the net; the tax was moved in the same ratio."""
+    """min_price or max_price moved the net; the tax was moved in the same ratio, past what the limit says of it."""
     plain, limited = _without_limits(case), _of(case.rated())
     if not plain.net or plain.gross is None or limited.net is None:
         return Amounts(None, None)
@@ -195,14 +174,14 @@ def _with(**changes: object) -> Callable[[Case], Amounts]:
 
 
 READINGS: tuple[Reading, ...] = (
-    ("rounding per line", _rounded_per_line),
-    ("step_size in every period", _step_per_period),
+    ("rounding per line", _with(rounded_at=RoundedAt.LINE, decimals=2)),
+    ("step_size in every period", _with(step_scope=StepScope.PERIOD)),
     ("step_size left out", _no_step),
     ("FLAT charged twice", _flat_again),
     ("FLAT charged in every period", _flat_per_period),
     ("tax scaled with min_price or max_price", _scaled_tax),
     ("min_price and max_price left out", _without_limits),
-    ("wrong time zone: UTC", _in_zone("UTC")),
+    ("wrong time zone: UTC", _with(clock=Clock.UTC)),
     ("wrong time zone: winter time of Central Europe all year", _in_zone("Etc/GMT-1")),
     ("wrong time zone: summer time of Central Europe all year", _in_zone("Etc/GMT-2")),
     ("taxes counted as part of the price before taxes", _tax_as_net),
