@@ -198,7 +198,9 @@ def _made(
 ) -> Invoice:
     statement, seller, buyer = about.statement, about.parties[draft.seller], about.parties[draft.buyer]
     again = f"-{about.closing}" if about.closing > 1 else ""
-    stem = f"{statement.month}-{draft.seller}-{draft.buyer}-{balance.currency}"
+    # A hub gets fees from one payer by several statements: the third party tells those apart
+    third = [party for party in (statement.one, statement.other) if party not in (draft.seller, draft.buyer)]
+    stem = "-".join((statement.month, draft.seller, draft.buyer, balance.currency, *third))
     earlier = _earlier(draft, about.preceding)
     if draft.kind is Kind.CREDIT_NOTE and _is_about(draft, made):
         earlier.append(Preceding(number=f"{stem}{again}", issued_on=about.issued_on))

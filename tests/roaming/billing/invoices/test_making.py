@@ -11,8 +11,9 @@ from hypothesis import given
 from roaming.billing.invoices.invoice import Invoice, Kind, NotInvoiceable, Preceding, reversal_of
 from roaming.billing.invoices.making import invoices_of
 from roaming.billing.invoices.parties import BillingParty, MalformedParty, missing_of, read_party
-from roaming.billing.statement import Statement, Status, state
+from roaming.billing.statement import Statement, Status, pair_of, state
 from roaming.billing.terms import MalformedTerms, Terms, VatCategory, read_fee, read_invoicing
+from roaming.model.identifiers import PartyId
 from roaming.model.money import Price, TaxAmount
 from roaming.modules.cdrs.crediting import credit_of
 from tests.roaming.billing.test_statement import BILLS, HUB, PAIR, TERMS, A, B, a_bill, a_month, billed
@@ -136,6 +137,22 @@ def test_a_fee_without_tax_needs_its_category() -> None:
     invoice, fee = made(statement, terms={(str(A), str(B)): exempt})
     assert (invoice.seller_id, fee.seller_id, fee.vat[0].reason) == ("FR-CPO", "DE-HME", "Art. 135")
     assert invoice.payable - fee.payable == statement.balances[0].payable == Decimal("1.10")
+
+
+def test_fees_of_two_statements_to_one_hub_are_two_invoices() -> None:
+    fee = Terms(fees=(read_fee("session 0.25 EUR emsp>hub vat 21"),), hub=HUB)
+    other = PartyId("NL", "TNM")
+    numbers = []
+    for cpo in (A, other):
+        cdr = changed(a_bill(1, Decimal(1)), country_code=cpo.country_code, party_id=cpo.party_id)
+        statement = state(pair_of(cpo, B), "2026-07", [billed(cdr)], {(str(cpo), str(B)): fee})
+        numbers += [each.number for each in made(statement, parties=PARTIES | {str(other): PARTIES[str(A)]})]
+    assert sorted(numbers) == [
+        "2026-07-FR-CPO-DE-HME-EUR",
+        "2026-07-NL-HUB-DE-HME-EUR-FR-CPO",
+        "2026-07-NL-HUB-DE-HME-EUR-NL-TNM",
+        "2026-07-NL-TNM-DE-HME-EUR",
+    ]
 
 
 @pytest.mark.parametrize(
