@@ -256,7 +256,7 @@ class Lane:
         if began >= self._paused_at:
             self._pause = min(max(self._pause * 2, judging.FIRST_PAUSE), judging.LONGEST_PAUSE)
             self._paused_at = now
-            self._resumes_at = now + self._pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
+            self._resumes_at = now + self._pause * random.uniform(1.0, 1.2)  # noqa: S311 - jitter, no secret
         if result.retry_after:
             self._resumes_at = max(self._resumes_at, now + min(result.retry_after, judging.LONGEST_PAUSE))
 

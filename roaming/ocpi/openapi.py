@@ -390,7 +390,7 @@ _REASONS: dict[type[OcpiError], str] = {
     NotFound: "No such object, or none of yours.",
     MethodNotAllowed: "Not in your state: register first, or you are registered already.",
     TooSlow: "The request did not arrive in time; the connection is closed.",
-    TooLarge: "The body is over our limit of 1 MiB.",
+    TooLarge: "The body is over our limit of 1 MiB, or of 50,000 objects and lists.",
     HeadTooLarge: "Address and headers are over our limit of 32 KiB or 100 headers; the connection is closed.",
     TooManyAttempts: "Too many unknown credentials tokens from your address, or too many commands of your party.",
     Unavailable: "The hub cannot store anything at the moment; nothing was saved.",

@@ -49,6 +49,8 @@ from roaming.store.journal import Exchange, mask_body
 logger = structlog.get_logger(__name__)
 
 MAX_BODY = 1024 * 1024
+MOST_PARTS = 50_000
+"""Objects and lists in a body: a million bytes of empty ones cost more to read than a whole page of Locations."""
 PREFIX = "/ocpi"
 _VARIABLE = re.compile(r"\{(\w+)\}")
 _NUMBER = re.compile(r"[0-9]+")
@@ -311,7 +313,10 @@ class _Exchange:
                 raise TooLarge(f"the body has more than {MAX_BODY} bytes")
             chunks.append(chunk)
             is_more = message.get("more_body", False)
-        return b"".join(chunks)
+        body = b"".join(chunks)
+        if size > MOST_PARTS and body.count(b"{") + body.count(b"[") > MOST_PARTS:
+            raise TooLarge(f"the body has more than {MOST_PARTS} objects and lists")
+        return body
 
     def _refuse(self, error: OcpiError) -> tuple[_Reply, int]:
         payload = failure(error, self.services.clock.now(), version=self.version)

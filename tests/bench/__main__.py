@@ -20,6 +20,7 @@ from tests.bench.demo import demo
 from tests.bench.exporting import a_million, export_cdrs
 from tests.bench.facts import events_through, metered_through, open_door, to_the_door
 from tests.bench.forwarding import forwarding
+from tests.bench.hostile import refusals
 from tests.bench.proxying import lines, proxying
 from tests.bench.pulling import pull_list
 from tests.bench.pushes import neighbours, push
@@ -32,6 +33,7 @@ KINDS = (
     "demo",
     "read",
     "authorise",
+    "hostile",
     "ingest",
     "door",
     "forward",
@@ -76,6 +78,11 @@ async def on(name: str, database_url: str, folder: Path, only: set[str], seconds
                 f"{got.errors} errors",
             )
             row(f"{name}: authorise, 500/s open loop", *times)
+        if "hostile" in only:
+            refused = await refusals(url, folder, count=int(10 * seconds))
+            row(f"{name}: bad requests, goal 50 ms CPU", f"{len(refused)} kinds", f"{refused[0].cpu_ms:.1f} ms CPU")
+            for worst in refused[:3]:
+                row(f"{name}: refused: {worst.what}", worst.answer, f"{worst.cpu_ms:.1f} ms CPU")
         if "forward" in only:
             got = await forwarding(settings, folder, seconds=seconds)
             row(f"{name}: plain reverse proxy", f"{got.limit.per_second:.0f}/s", f"{got.limit.cpu_ms:.2f} ms CPU")

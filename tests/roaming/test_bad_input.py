@@ -210,6 +210,10 @@ async def test_a_body_of_two_megabytes_is_413(hub: HubInProcess) -> None:
     for partner, method, path, _ in doors():
         answer = await hub.call(partner, method, path, content=b'{"name":"' + b"x" * 2 * 1024 * 1024 + b'"}')
         assert answer.outcome == (413, 2000), (method, path)
+        for part in (b"{},", b"[],"):  # little to send, much to read
+            answer = await hub.call(partner, method, path, content=b'{"evses":[' + part * 60_000 + b"{}]}")
+            assert answer.outcome == (413, 2000), (method, path)
+            assert "50000 objects and lists" in answer.message
 
 
 QUERIES = [
