@@ -154,7 +154,7 @@ def test_what_the_server_says_before_all_else_is_documented(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(600 if EXAMPLES <= 2 else 7200)
 @pytest.mark.parametrize("version", Version)
 def test_every_route_keeps_its_document(running: HubOnSocket, version: Version) -> None:
     schema = schemathesis.openapi.from_dict(json.loads((API / f"ocpi-{version}.json").read_text()))
