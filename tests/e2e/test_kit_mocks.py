@@ -21,8 +21,12 @@ from tests.kit.wait import until
 PATIENCE = 60.0
 DRIVER = "0A11CE5EED01"
 TOLD = {"locations": "LOC1", "tariffs": "T1", "sessions": "S1", "cdrs": "C1"}
-PULLED = {**dict.fromkeys(TOLD, ("DONE", 1, 0)), "tokens": ("DONE", 1, 0), "cdrs": ("DONE", 1, 1)}
-"""State, new and refused objects. The seeded CDR is of a driver whose eMSP nobody knows."""
+PULLED = {
+    **dict.fromkeys(TOLD, ("DONE", 1, 0)),
+    "tokens": ("DONE", 1, 0),
+    **dict.fromkeys(("sessions", "cdrs"), ("DONE", 1, 1)),
+}
+"""State, new and refused objects. The seeded session and CDR are of a driver whose eMSP nobody knows."""
 
 pytestmark = [pytest.mark.outside, pytest.mark.slow, pytest.mark.timeout(240)]
 
