@@ -26,6 +26,8 @@ class RawStation:
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.frames: list[Any] = []
+        self.texts: list[str | bytes] = []
+        """The same as they came."""
         self.got: list[tuple[str, dict[str, Any]]] = []
         """Commands, by action and payload."""
         self.commands: dict[str, CommandAnswer] = {}
@@ -105,6 +107,7 @@ class RawStation:
     async def _read(self) -> None:
         try:
             async for data in self.socket:
+                self.texts.append(data)
                 frame = json.loads(data)
                 self.frames.append(frame)
                 if frame[0] == 2:

@@ -58,6 +58,7 @@ async def test_octets_pass_unchanged_both_ways_and_a_copy_feeds_the_hub(proxied:
     assert csms.authorizations[0] is not None
     # The central system writes with spaces that nothing here writes
     assert all(' , "' in text for text in csms.said)
+    assert station.texts == csms.said
     await until(lambda: proxied.facts.of(TransactionEnded))
     (connected,) = proxied.facts.of(StationConnected)
     assert (connected.is_proxied, connected.is_admitted, connected.key_digest) == (True, True, None)
