@@ -17,11 +17,13 @@ from contracts.topics import STATIONS
 
 _TABLE = """CREATE TABLE IF NOT EXISTS accounts (
     station_id TEXT PRIMARY KEY, is_admitted INTEGER NOT NULL, key_digest TEXT, operator TEXT,
-    minimum_profile INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"""
-_ALL = "SELECT station_id, is_admitted, key_digest, operator, minimum_profile FROM accounts"
+    minimum_profile INTEGER NOT NULL DEFAULT 0, revoked_certificates TEXT NOT NULL DEFAULT '') WITHOUT ROWID"""
+_ADDED = {"minimum_profile": "INTEGER NOT NULL DEFAULT 0", "revoked_certificates": "TEXT NOT NULL DEFAULT ''"}
+"""Columns that a file of an earlier release lacks."""
+_ALL = "SELECT station_id, is_admitted, key_digest, operator, minimum_profile, revoked_certificates FROM accounts"
 _KEEP = (
-    "INSERT OR REPLACE INTO accounts (station_id, is_admitted, key_digest, operator, minimum_profile)"
-    " VALUES (?, ?, ?, ?, ?)"
+    "INSERT OR REPLACE INTO accounts"
+    " (station_id, is_admitted, key_digest, operator, minimum_profile, revoked_certificates) VALUES (?, ?, ?, ?, ?, ?)"
 )
 
 logger = structlog.get_logger(__name__)
@@ -41,12 +43,13 @@ class StationAccounts:
     async def start(self) -> None:
         """Loads what is on disk."""
         await self._database.write(_create)
-        for station_id, is_admitted, key_digest, operator, minimum_profile in self._database.fetch(_ALL):
+        for station_id, is_admitted, key_digest, operator, minimum_profile, revoked in self._database.fetch(_ALL):
             self._accounts[station_id] = Account(
                 is_admitted=bool(is_admitted),
                 key_digest=key_digest,
                 operator=operator,
                 minimum_profile=minimum_profile,
+                revoked_certificates=tuple(revoked.split()),
             )
 
     def subscription(self) -> Subscription:
@@ -83,6 +86,7 @@ class StationAccounts:
                     key_digest=message.key_digest,
                     operator=message.operator,
                     minimum_profile=message.minimum_profile,
+                    revoked_certificates=message.revoked_certificates,
                 ),
             )
             for _, message in read(envelopes, StationAccountChanged)
@@ -107,15 +111,24 @@ class StationAccounts:
 
 def _create(connection: sqlite3.Connection) -> None:
     connection.execute(_TABLE)
-    if "minimum_profile" not in {row[1] for row in connection.execute("PRAGMA table_info(accounts)")}:
-        connection.execute("ALTER TABLE accounts ADD COLUMN minimum_profile INTEGER NOT NULL DEFAULT 0")
+    there = {row[1] for row in connection.execute("PRAGMA table_info(accounts)")}
+    for name, kind in _ADDED.items():
+        if name not in there:
+            connection.execute(f"ALTER TABLE accounts ADD COLUMN {name} {kind}")
 
 
 def _keep(changes: list[tuple[str, Account]], connection: sqlite3.Connection) -> None:
     connection.executemany(
         _KEEP,
         [
-            (station_id, account.is_admitted, account.key_digest, account.operator, account.minimum_profile)
+            (
+                station_id,
+                account.is_admitted,
+                account.key_digest,
+                account.operator,
+                account.minimum_profile,
+                " ".join(account.revoked_certificates),
+            )
             for station_id, account in changes
         ],
     )

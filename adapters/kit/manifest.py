@@ -135,6 +135,8 @@ class Account:
     """The CPO it belongs to, if it is one: ``NL-HUB``."""
     minimum_profile: int = 0
     """OCPP security profile below which it is refused."""
+    revoked_certificates: tuple[str, ...] = ()
+    """Fingerprints of its certificates that are not taken any more (SHA-256, small hexadecimal digits)."""
 
 
 class Accounts(Protocol):

@@ -3,13 +3,15 @@
 import asyncio
 import hashlib
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 
 from adapters.ocpp.transport import Listener, TlsVersion
+from contracts.messages.station import ShownCertificate
 
 LOOK_EVERY: Final = 10.0
 """Seconds between two looks at the files."""
@@ -63,6 +65,22 @@ class Encryption:
             found.update(Path(name).read_bytes() if name else b"")
             found.update(b"\0")
         return found.hexdigest()
+
+
+def shown_by(encrypted: ssl.SSLObject) -> tuple[tuple[str, ...], ShownCertificate] | None:
+    """Common names and certificate of the other side, which the handshake has verified; ``None``: it showed none."""
+    told, octets = encrypted.getpeercert(), encrypted.getpeercert(binary_form=True)
+    if not told or octets is None:
+        return None
+    pairs = cast(Iterable[Iterable[tuple[str, str]]], told.get("subject", ()))
+    names = tuple(value for part in pairs for name, value in part if name == "commonName")
+    until = ssl.cert_time_to_seconds(str(told["notAfter"]))
+    certificate = ShownCertificate(
+        fingerprint=hashlib.sha256(octets).hexdigest(),
+        serial_number=str(told["serialNumber"]),
+        expires_at=datetime.fromtimestamp(until, UTC),
+    )
+    return names, certificate
 
 
 def _context(listener: Listener) -> ssl.SSLContext:

@@ -72,8 +72,8 @@ class Gateway:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _running: set[Station] = field(default_factory=set)
     _is_empty: asyncio.Event = field(default_factory=asyncio.Event)
-    _refused: dict[str, float] = field(default_factory=dict)
-    """When the operator was last told of a proven station's refusal; as many as there are accounts at most."""
+    _refused: dict[tuple[str, str], float] = field(default_factory=dict)
+    """When the operator was last told of a station's refusal; as many of each kind as there are accounts at most."""
     _is_draining: bool = False
 
     def __post_init__(self) -> None:
@@ -110,7 +110,7 @@ class Gateway:
                     address=handshake.remote_address,
                 )
             if decision.station_id is not None:
-                await self._tell_refused(decision.station_id, decision.reason)
+                await self._tell_refused(decision.station_id, decision)
         return decision
 
     async def handle(self, socket: Socket, admission: Admission) -> None:
@@ -307,15 +307,15 @@ class Gateway:
             return False
         return True
 
-    async def _tell_refused(self, station_id: str, reason: str) -> None:
+    async def _tell_refused(self, station_id: str, refusal: Refusal) -> None:
         """At most once in ``REFUSED_EVERY`` for a station: it will come again and again."""
         now = asyncio.get_running_loop().time()
-        if now - self._refused.get(station_id, -math.inf) < REFUSED_EVERY:
+        if now - self._refused.get((station_id, refusal.event), -math.inf) < REFUSED_EVERY:
             return
-        self._refused[station_id] = now
+        self._refused[station_id, refusal.event] = now
         at, network = self.ports.now(), self.ports.network
         message = SecurityEventReported(
-            network=network, station_id=station_id, event="SecurityProfileTooLow", at=at, info=reason
+            network=network, station_id=station_id, event=refusal.event, at=at, info=refusal.reason
         )
         id = message_id("refused", network, station_id, at.isoformat())
         try:
@@ -335,6 +335,7 @@ class Gateway:
             is_admitted=station.is_admitted,
             key_digest=None if station.is_proxied else station.admission.key_digest,
             is_proxied=station.is_proxied,
+            certificate=station.admission.certificate,
         )
 
     def _fact(self, station_id: str, epoch: int, message: Message, kind: str) -> Fact:

@@ -21,6 +21,7 @@ import structlog
 from adapters.kit.manifest import Account, Accounts
 from adapters.ocpp.limits import Failures
 from adapters.ocpp.transport import Admission, Handshake, Refusal, Socket
+from contracts.messages.station import ShownCertificate
 from contracts.station_keys import is_same_digest
 
 BY_CERTIFICATE: Final = 3
@@ -34,6 +35,7 @@ _UNAUTHORIZED: Final = Refusal(
 _OTHERS_CERTIFICATE: Final = Refusal(
     status=403, reason="the client certificate is another station's: its one common name must be the station's identity"
 )
+_REVOKED: Final = "the client certificate was revoked: give the station another one"
 _NOBODY: Final = "0" * 64
 
 logger = structlog.get_logger(__name__)
@@ -196,7 +198,7 @@ class Doorkeeper:
         if handshake.certificate_names not in (None, (station_id,)):
             self._guesses.wrong(station_id, address)
             return _OTHERS_CERTIFICATE
-        return None
+        return self._revoked(handshake, station_id)
 
     def was_wrong(self, handshake: Handshake, station_id: str) -> None:
         """Somebody else did not let it in."""
@@ -216,6 +218,7 @@ class Doorkeeper:
             key_digest=None if password is None else self._accounts.digest(station_id, password),
             remote_address=handshake.remote_address,
             upstream=socket,
+            certificate=handshake.certificate,
         )
         return replace(admission, is_admitted=self.is_admitted(admission))
 
@@ -258,11 +261,14 @@ class Doorkeeper:
             if self._rules.strangers == "refuse":
                 return self._refuse(station_id, address, handshake)
             is_admitted = False
+        elif refusal := self._revoked(handshake, station_id):
+            return refusal
         elif self._is_proven(account, digest, address, profile):
             self._guesses.right(station_id, address)
             profile = _proven(account, profile)
             if profile < account.minimum_profile:
-                return Refusal(status=403, reason=_too_low(account, profile), station_id=station_id)
+                reason = _too_low(account, profile)
+                return Refusal(status=403, reason=reason, station_id=station_id, event="SecurityProfileTooLow")
             is_admitted = True
         else:
             return self._refuse(station_id, address, handshake)
@@ -273,6 +279,7 @@ class Doorkeeper:
             security_profile=profile,
             key_digest=digest,
             remote_address=handshake.remote_address,
+            certificate=handshake.certificate,
         )
 
     def is_admitted(self, admission: Admission) -> bool:
@@ -285,6 +292,8 @@ class Doorkeeper:
         account = self._accounts.find(admission.station_id)
         if account is None or not account.is_admitted:
             return "no longer admitted"
+        if _is_revoked(account, admission.certificate):
+            return _REVOKED
         if account.key_digest is None and admission.upstream is not None:
             return None  # its operator's central system has let it in
         profile = admission.security_profile
@@ -299,6 +308,13 @@ class Doorkeeper:
         account = self._accounts.find(admission.station_id)
         profile = admission.security_profile
         return profile if account is None or not account.is_admitted else _proven(account, profile)
+
+    def _revoked(self, handshake: Handshake, station_id: str) -> Refusal | None:
+        account = self._accounts.find(station_id)
+        if account is None or not account.is_admitted or not _is_revoked(account, handshake.certificate):
+            return None
+        self._guesses.wrong(station_id, handshake.remote_address or "")
+        return Refusal(status=403, reason=_REVOKED, station_id=station_id, event="RevokedCertificate")
 
     def _is_proven(self, account: Account, digest: str | None, address: str | None, profile: int) -> bool:
         """Whether it showed its certificate, the digest of a presented password fits the account, or the account needs
@@ -323,6 +339,10 @@ def _profile(handshake: Handshake, *, has_password: bool) -> int:
     if not has_password:
         return 0
     return 2 if handshake.is_encrypted else 1
+
+
+def _is_revoked(account: Account, certificate: ShownCertificate | None) -> bool:
+    return certificate is not None and certificate.fingerprint in account.revoked_certificates
 
 
 def _proven(account: Account, profile: int) -> int:

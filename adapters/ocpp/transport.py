@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from contracts.messages.station import ShownCertificate
+
 TlsVersion = Literal["1.2", "1.3"]
 
 
@@ -32,6 +34,8 @@ class Handshake:
     certificate_names: tuple[str, ...] | None = None
     """Common names in the subject of the client's certificate, which the listener has verified up to its authorities;
     ``None``: it showed none."""
+    certificate: ShownCertificate | None = None
+    """The same certificate."""
     authorization: str | None = None
     origin: str | None = None
     subprotocols: tuple[str, ...] = ()
@@ -45,7 +49,8 @@ class Refusal:
     reason: str
     headers: tuple[tuple[str, str], ...] = ()
     station_id: str | None = None
-    """The station that has proven itself and is refused all the same: its operator is told."""
+    """The station whose operator is told, as a security event of this kind."""
+    event: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,8 @@ class Admission:
     security_profile: int
     key_digest: str | None = None
     remote_address: str | None = None
+    certificate: ShownCertificate | None = None
+    """With security profile 3."""
     upstream: "Socket | None" = None
     """The operator's own central system, where the station goes through to it."""
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from adapters.ocpp.encryption import Encryption
+from adapters.ocpp.encryption import Encryption, shown_by
 from adapters.ocpp.transport import Admission, Handle, Handshake, Listener, Refusal, Welcome
 from adapters.ocpp.websocket_socket import Kinds, WebSocket
 
@@ -110,12 +110,14 @@ def _handshake(connection: ServerConnection, request: Request) -> Handshake:
 
     peer = connection.remote_address
     encryption = connection.transport.get_extra_info("ssl_object")
+    names, certificate = (shown_by(encryption) if encryption is not None else None) or (None, None)
     offered = header("Sec-WebSocket-Protocol") or ""
     return Handshake(
         target=request.path,
         remote_address=peer[0] if isinstance(peer, tuple) and peer else None,
         is_encrypted=encryption is not None,
-        certificate_names=_common_names(encryption.getpeercert()) if encryption is not None else None,
+        certificate_names=names,
+        certificate=certificate,
         authorization=header("Authorization"),
         origin=header("Origin"),
         subprotocols=tuple(word.strip() for word in offered.split(",") if word.strip()),
@@ -127,10 +129,3 @@ def _response(connection: ServerConnection, refusal: Refusal) -> Response:
     for name, value in refusal.headers:
         response.headers[name] = value
     return response
-
-
-def _common_names(certificate: Mapping[str, Any] | None) -> tuple[str, ...] | None:
-    if not certificate:
-        return None
-    pairs = (pair for names in certificate.get("subject", ()) for pair in names)
-    return tuple(value for name, value in pairs if name == "commonName")

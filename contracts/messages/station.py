@@ -2,7 +2,19 @@
 
 from datetime import datetime
 
+import msgspec
+
 from contracts.messages.message import Message
+
+
+class ShownCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """The client certificate that a station has proven itself with (security profile 3)."""
+
+    fingerprint: str
+    """SHA-256 of its octets (DER), in small hexadecimal digits."""
+    serial_number: str
+    """In hexadecimal digits."""
+    expires_at: datetime
 
 
 class StationConnected(Message, frozen=True, kw_only=True):
@@ -26,6 +38,8 @@ class StationConnected(Message, frozen=True, kw_only=True):
     key_digest: str | None = None
     """Keyed digest of the password it presented (``contracts.station_keys``), so that an operator can admit
     it as it stands."""
+    certificate: ShownCertificate | None = None
+    """With security profile 3."""
 
 
 class StationDisconnected(Message, frozen=True, kw_only=True):
@@ -118,3 +132,5 @@ class StationAccountChanged(Message, frozen=True, kw_only=True):
     """The one CPO (``NL-HUB``) whose locations its connectors are bound to. Absent: none, or several."""
     minimum_profile: int = 0
     """OCPP security profile, 0 to 3, below which it is refused."""
+    revoked_certificates: tuple[str, ...] = ()
+    """Fingerprints of its certificates that are not taken any more, as in ``ShownCertificate``."""

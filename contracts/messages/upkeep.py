@@ -37,7 +37,8 @@ class SecurityEventReported(Message, frozen=True, kw_only=True):
     station_id: str
     event: str
     """The station's word, such as ``InvalidFirmwareSignature`` (OCPP 1.6 security white paper, appendix; OCPP 2.0.1
-    part 2, appendix 1); or the adapter's: ``SecurityProfileTooLow``, for a station that it has refused."""
+    part 2, appendix 1); or the adapter's, for a station that it has refused:
+    ``SecurityProfileTooLow``, ``RevokedCertificate``."""
     at: datetime
     info: str | None = None
 

@@ -14,6 +14,7 @@ from roaming.cli import (
     booking_commands,
     cdr_check_commands,
     cdr_dispute_commands,
+    certificate_commands,
     connection_commands,
     invoice_commands,
     operating_commands,
@@ -70,6 +71,7 @@ authority_commands.add_to(app)
 station_commands.add_to(station_app, location_app)
 operating_commands.add_to(station_app)
 station_2x_commands.add_to(station_app)
+certificate_commands.add_to(station_app)
 updating_commands.add_to(app)
 invoice_commands.add_to(app)
 booking_commands.add_to(app)

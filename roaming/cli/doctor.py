@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,11 +14,14 @@ from roaming.modules.cdrs.reconciling import LOOK_BACK, find_missing
 from roaming.modules.sessions.late import count_unbilled, count_without_readings
 from roaming.modules.sessions.repository import HeldCharges, find_held
 from roaming.settings import Settings
+from roaming.stations.certificates import Certificate, ending
 from roaming.store.errors import StoreUnavailable
 from roaming.store.revisions import current, head
 
 Finding = dict[str, Any]
 NAMED = 5
+WARNED_DAYS = 30
+"""Stations themselves request another a month before (OCPP 1.6 security white paper, A03)."""
 
 
 def _finding(check: str, state: str, detail: str, fix: str = "") -> Finding:
@@ -156,6 +159,17 @@ def _without_readings(number: int) -> Finding:
     return _finding(name, "warn" if number else "ok", str(number), fix if number else "")
 
 
+def _ending(found: Sequence[Certificate], now: datetime) -> Finding:
+    """Certificates that stations use: a station whose own has ended cannot connect any more."""
+    name = "certificates of stations that end soon"
+    if not found:
+        return _finding(name, "ok", "0")
+    named = ", ".join(f"{one.station_id} {one.expires_at:%Y-%m-%d}" for one in found[:NAMED])
+    detail = f"{len(found)} within {WARNED_DAYS} days: {named}" + (", …" if len(found) > NAMED else "")
+    fix = "roaming station certificate renew --days 30; see `roaming station certificate list`"
+    return _finding(name, "fail" if found[0].expires_at <= now else "warn", detail, fix)
+
+
 async def _hub(settings: Settings) -> list[Finding]:
     url = settings.effective_database_url
     if _is_absent(url):
@@ -180,6 +194,8 @@ async def _hub(settings: Settings) -> list[Finding]:
             held = await find_held(services.database.reader, now=now)
             told_late = await count_unbilled(services.database.reader, now=now)
             without_readings = await count_without_readings(services.database.reader, now=now)
+            async with services.database.reading() as connection:
+                ending_soon = await ending(connection, before=now + timedelta(days=WARNED_DAYS))
             until = now - timedelta(seconds=services.cdr_grace)
             unbilled = await find_missing(services.database, after=now - LOOK_BACK, until=until)
         except StoreUnavailable as error:
@@ -202,4 +218,5 @@ async def _hub(settings: Settings) -> list[Finding]:
     if through:
         found.append(_through(through))
     found.append(_set_aside(aside))
+    found.append(_ending(ending_soon, now))
     return [*found, *_held(held), _told_late(told_late), _without_readings(without_readings)]

@@ -3,6 +3,7 @@
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.module import Services
 from roaming.settings import Settings
 from roaming.stations.bindings import Binding, UnknownStation, bind
+from roaming.stations.certificates import expiries_of
 from roaming.stations.securing import want_profile
 from roaming.store.database import Work
 from roaming.store.documents import object_key, read_object, read_objects
@@ -50,6 +52,8 @@ async def list_stations() -> list[dict[str, Any]]:
         rows = await services.database.reader.fetch(_LIST)
         keys = {row[:2]: object_key(PartyId(row[9], row[10]), row[11]) for row in rows if row[11]}
         locations = await read_objects(services.database.reader, "locations", set(keys.values()), Location)
+        async with services.database.reading() as connection:
+            expiries = await expiries_of(connection, [(row[1], row[0]) for row in rows])
     return [
         {
             "station": row[0],
@@ -59,6 +63,7 @@ async def list_stations() -> list[dict[str, Any]]:
             "make": f"{row[4]} {row[5]}".strip(),
             "protocol": row[6],
             "profile": row[12],
+            "certificate until": _day(expiries.get((row[1], row[0]))),
             "location": row[11] or "",
             "published": _is_published(locations.get(keys.get(row[:2], ""))),
             "last fault": row[7],
@@ -68,6 +73,10 @@ async def list_stations() -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def _day(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d}" if at is not None else ""
 
 
 def _is_published(location: Location | None) -> str:

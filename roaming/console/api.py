@@ -7,7 +7,16 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
-from roaming.console import billing_api, feed_api, files_api, rules_api, stations_api, waves_api, webhooks_api
+from roaming.console import (
+    billing_api,
+    certificates_api,
+    feed_api,
+    files_api,
+    rules_api,
+    stations_api,
+    waves_api,
+    webhooks_api,
+)
 from roaming.console.saying import HEADERS, said
 from roaming.hub.why import NotKnown, why
 from roaming.model.identifiers import PartyId
@@ -18,7 +27,8 @@ from roaming.partners.operators import operator_of
 from roaming.store.errors import StoreUnavailable
 
 _FOR_PARTIES = (webhooks_api, feed_api, billing_api)
-ROUTES = tuple(route for api in (stations_api, files_api, waves_api, rules_api, *_FOR_PARTIES) for route in api.ROUTES)
+_APIS = (stations_api, certificates_api, files_api, waves_api, rules_api, *_FOR_PARTIES)
+ROUTES = tuple(route for api in _APIS for route in api.ROUTES)
 FOR_PARTIES = frozenset((path, method) for api in _FOR_PARTIES for path, method, _ in api.ROUTES)
 """What an operator whose token is one party's may ask: these look at ``request.state.party``, the others do not."""
 _LONGEST = 512

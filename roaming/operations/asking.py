@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.envelope import message_id
 from contracts.messages import CommandRequested, OperationRequested
 from contracts.messages.message import Message
-from contracts.messages.operation import UpdateFirmware, UploadLog
+from contracts.messages.operation import SendCertificate, UpdateFirmware, UploadLog
 from contracts.signing_requests import Unsignable
 from contracts.vocabulary import CommandName
 from roaming.operations import certificates, records
@@ -135,13 +135,14 @@ async def _own(
     work: Work, record: Record, order: AnyOrder, addresses: Addresses | None, authority: Authority | None
 ) -> AnyOrder:
     """The order as this one station is given it."""
+    whose = {"network": record.network, "station_id": record.station_id}
+    if isinstance(order, SendCertificate):
+        return await certificates.brought(work, order, **whose)
     if not isinstance(order, SignCertificate):
         return await _with_address(work, record, order, addresses)
     if authority is None:
         raise UnusableAuthority("certificates cannot be signed here")
-    return await certificates.signed(
-        work.connection, authority, network=record.network, station_id=record.station_id, now=work.now
-    )
+    return await certificates.signed(work, authority, **whose)
 
 
 async def _with_address(work: Work, record: Record, order: AnyOrder, addresses: Addresses | None) -> AnyOrder:

@@ -14,6 +14,7 @@ from roaming.operations.records import Record
 from roaming.operations.selecting import StationKey, labels_of
 from roaming.stations import straying
 from roaming.stations.bindings import BINDINGS, STATIONS
+from roaming.stations.certificates import expiries_of
 from roaming.stations.connectors import CONNECTORS, statuses_of
 from roaming.stations.tables import RunningSessionRow
 from roaming.store.bulk import select_rows
@@ -72,6 +73,7 @@ async def stations(connection: AsyncConnection, keys: Sequence[StationKey]) -> l
     found = {(row[0], row[1]): dict(zip(_COLUMNS, row, strict=True)) for row in rows}
     labels = await labels_of(connection, keys)
     statuses = await statuses_of(connection, keys)
+    expiries = await expiries_of(connection, keys)
     shown: list[dict[str, Any]] = []
     for key in keys:
         group, tags = labels.get(key, ("", []))
@@ -81,6 +83,7 @@ async def stations(connection: AsyncConnection, keys: Sequence[StationKey]) -> l
             {"station": key[1], "network": key[0], "online": said.pop("is_connected")}
             | {"group": group, "tags": tags, "connectors": {str(number): status.value for number, status in of_it}}
             | {name: value for name, value in said.items() if name not in ("network", "station_id")}
+            | {"certificate_until": _plain(expiries.get(key))}
         )
     return shown
 

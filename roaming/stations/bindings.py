@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages import StationAccountChanged
 from roaming.model.identifiers import PartyId, fold
+from roaming.stations.certificates import revoked_of
 from roaming.stations.tables import BindingRow, StationRow
 from roaming.store.bulk import select_rows, upsert
 from roaming.store.database import Database, Work
@@ -135,6 +136,7 @@ async def tell_accounts(work: Work, stations: Sequence[tuple[str, str]], *, caus
     """Tells the adapters who may connect as these (network, station_id), which are admitted."""
     parties = await _parties_of(work.connection, stations)
     rows = await select_rows(work.connection, STATIONS, _ACCOUNT, key=("network", "station_id"), values=list(stations))
+    revoked = await revoked_of(work.connection, stations, now=work.now)
     accounts = {(row[0], row[1]): row[2:] for row in rows}
     for network, station_id in stations:
         key_digest, wanted_profile, best_profile = accounts[network, station_id]
@@ -146,6 +148,7 @@ async def tell_accounts(work: Work, stations: Sequence[tuple[str, str]], *, caus
                 key_digest=key_digest,
                 operator=_operator(parties.get((network, station_id), ())),
                 minimum_profile=min(wanted_profile, best_profile),
+                revoked_certificates=revoked.get((network, station_id), ()),
             ),
             subject=f"{network}/{station_id}",
             cause=f"{cause}-{work.now.isoformat()}",

@@ -19,6 +19,7 @@ from contracts.messages import (
 )
 from contracts.topics import EVENTS
 from roaming.stations import straying
+from roaming.stations.certificates import note
 from roaming.stations.securing import has_come
 from roaming.stations.tables import StationRow
 from roaming.store.bulk import select_rows, upsert
@@ -152,6 +153,9 @@ async def _connected(work: Work, received: Received, message: StationConnected) 
         only_if="excluded.epoch >= t.epoch",
     )
     if message.is_admitted:
+        if message.certificate is not None:
+            whose = {"network": message.network, "station_id": message.station_id}
+            await note(work, **whose, certificate=message.certificate, is_shown=True)
         profile = message.security_profile
         await has_come(work, network=message.network, station_id=message.station_id, profile=profile)
 

@@ -11,9 +11,14 @@ from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.stations.bindings import STATIONS, UnknownStation, tell_accounts
+from roaming.stations.certificates import Certificate, revoke
 from roaming.store.database import Work
 
 HIGHEST: Final = 3
+
+
+class NoSuchCertificate(LookupError):
+    """The text says what to do next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +56,25 @@ async def has_come(work: Work, *, network: str, station_id: str, profile: int) -
         return
     await work.connection.execute(update(STATIONS).where(_is(network, station_id)).values(best_profile=profile))
     await _tell(work, network, station_id, before, Demand(wanted=before.wanted, best=profile))
+
+
+async def revoke_certificates(
+    work: Work, *, network: str, station_id: str, fingerprint: str = "", who: str = "", why: str = ""
+) -> list[Certificate]:
+    """Has the adapters refuse the station's certificates whose fingerprint begins so (empty: all that are known), and
+    close connections that were opened with them. Returns those. Raises ``UnknownStation``, also for one that is not
+    admitted, and ``NoSuchCertificate``."""
+    if await demand_of(work.connection, network=network, station_id=station_id) is None:
+        raise UnknownStation(f"{station_id}: no such station is bound; see `roaming station list`")
+    whose = {"network": network, "station_id": station_id}
+    revoked = await revoke(work, **whose, fingerprint=fingerprint, who=who, why=why)
+    if not revoked:
+        raise NoSuchCertificate(
+            f"certificate: {station_id} has none that begins so and is still taken; see"
+            " `roaming station certificate list`"
+        )
+    await tell_accounts(work, [(network, station_id)], cause="revoked")
+    return revoked
 
 
 async def demand_of(connection: AsyncConnection, *, network: str, station_id: str) -> Demand | None:

@@ -52,6 +52,26 @@ class StationRow(SQLModel, table=True):
     """Frames that passed there and were not read here, since it was first seen."""
 
 
+class StationCertificateRow(SQLModel, table=True):
+    """A client certificate that a station was given, or came with."""
+
+    __tablename__ = "station_certificates"
+    __table_args__ = (Index("station_certificates_of", "network", "station_id"),)
+
+    fingerprint: str = Field(primary_key=True)
+    """SHA-256 of its octets, in small hexadecimal digits."""
+    network: str
+    station_id: str
+    serial_number: str
+    expires_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    known_since: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    shown_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    """When the station last came with it."""
+    revoked_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    revoked_by: str = ""
+    revoked_why: str = Field(default="", sa_column=Column(Text, nullable=False))
+
+
 class ConnectorRow(SQLModel, table=True):
     """The last status a connector reported; connector 0 is the station."""
 

@@ -106,12 +106,21 @@ class FakeAccounts:
         self._listeners: list[Callable[[str, Account], None]] = []
 
     def change(
-        self, station_id: str, *, password: str | None = None, is_admitted: bool = True, minimum_profile: int = 0
+        self,
+        station_id: str,
+        *,
+        password: str | None = None,
+        is_admitted: bool = True,
+        minimum_profile: int = 0,
+        revoked: tuple[str, ...] = (),
     ) -> Account:
         """Admits a station, or shuts it out, and tells the adapter."""
         digest = None if password is None else self.digest(station_id, password)
         account = self._accounts[station_id] = Account(
-            is_admitted=is_admitted, key_digest=digest, minimum_profile=minimum_profile
+            is_admitted=is_admitted,
+            key_digest=digest,
+            minimum_profile=minimum_profile,
+            revoked_certificates=revoked,
         )
         for listener in self._listeners:
             listener(station_id, account)

@@ -14,7 +14,9 @@ from contracts.topics import STATIONS
 from tests.kit.clock import HeldClock
 from tests.kit.speaking import envelope_of
 
-CLOSED = Account(is_admitted=False, key_digest="digest", operator="NL-HUB", minimum_profile=2)
+CLOSED = Account(
+    is_admitted=False, key_digest="digest", operator="NL-HUB", minimum_profile=2, revoked_certificates=("aa", "bb")
+)
 BEFORE = "CREATE TABLE accounts (station_id TEXT PRIMARY KEY, is_admitted INTEGER, key_digest TEXT, operator TEXT)"
 
 
@@ -26,6 +28,7 @@ def change(station_id: str, *, is_admitted: bool = True, network: str = "demo") 
         key_digest="digest",
         operator="NL-HUB",
         minimum_profile=2,
+        revoked_certificates=("aa", "bb"),
     )
 
 

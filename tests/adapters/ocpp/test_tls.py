@@ -1,6 +1,7 @@
 """Security profiles 2 (TLS and password) and 3 (client certificate), and the least that an account demands."""
 
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,25 @@ async def test_a_minimum_that_rises_sends_those_below_away(secure: Hub, authorit
     assert (await station.call("Heartbeat", {}))["currentTime"], "it is high enough"
     secure.fakes.accounts.change("CS-1", password=PASSWORD, minimum_profile=3)
     assert await station.closed() == 1008
+
+
+async def test_a_revoked_certificate_is_refused_and_its_connection_closed(secure: Hub, authority: Authority) -> None:
+    secure.fakes.accounts.change("CS-1", password=PASSWORD)
+    stolen, other = (trusting(authority, authority.issue("CS-1")) for _ in range(2))
+    station = await secure.dial("CS-1", ssl=stolen)
+    await station.boot()
+    (told,) = secure.facts.of(StationConnected)
+    assert told.certificate is not None
+    assert told.certificate.expires_at > datetime.now(UTC)
+    revoked = (told.certificate.fingerprint,)
+    secure.fakes.accounts.change("CS-1", password=PASSWORD, revoked=revoked)
+    assert await station.closed() == 1008
+    for password in (PASSWORD, None):
+        status, text = await refusal_of(secure, stolen, password=password)
+        assert (status, "was revoked" in text) == (403, True)
+    assert [told.event for told in secure.facts.of(SecurityEventReported)] == ["RevokedCertificate"]
+    again = await secure.dial("CS-1", ssl=other)
+    assert (await again.boot())["status"] == "Accepted", "another one of the same station"
 
 
 async def test_a_stranger_with_a_certificate_is_admitted_where_it_stands(secure: Hub, authority: Authority) -> None:

@@ -17,7 +17,8 @@ from roaming.operations.asking import Wish, ask
 from roaming.operations.authority import Authority, UnusableAuthority, create_authority
 from roaming.operations.orders import SignCertificate
 from roaming.operations.projection import handle
-from roaming.operations.records import Record
+from roaming.operations.records import Record, list_reports
+from roaming.stations.certificates import list_certificates
 from roaming.store.database import Database
 from tests.kit import certificates
 from tests.kit.admitting import NETWORK, admitted, received
@@ -90,6 +91,19 @@ async def test_the_certificate_holds_in_a_handshake(authority: Authority, tmp_pa
         async with asyncio.timeout(5):
             assert (("commonName", "CS-1"),) in await names  # type: ignore[operator]
         writer.close()
+
+
+async def test_a_request_is_signed_once(database: Database, authority: Authority) -> None:
+    await admitted(database, "CS-1")
+    for _ in range(2):
+        await request(database, make_signing_request("CS-1")[0])
+    assert (await sign(database, authority)).state == "REQUESTED"
+    assert (await sign(database, authority)).outcome == "REJECTED"
+    async with database.reading() as connection:
+        reports = await list_reports(connection, NETWORK, "CS-1", limit=10)
+        (made,) = await list_certificates(connection)
+    assert [report["status"] for report in reports] == ["SIGNED", "OUTDATED"]
+    assert (made.shown_at, made.expires_at - NOW < timedelta(days=31)) == (None, True)
 
 
 async def test_nothing_waits(database: Database, authority: Authority) -> None:

@@ -1,0 +1,73 @@
+"""Certificates of stations from the command line."""
+
+from dataclasses import asdict, replace
+from datetime import timedelta
+from typing import Any
+
+from roaming.cli.database import services_of_now
+from roaming.cli.operating import Whom, operate, user
+from roaming.cli.output import Tell, fail
+from roaming.operations import certificates as requests
+from roaming.operations import selecting
+from roaming.operations.selecting import NoSuchStation, Selection
+from roaming.stations import certificates
+from roaming.stations.securing import NoSuchCertificate, revoke_certificates
+
+
+async def list_of(selection: Selection, *, days: int | None) -> list[dict[str, Any]]:
+    """Those of the stations meant; ``days``: what they use and what ends within so many."""
+    async with services_of_now() as services, services.database.reading() as connection:
+        try:
+            keys = set(await selecting.select_stations(connection, selection, is_all_meant=True))
+        except NoSuchStation as error:
+            fail(str(error))
+        if days is None:
+            found = await certificates.list_certificates(connection)
+        else:
+            found = await certificates.ending(connection, before=services.clock.now() + timedelta(days=days))
+    return [certificates.plain(one) for one in found if (one.network, one.station_id) in keys]
+
+
+async def request_of(station: str, network: str) -> dict[str, Any]:
+    """What the station waits for; ends the command when it waits for nothing."""
+    async with services_of_now() as services, services.database.reading() as connection:
+        try:
+            wanted = Selection(stations=(station,), network=network)
+            ((network, station_id),) = await selecting.select_stations(connection, wanted)
+        except NoSuchStation as error:
+            fail(str(error))
+        found = await requests.waiting(connection, network=network, station_id=station_id)
+    if found is None:
+        fail(f"{station_id} waits for no certificate: `roaming station trigger certificate-request {station_id}`")
+    return {"station": station_id} | asdict(found) | {"at": found.at.isoformat(timespec="seconds")}
+
+
+async def renew(whom: Whom, *, days: int, tell: Tell) -> list[dict[str, Any]]:
+    """Asks those whose certificate ends within ``days`` to request another."""
+    rows = await list_of(whom.selection(), days=days)
+    asked: list[dict[str, Any]] = []
+    for network in sorted({row["network"] for row in rows}):
+        stations = tuple(dict.fromkeys(row["station"] for row in rows if row["network"] == network))
+        of_them = replace(whom, stations=stations, group="", tags=(), network=network)
+        asked += await operate(of_them, {"kind": "TRIGGER", "what": "CERTIFICATE_REQUEST"}, tell=tell)
+    return asked
+
+
+async def revoke(station: str, fingerprint: str, *, network: str, why: str) -> list[dict[str, str]]:
+    """Revokes those whose fingerprint begins so, empty: all; ends the command when there is none."""
+    async with services_of_now() as services:
+        try:
+            async with services.database.work() as work:
+                wanted = Selection(stations=(station,), network=network)
+                ((network, station_id),) = await selecting.select_stations(work.connection, wanted)
+                revoked = await revoke_certificates(
+                    work,
+                    network=network,
+                    station_id=station_id,
+                    fingerprint=fingerprint,
+                    who=f"cli:{user()}",
+                    why=why,
+                )
+        except (NoSuchStation, NoSuchCertificate) as error:
+            fail(str(error))
+    return [certificates.plain(one) for one in revoked]
