@@ -184,6 +184,24 @@ class TriggeredMessage(StrEnum):
     CERTIFICATE_REQUEST = "CERTIFICATE_REQUEST"
 
 
+class CertificatePurpose(StrEnum):
+    """What a station checks with a certificate that is installed there (OCPP 2.1 InstallCertificateUseEnumType and
+    GetCertificateIdUseEnumType; OCPP 1.6 has the first two)."""
+
+    CENTRAL_SYSTEM = "CENTRAL_SYSTEM"
+    """That we are we: the root of our server's certificate."""
+    MANUFACTURER = "MANUFACTURER"
+    """That firmware is its maker's."""
+    V2G = "V2G"
+    """The root of ISO 15118's certificates."""
+    CONTRACTS = "CONTRACTS"
+    """The root of drivers' contract certificates (MO)."""
+    VEHICLES = "VEHICLES"
+    """The root of vehicles' certificates (OEM); OCPP 2.1."""
+    V2G_CHAIN = "V2G_CHAIN"
+    """The station's own for ISO 15118, and those above it: listed only."""
+
+
 class TokenChoice(StrEnum):
     """What a station does with a token on its local list."""
 

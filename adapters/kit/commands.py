@@ -27,7 +27,7 @@ from adapters.kit.manifest import (
 from contracts.bus.port import BusUnavailable, Subscription
 from contracts.envelope import Envelope, decode, encode, message_id
 from contracts.messages import CommandAnswered, CommandRequested, Message, OperationAnswered, OperationRequested
-from contracts.messages.operation import Operation
+from contracts.messages.asked import Operation
 from contracts.topics import COMMANDS
 from contracts.vocabulary import CommandName, CommandOutcome, OperationOutcome
 

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from contracts.messages import ChargingSchedule, CommandRequested, Message, OperationRequested, TokenOwner
-from contracts.messages.operation import AnyTold, Operation
+from contracts.messages.asked import Operation
+from contracts.messages.operation import AnyTold
 from contracts.vocabulary import (
     AuthorizationBasis,
     AuthorizationStatus,

@@ -13,13 +13,13 @@ from adapters.ocpp.schemas import Schemas
 from adapters.ocpp.station import Station
 from adapters.ocpp.text import MAX_TEXT
 from contracts.messages import OperationRequested
+from contracts.messages.asked import Operation
 from contracts.messages.operation import (
     CallRaw,
     ConfigurationChanged,
     ConfigurationResult,
     DataTold,
     LogTold,
-    Operation,
     RawTold,
     TransferData,
     UpdateFirmware,

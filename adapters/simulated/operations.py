@@ -6,6 +6,7 @@ from typing import Any, Final
 from adapters.kit.manifest import OperationResult
 from adapters.simulated.station import ImpossibleAction, SimulatedStation
 from contracts.messages import OperationRequested
+from contracts.messages.asked import Operation
 from contracts.messages.operation import (
     ChangeAvailability,
     ClearCache,
@@ -14,7 +15,6 @@ from contracts.messages.operation import (
     ConfigurationTold,
     ConfigurationValue,
     GetConfiguration,
-    Operation,
     Reset,
     SetConfiguration,
     Trigger,

@@ -4,15 +4,16 @@ One pair of messages carries all verbs: ``OperationRequested.operation`` is one 
 ``kind``. Starting, stopping, unlocking and reserving are commands (``command.py``): partners may ask for those as well.
 """
 
-import re
 from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
+from contracts.messages.asked import Operation, Told
 from contracts.messages.charging_profile import ChargingSchedule
 from contracts.messages.message import Message
 from contracts.messages.station_tariff import StationTariff
+from contracts.messages.trust import CertificatesTold, DeleteCertificate, GetInstalledCertificates, InstallCertificate
 from contracts.vocabulary import (
     ChargingRateUnit,
     DisplayPriority,
@@ -24,15 +25,6 @@ from contracts.vocabulary import (
     TokenChoice,
     TriggeredMessage,
 )
-
-
-def _kind(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()
-
-
-class Operation(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=_kind):
-    """Parent of what can be asked: ``Reset`` is told by ``"kind": "RESET"``. Connectors are numbered as the station's
-    statuses number them; without one the whole station is meant."""
 
 
 class Reset(Operation, frozen=True, kw_only=True):
@@ -310,6 +302,19 @@ class ReportMonitors(Operation, frozen=True, kw_only=True):
     """As in SET_MONITOR; none: all."""
 
 
+class RaiseSecurityProfile(Operation, frozen=True, kw_only=True):
+    """Has the station come with a higher OCPP security profile. It is taken with the old one until it has come."""
+
+    profile: int
+    """1 to 3."""
+    url: str | None = None
+    """Where it then comes, without its identity. OCPP 2.x needs it, 1.6 has no word for it."""
+    slot: int | None = None
+    """Number of the network profile to write (2.x). Absent: the lowest that the station does not use."""
+    interface: str | None = None
+    """The station's line, such as ``Wireless0`` (2.x). Absent: Wired0 in 2.0.1, Any in 2.1."""
+
+
 class TransferData(Operation, frozen=True, kw_only=True):
     """Says something that only this make of station understands."""
 
@@ -356,13 +361,13 @@ AnyOperation = (
     | SetMonitor
     | ClearMonitors
     | ReportMonitors
+    | InstallCertificate
+    | GetInstalledCertificates
+    | DeleteCertificate
+    | RaiseSecurityProfile
     | TransferData
     | CallRaw
 )
-
-
-class Told(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=_kind):
-    """Parent of what a station tells beside the outcome."""
 
 
 class ConfigurationValue(msgspec.Struct, frozen=True, kw_only=True):
@@ -444,6 +449,7 @@ AnyTold = (
     | ScheduleTold
     | LogTold
     | TransactionTold
+    | CertificatesTold
     | DataTold
     | RawTold
 )

@@ -1,13 +1,14 @@
 """``roaming station certificate``: what stations prove themselves with; ``commands`` takes it in."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from roaming.cli.output import Csv, Json, fail, run, show, show_rows, teller
 from roaming.cli.station_asking import Group, Network, Station, Stations, Tags, Wait, Why, Written, asks
 
+_PURPOSES = "central-system, manufacturer, v2g, contracts or vehicles"
 certificate_app = typer.Typer(help="Certificates of stations (security profile 3).", no_args_is_help=True)
 
 
@@ -65,6 +66,57 @@ def certificate_give(
         return {"kind": "SEND_CERTIFICATE", "chain": chain.read_text()}
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{chain}: {error}")
+
+
+def _installed(operations: Any) -> list[dict[str, Any]]:
+    from roaming.cli.certificates import installed_of
+
+    return installed_of(operations)
+
+
+@certificate_app.command("install")
+@asks()
+def certificate_install(
+    certificate: Annotated[Path, typer.Argument(help="PEM file with one root certificate.")],
+    purpose: Annotated[str, typer.Option(help=f"What it is to check: {_PURPOSES}.")] = "central-system",
+) -> Written:
+    """Give stations a root certificate to trust."""
+    try:
+        text = certificate.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{certificate}: {error}")
+    return {"kind": "INSTALL_CERTIFICATE", "purpose": _word(purpose), "certificate": text}
+
+
+@certificate_app.command("installed")
+@asks(rows=_installed)
+def certificate_installed(
+    purpose: Annotated[list[str], typer.Option(help=f"Only for this: {_PURPOSES} or v2g-chain.")] = [],  # noqa: B006
+) -> Written:
+    """Ask stations which certificates they trust."""
+    return {"kind": "GET_INSTALLED_CERTIFICATES", "purposes": [_word(one) for one in purpose]}
+
+
+@certificate_app.command("delete")
+@asks(is_one=True)
+def certificate_delete(
+    serial_number: Annotated[str, typer.Option(help="As `certificate installed` shows it; so are the others.")],
+    issuer_name_hash: Annotated[str, typer.Option(help="Of its issuer's name.")],
+    issuer_key_hash: Annotated[str, typer.Option(help="Of its issuer's key.")],
+    hash_algorithm: Annotated[str, typer.Option(help="SHA256, SHA384 or SHA512.")] = "SHA256",
+) -> Written:
+    """Take a certificate away that a station trusts. The one that it checks us with stays."""
+    return {
+        "kind": "DELETE_CERTIFICATE",
+        "hash_algorithm": hash_algorithm,
+        "issuer_name_hash": issuer_name_hash,
+        "issuer_key_hash": issuer_key_hash,
+        "serial_number": serial_number,
+    }
+
+
+def _word(purpose: str) -> str:
+    return purpose.upper().replace("-", "_")
 
 
 @certificate_app.command("renew")

@@ -1,5 +1,6 @@
 """Certificates of stations from the command line."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
@@ -51,6 +52,17 @@ async def renew(whom: Whom, *, days: int, tell: Tell) -> list[dict[str, Any]]:
         of_them = replace(whom, stations=stations, group="", tags=(), network=network)
         asked += await operate(of_them, {"kind": "TRIGGER", "what": "CERTIFICATE_REQUEST"}, tell=tell)
     return asked
+
+
+def installed_of(operations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A line for each certificate that stations told of, and for each station that told none."""
+    rows: list[dict[str, Any]] = []
+    for operation in operations:
+        said = {"station": operation["station_id"], "outcome": operation["outcome"] or "no word yet"}
+        told = (operation["told"] or {}).get("certificates") or [{}]
+        names = ("purpose", "serial_number", "issuer_name_hash", "issuer_key_hash", "hash_algorithm")
+        rows += [said | {name: one.get(name) or "" for name in names} for one in told]
+    return rows
 
 
 async def revoke(station: str, fingerprint: str, *, network: str, why: str) -> list[dict[str, str]]:

@@ -51,6 +51,20 @@ def station_sign() -> Written:
 
 
 @asks()
+def station_raise(
+    profile: Annotated[int, typer.Option(min=1, max=3, help="1: password; 2: over TLS; 3: client certificate.")],
+    url: Annotated[str, typer.Option(help="Where OCPP 2.x stations then come, such as wss://hub.example/.")] = "",
+    slot: Annotated[
+        int | None, typer.Option(min=0, help="Network profile to write (2.x); without: a free one.")
+    ] = None,
+    interface: Annotated[str, typer.Option(help="The station's line (2.x), such as Wireless0.")] = "",
+) -> Written:
+    """Have stations come with a higher security profile; less is refused from when they have. Else they stay as is."""
+    said = {"profile": profile, "url": url or None, "slot": slot, "interface": interface or None}
+    return {"kind": "RAISE_SECURITY_PROFILE"} | said
+
+
+@asks()
 def station_trigger(
     what: Annotated[
         str,
@@ -292,6 +306,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "availability": station_availability,
     "trigger": station_trigger,
     "sign": station_sign,
+    "raise": station_raise,
     "reserve": station_reserve,
     "cancel": station_cancel,
     "clear-cache": station_clear_cache,

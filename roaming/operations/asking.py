@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.envelope import message_id
 from contracts.messages import CommandRequested, OperationRequested
 from contracts.messages.message import Message
-from contracts.messages.operation import SendCertificate, UpdateFirmware, UploadLog
+from contracts.messages.operation import RaiseSecurityProfile, SendCertificate, UpdateFirmware, UploadLog
 from contracts.signing_requests import Unsignable
 from contracts.vocabulary import CommandName
 from roaming.operations import certificates, records
@@ -32,6 +32,7 @@ from roaming.operations.orders import (
 from roaming.operations.records import Record
 from roaming.operations.selecting import StationKey
 from roaming.stations.presence import Presence, presences_of
+from roaming.stations.securing import want_profile
 from roaming.stations.tables import RunningSessionRow
 from roaming.store.database import Work
 
@@ -136,6 +137,8 @@ async def _own(
 ) -> AnyOrder:
     """The order as this one station is given it."""
     whose = {"network": record.network, "station_id": record.station_id}
+    if isinstance(order, RaiseSecurityProfile):
+        await want_profile(work, **whose, profile=order.profile)
     if isinstance(order, SendCertificate):
         return await certificates.brought(work, order, **whose)
     if not isinstance(order, SignCertificate):

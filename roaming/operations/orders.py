@@ -7,20 +7,27 @@ from typing import Any, Final, get_args
 from urllib.parse import urlsplit
 
 import msgspec
+from cryptography.x509 import load_pem_x509_certificate
 
 from contracts import configuration
+from contracts.messages.asked import Operation
 from contracts.messages.operation import (
     AnyOperation,
     CallRaw,
-    Operation,
+    RaiseSecurityProfile,
     ReportCustomer,
     SendLocalList,
     SetConfiguration,
     UpdateFirmware,
     UploadLog,
 )
+from contracts.messages.trust import (
+    InstallCertificate,
+)
 
 MASK: Final = "•••"
+HIGHEST: Final = 3
+"""Security profile."""
 _SCHEMES: Final = ("https", "http", "ftps", "ftp", "sftp")
 
 
@@ -104,6 +111,18 @@ def _check(order: AnyOrder) -> None:
             raise Unreadable(
                 f"url: an address that stations reach, with {', '.join(_SCHEMES)}, or hub: for a file here"
             )
+    if isinstance(order, RaiseSecurityProfile):
+        if not 1 <= order.profile <= HIGHEST:
+            raise Unreadable(f"profile: 1 to {HIGHEST}")
+        wanted = ("ws", "wss") if order.profile == 1 else ("wss",)
+        parts = urlsplit(order.url or f"{wanted[0]}://ours")
+        if parts.scheme not in wanted or not parts.hostname:
+            raise Unreadable(f"url: where stations come with this profile, with {' or '.join(wanted)}://")
+    if isinstance(order, InstallCertificate):
+        try:
+            load_pem_x509_certificate(order.certificate.encode())
+        except ValueError:
+            raise Unreadable("certificate: one certificate in PEM") from None
     if isinstance(order, CallRaw):
         try:
             is_object = isinstance(json.loads(order.payload), dict)

@@ -17,6 +17,7 @@ from contracts.messages.operation import (
     ConfigurationTold,
     ConfigurationValue,
     GetConfiguration,
+    RaiseSecurityProfile,
     Reset,
     SendCertificate,
     Trigger,
@@ -132,6 +133,11 @@ def from_upload(operation: UploadLog) -> Request:
         return "GetLog", payload | said
     wanted = {"location": operation.url, "startTime": oldest, "stopTime": latest}
     return "GetDiagnostics", payload | without_none(wanted)
+
+
+def from_raise(operation: RaiseSecurityProfile) -> Request:
+    """S, A05. The station goes and comes with the new profile, or with the old one when that fails."""
+    return "ChangeConfiguration", {"key": "SecurityProfile", "value": str(operation.profile)}
 
 
 def from_certificate(operation: SendCertificate) -> Request:

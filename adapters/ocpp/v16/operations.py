@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.kit.manifest import OperationResult
+from adapters.ocpp import installed_certificates
 from adapters.ocpp.moments import from_time
 from adapters.ocpp.operating import (
     CHOICES,
@@ -29,6 +30,7 @@ from adapters.ocpp.v16 import charging_profiles
 from adapters.ocpp.v16 import operation_frames as frames
 from adapters.ocpp.v16.schemas import SCHEMAS
 from contracts.messages import OperationRequested
+from contracts.messages.asked import Operation
 from contracts.messages.operation import (
     CallRaw,
     ChangeAvailability,
@@ -40,7 +42,7 @@ from contracts.messages.operation import (
     GetLocalListVersion,
     LocalListEntry,
     LocalListVersionTold,
-    Operation,
+    RaiseSecurityProfile,
     Reset,
     ScheduleTold,
     SendCertificate,
@@ -51,6 +53,11 @@ from contracts.messages.operation import (
     Trigger,
     UpdateFirmware,
     UploadLog,
+)
+from contracts.messages.trust import (
+    DeleteCertificate,
+    GetInstalledCertificates,
+    InstallCertificate,
 )
 from contracts.vocabulary import OperationOutcome, TokenChoice
 
@@ -190,6 +197,10 @@ _RUNS: Final[dict[type[Operation], Run]] = {
     UpdateFirmware: simple(frames.from_update),
     UploadLog: simple(frames.from_upload, to_log),
     SendCertificate: simple(frames.from_certificate),
+    InstallCertificate: installed_certificates.install,
+    GetInstalledCertificates: installed_certificates.get_installed,
+    DeleteCertificate: simple(installed_certificates.from_delete),
+    RaiseSecurityProfile: simple(frames.from_raise),
     TransferData: simple(from_data, to_data),
     CallRaw: raw,
 }

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.kit.manifest import OperationResult
+from adapters.ocpp import installed_certificates
 from adapters.ocpp.operating import (
     Answer,
     Asking,
@@ -26,7 +27,7 @@ from adapters.ocpp.recording import memory_of
 from adapters.ocpp.schedules import tenths
 from adapters.ocpp.station import Station
 from adapters.ocpp.tokens import TokenForm, Tokens, identifier
-from adapters.ocpp.v201 import charging_profiles, monitors, places, prices, variables
+from adapters.ocpp.v201 import charging_profiles, monitors, network_profiles, places, prices, variables
 from adapters.ocpp.v201 import operation_frames as frames
 from adapters.ocpp.v201.course import Course
 from adapters.ocpp.v201.courses import Courses
@@ -35,6 +36,7 @@ from adapters.ocpp.v201.edition import Edition, Payload
 from adapters.ocpp.v201.reports import Report, Reports
 from adapters.ocpp.v201.triggering import ask_statuses
 from contracts.messages import OperationRequested
+from contracts.messages.asked import Operation
 from contracts.messages.operation import (
     CallRaw,
     ChangeAvailability,
@@ -51,7 +53,7 @@ from contracts.messages.operation import (
     GetConfiguration,
     GetLocalListVersion,
     LocalListVersionTold,
-    Operation,
+    RaiseSecurityProfile,
     ReportCustomer,
     ReportMonitors,
     ReportProfiles,
@@ -73,6 +75,11 @@ from contracts.messages.operation import (
     UpdateFirmware,
     UploadLog,
     UsePriorityCharging,
+)
+from contracts.messages.trust import (
+    DeleteCertificate,
+    GetInstalledCertificates,
+    InstallCertificate,
 )
 from contracts.vocabulary import OperationOutcome, TriggeredMessage
 
@@ -402,6 +409,10 @@ _RUNS: Final[dict[type[Operation], Run]] = {
     SetMonitor: simple(monitors.from_monitor, monitors.to_set),
     ClearMonitors: simple(monitors.from_clear, monitors.to_cleared),
     ReportMonitors: simple(monitors.from_report),
+    InstallCertificate: installed_certificates.install,
+    GetInstalledCertificates: installed_certificates.get_installed,
+    DeleteCertificate: simple(installed_certificates.from_delete),
+    RaiseSecurityProfile: network_profiles.raise_profile,
     TransferData: simple(from_data, to_data),
     CallRaw: raw,
 }

@@ -5,11 +5,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from adapters.kit.manifest import OperationResult
 from contracts.messages import CertificateRequested, OperationRequested, StationConnected
-from contracts.messages.operation import SendCertificate, Trigger
-from contracts.vocabulary import OperationOutcome, TriggeredMessage
+from contracts.messages.operation import (
+    AnyOperation,
+    SendCertificate,
+    Trigger,
+)
+from contracts.messages.trust import (
+    CertificatesTold,
+    DeleteCertificate,
+    GetInstalledCertificates,
+    InstallCertificate,
+    InstalledCertificate,
+)
+from contracts.vocabulary import CertificatePurpose, OperationOutcome, TriggeredMessage
 from tests.adapters.ocpp.conftest import PASSWORD, Hub
 from tests.kit.certificates import Authority, make_certificate, make_signing_request, write_key
 from tests.kit.raw_station import RawStation
@@ -23,7 +36,7 @@ async def connected(hub: Hub, version: str) -> RawStation:
     return await (hub.station("CS-1") if version == "ocpp1.6" else hub.station2("CS-1", version=version))
 
 
-def asked(operation: SendCertificate | Trigger) -> OperationRequested:
+def asked(operation: AnyOperation) -> OperationRequested:
     return OperationRequested(
         operation_id="o-1",
         instance="test-1",
@@ -104,6 +117,49 @@ async def test_a_station_comes_with_the_certificate_that_it_was_given(hub: Hub, 
     again = await hub.dial("CS-1", ssl=trust)
     assert (await again.boot())["status"] == "Accepted"
     assert [told.security_profile for told in hub.facts.of(StationConnected)] == [2, 3]
+
+
+DIGESTS = {"hash_algorithm": "SHA256", "issuer_name_hash": "0a", "issuer_key_hash": "0b", "serial_number": "7B"}
+DATA = {"hashAlgorithm": "SHA256", "issuerNameHash": "0a", "issuerKeyHash": "0b", "serialNumber": "7B"}
+OTHER = DATA | {"serialNumber": "7C"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_what_is_installed_is_told(hub: Hub, version: str) -> None:
+    station = await connected(hub, version)
+
+    def answer(payload: dict[str, Any]) -> dict[str, Any]:
+        if version == "ocpp1.6":
+            is_ours = payload["certificateType"] == "CentralSystemRootCertificate"
+            return {"status": "Accepted", "certificateHashData": [DATA, OTHER]} if is_ours else {"status": "NotFound"}
+        chain = {"certificateType": "CSMSRootCertificate", "certificateHashData": DATA}
+        return {"status": "Accepted", "certificateHashDataChain": [chain | {"childCertificateHashData": [OTHER]}]}
+
+    station.commands["GetInstalledCertificateIds"] = answer
+    result = await hub.fakes.commands.ask(asked(GetInstalledCertificates()))
+    one = InstalledCertificate(purpose=CertificatePurpose.CENTRAL_SYSTEM, **DIGESTS)
+    other = msgspec.structs.replace(one, serial_number="7C")
+    assert result == OperationResult(
+        outcome=OperationOutcome.ACCEPTED, told=CertificatesTold(certificates=(one, other))
+    )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_what_was_not_done_is_said(hub: Hub, version: str) -> None:
+    station = await connected(hub, version)
+    station.commands["DeleteCertificate"] = lambda _: {"status": "NotFound"}
+    station.commands["InstallCertificate"] = lambda _: {"status": "Failed"}
+    delete = await hub.fakes.commands.ask(asked(DeleteCertificate(**DIGESTS)))
+    assert (delete.outcome, delete.detail) == (OperationOutcome.UNKNOWN, "NotFound")
+    outcomes = [
+        (await hub.fakes.commands.ask(asked(InstallCertificate(purpose=purpose, certificate="PEM")))).outcome.value
+        for purpose in (CertificatePurpose.MANUFACTURER, CertificatePurpose.V2G, CertificatePurpose.VEHICLES)
+    ]
+    unknown = {"ocpp1.6": 2, "ocpp2.0.1": 1, "ocpp2.1": 0}[version]
+    assert outcomes == ["FAILED"] * (3 - unknown) + ["NOT_SUPPORTED"] * unknown
+    chain = InstallCertificate(purpose=CertificatePurpose.V2G_CHAIN, certificate="PEM")
+    refused = await hub.fakes.commands.ask(asked(chain))
+    assert "SEND_CERTIFICATE" in (refused.detail or "")
 
 
 TYPED = {"certificateChain": "PEM", "certificateType": "ChargingStationCertificate"}

@@ -7,9 +7,10 @@ from typing import Any, get_args
 import pytest
 
 from adapters.ocpp.v16.operations import OPERATIONS
-from contracts.messages import ChargingLimit, ChargingSchedule, OperationRequested
+from contracts.messages import ChargingLimit, ChargingSchedule, OperationRequested, trust
 from contracts.messages import operation as op
 from contracts.vocabulary import (
+    CertificatePurpose,
     ChargingRateUnit,
     LogKind,
     OperationOutcome,
@@ -19,6 +20,7 @@ from contracts.vocabulary import (
     TriggeredMessage,
 )
 from tests.adapters.ocpp.conftest import Hub
+from tests.adapters.ocpp.test_certificates import DATA, DIGESTS
 from tests.kit.raw_station import RawStation
 
 pytestmark = pytest.mark.ocpp_exchange
@@ -182,6 +184,30 @@ CASES: list[tuple[op.AnyOperation, str, dict[str, Any], dict[str, Any]]] = [
         "GetLog",
         {"logType": "SecurityLog", "requestId": 9, "log": {"remoteLocation": "https://h/u", "latestTimestamp": TOLD}},
         ACCEPTED | {"filename": "sec.log"},
+    ),
+    (
+        trust.InstallCertificate(purpose=CertificatePurpose.CENTRAL_SYSTEM, certificate="PEM"),
+        "InstallCertificate",
+        {"certificateType": "CentralSystemRootCertificate", "certificate": "PEM"},
+        ACCEPTED,
+    ),
+    (
+        trust.GetInstalledCertificates(purposes=(CertificatePurpose.MANUFACTURER,)),
+        "GetInstalledCertificateIds",
+        {"certificateType": "ManufacturerRootCertificate"},
+        {"status": "NotFound"},
+    ),
+    (
+        trust.DeleteCertificate(**DIGESTS),
+        "DeleteCertificate",
+        {"certificateHashData": DATA},
+        ACCEPTED,
+    ),
+    (
+        op.RaiseSecurityProfile(profile=2),
+        "ChangeConfiguration",
+        {"key": "SecurityProfile", "value": "2"},
+        ACCEPTED,
     ),
     (op.SendCertificate(chain="PEM", request_id=7), "CertificateSigned", {"certificateChain": "PEM"}, ACCEPTED),
     (

@@ -10,9 +10,10 @@ from adapters.kit.manifest import OperationResult
 from adapters.ocpp.v16.operations import OPERATIONS as OPERATIONS_16
 from adapters.ocpp.v201.operations import OPERATIONS
 from adapters.ocpp.v201.triggering import TRIED
-from contracts.messages import ChargingLimit, ChargingSchedule, OperationRequested
+from contracts.messages import ChargingLimit, ChargingSchedule, OperationRequested, trust
 from contracts.messages import operation as op
 from contracts.vocabulary import (
+    CertificatePurpose,
     ChargingRateUnit,
     LogKind,
     OperationOutcome,
@@ -22,6 +23,7 @@ from contracts.vocabulary import (
     TriggeredMessage,
 )
 from tests.adapters.ocpp.conftest import Hub
+from tests.adapters.ocpp.test_certificates import DATA, DIGESTS
 
 pytestmark = pytest.mark.ocpp_exchange
 
@@ -233,6 +235,20 @@ CASES: list[tuple[op.AnyOperation, str, dict[str, Any], dict[str, Any]]] = [
         {"status": "AcceptedCanceled", "filename": "sec.log"},
     ),
     (
+        trust.InstallCertificate(purpose=CertificatePurpose.CENTRAL_SYSTEM, certificate="PEM"),
+        "InstallCertificate",
+        {"certificateType": "CSMSRootCertificate", "certificate": "PEM"},
+        ACCEPTED,
+    ),
+    (
+        trust.GetInstalledCertificates(purposes=(CertificatePurpose.V2G, CertificatePurpose.CONTRACTS)),
+        "GetInstalledCertificateIds",
+        {"certificateType": ["V2GRootCertificate", "MORootCertificate"]},
+        {"status": "NotFound"},
+    ),
+    (trust.GetInstalledCertificates(), "GetInstalledCertificateIds", {}, {"status": "NotFound"}),
+    (trust.DeleteCertificate(**DIGESTS), "DeleteCertificate", {"certificateHashData": DATA}, ACCEPTED),
+    (
         op.SendCertificate(chain="PEM"),
         "CertificateSigned",
         {"certificateChain": "PEM", "certificateType": "ChargingStationCertificate"},
@@ -260,7 +276,7 @@ async def test_what_is_sent(hub: Hub, version: str) -> None:
 
 def test_every_operation_is_tried() -> None:
     """Those that 1.6 has too; the others are tried in ``test_newer_operations``."""
-    assert {type(case[0]) for case in CASES} == set(OPERATIONS_16)
+    assert {type(case[0]) for case in CASES} | {op.RaiseSecurityProfile} == set(OPERATIONS_16)
     assert set(OPERATIONS) == set(get_args(op.AnyOperation))
 
 
