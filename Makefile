@@ -63,7 +63,8 @@ fuzz: .venv/project ## 100,000 spoilt requests on all routes, and thirty by sche
 
 .PHONY: fuzz-ocpp
 fuzz-ocpp: .venv/project ## 100,000 broken frames of stations in each version of OCPP, and a tenth of it over sockets; some five minutes
-	ROAMING_FUZZ=100000 $(BIN)/pytest -s --timeout=3600 tests/adapters/ocpp/test_fuzz.py
+	set -e; for version in ocpp1.6 ocpp2.0.1 ocpp2.1; do \
+		ROAMING_FUZZ=100000 $(BIN)/pytest -s --timeout=3600 -k $$version tests/adapters/ocpp/test_fuzz.py; done
 
 .PHONY: matrix-ocpi
 matrix-ocpi: .venv/project ## which test proves each module, version, role and side of OCPI; fails when one has none, or an endpoint no answer
