@@ -23,6 +23,7 @@ from contracts.messages import (
     OperationAnswered,
     OperationRequested,
     OperatorAgreementsChanged,
+    ReservationExpired,
     SecurityEventReported,
     SessionEnded,
     SessionOpened,
@@ -125,7 +126,7 @@ STATIONS = Topic(
 )
 CHANGES = Topic(
     name="roaming.changes",
-    messages=(SessionOpened, SessionEnded, CdrIssued),
+    messages=(SessionOpened, SessionEnded, ReservationExpired, CdrIssued),
     writer="service",
     readers=("cdrs", "commands"),
     retention=timedelta(days=7),

@@ -29,7 +29,7 @@ from contracts.messages.message import Message
 from contracts.messages.metering import MeterSample, MeterValue, MeterValuesTaken, SignedReading
 from contracts.messages.operation import OperationAnswered, OperationRequested
 from contracts.messages.report import StationReported
-from contracts.messages.roaming import CdrIssued, SessionEnded, SessionOpened
+from contracts.messages.roaming import CdrIssued, ReservationExpired, SessionEnded, SessionOpened
 from contracts.messages.station import (
     StationAccountChanged,
     StationBooted,
@@ -87,6 +87,7 @@ MESSAGES: tuple[type[Message], ...] = (
     StatementClosed,
     StatementReopened,
     InvoiceIssued,
+    ReservationExpired,
 )
 
 __all__ = [
@@ -115,6 +116,7 @@ __all__ = [
     "OperationAnswered",
     "OperationRequested",
     "OperatorAgreementsChanged",
+    "ReservationExpired",
     "SecurityEventReported",
     "SessionEnded",
     "SessionOpened",

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from contracts.messages.authorization import TokenOwner
 from contracts.messages.message import Message
 
 
@@ -32,6 +33,24 @@ class SessionEnded(Message, frozen=True, kw_only=True):
     ended_at: datetime
     is_assumed: bool = False
     """Its station never told the end: the hub closed it with the last that was known."""
+
+
+class ReservationExpired(Message, frozen=True, kw_only=True):
+    """A driver reserved a connector and did not come: the reservation alone may have a price."""
+
+    country_code: str
+    party_id: str
+    reservation_id: str
+    """Of the command that made it, which is no eMSP's own word for it."""
+    token_uid: str
+    token_owner: TokenOwner
+    authorization_reference: str | None = None
+    location_id: str
+    evse_uid: str
+    connector_id: str
+    """``Connector.id`` in OCPI."""
+    began_at: datetime
+    expired_at: datetime
 
 
 class CdrIssued(Message, frozen=True, kw_only=True):

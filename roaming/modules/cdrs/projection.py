@@ -1,12 +1,13 @@
 """A session that is over gets its CDR, once, and the token's owner is told."""
 
 from collections.abc import Sequence
+from functools import partial
 
-from contracts.messages import SessionEnded
+from contracts.messages import ReservationExpired, SessionEnded
 from contracts.topics import CHANGES
 from roaming.model.identifiers import PartyId
 from roaming.model.session import Session
-from roaming.modules.cdrs.service import issue_once
+from roaming.modules.cdrs.service import bill_unused, issue_once
 from roaming.ocpi.module import Services
 from roaming.store.consume import Projection, Received
 from roaming.store.database import Work
@@ -40,6 +41,23 @@ async def handle(work: Work, batch: Sequence[Received]) -> None:
         )
 
 
-def projections(_services: Services) -> Sequence[Projection]:
-    """The consumer ``cdrs``."""
-    return (Projection(consumer="cdrs", topics=(CHANGES,), messages=(SessionEnded,), handle=handle, max_batch=100),)
+async def handle_reservations(services: Services, work: Work, batch: Sequence[Received]) -> None:
+    """Issues the CDRs of reservations that nobody came for."""
+    for received in batch:
+        message, envelope = received.message, received.envelope
+        if isinstance(message, ReservationExpired):
+            directory = await services.directory.current()
+            await bill_unused(work, message, directory, correlation_id=envelope.correlation_id, cause=envelope.id)
+
+
+def projections(services: Services) -> Sequence[Projection]:
+    """The consumers ``cdrs`` and ``cdrs-reservations``."""
+    return (
+        Projection(consumer="cdrs", topics=(CHANGES,), messages=(SessionEnded,), handle=handle, max_batch=100),
+        Projection(
+            consumer="cdrs-reservations",
+            topics=(CHANGES,),
+            messages=(ReservationExpired,),
+            handle=partial(handle_reservations, services),
+        ),
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.messages import CdrIssued
+from contracts.messages import CdrIssued, ReservationExpired
 from roaming.model.canonical import from_document
 from roaming.model.cdr import CDR
 from roaming.model.doubts import Doubts
@@ -26,10 +26,12 @@ from roaming.modules.cdrs.booked import booking_of
 from roaming.modules.cdrs.codec import v211, v221, v230
 from roaming.modules.cdrs.issuing import issue
 from roaming.modules.cdrs.signing import MAX_REMARK, with_signed
+from roaming.modules.cdrs.unused import bill, prices_reservations
 from roaming.ocpi.client import Outcome
 from roaming.ocpi.codec import DecodeContext, EncodeContext, dump_json
 from roaming.ocpi.errors import AddressRefused, InvalidParameters
 from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services, routing_to
+from roaming.ocpi.offered import find_connector, tariff_at
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.paging import is_same_origin, mend_next_url
 from roaming.ocpi.partner_call import call_to
@@ -98,6 +100,34 @@ async def issue_once(
     cdr = with_signed(issue(session, location, tariff, now=work.now, remark=remark, readings=readings), signed)
     if (booking_id := await booking_of(work.connection, session)) is not None:
         cdr = msgspec.structs.replace(cdr, booking_id=booking_id)
+    return await _publish(work, cdr, session_key, correlation_id=correlation_id, cause=cause)
+
+
+async def bill_unused(
+    work: Work, message: ReservationExpired, directory: Directory, *, correlation_id: str, cause: str
+) -> bool:
+    """Issues the CDR of a reservation that nobody came for, once, where the tariff that its eMSP is offered there has a
+    price for that; False where it has none, or its place is gone."""
+    cpo = PartyId.of(message.country_code, message.party_id)
+    emsp = PartyId.of(message.token_owner.country_code, message.token_owner.party_id)
+    location = await read_object(work.connection, "locations", object_key(cpo, message.location_id), Location)
+    if location is None:
+        return False
+    _, connector = find_connector(location, message.evse_uid, message.connector_id)
+    if connector is None:
+        return False
+    rule = directory.price_for(emsp, cpo, message.location_id, message.evse_uid)
+    tariff_ids = rule.tariff_ids if rule is not None else connector.tariff_ids
+    tariff = await tariff_at(work.connection, cpo, tariff_ids, message.began_at)
+    if tariff is None or not prices_reservations(tariff):
+        return False
+    readings = ChosenReadings(chosen=directory.readings_between(cpo=cpo, emsp=emsp)).readings
+    cdr = bill(message, location, connector, tariff, now=work.now, readings=readings)
+    return await _publish(work, cdr, None, correlation_id=correlation_id, cause=cause)
+
+
+async def _publish(work: Work, cdr: CDR, session_key: str | None, *, correlation_id: str, cause: str) -> bool:
+    """Stores a CDR of ours for good, tells the token's owner, and says so in ``CdrIssued``; False when it is there."""
     if not await repository.insert(work.connection, cdr, source="", now=work.now, session_key=session_key):
         return False
     key = repository.key_of(PartyId.of(cdr.country_code, cdr.party_id), cdr.id)
@@ -114,7 +144,7 @@ async def issue_once(
         correlation_id=correlation_id,
         cause=cause,
     )
-    await tell(work, [outgoing_of(cdr, key, session_key, correlation_id)])
+    await tell(work, [outgoing_of(cdr, key, session_key or key, correlation_id)])
     return True
 
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from roaming.model.party import InterfaceRole, Role
-from roaming.modules.commands import repeats, repository, service
+from roaming.modules.commands import repeats, repository, reserved, service
 from roaming.modules.commands.projection import projections, tasks
 from roaming.modules.commands.routes import ROUTES
 from roaming.ocpi import answering, asked
@@ -17,7 +17,7 @@ MODULE = OcpiModule(
     routes=ROUTES,
     projections=projections,
     tasks=tasks,
-    trimmings=(*repository.TRIMMINGS, *repeats.TRIMMINGS),
+    trimmings=(*repository.TRIMMINGS, *repeats.TRIMMINGS, *reserved.TRIMMINGS),
     delivery=DeliveryRules(
         kind=DeliveryKind.RECORD,
         interface=InterfaceRole.SENDER,

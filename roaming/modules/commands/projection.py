@@ -4,14 +4,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
-from contracts.messages import CommandAnswered, CommandRequested, SessionEnded, SessionOpened
+from contracts.messages import CommandAnswered, CommandRequested, SessionEnded, SessionOpened, TransactionStarted
 from contracts.topics import CHANGES, EVENTS
 from contracts.vocabulary import CommandName
 from roaming.model.command import CommandType
 from roaming.model.identifiers import PartyId
+from roaming.modules.commands import reserved
 from roaming.modules.commands.repeats import begun, forget, tell_all
 from roaming.ocpi.answering import take_answer, watch_deadlines
-from roaming.ocpi.asked import add_detail, load
+from roaming.ocpi.asked import Asked, add_detail, load
 from roaming.ocpi.module import Services
 from roaming.stations.presence import presence_of
 from roaming.stations.running import RunningSession, find_running, session_ended, session_runs
@@ -23,10 +24,17 @@ MODULE_ID = "commands"
 
 
 async def handle_answers(work: Work, batch: Sequence[Received]) -> None:
-    """The partner that sent the command is told what came of it."""
+    """The partner that sent the command is told what came of it; a reservation is used by the charge that begins."""
     for received in batch:
         if isinstance(received.message, CommandAnswered):
-            await take_answer(work, received.message, module=MODULE_ID, ended=tell_all)
+            await take_answer(work, received.message, module=MODULE_ID, ended=_ended)
+        elif isinstance(received.message, TransactionStarted):
+            await reserved.used(work.connection, received.message)
+
+
+async def _ended(work: Work, asked: Asked) -> None:
+    await reserved.answered(work, asked)
+    await tell_all(work, asked)
 
 
 async def handle_sessions(services: Services, work: Work, batch: Sequence[Received]) -> None:
@@ -90,7 +98,9 @@ async def stop_late_start(work: Work, command_id: str, running: RunningSession, 
 def projections(services: Services) -> Sequence[Projection]:
     """The consumers ``commands`` and ``commands-sessions``."""
     return (
-        Projection(consumer="commands", topics=(EVENTS,), messages=(CommandAnswered,), handle=handle_answers),
+        Projection(
+            consumer="commands", topics=(EVENTS,), messages=(CommandAnswered, TransactionStarted), handle=handle_answers
+        ),
         Projection(
             consumer="commands-sessions",
             topics=(CHANGES,),
@@ -101,5 +111,8 @@ def projections(services: Services) -> Sequence[Projection]:
 
 
 def tasks(services: Services) -> Sequence[Callable[[], Awaitable[None]]]:
-    """Deadlines."""
-    return (partial(watch_deadlines, services, module=MODULE_ID, ended=tell_all),)
+    """Deadlines, and reservations that run out."""
+    return (
+        partial(watch_deadlines, services, module=MODULE_ID, ended=_ended),
+        partial(reserved.watch, services),
+    )

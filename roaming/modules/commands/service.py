@@ -32,7 +32,7 @@ from roaming.model.party import Role
 from roaming.model.text import DisplayText
 from roaming.model.token import Token
 from roaming.model.version import Version
-from roaming.modules.commands import repository
+from roaming.modules.commands import repository, reserved
 from roaming.modules.commands.codec import v211, v221, v230
 from roaming.modules.commands.permitting import check_station, is_seen, usable
 from roaming.modules.commands.reaching import Refused, reach
@@ -212,8 +212,10 @@ async def _reserve(work: Work, request: OcpiRequest, command: ReserveNow) -> Tar
     )
     await _free_replaced(work, request, reservation)
     await repository.keep_reservation(work.connection, reservation)
+    asked = _requested(request, binding, presence, CommandName.RESERVE)
+    await reserved.keep(work.connection, _reserved(asked.command_id, reservation, command, binding, now=work.now))
     asked = msgspec.structs.replace(
-        _requested(request, binding, presence, CommandName.RESERVE),
+        asked,
         token_uid=command.token.uid,
         group_id=command.token.group_id,
         token_owner=_owner(command.token),
@@ -224,12 +226,35 @@ async def _reserve(work: Work, request: OcpiRequest, command: ReserveNow) -> Tar
     return _to(emsp, cpo, binding, presence, asked)
 
 
+def _reserved(
+    command_id: str, reservation: Reservation, command: ReserveNow, binding: Binding, *, now: datetime
+) -> reserved.Reserved:
+    return reserved.Reserved(
+        command_id=command_id,
+        emsp=reservation.emsp,
+        cpo=reservation.cpo,
+        station_reservation_id=reservation.station_reservation_id,
+        network=binding.network,
+        station_id=binding.station_id,
+        uid=command.token.uid,
+        token_type=command.token.type,
+        contract_id=command.token.contract_id,
+        reference=command.authorization_reference or "",
+        location_id=binding.location_id,
+        evse_uid=binding.evse_uid,
+        connector_id=binding.evse_connector_id,
+        made_at=now,
+        expires_at=command.expiry_date,
+    )
+
+
 async def _free_replaced(work: Work, request: OcpiRequest, new: Reservation) -> None:
     """Lets another station go that the caller reserved under the same id before: the new reservation replaces that one
     (OCPI 2.2.1, commands, ReserveNow). A station replaces its own by itself."""
     old = await repository.find_reservation(work.connection, new.emsp, new.cpo, new.reservation_id)
     if old is None or old.expires_at <= work.now:
         return
+    await reserved.let_go(work.connection, old.station_reservation_id)
     if (old.network, old.station_id) == (new.network, new.station_id):
         return
     presence = await presence_of(work.connection, old.network, old.station_id)
@@ -302,13 +327,15 @@ async def _cancel(work: Work, request: OcpiRequest, command: CancelReservation) 
                 work.connection, request, CommandType.CANCEL_RESERVATION, emsp, cpo, found.network, found.station_id
             )
             presence = await _present(work.connection, found.network, found.station_id)
+            asked = _asked_to_cancel(request, found, presence)
+            await reserved.cancelled_by(work.connection, found.station_reservation_id, asked.command_id)
             return Target(
                 emsp=emsp,
                 cpo=cpo,
                 network=found.network,
                 station_id=found.station_id,
                 presence=presence,
-                request=_asked_to_cancel(request, found, presence),
+                request=asked,
             )
     raise Refused(CommandResponseType.REJECTED, "no reservation of yours has this id")
 

@@ -14,13 +14,15 @@ from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import EVSE, Connector, Location
 from roaming.model.session import AuthMethod, Session, SessionStatus
-from roaming.model.tariff import Tariff, TariffType
+from roaming.model.tariff import Tariff
 from roaming.model.time import next_update
 from roaming.model.token import CdrToken
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.course import Course, priced, settled, with_readings
 from roaming.modules.sessions.model import UNPLACED
 from roaming.modules.sessions.repository import Kept, Snapshots, Transaction, TransactionKey
+from roaming.ocpi import offered
+from roaming.ocpi.offered import tariff_at
 from roaming.partners.agreements import Rule
 from roaming.partners.directory import Directory
 from roaming.partners.drivers import driver_who_charges, find_driver
@@ -220,35 +222,17 @@ def _offering(location: Location, binding: Binding, rule: Rule) -> Location:
 
 def find_connector(location: Location, binding: Binding) -> tuple[EVSE | None, Connector | None]:
     """The EVSE and connector of a binding in its location."""
-    for evse in location.evses:
-        if fold(evse.uid) == fold(binding.evse_uid):
-            for connector in evse.connectors:
-                if fold(connector.id) == fold(binding.evse_connector_id):
-                    return evse, connector
-            return evse, None
-    return None, None
+    return offered.find_connector(location, binding.evse_uid, binding.evse_connector_id)
 
 
 async def _tariff(
     connection: AsyncConnection, binding: Binding, location: Location | None, at: datetime
 ) -> Tariff | None:
-    """The tariff of the connector that holds at ``at``: REGULAR or without type, the newest start first."""
+    """The tariff of the connector that holds at ``at``."""
     if location is None:
         return None
     _, connector = find_connector(location, binding)
-    found: list[Tariff] = []
-    for tariff_id in connector.tariff_ids if connector is not None else ():
-        tariff = await read_object(connection, "tariffs", object_key(binding.party, tariff_id), Tariff)
-        if tariff is None or tariff.type not in (None, TariffType.REGULAR):
-            continue
-        is_begun = tariff.start_date_time is None or tariff.start_date_time <= at
-        is_over = tariff.end_date_time is not None and tariff.end_date_time <= at
-        if is_begun and not is_over:
-            found.append(tariff)
-    return max(found, key=lambda t: (t.type is not None, t.start_date_time or _ALWAYS), default=None)
-
-
-_ALWAYS = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+    return await tariff_at(connection, binding.party, connector.tariff_ids if connector is not None else (), at)
 
 
 def owner_of(session: Session) -> PartyId:

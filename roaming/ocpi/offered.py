@@ -1,0 +1,40 @@
+"""Which tariff holds at a connector. Reads other modules' objects, never tables."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from roaming.model.identifiers import PartyId, fold
+from roaming.model.location import EVSE, Connector, Location
+from roaming.model.tariff import Tariff, TariffType
+from roaming.store.documents import object_key, read_object
+
+_ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def find_connector(location: Location, evse_uid: str, connector_id: str) -> tuple[EVSE | None, Connector | None]:
+    """The EVSE and connector of these ids in a location."""
+    for evse in location.evses:
+        if fold(evse.uid) == fold(evse_uid):
+            for connector in evse.connectors:
+                if fold(connector.id) == fold(connector_id):
+                    return evse, connector
+            return evse, None
+    return None, None
+
+
+async def tariff_at(
+    connection: AsyncConnection, party: PartyId, tariff_ids: Sequence[str], at: datetime
+) -> Tariff | None:
+    """Of these tariffs the one that holds at ``at``: REGULAR or without type, the newest start first."""
+    found: list[Tariff] = []
+    for tariff_id in tariff_ids:
+        tariff = await read_object(connection, "tariffs", object_key(party, tariff_id), Tariff)
+        if tariff is None or tariff.type not in (None, TariffType.REGULAR):
+            continue
+        is_begun = tariff.start_date_time is None or tariff.start_date_time <= at
+        is_over = tariff.end_date_time is not None and tariff.end_date_time <= at
+        if is_begun and not is_over:
+            found.append(tariff)
+    return max(found, key=lambda t: (t.type is not None, t.start_date_time or _ALWAYS), default=None)
