@@ -195,14 +195,15 @@ _SHOWN = {
     "deviations": ("times", "kind", "meaning"),
     "operations": ("created_at", "kind", "outcome", "detail", "who", "why"),
     "reports": ("at", "kind", "status", "detail"),
+    "told": ("at", "kind", "times"),
 }
 
 
 def station_show(
     station: Annotated[str, typer.Argument(help="Station id.")], network: Network = "", as_json: Json = False
 ) -> None:
-    """Show a station: its connectors, what runs, what was asked of it, what it said of firmware, logs and security, and
-    how often it has strayed from its specification."""
+    """Show a station: its connectors, what runs, what was asked of it, what it said of firmware, logs and security,
+    how often it has strayed from its specification, and how often all else came that it reports (--json: the last)."""
     from roaming.cli.operating import show_station
 
     told = run(show_station(station, network))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from contracts.messages import (
     LogStatusReported,
     OperationAnswered,
     SecurityEventReported,
+    StationReported,
     VendorDataReceived,
 )
 from contracts.messages.operation import AnyTold, RawTold
@@ -21,13 +23,14 @@ from contracts.topics import EVENTS
 from roaming.operations import local_lists, records
 from roaming.operations.certificates import CERTIFICATE_REQUEST, WAITING
 from roaming.operations.orders import masked_json
-from roaming.operations.records import Report
+from roaming.operations.records import LastReport, Report
 from roaming.store.columns import storable_text
 from roaming.store.consume import Projection, Received
 from roaming.store.database import Database, Work
 from roaming.store.errors import StoreUnavailable
 
 LOOK_EVERY = 0.5
+LONGEST_BODY = 16_384
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 logger = structlog.get_logger(__name__)
@@ -36,17 +39,22 @@ logger = structlog.get_logger(__name__)
 async def handle(work: Work, batch: Sequence[Received]) -> None:
     """The projection ``operations``."""
     reports: list[Report] = []
+    last: dict[tuple[str, str, str], LastReport] = {}
     for received in batch:
         match received.message:
             case OperationAnswered() as message:
                 await _answered(work, message.operation_id, message.outcome.value, message.detail, _told(message.told))
             case CommandAnswered() as message:
                 await _answered(work, message.command_id, message.outcome.value, message.detail, "")
+            case StationReported() as message:
+                key = (message.network, message.station_id, message.kind)
+                last[key] = to_last_report(message, received.envelope.occurred_at, after=last.get(key))
             case _:
                 report = to_report(received)
                 if report is not None:
                     reports.append(report)
     await records.insert_reports(work.connection, reports)
+    await records.count_reports(work.connection, [last[key] for key in sorted(last)])
     work.wake("operations")
 
 
@@ -94,6 +102,20 @@ def to_report(received: Received) -> Report | None:
     )
 
 
+def to_last_report(message: StationReported, at: datetime, *, after: LastReport | None) -> LastReport:
+    """One more of its kind. Secrets that settings and addresses hold are masked."""
+    return LastReport(
+        network=message.network,
+        station_id=message.station_id,
+        kind=storable_text(message.kind),
+        times=1 if after is None else after.times + 1,
+        at=at,
+        connector_id=message.connector_id,
+        transaction_id=storable_text(message.transaction_id or ""),
+        body=storable_text(masked_json(message.body)) if 0 < len(message.body) <= LONGEST_BODY else "",
+    )
+
+
 PROJECTION = Projection(
     consumer="operations",
     topics=(EVENTS,),
@@ -105,6 +127,7 @@ PROJECTION = Projection(
         SecurityEventReported,
         VendorDataReceived,
         CertificateRequested,
+        StationReported,
     ),
     handle=handle,
 )

@@ -8,16 +8,18 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from roaming.operations.tables import OperationRow, StationReportRow
-from roaming.store.bulk import insert_new
+from roaming.operations.tables import LastReportRow, OperationRow, StationReportRow
+from roaming.store.bulk import insert_new, upsert
 from roaming.store.trimming import old_rows
 
 OPERATIONS = OperationRow.__table__  # type: ignore[attr-defined]
 REPORTS = StationReportRow.__table__  # type: ignore[attr-defined]
+LAST_REPORTS = LastReportRow.__table__  # type: ignore[attr-defined]
 OVER = ("ANSWERED", "TIMED_OUT")
 TRIMMINGS = (
     old_rows("operation", OPERATIONS, "deadline", OPERATIONS.c.state.in_(OVER)),
     old_rows("operation", REPORTS, "at"),
+    old_rows("operation", LAST_REPORTS, "at"),
 )
 LONGEST_DETAIL = 2_000
 
@@ -145,3 +147,37 @@ async def list_reports(
         .limit(limit)
     )
     return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastReport:
+    """So many reports of one kind, and the last of them."""
+
+    network: str
+    station_id: str
+    kind: str
+    times: int
+    at: datetime
+    connector_id: int | None
+    transaction_id: str
+    body: str
+
+
+async def count_reports(connection: AsyncConnection, reports: Sequence[LastReport]) -> None:
+    """Keeps the last of each kind: one for each station and kind."""
+    await upsert(
+        connection,
+        LAST_REPORTS,
+        [asdict(report) for report in reports],
+        key=("network", "station_id", "kind"),
+        update=("times = t.times + excluded.times", "at", "connector_id", "transaction_id", "body"),
+    )
+
+
+async def list_last_reports(connection: AsyncConnection, network: str, station_id: str) -> list[LastReport]:
+    """Of a station, by kind."""
+    columns = LAST_REPORTS.c
+    statement = (
+        select(LAST_REPORTS).where(columns.network == network, columns.station_id == station_id).order_by(columns.kind)
+    )
+    return [LastReport(**row) for row in (await connection.execute(statement)).mappings()]

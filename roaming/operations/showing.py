@@ -90,7 +90,7 @@ async def stations(connection: AsyncConnection, keys: Sequence[StationKey]) -> l
 
 async def station(connection: AsyncConnection, key: StationKey) -> dict[str, Any]:
     """All about one station: since when its connectors are so, where they are, what runs there, what was asked of it
-    last and what it said unasked."""
+    last, what it said unasked, and of what else it reports the last of each kind."""
     (said,) = await stations(connection, [key])
     network, station_id = key
     bound = select(BINDINGS).where(BINDINGS.c.network == network, BINDINGS.c.station_id == station_id)
@@ -112,6 +112,7 @@ async def station(connection: AsyncConnection, key: StationKey) -> dict[str, Any
     rejected, deviations = (await connection.execute(counted)).one()
     running = select(RUNNING.c.transaction_id).where(RUNNING.c.network == network, RUNNING.c.station_id == station_id)
     asked = await records.list_records(connection, limit=LATEST, network=network, station_id=station_id)
+    last = await records.list_last_reports(connection, network, station_id)
     told = await records.list_reports(connection, network, station_id, limit=LATEST)
     return said | {
         "connectors": [
@@ -131,6 +132,17 @@ async def station(connection: AsyncConnection, key: StationKey) -> dict[str, Any
         ],
         "operations": [shown(record) for record in asked],
         "reports": [{name: _plain(value) for name, value in report.items()} for report in told],
+        "told": [
+            {
+                "kind": report.kind,
+                "times": report.times,
+                "at": report.at.isoformat(),
+                "connector": report.connector_id,
+                "transaction": report.transaction_id,
+                "body": json.loads(report.body) if report.body else None,
+            }
+            for report in last
+        ],
     }
 
 

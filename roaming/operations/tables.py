@@ -64,6 +64,26 @@ class StationReportRow(SQLModel, table=True):
     detail: str = Field(default="", sa_column=Column(Text, nullable=False))
 
 
+class LastReportRow(SQLModel, table=True):
+    """The last of each kind of report that a station makes and the hub has no other use for (``StationReported``): one
+    row a kind, since some come every second."""
+
+    __tablename__ = "last_reports"
+    __table_args__ = (Index("last_reports_in_order", "at"),)
+
+    network: str = Field(primary_key=True)
+    station_id: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    """OCPP's own name of the message, such as ``NotifyChargingLimit``."""
+    times: int = Field(sa_column=Column(BigInteger, nullable=False))
+    """How many came, from the first that is not forgotten."""
+    at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    connector_id: int | None = None
+    transaction_id: str = ""
+    body: str = Field(default="", sa_column=Column(Text, nullable=False))
+    """JSON; empty: too long to be kept."""
+
+
 class StationGroupRow(SQLModel, table=True):
     """The one group a station is in: its site, its ring of updates, whatever the operator sorts by first."""
 

@@ -1,16 +1,18 @@
 """What stations say of their upkeep is kept, and a fault of their security is seen on the station."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from contracts.messages import (
     CertificateRequested,
     FirmwareStatusReported,
     LogStatusReported,
     SecurityEventReported,
+    StationReported,
     VendorDataReceived,
 )
 from contracts.vocabulary import FirmwareStatus, LogStatus
-from roaming.operations import records
+from roaming.operations import records, showing
 from roaming.operations.projection import handle
 from roaming.stations import presence
 from roaming.store.database import Database
@@ -53,3 +55,24 @@ async def test_a_security_event_is_the_stations_last_fault(database: Database) -
         await presence.handle(work, [received(event)])
     ((fault,),) = await database.reader.fetch("SELECT last_fault FROM stations")
     assert fault == "security: Tamper door"
+
+
+async def test_of_other_reports_the_last_of_each_kind_is_shown_and_how_many_came(database: Database) -> None:
+    await admitted(database, "CS-1")
+
+    def reported(kind: str, body: str, **fields: Any) -> Any:
+        message = StationReported(network=NETWORK, station_id="CS-1", kind=kind, body=body, **fields)
+        return received(message)
+
+    limits = [reported("NotifyChargingLimit", f'{{"limit": {number}}}', connector_id=1) for number in range(3)]
+    address = reported("NotifyMonitoringReport", '{"url": "https://user:secret@files.example/a"}')
+    for batch in (limits[:2], [limits[2], reported("NotifyEvent", '"' + "x" * 20_000 + '"'), address]):
+        async with database.work() as work:
+            await handle(work, batch)
+    async with database.reading() as connection:
+        shown = await showing.station(connection, (NETWORK, "CS-1"))
+    assert [(told["kind"], told["times"], told["connector"], told["body"]) for told in shown["told"]] == [
+        ("NotifyChargingLimit", 3, 1, {"limit": 2}),
+        ("NotifyEvent", 1, None, None),
+        ("NotifyMonitoringReport", 1, None, {"url": "https://files.example/•••"}),
+    ]
