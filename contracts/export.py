@@ -1,4 +1,4 @@
-"""Writes ``schemas/`` and ``api/asyncapi.json`` from the code, and checks that what is committed fits it.
+"""Writes ``schemas/``, ``api/asyncapi.json`` and ``api/topics.md`` from the code; checks that what is there fits it.
 
 ``python -m contracts.export``            writes them
 ``python -m contracts.export --check``    fails when they are stale, when an example is missing or does not fit, or
@@ -19,7 +19,7 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 
-from contracts import asyncapi
+from contracts import asyncapi, topics_page
 from contracts.compatibility import breaking_changes
 from contracts.envelope import MalformedEnvelope, UnknownMessage, decode, encode, wrap
 from contracts.json_schema import ENVELOPE, Schema, all_schemas, name_of
@@ -51,6 +51,10 @@ class Files:
     def asyncapi(self) -> Path:
         return self.folder / "api" / "asyncapi.json"
 
+    @property
+    def topics_page(self) -> Path:
+        return self.folder / "api" / "topics.md"
+
 
 def version() -> str:
     """The version of this release: from ``pyproject.toml`` in a checkout, else as installed."""
@@ -64,6 +68,7 @@ def generated(files: Files) -> dict[Path, str]:
     """What belongs into the files that are made from the code."""
     contents = {files.schemas / f"{name}.json": _pretty(schema) for name, schema in all_schemas().items()}
     examples = {path.stem: json.loads(path.read_text()) for path in sorted(files.examples.glob("*.json"))}
+    contents[files.topics_page] = topics_page.page()
     contents[files.asyncapi] = _pretty(asyncapi.document(version=version(), examples=examples))
     return contents
 

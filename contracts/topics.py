@@ -16,6 +16,7 @@ from contracts.messages import (
     ConnectorStatusChanged,
     DisputeClosed,
     FirmwareStatusReported,
+    FramesSeen,
     InvoiceIssued,
     LogStatusReported,
     Message,
@@ -91,7 +92,7 @@ METER = Topic(
     name="charging.meter",
     messages=(MeterValuesTaken,),
     writer="adapters",
-    readers=("sessions",),
+    readers=("sessions", "meters"),
     retention=EVENTS.retention,
 )
 COMMANDS = Topic(
@@ -148,7 +149,15 @@ BILLING = Topic(
     partitions=6,
 )
 
-TOPICS: tuple[Topic, ...] = (EVENTS, METER, COMMANDS, AUTHORIZATIONS, TOKENS, STATIONS, CHANGES, BILLING)
+WIRE = Topic(
+    name="charging.wire",
+    messages=(FramesSeen,),
+    writer="adapters",
+    readers=("wire",),
+    retention=timedelta(hours=1),
+)
+
+TOPICS: tuple[Topic, ...] = (EVENTS, METER, COMMANDS, AUTHORIZATIONS, TOKENS, STATIONS, CHANGES, BILLING, WIRE)
 
 TOPIC_OF: dict[type[Message], Topic] = {message: topic for topic in TOPICS for message in topic.messages}
 """Every message has one topic."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import roaming.modules
 from contracts.station_keys import derive
 from roaming.model.identifiers import PartyId
+from roaming.model.mail_server import MailServer
 from roaming.model.time import Clock, SystemClock
 from roaming.model.version import Version
 from roaming.ocpi.addresses import AddressPolicy
@@ -78,12 +79,30 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             cdr_grace=settings.cdr_grace,
             session_push_interval=settings.session_push_interval,
             offline_grace=settings.offline_grace,
+            offline_notice=settings.offline_notice,
+            mail_server=mail_server_of(settings),
+            wire_kilobytes=settings.wire_kilobytes,
             pulling=pace_of(settings),
             partner_silence=settings.partner_silence,
         )
     finally:
         await client.aclose()
         await database.close()
+
+
+def mail_server_of(settings: Settings) -> MailServer | None:
+    """Who takes our e-mail, if anybody."""
+    if not settings.smtp_host:
+        return None
+    return MailServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=settings.smtp_security,
+        user=settings.smtp_user,
+        password=settings.smtp_password.get_secret_value(),
+        ca_file=settings.smtp_ca_file,
+        sender=settings.smtp_from,
+    )
 
 
 def pace_of(settings: Settings) -> PullPace:

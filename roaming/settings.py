@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     cdr_grace: float = Field(default=600.0, description="Seconds after which a session without a CDR is looked into.")
     session_push_interval: float = Field(default=60.0, description="Seconds between updates of a running session.")
     offline_grace: float = Field(default=900.0, description="Seconds a station may be away before it is UNKNOWN.")
+    offline_notice: float = Field(
+        default=120.0, ge=0, description="Seconds a station may be away before those who watch are told."
+    )
     is_pulling: bool = Field(default=True, description="Fetch partners' lists: at first, nightly, and after absences.")
     pull_requests_per_second: float = Field(
         default=2.0, gt=0, description="Pages asked for in a second, of each partner."
@@ -157,6 +160,27 @@ class Settings(BaseSettings):
         description="Days that requests to stations and their reports stay.",
     )
     event_days: int = Field(default=14, ge=4, le=36500, description="Days that events and what was sent of them stay.")
+    smtp_host: str = Field(default="", description="Mail server that takes our e-mail; empty: none is sent.")
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Its port.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="How the line to it is secured: starttls, tls (from the start), none."
+    )
+    smtp_user: str = Field(default="", description="User there; empty: without signing in.")
+    smtp_password: SecretStr = Field(default=SecretStr(""), description="Its password. Never logged.")
+    smtp_ca_file: str = Field(
+        default="", description="PEM file of who signed its certificate. Empty: whom this machine trusts."
+    )
+    smtp_from: str = Field(default="", description="Address that our e-mail comes from.")
+    has_wire_log: bool = Field(
+        default=True, description="Keep every frame of stations, secrets masked (`roaming start`; see `station wire`)."
+    )
+    wire_days: int = Field(default=7, ge=1, le=36500, description="Days that frames of stations stay.")
+    wire_kilobytes: int = Field(
+        default=5_000, ge=100, description="Of frames that stay of one station, in kilobytes; the oldest go first."
+    )
+    state_days: int = Field(
+        default=100, ge=2, le=36500, description="Days of which it stays known how each station was, and its faults."
+    )
     reading_days: int = Field(
         default=400,
         ge=1,
@@ -196,6 +220,12 @@ class Settings(BaseSettings):
             certificate_file=self.kafka_certificate_file,
             key_file=self.kafka_key_file,
         )
+
+    @model_validator(mode="after")
+    def _has_a_sender(self) -> Self:
+        if self.smtp_host and "@" not in self.smtp_from:
+            raise ValueError("smtp_from: the address that e-mail comes from; a mail server takes none without")
+        return self
 
     @classmethod
     def settings_customise_sources(

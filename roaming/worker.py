@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -11,13 +12,14 @@ import structlog
 from contracts.bus.port import Bus
 from roaming.billing.watching import Watcher
 from roaming.feed import delivering, numbering
+from roaming.feed.mailing import MailChannel
 from roaming.feed.webhooks import WebhookChannel
 from roaming.hub.alive import Alive
 from roaming.hub.deliver import Deliverer
 from roaming.hub.fan_out import FanOut
 from roaming.hub.pulling.puller import Puller
 from roaming.hub.retelling import Reteller
-from roaming.monitoring import watching
+from roaming.monitoring import lines, watching, wire
 from roaming.ocpi import asked, outgoing, sent
 from roaming.ocpi.module import OcpiModule, Services
 from roaming.operations import files, waves
@@ -56,7 +58,8 @@ class Worker:
     async def start(self) -> None:
         """Subscribes the consumers, connects the bus and begins to work."""
         services, database = self._services, self._services.database
-        projections = [presence.PROJECTION, operations.PROJECTION, watching.PROJECTION]
+        projections = [presence.PROJECTION, operations.PROJECTION, *watching.PROJECTIONS]
+        projections.append(wire.projection(services.wire_kilobytes))
         for module in self._modules:
             projections.extend(module.projections(services))
         self._consumers = [Consumer(database, projection) for projection in projections]
@@ -80,6 +83,7 @@ class Worker:
         self._spawn("trimmer", Trimmer(database, trimmings(self._modules), self._locks, days=self._days).run)
         self._spawn("cdr-checks", Watcher(services, self._locks).run)
         self._spawn("events", partial(numbering.run, database, self._locks))
+        self._spawn("absences", partial(lines.watch, database, timedelta(seconds=services.offline_notice)))
         self._spawn("notifications", self._notifying().run)
         for module in self._modules:
             for number, task in enumerate(module.tasks(services)):
@@ -91,7 +95,10 @@ class Worker:
     def _notifying(self) -> delivering.Deliverer:
         services = self._services
         webhooks = WebhookChannel(services.database, services.client, services.secrets, services.clock)
-        return delivering.Deliverer(services.database, self._locks, services.clock, {"WEBHOOK": webhooks})
+        channels: dict[str, delivering.Channel] = {"WEBHOOK": webhooks}
+        if services.mail_server is not None:
+            channels["EMAIL"] = MailChannel(services.mail_server)
+        return delivering.Deliverer(services.database, self._locks, services.clock, channels)
 
     def is_healthy(self) -> bool:
         """False when a task has ended, the bus stands still or a reader has stopped."""
@@ -127,6 +134,8 @@ def trimmings(modules: Iterable[OcpiModule]) -> list[Trimming]:
         *operation_records.TRIMMINGS,
         *files.TRIMMINGS,
         *delivering.TRIMMINGS,
+        *watching.TRIMMINGS,
+        *wire.TRIMMINGS,
         *outgoing.trimmings(modules),
         *own,
     ]
@@ -142,6 +151,8 @@ def kept_days(settings: Settings) -> dict[str, int]:
         "command": settings.command_days,
         "operation": settings.operation_days,
         "event": settings.event_days,
+        "state": settings.state_days,
+        "wire": settings.wire_days,
         "reading": settings.reading_days,
         "late_facts": settings.late_facts_days,
     }

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from contracts.messages import ChargingSchedule, CommandRequested, Message, OperationRequested, TokenOwner
+from contracts.messages import ChargingSchedule, CommandRequested, FramesSeen, Message, OperationRequested, TokenOwner
 from contracts.messages.asked import Operation
 from contracts.messages.operation import AnyTold
 from contracts.vocabulary import (
@@ -161,6 +161,14 @@ class Connections(Protocol):
         round trip), durable before it returns."""
 
 
+class Wire(Protocol):
+    """Takes copies of frames for people who look at them later. Nothing hangs on them."""
+
+    async def tell(self, seen: Sequence[FramesSeen]) -> None:
+        """Returns when they are on the bus. Raises when they cannot be, now: they are lost then. May block for
+        seconds: never call it where a frame waits."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ports:
     """Everything an adapter may touch outside its own folder."""
@@ -173,6 +181,7 @@ class Ports:
     accounts: Accounts
     connections: Connections
     now: Callable[[], datetime]
+    wire: Wire | None = None
     secret: bytes
     """For keyed hashes, such as transaction ids that cannot be guessed. Same on all instances of a network."""
 

@@ -24,6 +24,7 @@ from adapters.kit.manifest import Adapter, KitError, Ports, RunningAdapter
 from adapters.kit.spool import Spool, SpoolLimits
 from adapters.kit.tokens import TokenCache
 from adapters.kit.trimming import KEPT, Trimming
+from adapters.kit.wire import Wire
 from contracts.bus.port import Bus
 
 __all__ = ["RunningKit", "find_adapter", "find_adapters", "run"]
@@ -195,6 +196,7 @@ async def _ports(
         accounts=accounts,
         connections=connections,
         now=now,
+        wire=Wire(bus, instance=instance, now=now),
         secret=secret,
     )
     return ports, commands, accounts

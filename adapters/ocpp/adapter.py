@@ -30,11 +30,12 @@ from adapters.ocpp.state import open_state
 from adapters.ocpp.station import Pace
 from adapters.ocpp.tokens import Tokens
 from adapters.ocpp.transactions import Transactions
-from adapters.ocpp.transport import Limits, Listener, Server, TlsVersion
+from adapters.ocpp.transport import Handle, Limits, Listener, Server, TlsVersion
 from adapters.ocpp.v16.operations import OPERATIONS
 from adapters.ocpp.version import Version
 from adapters.ocpp.websocket import listen
 from adapters.ocpp.websocket_client import dial
+from adapters.ocpp.wire import WireLog
 from contracts.messages import (
     CertificateRequested,
     ConnectorStatusChanged,
@@ -91,6 +92,11 @@ class OcppSettings(BaseModel):
         False,
         description="Tell stations that request a certificate to wait for it: the operator signs with `roaming station"
         " sign`. Otherwise they are refused; both are told.",
+    )
+    has_wire_log: bool = Field(
+        False,
+        description="Keep a copy of every frame, secrets masked, for `roaming station wire`; `wire_days` and"
+        " `wire_kilobytes` of the service say how long and how much.",
     )
     state_path: Path | None = Field(
         None,
@@ -276,7 +282,8 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
     dispatch = Dispatch(find_station=gateway.find, versions=by_version, operations=operations)
     ports.commands.serve(dispatch.carry_out)
     ports.commands.serve_operations(dispatch.carry_out_operation)
-    servers = await _listen(settings, gateway)
+    wire = WireLog(ports.wire, ports.network) if settings.has_wire_log and ports.wire is not None else None
+    servers = await _listen(settings, gateway, gateway.handle if wire is None else wire.listening(gateway.handle))
     gateway.start()
     kept = timedelta(days=settings.kept_days)
     chores = [asyncio.ensure_future(chore()) for chore in chores_of(desk, state)]
@@ -286,6 +293,8 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
         returning = Returning(door=door, stations=gateway.stations, has_open=has_open)
         chores.append(asyncio.create_task(returning.run()))
     chores.append(asyncio.create_task(trimming.run(state, now=ports.now, kept=kept)))
+    if wire is not None:
+        chores.append(asyncio.create_task(wire.run(), name="wire log"))
     return RunningOcpp(servers, gateway, state, chores, path=settings.path)
 
 
@@ -340,7 +349,7 @@ def _watch(settings: OcppSettings) -> Watch:
     )
 
 
-async def _listen(settings: OcppSettings, gateway: Gateway) -> dict[str, Server]:
+async def _listen(settings: OcppSettings, gateway: Gateway, handle: Handle) -> dict[str, Server]:
     """By scheme. Raises ``OSError``, and then nothing listens."""
     limits = Limits(frame_octets=settings.frame_octets)
     clear = Listener(host=settings.host, port=settings.port, limits=limits)
@@ -350,7 +359,7 @@ async def _listen(settings: OcppSettings, gateway: Gateway) -> dict[str, Server]
     try:
         for scheme, listener in wanted.items():
             if listener is not None:
-                servers[scheme] = await listen(listener, gateway.welcome, gateway.handle)
+                servers[scheme] = await listen(listener, gateway.welcome, handle)
     except BaseException:
         for server in servers.values():
             await server.close()

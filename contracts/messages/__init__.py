@@ -48,6 +48,7 @@ from contracts.messages.upkeep import (
     SecurityEventReported,
     VendorDataReceived,
 )
+from contracts.messages.wire import FramesSeen, WireFrame
 
 MESSAGES: tuple[type[Message], ...] = (
     StationConnected,
@@ -88,6 +89,7 @@ MESSAGES: tuple[type[Message], ...] = (
     StatementReopened,
     InvoiceIssued,
     ReservationExpired,
+    FramesSeen,
 )
 
 __all__ = [
@@ -107,6 +109,7 @@ __all__ = [
     "DisputeClosed",
     "Due",
     "FirmwareStatusReported",
+    "FramesSeen",
     "InvoiceIssued",
     "LogStatusReported",
     "Message",
@@ -138,5 +141,6 @@ __all__ = [
     "TransactionStarted",
     "TransactionUpdated",
     "VendorDataReceived",
+    "WireFrame",
     "token_subject",
 ]

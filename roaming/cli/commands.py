@@ -16,6 +16,7 @@ from roaming.cli import (
     cdr_dispute_commands,
     certificate_commands,
     connection_commands,
+    health_commands,
     invoice_commands,
     operating_commands,
     partner_commands,
@@ -72,6 +73,7 @@ station_commands.add_to(station_app, location_app)
 operating_commands.add_to(station_app)
 station_2x_commands.add_to(station_app)
 certificate_commands.add_to(station_app)
+health_commands.add_to(station_app)
 updating_commands.add_to(app)
 invoice_commands.add_to(app)
 booking_commands.add_to(app)

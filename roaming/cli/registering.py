@@ -9,7 +9,8 @@ from roaming.cli.database import known_partner, services_of_now
 from roaming.cli.output import fail
 from roaming.model.identifiers import PartyId
 from roaming.modules.credentials.service import RegistrationFailed, register
-from roaming.monitoring.watching import PROJECTION as WATCHING
+from roaming.monitoring import wire
+from roaming.monitoring.watching import PROJECTIONS as WATCHING
 from roaming.ocpi.credentials_token import new_token
 from roaming.ocpi.dialect import departures
 from roaming.ocpi.outgoing import DELIVERIES
@@ -167,8 +168,9 @@ def _as_row(letter: Any) -> dict[str, Any]:
 async def replay_dead_letters(ids: list[int]) -> dict[str, Any]:
     """Hands dead letters to their consumers again."""
     async with services_of_now() as services:
-        projections = [presence.PROJECTION, OPERATIONS, WATCHING]
+        projections = [presence.PROJECTION, OPERATIONS, *WATCHING]
         for module in services.modules:
             projections.extend(module.projections(services))
+        projections.append(wire.projection(services.wire_kilobytes))
         rows = await replay(services.database, ids, projections)
     return {"asked": len(ids), **{str(row.id): row.error or "handled" for row in rows}}

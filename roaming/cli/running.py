@@ -181,6 +181,7 @@ async def adapters(settings: Settings, bus: Bus, values: Mapping[str, Any]) -> A
     folder.mkdir(parents=True, exist_ok=True)
     state_path = folder / "ocpp-state.sqlite"
     usual = {"host": settings.ocpp_host, "port": settings.ocpp_port, "state_path": state_path}
+    usual |= {"has_wire_log": settings.has_wire_log}
     try:
         chosen = adapter.settings(**{**usual, **settings.ocpp, **values})
     except ValidationError as error:

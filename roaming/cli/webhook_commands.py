@@ -1,4 +1,4 @@
-"""Commands about webhooks; ``commands`` takes them in."""
+"""Commands about webhooks and e-mail; ``commands`` takes them in."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import typer
 
 from roaming.cli.output import Csv, Json, run, show, show_rows
 
-Name = Annotated[str, typer.Argument(help="Its name: see `roaming webhook list`.")]
+Name = Annotated[str, typer.Argument(help="Its name: see `roaming webhook list`, `roaming mail list`.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,14 +23,22 @@ def add_to(app: typer.Typer) -> None:
     webhook_app.command("remove")(webhook_remove)
     webhook_app.command("events")(webhook_events)
     app.add_typer(webhook_app, name="webhook")
+    mail_app = typer.Typer(help="E-mail to people when something goes wrong at stations.", no_args_is_help=True)
+    mail_app.command("list")(mail_list)
+    mail_app.command("add")(mail_add)
+    for name, command in (("test", webhook_test), ("sent", webhook_sent), ("replay", webhook_replay)):
+        mail_app.command(name)(command)
+    for name, command in (("on", webhook_on), ("off", webhook_off), ("remove", webhook_remove)):
+        mail_app.command(name)(command)
+    app.add_typer(mail_app, name="mail")
 
 
 def webhook_list(as_json: Json = False, as_csv: Csv = False) -> None:
     """List webhooks, with how many events wait, were sent, and were given up (dead)."""
-    from roaming.cli.webhooks import list_webhooks
+    from roaming.cli.webhooks import list_subscribers
 
     empty = "no webhook yet: roaming webhook add NAME https://..."
-    show_rows(run(list_webhooks()), as_json=as_json, as_csv=as_csv, empty=empty)
+    show_rows(run(list_subscribers("WEBHOOK")), as_json=as_json, as_csv=as_csv, empty=empty)
 
 
 def webhook_add(
@@ -49,6 +57,30 @@ def webhook_add(
 
     added = run(add_webhook(name, url, events=event or [], party=party, secret=secret))
     show(added, as_json=as_json)
+
+
+def mail_list(as_json: Json = False, as_csv: Csv = False) -> None:
+    """List who gets e-mail, with how many events wait, were sent, and were given up (dead)."""
+    from roaming.cli.webhooks import list_subscribers
+
+    empty = "nobody gets e-mail yet: roaming mail add NAME noc@example.org"
+    show_rows(run(list_subscribers("EMAIL")), as_json=as_json, as_csv=as_csv, empty=empty)
+
+
+def mail_add(
+    name: Annotated[str, typer.Argument(help="A short name of your choice, such as night-shift.")],
+    address: Annotated[str, typer.Argument(help="One address, such as noc@example.org.")],
+    event: Annotated[
+        list[str] | None,
+        typer.Option(help="See `roaming webhook events`; none: offline, online, fault and security of stations."),
+    ] = None,
+    party: Annotated[str, typer.Option(help="Only what belongs to this party, such as NL-HUB; empty: all.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Write e-mail about events from now on: at once, then what gathers within a minute together (smtp_host …)."""
+    from roaming.cli.webhooks import add_mail
+
+    show(run(add_mail(name, address, events=event or [], party=party)), as_json=as_json)
 
 
 def webhook_test(name: Name, as_json: Json = False) -> None:

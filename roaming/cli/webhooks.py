@@ -6,21 +6,21 @@ from typing import Any
 
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
-from roaming.feed import subscribers, webhooks
+from roaming.feed import mailing, subscribers, trying
 from roaming.feed.subscribers import NoSuchSubscriber, Wanted
 from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.module import Services
 from roaming.store.database import Work
 
 
-async def list_webhooks() -> list[dict[str, Any]]:
-    """All, and how it goes with each."""
+async def list_subscribers(channel: str) -> list[dict[str, Any]]:
+    """All of a channel, and how it goes with each."""
     async with services_of_now() as services, services.database.reading() as connection:
         found = await subscribers.listed(connection)
     return [
         {
             "name": one.name,
-            "url": one.address,
+            "url" if channel == "WEBHOOK" else "address": one.address,
             "events": " ".join(one.kinds) or "*",
             "party": one.party or "all",
             "state": "on" if one.is_on else "off",
@@ -31,7 +31,7 @@ async def list_webhooks() -> list[dict[str, Any]]:
             "last error": one.last_error,
         }
         for one, counts in found
-        if one.channel == "WEBHOOK"
+        if one.channel == channel
     ]
 
 
@@ -54,11 +54,26 @@ async def add_webhook(name: str, url: str, *, events: Sequence[str], party: str,
     }
 
 
+async def add_mail(name: str, address: str, *, events: Sequence[str], party: str) -> dict[str, Any]:
+    """Adds a reader of e-mail."""
+    kinds = tuple(events) or mailing.USUAL_KINDS
+    wanted = Wanted(name=name, channel="EMAIL", address=address, party=party, kinds=kinds)
+    async with services_of_now() as services:
+        if services.mail_server is None:
+            fail(trying.NO_MAIL_SERVER)
+        try:
+            async with services.database.work() as work:
+                await subscribers.add(work, wanted, secrets=services.secrets, check=mailing.check_address)
+        except ValueError as error:
+            fail(str(error))
+    return {"mail": name, "events": " ".join(kinds), "next": f"roaming mail test {name}"}
+
+
 async def test_webhook(name: str) -> dict[str, Any]:
     """What came of a test event."""
     async with services_of_now() as services:
         try:
-            return await webhooks.tried(services, name)
+            return await trying.tried(services, name)
         except NoSuchSubscriber as error:
             fail(str(error))
 

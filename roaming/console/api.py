@@ -12,6 +12,7 @@ from roaming.console import (
     certificates_api,
     feed_api,
     files_api,
+    monitoring_api,
     rules_api,
     stations_api,
     waves_api,
@@ -26,7 +27,7 @@ from roaming.ocpi.module import Services
 from roaming.partners.operators import operator_of
 from roaming.store.errors import StoreUnavailable
 
-_FOR_PARTIES = (webhooks_api, feed_api, billing_api)
+_FOR_PARTIES = (webhooks_api, feed_api, billing_api, monitoring_api)
 _APIS = (stations_api, certificates_api, files_api, waves_api, rules_api, *_FOR_PARTIES)
 ROUTES = tuple(route for api in _APIS for route in api.ROUTES)
 FOR_PARTIES = frozenset((path, method) for api in _FOR_PARTIES for path, method, _ in api.ROUTES)

@@ -1,4 +1,4 @@
-"""Webhooks over HTTP, for operators: who is sent which events, and how that goes.
+"""Webhooks and e-mail over HTTP, for operators: who is sent which events, and how that goes.
 
 ``POST /api/webhooks`` answers with the secret, once::
 
@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from roaming.console.saying import answered, as_csv, said
 from roaming.console.stations_api import Work, body_of, text_of, texts_of
-from roaming.feed import subscribers, webhooks
+from roaming.feed import mailing, subscribers, trying
 from roaming.feed.kinds import KINDS
 from roaming.feed.subscribers import NameTaken, NoSuchSubscriber, Subscriber, Wanted
 from roaming.ocpi.errors import OcpiError
@@ -27,8 +27,8 @@ def shown(subscriber: Subscriber, counts: dict[str, int]) -> dict[str, Any]:
     """A subscriber as people and programs see it."""
     values = asdict(subscriber)
     values["events"] = list(values.pop("kinds")) or ["*"]
-    values["url"] = values.pop("address")
-    del values["channel"]
+    address = values.pop("address")
+    values["url" if values.pop("channel") == "WEBHOOK" else "address"] = address
     for name, value in values.items():
         values[name] = value.isoformat() if hasattr(value, "isoformat") else value
     return values | {state.lower(): counts.get(state, 0) for state in ("PENDING", "SENT", "DEAD")}
@@ -36,35 +36,57 @@ def shown(subscriber: Subscriber, counts: dict[str, int]) -> dict[str, Any]:
 
 async def get_webhooks(services: Services, request: Request, _who: str) -> Response:
     """All of them, with how many notifications wait, were sent, and were given up."""
+    return answered({"webhooks": await _listed(services, request, "WEBHOOK")})
+
+
+async def get_mails(services: Services, request: Request, _who: str) -> Response:
+    """Who gets e-mail, likewise."""
+    return answered({"mails": await _listed(services, request, "EMAIL")})
+
+
+async def _listed(services: Services, request: Request, channel: str) -> list[dict[str, Any]]:
     async with services.database.reading() as connection:
         found = await subscribers.listed(connection, party=request.state.party)
-    return answered({"webhooks": [shown(*each) for each in found if each[0].channel == "WEBHOOK"]})
+    return [shown(*each) for each in found if each[0].channel == channel]
 
 
 async def post_webhooks(services: Services, request: Request, who: str) -> Response:
     """``name``, ``url``, ``events`` (patterns; none: all), ``party``, ``secret`` (none: a new one)."""
+    return await _add(services, request, who, channel="WEBHOOK")
+
+
+async def post_mails(services: Services, request: Request, who: str) -> Response:
+    """``name``, ``address``, ``events`` (patterns; none: what goes wrong at stations), ``party``."""
+    if services.mail_server is None:
+        return said(trying.NO_MAIL_SERVER, 409)
+    return await _add(services, request, who, channel="EMAIL")
+
+
+async def _add(services: Services, request: Request, who: str, *, channel: str) -> Response:
+    is_mail = channel == "EMAIL"
     try:
         body = await body_of(request)
         if request.state.party and text_of(body, "party") not in ("", request.state.party):
             return said(f"party: this token is for {request.state.party} only", 403, field="party")
         wanted = Wanted(
             name=text_of(body, "name"),
-            channel="WEBHOOK",
-            address=text_of(body, "url"),
+            channel=channel,
+            address=text_of(body, "address" if is_mail else "url"),
             party=request.state.party or text_of(body, "party"),
-            kinds=texts_of(body, "events"),
+            kinds=texts_of(body, "events") or (mailing.USUAL_KINDS if is_mail else ()),
             secret=text_of(body, "secret"),
             who=f"api:{who}",
         )
         async with services.database.work() as work:
-            secret = await subscribers.add(work, wanted, secrets=services.secrets, check=services.client.check)
+            check = mailing.check_address if is_mail else services.client.check
+            secret = await subscribers.add(work, wanted, secrets=services.secrets, check=check)
     except NameTaken as error:
         return said(str(error), 409, field="name")
     except OcpiError as error:
         return said(f"url: {error.message}", 400, field="url")
     except ValueError as error:
         return said(str(error), 400)
-    return answered({"name": wanted.name, "secret": secret}, 201)
+    return answered({"name": wanted.name} | ({} if is_mail else {"secret": secret}), 201)
 
 
 async def delete_webhook(services: Services, request: Request, _who: str) -> Response:
@@ -84,7 +106,7 @@ async def post_webhook(services: Services, request: Request, _who: str) -> Respo
     try:
         match what:
             case "test":
-                return answered(await webhooks.tried(services, name, party=party))
+                return answered(await trying.tried(services, name, party=party))
             case "on" | "off":
                 async with database.work() as work:
                     await subscribers.switch(work, name, is_on=what == "on", party=party)
@@ -132,5 +154,10 @@ ROUTES: Sequence[tuple[str, str, Work]] = (
     ("/api/webhooks/{name}", "DELETE", delete_webhook),
     ("/api/webhooks/{name}/notifications", "GET", get_notifications),
     ("/api/webhooks/{name}/{what}", "POST", post_webhook),
+    ("/api/mails", "GET", get_mails),
+    ("/api/mails", "POST", post_mails),
+    ("/api/mails/{name}", "DELETE", delete_webhook),
+    ("/api/mails/{name}/notifications", "GET", get_notifications),
+    ("/api/mails/{name}/{what}", "POST", post_webhook),
     ("/api/event-kinds", "GET", get_kinds),
 )

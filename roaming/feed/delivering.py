@@ -68,6 +68,8 @@ class Channel(Protocol):
 
     at_once: int
     """How many messages it takes together."""
+    rest_seconds: float
+    """A subscriber is left alone for so long after each sending, so that what happens meanwhile goes together."""
 
     async def send(self, subscriber: Subscriber, messages: Sequence[Message]) -> Attempt:
         """Sends them together, as one."""
@@ -125,6 +127,8 @@ class Deliverer:
 
     async def deliver_once(self, name: str, channel: Channel) -> bool:
         """Sends what is due, at most so many; true when there may be more and somebody is there."""
+        if self._rests_until.get(name, now := self._clock.now()) > now:
+            return False
         async with self._database.reading() as connection:
             subscriber = await find(connection, name)
             due = await _due(connection, name, self._clock.now())
@@ -138,6 +142,9 @@ class Deliverer:
                 return False
             if attempt.is_down or attempt.retry_after:
                 self._rest(name, attempt.retry_after or _pause(messages[0].attempts))
+                return False
+            if channel.rest_seconds:
+                self._rest(name, channel.rest_seconds)
                 return False
         return len(due) == AT_ONCE
 

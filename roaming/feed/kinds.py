@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 KINDS: Mapping[str, str] = {
     "station.connected": "A station of ours opened its connection.",
     "station.disconnected": "Its connection ended; `reason` says how. It may be back in a moment.",
+    "station.offline": "It has been away for a while (`offline_notice`); `since` and `reason` say more.",
+    "station.online": "It is back, after it was told to be offline.",
     "station.booted": "It says what it is: make, model, firmware.",
     "station.fault": "It reported an error code at a connector; connector 0 is the station itself.",
     "station.security": "It reported something that touches its security.",

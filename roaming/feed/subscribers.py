@@ -199,7 +199,7 @@ async def secrets_of(connection: AsyncConnection, name: str, secrets: Secrets, n
 async def _row(connection: AsyncConnection, name: str, party: str) -> Any:
     row = (await connection.execute(select(SUBSCRIBERS).where(SUBSCRIBERS.c.name == name))).one_or_none()
     if row is None or (party and row.party != party):
-        raise NoSuchSubscriber(f"no webhook is called {name}: `roaming webhook list` shows all")
+        raise NoSuchSubscriber(f"nobody is called {name}: `roaming webhook list` and `roaming mail list` show all")
     return row
 
 

@@ -5,20 +5,17 @@ specification says. Redirects are not followed.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from contracts.envelope import message_id
 from roaming.feed.delivering import Attempt, Message
 from roaming.feed.signing import signed
-from roaming.feed.subscribers import Subscriber, find, secrets_of
+from roaming.feed.subscribers import Subscriber, secrets_of
 from roaming.model.time import Clock
 from roaming.ocpi.answers import Answer, Outcome
 from roaming.ocpi.client import Call, OcpiClient
 from roaming.ocpi.headers import RequestIds
-from roaming.ocpi.module import Services
 from roaming.ocpi.secrets import Secrets
 from roaming.store.database import Database
 
@@ -32,6 +29,7 @@ class WebhookChannel:
     """Implements ``delivering.Channel``."""
 
     at_once = 1
+    rest_seconds = 0.0
 
     def __init__(self, database: Database, client: OcpiClient, secrets: Secrets, clock: Clock) -> None:
         self._database = database
@@ -63,33 +61,6 @@ class WebhookChannel:
             is_judged_by_http=True,
         )
         return await self._client.request(call)
-
-
-def trial(subscriber: Subscriber, now: datetime) -> dict[str, Any]:
-    """What is sent to try whether anything arrives."""
-    return {
-        "id": f"evt_{message_id('webhook.test', subscriber.name, now.isoformat())}",
-        "type": "webhook.test",
-        "timestamp": now.isoformat().replace("+00:00", "Z"),
-        "parties": [subscriber.party] if subscriber.party else [],
-        "data": {"webhook": subscriber.name},
-    }
-
-
-async def tried(services: Services, name: str, *, party: str = "") -> dict[str, Any]:
-    """Sends a test event now; what came of it. Raises ``NoSuchSubscriber``."""
-    async with services.database.reading() as connection:
-        subscriber = await find(connection, name, party=party)
-    channel = WebhookChannel(services.database, services.client, services.secrets, services.clock)
-    answer = await channel.post(subscriber, trial(subscriber, services.clock.now()))
-    attempt = judged(answer)
-    return {
-        "webhook": name,
-        "arrived": not attempt.error,
-        "http_status": attempt.http_status,
-        "error": attempt.error,
-        "seconds": round(answer.elapsed, 3),
-    }
 
 
 def judged(answer: Answer) -> Attempt:

@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.identifiers import PartyId
-from roaming.stations.bindings import Binding, bindings_of_stations
+from roaming.stations.bindings import BINDINGS, Binding, bindings_of_stations
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,17 @@ class Places:
         if bound is not None:
             named |= {"party": str(bound.party), "location": bound.location_id, "evse_uid": bound.evse_uid}
         return named
+
+
+async def stations_of_party(connection: AsyncConnection, party: str) -> dict[tuple[str, str], set[int]]:
+    """The stations that a party has a part of, each with its connectors that are this party's."""
+    country_code, _, party_id = party.partition("-")
+    mine = (BINDINGS.c.country_code == country_code, BINDINGS.c.party_id == party_id)
+    chosen = select(BINDINGS.c.network, BINDINGS.c.station_id, BINDINGS.c.connector_id).where(*mine)
+    found: dict[tuple[str, str], set[int]] = {}
+    for network, station_id, connector_id in await connection.execute(chosen):
+        found.setdefault((network, station_id), set()).add(connector_id)
+    return found
 
 
 async def places_of(connection: AsyncConnection, stations: Collection[tuple[str, str]]) -> Places:

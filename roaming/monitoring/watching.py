@@ -1,21 +1,29 @@
-"""From what stations say to events for those who watch."""
+"""From what stations say to events for those who watch, and to what is known of how stations are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from contracts.messages import (
     ConnectorStatusChanged,
     FirmwareStatusReported,
+    MeterValuesTaken,
+    OperationAnswered,
     SecurityEventReported,
     StationBooted,
     StationConnected,
     StationDisconnected,
     StationFaultReported,
     StationMessageRejected,
+    StationReported,
 )
-from contracts.topics import EVENTS
+from contracts.messages.operation import ConfigurationTold
+from contracts.topics import EVENTS, METER
 from roaming.feed.telling import Event, event_id, tell
+from roaming.monitoring import days, knowing, lines
+from roaming.monitoring.lines import Line
 from roaming.monitoring.places import Places, places_of
+from roaming.monitoring.ribbon import CONNECTION, OFFLINE, ONLINE, Change
 from roaming.store.consume import Projection, Received
 from roaming.store.database import Work
 
@@ -25,7 +33,79 @@ async def handle(work: Work, batch: Sequence[Received]) -> None:
     messages: list[Any] = [received.message for received in batch]
     stations = {(message.network, message.station_id) for message in messages}
     places = await places_of(work.connection, stations)
-    await tell(work, [event for received in batch for event in to_events(received, places)])
+    known = await lines.lines_of(work.connection, stations)
+    passage = Passage(known)
+    events = [event for received in batch for event in passage.take(received, places)]
+    await lines.write(work.connection, passage.changed)
+    await days.write(work.connection, passage.changes)
+    await knowing.write_faults(work.connection, passage.faults)
+    await knowing.write_variables(work.connection, passage.variables)
+    await tell(work, events)
+
+
+async def handle_meters(work: Work, batch: Sequence[Received]) -> None:
+    """The projection ``meters``."""
+    messages = [received.message for received in batch]
+    await knowing.write_meters(work.connection, [m for m in messages if isinstance(m, MeterValuesTaken)])
+
+
+class Passage:
+    """What a batch changes, message by message."""
+
+    def __init__(self, known: Mapping[tuple[str, str], Line]) -> None:
+        self._lines = dict(known)
+        self.changed: dict[tuple[str, str], Line] = {}
+        self.changes: dict[days.Part, list[Change]] = {}
+        self.faults: list[tuple[datetime, StationFaultReported]] = []
+        self.variables: list[tuple[str, str, datetime, list[tuple[str, str, str]]]] = []
+
+    def take(self, received: Received, places: Places) -> list[Event]:
+        """Notes one message; returns what there is to tell of it."""
+        message: Any = received.message
+        at = received.envelope.occurred_at
+        match message:
+            case StationConnected() | StationDisconnected():
+                return self._line(received, message, places)
+            case ConnectorStatusChanged():
+                part = (message.network, message.station_id, message.connector_id)
+                self.changes.setdefault(part, []).append(Change(at, message.status.value, message.info or ""))
+            case StationFaultReported():
+                self.faults.append((at, message))
+            case StationReported():
+                told = list(knowing.of_report(message))
+                self.variables.append((message.network, message.station_id, at, told))
+            case OperationAnswered(told=ConfigurationTold() as configuration):
+                told = list(knowing.of_configuration(configuration))
+                self.variables.append((message.network, message.station_id, at, told))
+            case _:
+                pass
+        return to_events(received, places)
+
+    def _line(self, received: Received, message: StationConnected | StationDisconnected, places: Places) -> list[Event]:
+        key, at = (message.network, message.station_id), received.envelope.occurred_at
+        before = self._lines.get(key)
+        line = lines.changed(before, message, at)
+        if line is None:
+            is_stranger = isinstance(message, StationConnected) and not message.is_admitted
+            return to_events(received, places) if is_stranger else []
+        self._lines[key] = self.changed[key] = line
+        state = ONLINE if line.is_online else OFFLINE
+        self.changes.setdefault((*key, CONNECTION), []).append(Change(at, state, line.why))
+        events = to_events(received, places)
+        if line.is_online and before is not None and before.is_told:
+            events.append(_back(received, before, places))
+        return events
+
+
+def _back(received: Received, before: Line, places: Places) -> Event:
+    named = places.named(before.network, before.station_id)
+    return Event(
+        id=event_id("station.online", received.envelope.id),
+        kind="station.online",
+        at=received.envelope.occurred_at,
+        parties=places.parties(before.network, before.station_id),
+        data=named | {"since": before.at, "reason": before.why},
+    )
 
 
 def to_events(received: Received, places: Places) -> list[Event]:
@@ -86,6 +166,11 @@ PROJECTION = Projection(
         SecurityEventReported,
         FirmwareStatusReported,
         ConnectorStatusChanged,
+        StationReported,
+        OperationAnswered,
     ),
     handle=handle,
 )
+METERS = Projection(consumer="meters", topics=(METER,), messages=(MeterValuesTaken,), handle=handle_meters)
+PROJECTIONS = (PROJECTION, METERS)
+TRIMMINGS = (*days.TRIMMINGS, *knowing.TRIMMINGS)

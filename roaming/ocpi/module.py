@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from contracts.bus.port import Bus, Subscription
 from roaming.model.identifiers import PartyId
+from roaming.model.mail_server import MailServer
 from roaming.model.party import InterfaceRole, Role
 from roaming.model.time import Clock
 from roaming.model.version import Version
@@ -81,6 +82,12 @@ class Services:
     """Seconds between two updates of a running session to its owner."""
     offline_grace: float = 900.0
     """Seconds a station may be away before its EVSEs become UNKNOWN."""
+    offline_notice: float = 120.0
+    """Seconds a station may be away before those who watch are told."""
+    mail_server: MailServer | None = None
+    """Who takes our e-mail, if anybody."""
+    wire_kilobytes: int = 5_000
+    """Of frames that stay of one station."""
     pulling: PullPace = field(default_factory=PullPace)
     partner_silence: float = 300.0
     """Seconds without a word from a partner until it is asked whether it is there."""

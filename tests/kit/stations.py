@@ -15,6 +15,7 @@ from adapters.kit.manifest import (
     OperationResult,
     Ports,
     SpoolFull,
+    Wire,
 )
 from contracts.messages import CommandRequested, Message, OperationRequested
 from contracts.station_keys import digest_station_key
@@ -159,6 +160,7 @@ class FakePorts:
     accounts: FakeAccounts = field(default_factory=FakeAccounts)
     connections: FakeConnections = field(default_factory=FakeConnections)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    wire: Wire | None = None
 
     def ports(self) -> Ports:
         return Ports(
@@ -170,5 +172,6 @@ class FakePorts:
             accounts=self.accounts,
             connections=self.connections,
             now=self.now,
+            wire=self.wire,
             secret=b"secret",
         )

@@ -44,6 +44,8 @@ ROWS: list[tuple[str, str, dict[str, Any], bool]] = [
     ("operations", "deadline", {"state": "REQUESTED"}, False),
     ("station_reports", "at", {}, True),
     ("events", "created_at", {}, True),
+    ("station_faults", "last_at", {}, True),
+    ("wire_chunks", "last_at", {"frames": "[]"}, True),
     ("notifications", "created_at", {"state": "DEAD"}, True),
     ("active_charging_profiles", "received_at", {}, True),
     ("dead_letters", "replayed_at", {}, True),

@@ -1,0 +1,105 @@
+"""What of a frame nobody may read later: passwords, signed addresses, and whose token a driver's is. Pure.
+
+Everything else of the frame stays as it went, byte for byte.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from contracts import configuration
+
+MASK: Final = "•••"
+_TOKENS: Final = frozenset(
+    ("idtag", "parentidtag", "idtoken", "groupidtoken", "additionalidtoken", "emaid", "contractid", "vin")
+)
+_SECRETS: Final = frozenset(("password", "apnpassword", "authorizationkey", "secret"))
+_SHORTEST: Final = 8
+"""Of a token with fewer characters not even the last four are shown."""
+_MANY: Final = 50
+"""With more to hide than this the frame is written anew: looking for each would take too long."""
+_NUMERIC: Final = re.compile(r'("(?:idTag|parentIdTag|idToken)"\s{0,9}:\s{0,9})-?[0-9.]{1,64}')
+_BROKEN: Final = re.compile(
+    r'("(?:idTag|parentIdTag|idToken|password|value|attributeValue)"\s{0,9}:\s{0,9}")[^"]{1,512}'
+)
+
+
+def masked(data: bytes) -> str:
+    """The frame as text. What is no JSON is masked wherever it looks like a token or a password."""
+    text = data.decode("utf-8", "backslashreplace")
+    try:
+        frame = msgspec.json.decode(data)
+        hidden = dict(_hidden(frame))
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return _NUMERIC.sub(rf'\1"{MASK}"', _BROKEN.sub(rf"\1{MASK}", text))
+    if len(hidden) > _MANY:
+        return json.dumps(_replaced(frame, hidden), ensure_ascii=False)
+    for value, shown in sorted(hidden.items(), key=lambda pair: -len(pair[0])):
+        written = [json.dumps(value), json.dumps(value, ensure_ascii=False)]
+        if not any(form in text for form in written):
+            # Written with escapes of its own: the whole frame is written anew
+            return json.dumps(_replaced(frame, hidden), ensure_ascii=False)
+        for form in written:
+            text = text.replace(form, json.dumps(shown, ensure_ascii=False))
+    return _NUMERIC.sub(rf'\1"{MASK}"', text)
+
+
+def _hidden(value: Any, *, is_secret: bool = False) -> Iterator[tuple[str, str]]:
+    """Texts that must not be read, and what is shown instead."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _hidden(item, is_secret=is_secret)
+    elif isinstance(value, dict):
+        is_secret = is_secret or configuration.is_secret(_setting(value))
+        for key, item in value.items():
+            name = key.casefold()
+            if not isinstance(item, str):
+                yield from _hidden(item, is_secret=is_secret)
+            elif not item:
+                continue
+            elif name in _TOKENS:
+                yield item, token(item)
+            elif name in _SECRETS or (is_secret and name in ("value", "attributevalue")):
+                yield item, MASK
+            elif name == "key" and "server" in value:
+                yield item, MASK  # of a VPN (OCPP 2.x, VPNType)
+            elif "://" in item:
+                yield item, _address(item)
+            elif name == "data" and any(word in item.casefold() for word in (*_TOKENS, *_SECRETS)):
+                yield item, MASK  # what only its make understands
+
+
+def token(uid: str) -> str:
+    """Enough to tell two cards of a driver apart."""
+    return f"…{uid[-4:]}" if len(uid) >= _SHORTEST else MASK
+
+
+def _setting(value: Mapping[str, Any]) -> str:
+    """The setting that an object is about: ``key`` (OCPP 1.6), or component and variable (2.x)."""
+    key = value.get("key")
+    if isinstance(key, str):
+        return key
+    parts = [value.get("component"), value.get("variable")]
+    return ".".join(str(part.get("name", "")) for part in parts if isinstance(part, dict))
+
+
+def _address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.hostname or ''}/{MASK}"
+    except ValueError:
+        return MASK
+
+
+def _replaced(value: Any, hidden: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return hidden.get(value, value)
+    if isinstance(value, list):
+        return [_replaced(item, hidden) for item in value]
+    if isinstance(value, dict):
+        return {key: _replaced(item, hidden) for key, item in value.items()}
+    return value

@@ -1,0 +1,170 @@
+"""Frames of stations as they went, kept for some days and up to some size a station, and searched.
+
+Secrets were masked before they came here.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.messages import FramesSeen
+from contracts.topics import WIRE
+from roaming.monitoring.tables import WireChunkRow, WireSizeRow
+from roaming.store.bulk import append, upsert
+from roaming.store.columns import storable_text
+from roaming.store.consume import Projection, Received
+from roaming.store.database import Work
+from roaming.store.trimming import Trimming
+
+CHUNKS = WireChunkRow.__table__  # type: ignore[attr-defined]
+SIZES = WireSizeRow.__table__  # type: ignore[attr-defined]
+_KEY = ("network", "station_id")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PAGE = 200
+_SPARED = 0.9
+"""Of the most that is kept, once the oldest had to go."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """Which frames are looked for. ``text`` is found in any case of letters."""
+
+    since: datetime
+    until: datetime
+    text: str = ""
+    is_from_station: bool | None = None
+    """``None``: both ways."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """One frame, or word of some that are missing."""
+
+    at: datetime
+    way: str
+    """``in`` from the station, ``out`` to it, ``missed``."""
+    text: str
+
+
+def projection(kilobytes: int) -> Projection:
+    """Keeps frames, at most so much of one station."""
+
+    async def handle(work: Work, batch: Sequence[Received]) -> None:
+        await write(work, [received.message for received in batch if isinstance(received.message, FramesSeen)])
+        await cut(work, kilobytes * 1000)
+
+    return Projection(consumer="wire", topics=(WIRE,), messages=(FramesSeen,), handle=handle)
+
+
+async def write(work: Work, seen: Sequence[FramesSeen]) -> None:
+    """Keeps frames."""
+    rows: list[dict[str, Any]] = []
+    sizes: dict[tuple[str, str], int] = {}
+    for message in seen:
+        times = [frame.at for frame in message.frames] or [work.now]
+        frames = [
+            [(frame.at - _EPOCH) // timedelta(microseconds=1), int(frame.is_from_station), storable_text(frame.text)]
+            for frame in message.frames
+        ]
+        text = msgspec.json.encode(frames).decode()
+        octets = len(text.encode())
+        key = (message.network, message.station_id)
+        sizes[key] = sizes.get(key, 0) + octets
+        rows.append(
+            dict(zip(_KEY, key, strict=True))
+            | {"first_at": min(times), "last_at": max(times), "octets": octets, "missed": message.missed}
+            | {"frames": text}
+        )
+    await append(work.connection, CHUNKS, rows)
+    sized = [dict(zip(_KEY, key, strict=True)) | {"octets": octets} for key, octets in sizes.items()]
+    await upsert(work.connection, SIZES, sized, key=_KEY, update=("octets = t.octets + excluded.octets",))
+
+
+async def cut(work: Work, most: int) -> None:
+    """Removes the oldest frames of stations that have more than ``most`` octets of them."""
+    connection = work.connection
+    over = (await connection.execute(select(SIZES).where(SIZES.c.octets > most))).all()
+    for row in over:
+        mine = (CHUNKS.c.network == row.network, CHUNKS.c.station_id == row.station_id)
+        oldest = select(CHUNKS.c.seq, CHUNKS.c.octets).where(*mine).order_by(CHUNKS.c.last_at, CHUNKS.c.seq)
+        kept, gone = row.octets, []
+        for seq, octets in await connection.execute(oldest):
+            if kept <= most * _SPARED:
+                break
+            gone.append(seq)
+            kept -= octets
+        await connection.execute(delete(CHUNKS).where(CHUNKS.c.seq.in_(gone)))
+        await _resize(connection, row.network, row.station_id)
+
+
+async def _resize(connection: AsyncConnection, network: str, station_id: str) -> None:
+    mine = (CHUNKS.c.network == network, CHUNKS.c.station_id == station_id)
+    octets = (await connection.execute(select(func.coalesce(func.sum(CHUNKS.c.octets), 0)).where(*mine))).scalar()
+    sized = update(SIZES).where(SIZES.c.network == network, SIZES.c.station_id == station_id)
+    await connection.execute(sized.values(octets=octets))
+
+
+async def find(
+    connection: AsyncConnection, network: str, station_id: str, search: Search, *, limit: int
+) -> list[Frame]:
+    """The newest frames that fit, at most ``limit``, in the order of time."""
+    found: list[Frame] = []
+    async for frame in _backwards(connection, network, station_id, search):
+        found.append(frame)
+        if len(found) == limit:
+            break
+    return found[::-1]
+
+
+async def _backwards(
+    connection: AsyncConnection, network: str, station_id: str, search: Search
+) -> AsyncIterator[Frame]:
+    columns = CHUNKS.c
+    mine = (columns.network == network, columns.station_id == station_id)
+    within = (columns.last_at >= search.since, columns.first_at <= search.until)
+    wanted = search.text.casefold()
+    last: tuple[datetime, int] | None = None
+    while True:
+        chosen = select(CHUNKS).where(*mine, *within).order_by(columns.last_at.desc(), columns.seq.desc())
+        if last is not None:
+            at, seq = last
+            chosen = chosen.where((columns.last_at < at) | ((columns.last_at == at) & (columns.seq < seq)))
+        rows = (await connection.execute(chosen.limit(_PAGE))).all()
+        for row in rows:
+            for frame in reversed(_frames(row)):
+                if search.since <= frame.at <= search.until and _fits(frame, wanted, search.is_from_station):
+                    yield frame
+        if len(rows) < _PAGE:
+            return
+        last = rows[-1].last_at, rows[-1].seq
+
+
+def _frames(row: Any) -> list[Frame]:
+    missed = [Frame(at=row.first_at, way="missed", text=f"{row.missed} frames were not kept")] if row.missed else []
+    return missed + [
+        Frame(at=_EPOCH + timedelta(microseconds=at), way="in" if is_from_station else "out", text=text)
+        for at, is_from_station, text in msgspec.json.decode(row.frames)
+    ]
+
+
+def _fits(frame: Frame, wanted: str, is_from_station: bool | None) -> bool:
+    if is_from_station is not None and frame.way != ("in" if is_from_station else "out"):
+        return False
+    return not wanted or frame.way == "missed" or wanted in frame.text.casefold()
+
+
+async def _trim(connection: AsyncConnection, before: datetime, at_once: int) -> int:
+    old = select(CHUNKS.c.seq, CHUNKS.c.network, CHUNKS.c.station_id).where(CHUNKS.c.last_at < before)
+    rows = (await connection.execute(old.order_by(CHUNKS.c.last_at).limit(at_once))).all()
+    await connection.execute(delete(CHUNKS).where(CHUNKS.c.seq.in_([row.seq for row in rows])))
+    for network, station_id in {(row.network, row.station_id) for row in rows}:
+        await _resize(connection, network, station_id)
+    return len(rows)
+
+
+TRIMMINGS = (Trimming(kind="wire", what="wire_chunks", remove=_trim, at_once=500),)

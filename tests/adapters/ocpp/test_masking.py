@@ -1,0 +1,85 @@
+"""What nobody may read of a frame is masked, and the rest stays as it went."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.ocpp.masking import masked
+
+CARD, SECRET = "04A1B2C3D4E5F6", "0123456789abcdef0123"
+
+
+def call(action: str, payload: Any) -> bytes:
+    return json.dumps([2, "41", action, payload]).encode()
+
+
+def variable(component: str, name: str, **values: Any) -> dict[str, Any]:
+    return {"component": {"name": component}, "variable": {"name": name}} | values
+
+
+FRAMES: list[tuple[bytes, str]] = [
+    (call("Authorize", {"idTag": CARD}), "…E5F6"),
+    (call("StartTransaction", {"connectorId": 1, "idTag": CARD, "meterStart": 0}), "…E5F6"),
+    (call("Authorize", {"idTag": "AB12"}), "•••"),
+    (json.dumps([3, "41", {"idTagInfo": {"status": "Accepted", "parentIdTag": CARD}}]).encode(), "…E5F6"),
+    (call("SendLocalList", {"localAuthorizationList": [{"idTag": f"{CARD}{n:02}"} for n in range(99)]}), "…"),
+    (call("Authorize", {"idToken": {"idToken": CARD, "type": "ISO14443"}}), "…E5F6"),
+    (call("Authorize", {"idToken": {"additionalInfo": [{"additionalIdToken": CARD, "type": "x"}]}}), "…E5F6"),
+    (call("RequestStartTransaction", {"groupIdToken": {"idToken": CARD}}), "…E5F6"),
+    (call("ChangeConfiguration", {"key": "AuthorizationKey", "value": SECRET}), "•••"),
+    (json.dumps([3, "1", {"configurationKey": [{"key": "VendorPassword", "value": SECRET}]}]).encode(), "•••"),
+    (call("SetVariables", {"x": [variable("SecurityCtrlr", "BasicAuthPassword", attributeValue=SECRET)]}), "•••"),
+    (
+        call("NotifyReport", [variable("SecurityCtrlr", "BasicAuthPassword", variableAttribute=[{"value": SECRET}])]),
+        "•••",
+    ),
+    (call("SetNetworkProfile", {"apn": {"apnPassword": SECRET}, "vpn": {"server": "x", "key": SECRET}}), "•••"),
+    (call("GetDiagnostics", {"location": f"ftp://user:{SECRET}@files.example/in"}), "ftp://files.example/•••"),
+    (call("DataTransfer", {"vendorId": "x", "data": f'{{"idTag": "{CARD}"}}'}), "•••"),
+    (b'[2,"41","Authorize",{"idTag":"\\u0030' + CARD[1:].encode() + b'"}]', "…E5F6"),
+    (b'[2,"41","Authorize",{"idTag":"' + CARD.encode() + b'"', "•••"),
+    (b'[2,"41","Authorize",{"idTag": 41424344454647}]', "•••"),
+    (b'[2,"41","Authorize",{"idTag":"' + CARD.encode() + b'\xff"}]', "•••"),
+]
+
+
+@pytest.mark.parametrize(("frame", "shown"), FRAMES)
+def test_nobody_reads_it(frame: bytes, shown: str) -> None:
+    text = masked(frame)
+    assert CARD not in text
+    assert SECRET not in text
+    assert "41424344454647" not in text
+    assert shown in text
+
+
+def test_the_rest_stays_as_it_went() -> None:
+    frame = b'[2, "41","StatusNotification",  {"connectorId":1,"status" :"Available","info":"\\u00fc 1.50"}]'
+    assert masked(frame).encode() == frame
+    spaced = b'[2,"7","StartTransaction",{ "idTag" : "04A1B2C3D4E5F6", "meterStart":1.0}]'
+    assert masked(spaced) == '[2,"7","StartTransaction",{ "idTag" : "…E5F6", "meterStart":1.0}]'
+    assert masked(call("ChangeConfiguration", {"key": "HeartbeatInterval", "value": "300"})).count("300") == 1
+
+
+json_values = st.recursive(
+    st.none() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(around=json_values, uid=st.text(st.characters(codec="utf-8"), min_size=12, max_size=36))
+def test_wherever_a_token_stands(around: Any, uid: str) -> None:
+    uid = f"UID{uid}"
+    for frame in ([2, "1", "A", {"x": around, "idTag": uid}], [3, "1", [around, {"idToken": {"idToken": uid}}]]):
+        for ascii in (True, False):
+            text = masked(json.dumps(frame, ensure_ascii=ascii).encode("utf-8", "surrogatepass"))
+            assert uid not in text
+            assert json.dumps(uid)[1:-1] not in text
+
+
+@given(st.binary(max_size=200))
+def test_nothing_breaks_it(data: bytes) -> None:
+    masked(data)
