@@ -65,7 +65,7 @@ def station_wire(
     until: Annotated[str, typer.Option(help="Up to when, likewise; 0s: now.")] = "0s",
     grep: Annotated[str, typer.Option(help="Only frames with this text, in any case of letters.")] = "",
     way: Annotated[str, typer.Option(help="in: from the station, out: to it; empty: both.")] = "",
-    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=10_000)] = 200,
+    limit: Annotated[int, typer.Option(help="At most so many rows, the newest.", min=1, max=10_000)] = 200,
     network: Network = "",
     as_json: Json = False,
     as_csv: Csv = False,
