@@ -20,6 +20,8 @@ _REQUIRED = {
 """What each command is about (OCPI 2.1.1 to 2.3.0, commands)."""
 PLACED = frozenset(name for name, required in _REQUIRED.items() if required == "location_id")
 """Commands that name a place themselves."""
+ENDING = frozenset(("STOP_SESSION", "CANCEL_RESERVATION", "UNLOCK_CONNECTOR"))
+"""Commands that begin nothing: a driver who may no longer charge somewhere must still get away from there."""
 _NOT_ASSIGNED = "#NA"
 """``evse_uid`` of a booking option whose EVSE has yet to be chosen (OCPI 2.3.0, bookings)."""
 NOWHERE = ("",)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from roaming.hub.named import PLACED, Named, named
+from roaming.hub.named import ENDING, PLACED, Named, named
 from roaming.hub.whereabouts import Place, emsp_of_session, place_of_reservation, place_of_session, place_to_book
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.party import InterfaceRole
@@ -60,7 +60,7 @@ async def _may_command(request: OcpiRequest, what: Named, *, cpo: PartyId, emsp:
         ).is_allowed
         and (command not in PLACED or _sees(request, where, uid, cpo=cpo, emsp=emsp))
         and (
-            command == "UNLOCK_CONNECTOR"
+            command in ENDING
             or request.directory.may_charge(cpo=cpo, emsp=driver, location_id=where.location_id, evse_uids=[uid])
         )
         for uid in where.evse_uids

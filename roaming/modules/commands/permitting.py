@@ -55,8 +55,8 @@ async def check_station(
     network: str,
     station_id: str,
 ) -> None:
-    """Raises ``Refused`` unless ``emsp`` may send this to one of the station's EVSEs, seen or not, and its drivers may
-    charge there."""
+    """Raises ``Refused`` unless ``emsp`` may send this to one of the station's EVSEs, seen or not. Whether its drivers
+    may charge there does not matter: these commands end something."""
     directory = request.directory
     if not directory.rulebook.rules:
         return
@@ -66,7 +66,6 @@ async def check_station(
         directory.decide_for(
             emsp, Thing(kind=Kind.COMMANDS, owner=cpo, object_id=location_id, evse_uid=uid, command=name.value)
         ).is_allowed
-        and directory.may_charge(cpo=cpo, emsp=emsp, location_id=location_id, evse_uids=[uid])
         for location_id, uid in places
     ):
         raise Refused(CommandResponseType.REJECTED, "you may not do this there by the rules of this hub")
