@@ -185,14 +185,18 @@ async def test_what_never_arrives_is_given_up_and_can_be_sent_again(house: House
     assert len(house.got) == 1, "who is not there is not tried with the next one"
     house.clock.at += timedelta(seconds=59)
     await house.deliver()
-    assert [body["data"] for body in house.bodies] == [{"station": "CS-1"}, {"station": "CS-2"}]
+    assert len(house.got) == 1, "who asks for a minute gets it"
+    house.clock.at += timedelta(seconds=2)
+    await house.deliver()
+    assert [body["data"] for body in house.bodies] == [{"station": "CS-1"}] * 2
     async with house.database.reading() as connection:
         found = await subscribers.find(connection, "noc")
     assert (found.last_error, found.failing_since) == ("HTTP 503", datetime(2026, 11, 29, 12, 0, tzinfo=UTC))
     house.clock.at += timedelta(days=3)
     for _ in range(2):
         await house.deliver()
-    assert await house.states() == [("DEAD", 2), ("DEAD", 2)]
+        house.clock.at += timedelta(seconds=61)
+    assert await house.states() == [("DEAD", 1), ("DEAD", 3)]
     house.answers.clear()
     async with house.database.work() as work:
         assert await subscribers.replay(work, "noc") == 2
