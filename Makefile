@@ -18,7 +18,8 @@ MAKE_VENV := $(PYTHON) -m venv
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 endif
 
-PROCESSES ?= 2
+# Three on two cores: much of the time is waiting for servers that are frozen, killed or slow on purpose
+PROCESSES ?= 3
 PARALLEL := -n $(PROCESSES) --dist loadfile
 NEEDS_MORE := kafka or browser or outside or slow
 

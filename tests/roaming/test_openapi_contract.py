@@ -26,7 +26,7 @@ from tests.kit.hub_on_socket import HubOnSocket, hub_on_socket
 from tests.openapi import API
 
 Operation = APIOperation[Any, Any, Any, Any]
-EXAMPLES = int(os.environ.get("ROAMING_EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("ROAMING_EXAMPLES", "1"))
 """Requests per method of an address that fit its document, and as many that do not; ``make fuzz`` sends more."""
 load_all_checks()
 CHECKED = CHECKS.get_by_names(
