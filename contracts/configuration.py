@@ -152,8 +152,12 @@ def known_key(name: str) -> KnownKey | None:
     return _BY_NAME.get(name.casefold())
 
 
+_SECRET_WORDS = ("password", "passphrase", "secret", "authorizationkey", "vpnkey", "simpin")
+"""The last two: NetworkConfiguration of OCPP 2.1."""
+
+
 def is_secret(name: str) -> bool:
     """Whether the value of this setting must not be shown; names of makers' own settings count by what they say."""
     known = known_key(name)
     folded = name.casefold()
-    return known.is_secret if known else any(word in folded for word in ("password", "secret", "authorizationkey"))
+    return known.is_secret if known else any(word in folded for word in _SECRET_WORDS)

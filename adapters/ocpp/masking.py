@@ -17,25 +17,32 @@ MASK: Final = "•••"
 _TOKENS: Final = frozenset(
     ("idtag", "parentidtag", "idtoken", "groupidtoken", "additionalidtoken", "emaid", "contractid", "vin")
 )
-_SECRETS: Final = frozenset(("password", "apnpassword", "authorizationkey", "secret"))
+_SECRETS: Final = ("password", "authorizationkey", "secret", "simpin")
+"""How names end of what is a secret, such as ``basicAuthPassword`` (OCPP 2.1, NetworkConnectionProfileType)."""
 _SHORTEST: Final = 8
 """Of a token with fewer characters not even the last four are shown."""
 _MANY: Final = 50
 """With more to hide than this the frame is written anew: looking for each would take too long."""
-_NUMERIC: Final = re.compile(r'("(?:idTag|parentIdTag|idToken)"\s{0,9}:\s{0,9})-?[0-9.]{1,64}')
+_NUMERIC: Final = re.compile(r'("(?:idTag|parentIdTag|idToken|simPin)"\s{0,9}:\s{0,9})-?[0-9.]{1,64}', re.IGNORECASE)
 _BROKEN: Final = re.compile(
-    r'("(?:idTag|parentIdTag|idToken|password|value|attributeValue)"\s{0,9}:\s{0,9}")[^"]{1,512}'
+    r'("(?:idTag|parentIdTag|idToken|additionalIdToken|\w{0,40}(?:password|secret)|authorizationKey|value|attributeValue)"'
+    r'\s{0,9}:\s{0,9}")(?:[^"\\]|\\.)+',
+    re.IGNORECASE | re.DOTALL,
 )
 
 
 def masked(data: bytes) -> str:
     """The frame as text. What is no JSON is masked wherever it looks like a token or a password."""
+    return _NUMERIC.sub(rf'\1"{MASK}"', _without_texts(data))
+
+
+def _without_texts(data: bytes) -> str:
     text = data.decode("utf-8", "backslashreplace")
     try:
         frame = msgspec.json.decode(data)
         hidden = dict(_hidden(frame))
     except (msgspec.DecodeError, ValueError, RecursionError):
-        return _NUMERIC.sub(rf'\1"{MASK}"', _BROKEN.sub(rf"\1{MASK}", text))
+        return _BROKEN.sub(rf"\1{MASK}", text)
     if len(hidden) > _MANY:
         return json.dumps(_replaced(frame, hidden), ensure_ascii=False)
     for value, shown in sorted(hidden.items(), key=lambda pair: -len(pair[0])):
@@ -45,7 +52,7 @@ def masked(data: bytes) -> str:
             return json.dumps(_replaced(frame, hidden), ensure_ascii=False)
         for form in written:
             text = text.replace(form, json.dumps(shown, ensure_ascii=False))
-    return _NUMERIC.sub(rf'\1"{MASK}"', text)
+    return text
 
 
 def _hidden(value: Any, *, is_secret: bool = False) -> Iterator[tuple[str, str]]:
@@ -63,7 +70,7 @@ def _hidden(value: Any, *, is_secret: bool = False) -> Iterator[tuple[str, str]]
                 continue
             elif name in _TOKENS:
                 yield item, token(item)
-            elif name in _SECRETS or (is_secret and name in ("value", "attributevalue")):
+            elif name.endswith(_SECRETS) or (is_secret and name in ("value", "attributevalue")):
                 yield item, MASK
             elif name == "key" and "server" in value:
                 yield item, MASK  # of a VPN (OCPP 2.x, VPNType)

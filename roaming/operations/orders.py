@@ -184,7 +184,7 @@ def _masked(value: Any) -> Any:
 
 
 def _is_password(name: str) -> bool:
-    return name.lower().endswith("password")
+    return name.lower().endswith(("password", "simpin"))
 
 
 def _variable(value: Mapping[str, Any]) -> str:

@@ -24,6 +24,8 @@ def test_a_setting_is_found_under_both_names_and_explained(known: object) -> Non
         ("AuthorizationKey", True),
         ("SecurityCtrlr.BasicAuthPassword", True),
         ("com.voltarra.WifiPassword", True),
+        ("NetworkConfiguration.VpnKey", True),
+        ("NetworkConfiguration.SimPin", True),
         ("HeartbeatInterval", False),
         ("SomethingElse", False),
     ],

@@ -104,11 +104,12 @@ def test_what_is_no_secret_stays() -> None:
 def test_passwords_of_a_network_profile_are_masked() -> None:
     said = {
         "basicAuthPassword": SECRET,
-        "apn": {"apnPassword": SECRET, "apn": "net"},
+        "apn": {"apnPassword": SECRET, "apn": "net", "simPin": 41424344},
         "vpn": {"server": "vpn.example", "user": "u", "password": SECRET, "key": SECRET, "type": "PPTP"},
     }
     shown = masked(written(kind="CALL_RAW", action="SetNetworkProfile", payload=json.dumps({"connectionData": said})))
     assert SECRET not in shown
+    assert "41424344" not in shown
     assert all(word in shown for word in ("net", "vpn.example", "PPTP"))
 
 
