@@ -45,6 +45,8 @@ class DisputeState(StrEnum):
     """The CPO stands by its CDR, and both left it at that."""
 
 
+_MOST_DIGITS = 50
+"""Of an amount, on either side of the point."""
 CLOSED_BY_PEOPLE = (DisputeState.WITHDRAWN, DisputeState.REFUSED)
 
 
@@ -169,7 +171,7 @@ async def import_dispute(work: Work, body: Any, known: Mapping[str, Ended]) -> t
             "emsp": str(emsp),
             "raised_by": str(PartyId.parse(told["raised_by"])),
             "reason": str(told["reason"]),
-            "at_stake": f"{Decimal(str(told['at_stake'])):f}",
+            "at_stake": _amount(told["at_stake"]),
             "currency": str(told["currency"]),
             "opened_at": _time(told["opened_at"]),
             "due_at": _time(told["due_at"]),
@@ -180,9 +182,20 @@ async def import_dispute(work: Work, body: Any, known: Mapping[str, Ended]) -> t
         raise NotDisputable("evidence: it was changed after it was written, or is of another format; export it anew")
     if key not in known:
         raise NotDisputable(f"evidence.cdr.id: {evidence['cdr']['id']} of {cpo} is not here")
+    if emsp != emsp_of(known[key].cdr):
+        raise NotDisputable(f"evidence.cdr.cdr_token: the CDR that is here is not for {emsp}")
     if values["raised_by"] not in (values["cpo"], values["emsp"]):
         raise NotDisputable(f"dispute.raised_by: {values['raised_by']} is no party of this CDR")
     return await _insert(work, values, evidence)
+
+
+def _amount(value: Any) -> str:
+    """Raises ``ValueError`` for what is no amount: 1E+999999999 is short, and has a gigabyte of digits."""
+    amount = Decimal(str(value))
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or not -_MOST_DIGITS <= exponent <= amount.adjusted() + 1 <= _MOST_DIGITS:
+        raise ValueError(f"dispute.at_stake: {str(value)[:40]} is no amount")
+    return f"{amount:f}"
 
 
 def _time(text: str) -> datetime:

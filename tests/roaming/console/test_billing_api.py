@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from roaming.billing.evidence import sealed
 from roaming.console.billing_api import ENTRIES
 from roaming.model.identifiers import PartyId
 from roaming.partners.operators import add_operator
@@ -118,6 +119,16 @@ async def test_parties_see_and_do_only_what_is_theirs(hub: HubInProcess) -> None
         answer = await call(hub, method, path, body, by=by)
         assert answer.status_code == status, (by, method, path, answer.text)
         assert "C1" not in answer.text
+    file = (await call(hub, "GET", f"/api/disputes/{number}", by="FR-CPO")).json()
+    for amount in ("1E+3000000", "1E-3000000", "NaN"):
+        forged = file | {"dispute": file["dispute"] | {"at_stake": amount}}
+        answer = await call(hub, "POST", "/api/disputes", forged, by="FR-CPO")
+        assert (answer.status_code, "at_stake" in answer.text) == (409, True)
+    cdr = file["evidence"]["cdr"]
+    cdr["cdr_token"]["party_id"] = "OTH"
+    forged = file | {"evidence": sealed(file["evidence"]), "dispute": file["dispute"] | {"raised_by": "DE-OTH"}}
+    answer = await call(hub, "POST", "/api/disputes", forged, by="FR-CPO")
+    assert (answer.status_code, "cdr_token" in answer.text) == (409, True)
     assert (await call(hub, "GET", "/api/disputes", by="DE-OTH")).json() == {"disputes": []}
     assert (await call(hub, "GET", "/api/statements", by="DE-OTH")).json() == {"statements": []}
     assert len((await call(hub, "GET", "/api/statements", by="FR-CPO")).json()["statements"]) == 1
