@@ -25,14 +25,17 @@ MOST_READERS = 200
 RETRY_MILLISECONDS = 2_000
 """After a broken connection a reader waits for so long."""
 LARGEST_PAGE = 1_000
-_readers: set[object] = set()
+MOST_OF_ONE = 50
+"""With one operator's token: nobody keeps all others out."""
+_readers: dict[object, str] = {}
+"""Who follows, by connection."""
 
 
 class Unfit(ValueError):
     """A parameter that cannot be taken."""
 
 
-async def get_feed(services: Services, request: Request, _who: str) -> Response:
+async def get_feed(services: Services, request: Request, who: str) -> Response:
     """The stream. It ends when the operator's token does."""
     try:
         wish, after = _wish(request), _after(request)
@@ -40,14 +43,18 @@ async def get_feed(services: Services, request: Request, _who: str) -> Response:
         return said(str(error), 400)
     if len(_readers) >= MOST_READERS:
         return said("too many follow the feed here: try again later", 503, {"Retry-After": "30"})
+    if _has_enough(who):
+        return said(f"{MOST_OF_ONE} follow the feed with this token: end one of them", 429, {"Retry-After": "30"})
     reader = services.database.reader
     begins_at = await reading.newest(reader) if after is None else after
     has_gap = bool(after) and not await reading.is_kept(reader, begins_at)
     may_stay: Callable[[], Awaitable[bool]] = request.state.may_stay
 
     async def stream() -> AsyncIterator[bytes]:
+        if len(_readers) >= MOST_READERS or _has_enough(who):
+            return  # several came at once
         me = object()
-        _readers.add(me)
+        _readers[me] = who
         try:
             yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
             if has_gap:
@@ -60,9 +67,13 @@ async def get_feed(services: Services, request: Request, _who: str) -> Response:
         except StoreUnavailable:
             return  # the reader comes back and goes on where it was
         finally:
-            _readers.discard(me)
+            del _readers[me]
 
     return StreamingResponse(stream(), media_type="text/event-stream", headers=HEADERS | {"X-Accel-Buffering": "no"})
+
+
+def _has_enough(who: str) -> bool:
+    return sum(name == who for name in _readers.values()) >= MOST_OF_ONE
 
 
 async def get_events(services: Services, request: Request, _who: str) -> Response:

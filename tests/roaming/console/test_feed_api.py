@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from roaming.cli.http import http
+from roaming.console import feed_api
 from roaming.console.api import FOR_PARTIES, ROUTES
 from roaming.feed import numbering, reading
 from roaming.feed.telling import Event, event_id, tell
@@ -113,6 +114,17 @@ async def test_a_reader_is_told_that_older_events_are_gone(place: Place) -> None
         await anext(stream)
         assert (await anext(stream))["event"] == "feed.gap"
         assert json.loads((await anext(stream))["data"])["data"] == {"station": "CS-3"}
+
+
+async def test_one_token_keeps_nobody_else_out(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_api, "MOST_OF_ONE", 1)
+    bearer = {"Authorization": f"Bearer {TOKENS['bert']}"}
+    async with aclosing(place.follow(who="bert")) as stream:
+        await anext(stream)
+        async with place.client.stream("GET", "/api/feed", headers=bearer) as answer:
+            assert (answer.status_code, answer.headers["Retry-After"]) == (429, "30")
+        async with aclosing(place.follow()) as other:
+            assert "retry" in await anext(other)
 
 
 async def test_a_party_sees_what_is_its_own(place: Place) -> None:
