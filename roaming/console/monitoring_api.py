@@ -3,7 +3,7 @@
 An operator whose token is one party's sees the stations that have a connector bound to that party.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -45,9 +45,9 @@ async def key_of(connection: AsyncConnection, request: Request) -> tuple[Station
     return key, connectors | {CONNECTION, STATION}
 
 
-async def own_keys(connection: AsyncConnection, request: Request) -> Collection[StationKey] | None:
-    """The stations that whoever asks may see; ``None``: all."""
-    return (await stations_of_party(connection, request.state.party)).keys() if request.state.party else None
+async def own_keys(connection: AsyncConnection, request: Request) -> Mapping[StationKey, Collection[int]] | None:
+    """The stations that whoever asks may see, with those of their connectors; ``None``: all."""
+    return await stations_of_party(connection, request.state.party) if request.state.party else None
 
 
 async def get_health(services: Services, request: Request, _who: str) -> Response:

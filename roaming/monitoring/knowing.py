@@ -224,17 +224,17 @@ async def faults_of(connection: AsyncConnection, network: str, station_id: str) 
 
 
 async def faults_by_cause(
-    connection: AsyncConnection, since: datetime, *, keys: Collection[tuple[str, str]] | None = None
+    connection: AsyncConnection, since: datetime, *, keys: Mapping[tuple[str, str], Collection[int]] | None = None
 ) -> list[dict[str, Any]]:
     """Causes reported since a time, by make and firmware, those of most stations first. ``keys``: of these stations
-    only."""
+    only, and of each of these connectors and the station itself (0)."""
     same = (STATIONS.c.network == FAULTS.c.network) & (STATIONS.c.station_id == FAULTS.c.station_id)
     make = (STATIONS.c.vendor, STATIONS.c.model, STATIONS.c.firmware_version)
     chosen = select(FAULTS, *make).outerjoin(STATIONS, same).where(FAULTS.c.last_at >= since)
-    wanted = None if keys is None else set(keys)
     groups: dict[tuple[str, ...], dict[str, Any]] = {}
     for row in await connection.execute(chosen):
-        if wanted is not None and (row.network, row.station_id) not in wanted:
+        seen = None if keys is None else keys.get((row.network, row.station_id), ())
+        if seen is not None and (not seen or row.connector_id not in (0, *seen)):
             continue
         made = f"{row.vendor or ''} {row.model or ''}".strip()
         group = groups.setdefault(

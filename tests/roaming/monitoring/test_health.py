@@ -282,5 +282,7 @@ async def test_a_party_sees_its_own_connectors_and_no_other_station(hub: HubInPr
         theirs = await get(hub, f"/api/stations/CS-1/{path}", "c")
         nobodys = await get(hub, f"/api/stations/CS-9/{path}", "c")
         assert (theirs.status_code, theirs.text.replace("CS-1", "CS-9")) == (404, nobodys.text)
-    assert (await get(hub, "/api/faults", "c")).json() == {"faults": []}
+    for name in ("b", "c"):
+        assert (await get(hub, "/api/faults", name)).json() == {"faults": []}
+    assert len((await get(hub, "/api/faults")).json()["faults"]) == 1
     assert (await get(hub, "/api/firmware-inventory", "c")).json() == {"firmware": []}
