@@ -200,6 +200,19 @@ class Doorkeeper:
             return _OTHERS_CERTIFICATE
         return self._revoked(handshake, station_id)
 
+    def unproven(self, handshake: Handshake, station_id: str) -> Refusal | None:
+        """What keeps out whoever would come in elsewhere by credentials of the hub: its account has a password, and it
+        does not show that."""
+        account = self._accounts.find(station_id)
+        if account is None or not account.is_admitted or account.key_digest is None:
+            return None
+        password = password_of(handshake.authorization, station_id=station_id)
+        digest = None if password is None else self._accounts.digest(station_id, password)
+        profile = _profile(handshake, has_password=digest is not None)
+        if self._is_proven(account, digest, handshake.remote_address, profile):
+            return None
+        return self._refuse(station_id, handshake.remote_address or "", handshake)
+
     def was_wrong(self, handshake: Handshake, station_id: str) -> None:
         """Somebody else did not let it in."""
         self._refuse(station_id, handshake.remote_address or "", handshake)
@@ -294,9 +307,10 @@ class Doorkeeper:
             return "no longer admitted"
         if _is_revoked(account, admission.certificate):
             return _REVOKED
-        if account.key_digest is None and admission.upstream is not None:
-            return None  # its operator's central system has let it in
         profile = admission.security_profile
+        if account.key_digest is None and admission.upstream is not None:
+            # Its operator's central system has let it in
+            return _too_low(account, profile) if profile < account.minimum_profile else None
         if not self._is_proven(account, admission.key_digest, admission.remote_address, profile):
             return "the password has changed"
         proven = _proven(account, profile)

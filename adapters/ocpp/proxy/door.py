@@ -46,6 +46,8 @@ class ProxyDoor:
         if station_id is None or upstream is None:
             return None
         refusal = self.doorkeeper.turned_away(handshake, station_id)
+        if refusal is None and upstream.password is not None:
+            refusal = self.doorkeeper.unproven(handshake, station_id)
         if refusal is not None:
             return refusal
         answer = await self._reach(upstream, self._wanted(upstream, handshake))

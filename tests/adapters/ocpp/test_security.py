@@ -7,6 +7,7 @@ import pytest
 
 from adapters.ocpp.security import Doorkeeper, Rules, Takeovers, identity, password_of
 from adapters.ocpp.transport import Admission, Handshake, Refusal
+from tests.adapters.ocpp.fake_socket import FakeSocket
 from tests.kit.stations import FakeAccounts
 
 
@@ -179,6 +180,16 @@ def test_a_certificate_is_one_stations_alone() -> None:
     assert (admission.is_admitted, admission.security_profile) == (True, 3)
     statuses = [door.decide(_handshake(certificate_names=("CS-2",), **shown)) for _ in range(8)]
     assert [r.status for r in statuses if isinstance(r, Refusal)] == [403] * 6 + [429] * 2
+
+
+def test_who_goes_through_comes_with_the_profile_that_its_account_demands() -> None:
+    door, accounts = _door()
+    accounts.change("CS-2", password=None, minimum_profile=3)
+    by_password = _handshake("CS-2", "let in there", is_encrypted=True)
+    by_certificate = _handshake("CS-2", None, is_encrypted=True, certificate_names=("CS-2",))
+    for handshake, is_ours in ((by_password, False), (by_certificate, True)):
+        admission = door.passing(handshake, "CS-2", socket=FakeSocket(), subprotocol=None)
+        assert admission.is_admitted is is_ours
 
 
 def test_no_subprotocol_is_1_6_where_the_operator_says_so() -> None:

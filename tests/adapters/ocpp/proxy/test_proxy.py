@@ -149,6 +149,18 @@ async def test_credentials_may_be_set(proxied: Proxied, csms: OwnCsms) -> None:
     assert csms.authorizations == ["Basic dXM6dGhlaXJz"]
 
 
+async def test_set_credentials_are_not_lent_to_whoever_says_to_be_a_station(proxied: Proxied, csms: OwnCsms) -> None:
+    await proxied.through(user="us", password="theirs")
+    proxied.fakes.accounts.change("CS-1", password=PASSWORD)
+    for password in (None, "guess"):
+        with pytest.raises(InvalidStatus) as refused:
+            await proxied.dial("CS-1", password=password)
+        assert refused.value.response.status_code == 401
+    assert csms.authorizations == []
+    await proxied.dial("CS-1", password=PASSWORD)
+    assert csms.authorizations == ["Basic dXM6dGhlaXJz"]
+
+
 async def test_a_full_disk_holds_up_no_frame_and_leaves_a_mark(proxied: Proxied, csms: OwnCsms) -> None:
     await proxied.through({"copies_per_station": 4})
     proxied.fakes.accounts.change("CS-1")
