@@ -21,6 +21,8 @@ from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.module import Services
 
 LARGEST_LIST = 1_000
+MOST_OF_PARTY = 100
+"""That a party adds itself: each costs the hub a message for every event."""
 
 
 def shown(subscriber: Subscriber, counts: dict[str, int]) -> dict[str, Any]:
@@ -78,6 +80,8 @@ async def _add(services: Services, request: Request, who: str, *, channel: str) 
             who=f"api:{who}",
         )
         async with services.database.work() as work:
+            if request.state.party and await subscribers.count_of(work.connection, wanted.party) >= MOST_OF_PARTY:
+                return said(f"{wanted.party} has {MOST_OF_PARTY} webhooks and mails already: remove one", 409)
             check = mailing.check_address if is_mail else services.client.check
             secret = await subscribers.add(work, wanted, secrets=services.secrets, check=check)
     except NameTaken as error:

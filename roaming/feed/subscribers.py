@@ -156,6 +156,12 @@ async def listed(connection: AsyncConnection, *, party: str = "") -> list[tuple[
     return [(_subscriber(row), counts.get(row.name, {})) for row in await connection.execute(chosen)]
 
 
+async def count_of(connection: AsyncConnection, party: str) -> int:
+    """How many subscribers a party has."""
+    counted = select(func.count()).select_from(SUBSCRIBERS).where(SUBSCRIBERS.c.party == party)
+    return int((await connection.execute(counted)).scalar_one())
+
+
 async def notifications(
     connection: AsyncConnection, name: str, *, party: str = "", state: str = "", limit: int = 100
 ) -> list[dict[str, Any]]:

@@ -24,6 +24,8 @@ from adapters.ocpp.transport import SocketClosed
 
 WATCHED: Final = 16
 """Requests of one station whose answers are looked at; of more, the oldest passes."""
+ASKED_AT_ONCE: Final = 16
+"""Of one station; with more, its central system's word holds."""
 _WITH_TOKEN: Final = frozenset({"Authorize", "StartTransaction", "TransactionEvent"})
 _UNKNOWN: Final = frozenset({"Invalid", "Unknown"})
 """What central systems say of tokens they do not know. Blocked, Expired and the like are of tokens that they do."""
@@ -73,7 +75,7 @@ class ForeignTokens:
     def takes_up(self, data: bytes) -> bool:
         """See ``line.Foreign``."""
         asked = action(data)
-        if asked not in _WITH_TOKEN or not self._station.is_admitted:
+        if asked not in _WITH_TOKEN or not self._station.is_admitted or len(self._tasks) >= ASKED_AT_ONCE:
             return False
         found = head(data)
         if found is None:
@@ -97,7 +99,7 @@ class ForeignTokens:
             return False
         found = head(data)
         asked = self._watched.pop(found.id, None) if found is not None and found.is_answer else None
-        if asked is None:
+        if asked is None or len(self._tasks) >= ASKED_AT_ONCE:
             return False
         answer = frames.parse(data)
         refusal = refusal_in(answer.payload) if isinstance(answer, CallResult) else None

@@ -7,7 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from roaming.console import webhooks_api
 from roaming.console.webhooks_api import ROUTES
+from roaming.model.identifiers import PartyId
 from roaming.partners.operators import add_operator
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.kit.scripted_partner import ScriptedPartner, always, http_answer
@@ -74,6 +76,20 @@ async def test_a_mistake_is_named(hub: HubInProcess, values: dict[str, Any], wor
     assert answer.status_code == 400
     assert word in answer.text
     assert (await call(hub, "GET", "/api/webhooks")).json() == {"webhooks": []}
+
+
+async def test_a_party_adds_so_many_itself(hub: HubInProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks_api, "MOST_OF_PARTY", 1)
+    theirs = "a-partys-token-of-43-characters-at-the-very-least"
+    async with hub.services.database.work() as work:
+        digest = hub.services.secrets.digest(theirs)
+        await add_operator(work, "bert", digest, party=PartyId("NL", "HUB"))
+    wanted = {"url": "https://noc.example/hook", "party": "NL-HUB"}
+    statuses = [
+        (await call(hub, "POST", "/api/webhooks", wanted | {"name": name}, token=token)).status_code
+        for name, token in (("a", theirs), ("b", theirs), ("c", TOKEN))
+    ]
+    assert statuses == [201, 409, 201]
 
 
 async def test_nobody_else_is_answered(hub: HubInProcess) -> None:

@@ -1,10 +1,13 @@
 """Whose word holds on tokens: the central system's, or the hub's where the setting says so."""
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
 
 from adapters.kit.manifest import Authorization
+from adapters.ocpp.proxy.foreign import ASKED_AT_ONCE
 from contracts.messages import TransactionEnded, TransactionStarted
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
 from tests.adapters.ocpp.proxy.conftest import Proxied
@@ -124,6 +127,24 @@ async def test_a_hub_that_fails_costs_nobody_an_answer(proxied: Proxied, csms: O
     station = await station_of(proxied)
     assert (await station.call("Authorize", {"idTag": "G-1"}))["idTagInfo"] == {"status": "Accepted"}
     assert csms.asked == ["Authorize"]
+
+
+async def test_a_flood_of_tokens_asks_the_hub_so_many_at_once(proxied: Proxied, csms: OwnCsms) -> None:
+    await proxied.through(authorise="hub-prefix", prefixes=["G"])
+    knows(csms)
+    is_free, ask = asyncio.Event(), proxied.fakes.authorizer.authorize
+
+    async def wait(**question: Any) -> Authorization:
+        await is_free.wait()
+        return await ask(**question)
+
+    proxied.fakes.authorizer.authorize = wait  # type: ignore[method-assign]
+    station = await station_of(proxied)
+    for number in range(ASKED_AT_ONCE + 3):
+        await station.socket.send(json.dumps([2, f"a{number}", "Authorize", {"idTag": f"G{number}"}]))
+    await csms.until(lambda: len(csms.asked) == 3)
+    is_free.set()
+    await until(lambda: len(proxied.fakes.authorizer.asked) == ASKED_AT_ONCE)
 
 
 async def test_nobody_is_answered_for_at_a_station_that_is_not_ours(proxied: Proxied, csms: OwnCsms) -> None:
