@@ -355,7 +355,9 @@ class Gateway:
             if not station.is_admitted:
                 self._spawn(self._admit(station))
         elif account.is_admitted or station.is_admitted:
-            self._spawn(station.shut_out(POLICY, objection))
+            # Who goes through is another's to send away, but certificates end here
+            leave = station.close if self.doorkeeper.is_revoked(station.admission) else station.shut_out
+            self._spawn(leave(POLICY, objection))
 
     async def _admit(self, station: Station) -> None:
         """A held station becomes one of ours where it stands, under a new epoch: some never reconnect when they are

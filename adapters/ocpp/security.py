@@ -316,6 +316,11 @@ class Doorkeeper:
         proven = _proven(account, profile)
         return _too_low(account, proven) if proven < account.minimum_profile else None
 
+    def is_revoked(self, admission: Admission) -> bool:
+        """Whether it came with a certificate that its account, as it is now, does not take."""
+        account = self._accounts.find(admission.station_id)
+        return account is not None and account.is_admitted and _is_revoked(account, admission.certificate)
+
     def proven_profile(self, admission: Admission) -> int:
         """The security profile that it has come with, as the account is now: a station that was held may have shown a
         password that its account does not know of."""

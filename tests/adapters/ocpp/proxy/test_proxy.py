@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from contracts.messages import (
 )
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
 from tests.adapters.ocpp.proxy.conftest import Proxied
+from tests.kit.certificates import Authority
 from tests.kit.own_csms import OwnCsms
 from tests.kit.raw_station import RawStation
 from tests.kit.wait import until
@@ -159,6 +162,21 @@ async def test_set_credentials_are_not_lent_to_whoever_says_to_be_a_station(prox
     assert csms.authorizations == []
     await proxied.dial("CS-1", password=PASSWORD)
     assert csms.authorizations == ["Basic dXM6dGhlaXJz"]
+
+
+async def test_a_revoked_certificate_ends_the_connection(proxied: Proxied, csms: OwnCsms, tmp_path: Path) -> None:
+    authority = Authority.make(tmp_path)
+    own, key = authority.issue("hub", file="hub", is_server=True)
+    await proxied.through({"tls_certificate": own, "tls_key": key, "tls_client_authorities": authority.path})
+    proxied.fakes.accounts.change("CS-1")
+    trust = ssl.create_default_context(cafile=str(authority.path))
+    trust.load_cert_chain(*authority.issue("CS-1"))
+    station = await proxied.dial("CS-1", ssl=trust)
+    await until(lambda: proxied.facts.of(StationConnected))
+    (told,) = proxied.facts.of(StationConnected)
+    assert told.certificate is not None
+    proxied.fakes.accounts.change("CS-1", revoked=(told.certificate.fingerprint,))
+    assert await station.closed() == 1008
 
 
 async def test_a_full_disk_holds_up_no_frame_and_leaves_a_mark(proxied: Proxied, csms: OwnCsms) -> None:
