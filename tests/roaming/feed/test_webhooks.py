@@ -177,6 +177,18 @@ async def test_what_fails_comes_again_and_holds_up_nobody(house: House) -> None:
     assert await house.states() == [("SENT", 1), ("SENT", 2)]
 
 
+async def test_what_has_failed_goes_behind_what_is_due_for_longer(house: House) -> None:
+    await house.add("noc")
+    await house.happens(event("CS-1"))
+    house.answers = [http_answer(b"{}", status="500 Oh")]
+    await house.deliver()
+    house.clock.at += timedelta(seconds=3)
+    await house.happens(event("CS-2"), event("CS-3"))
+    house.clock.at += timedelta(seconds=5)
+    await house.deliver()
+    assert [body["data"] for body in house.bodies[1:]] == [{"station": id} for id in ("CS-2", "CS-3", "CS-1")]
+
+
 async def test_what_never_arrives_is_given_up_and_can_be_sent_again(house: House) -> None:
     await house.add("noc")
     await house.happens(event("CS-1"), event("CS-2"))
@@ -185,10 +197,10 @@ async def test_what_never_arrives_is_given_up_and_can_be_sent_again(house: House
     assert len(house.got) == 1, "who is not there is not tried with the next one"
     house.clock.at += timedelta(seconds=59)
     await house.deliver()
-    assert len(house.got) == 1, "who asks for a minute gets it"
+    assert len(house.got) == 1, "who asks to be left alone for a minute is"
     house.clock.at += timedelta(seconds=2)
     await house.deliver()
-    assert [body["data"] for body in house.bodies] == [{"station": "CS-1"}] * 2
+    assert [body["data"] for body in house.bodies] == [{"station": "CS-1"}, {"station": "CS-2"}]
     async with house.database.reading() as connection:
         found = await subscribers.find(connection, "noc")
     assert (found.last_error, found.failing_since) == ("HTTP 503", datetime(2026, 11, 29, 12, 0, tzinfo=UTC))
@@ -196,7 +208,7 @@ async def test_what_never_arrives_is_given_up_and_can_be_sent_again(house: House
     for _ in range(2):
         await house.deliver()
         house.clock.at += timedelta(seconds=61)
-    assert await house.states() == [("DEAD", 1), ("DEAD", 3)]
+    assert await house.states() == [("DEAD", 2), ("DEAD", 2)]
     house.answers.clear()
     async with house.database.work() as work:
         assert await subscribers.replay(work, "noc") == 2
