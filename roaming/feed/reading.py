@@ -14,7 +14,7 @@ LOOK_EVERY = 10.0
 """Seconds until somebody who waits is told that nothing has happened."""
 _READ = (
     "SELECT number, id, kind, at, parties, body FROM events"
-    " WHERE number > $1 AND ($2 = '' OR parties LIKE $3) ORDER BY number LIMIT $4"
+    " WHERE number > $1 AND number <= $2 AND ($3 = '' OR parties LIKE $4) ORDER BY number LIMIT $5"
 )
 
 
@@ -46,9 +46,15 @@ async def is_kept(reader: Reader, number: int) -> bool:
 
 async def read_after(reader: Reader, number: int, wish: Wish, limit: int = PAGE) -> tuple[list[Numbered], int, bool]:
     """Events after ``number`` in order, up to which number was looked, and whether there may be more."""
-    rows = await reader.fetch(_READ, number, wish.party, f"% {wish.party} %", limit)
+    # Asked first: what gets its number meanwhile is left for the next time
+    last = await newest(reader)
+    if last <= number:
+        return [], number, False
+    rows = await reader.fetch(_READ, number, last, wish.party, f"% {wish.party} %", limit)
     found = [(int(row[0]), written(*row[1:])) for row in rows if fits(wish.patterns, row[2])]
-    return found, int(rows[-1][0]) if rows else number, len(rows) == limit
+    has_more = len(rows) == limit
+    # Whoever has few events of their own does not go through those of all others again each time
+    return found, int(rows[-1][0]) if has_more else last, has_more
 
 
 async def follow(database: Database, number: int, wish: Wish) -> AsyncGenerator[Sequence[Numbered], None]:
