@@ -3,7 +3,8 @@
 Secrets were masked before they came here.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.messages import FramesSeen
 from contracts.topics import WIRE
 from roaming.monitoring.tables import WireChunkRow, WireSizeRow
-from roaming.store.bulk import append, upsert
+from roaming.store.bulk import append, delete_keys, select_rows, upsert
 from roaming.store.columns import storable_text
 from roaming.store.consume import Projection, Received
 from roaming.store.database import Work
@@ -55,8 +56,9 @@ def projection(kilobytes: int) -> Projection:
     """Keeps frames, at most so much of one station."""
 
     async def handle(work: Work, batch: Sequence[Received]) -> None:
-        await write(work, [received.message for received in batch if isinstance(received.message, FramesSeen)])
-        await cut(work, kilobytes * 1000)
+        seen = [received.message for received in batch if isinstance(received.message, FramesSeen)]
+        await write(work, seen)
+        await cut(work, kilobytes * 1000, {(message.network, message.station_id) for message in seen})
 
     return Projection(consumer="wire", topics=(WIRE,), messages=(FramesSeen,), handle=handle)
 
@@ -85,21 +87,23 @@ async def write(work: Work, seen: Sequence[FramesSeen]) -> None:
     await upsert(work.connection, SIZES, sized, key=_KEY, update=("octets = t.octets + excluded.octets",))
 
 
-async def cut(work: Work, most: int) -> None:
-    """Removes the oldest frames of stations that have more than ``most`` octets of them."""
+async def cut(work: Work, most: int, stations: Collection[tuple[str, str]]) -> None:
+    """Removes the oldest frames of those of these stations that have more than ``most`` octets of them."""
     connection = work.connection
-    over = (await connection.execute(select(SIZES).where(SIZES.c.octets > most))).all()
-    for row in over:
-        mine = (CHUNKS.c.network == row.network, CHUNKS.c.station_id == row.station_id)
+    sizes = await select_rows(connection, SIZES, (*_KEY, "octets"), key=_KEY, values=list(stations))
+    for network, station_id, size in sizes:
+        if size <= most:
+            continue
+        mine = (CHUNKS.c.network == network, CHUNKS.c.station_id == station_id)
         oldest = select(CHUNKS.c.seq, CHUNKS.c.octets).where(*mine).order_by(CHUNKS.c.last_at, CHUNKS.c.seq)
-        kept, gone = row.octets, []
+        kept, gone = size, []
         for seq, octets in await connection.execute(oldest):
             if kept <= most * _SPARED:
                 break
             gone.append(seq)
             kept -= octets
-        await connection.execute(delete(CHUNKS).where(CHUNKS.c.seq.in_(gone)))
-        await _resize(connection, row.network, row.station_id)
+        await delete_keys(connection, CHUNKS, "seq", gone)
+        await _resize(connection, network, station_id)
 
 
 async def _resize(connection: AsyncConnection, network: str, station_id: str) -> None:
@@ -159,11 +163,17 @@ def _fits(frame: Frame, wanted: str, is_from_station: bool | None) -> bool:
 
 
 async def _trim(connection: AsyncConnection, before: datetime, at_once: int) -> int:
-    old = select(CHUNKS.c.seq, CHUNKS.c.network, CHUNKS.c.station_id).where(CHUNKS.c.last_at < before)
-    rows = (await connection.execute(old.order_by(CHUNKS.c.last_at).limit(at_once))).all()
-    await connection.execute(delete(CHUNKS).where(CHUNKS.c.seq.in_([row.seq for row in rows])))
-    for network, station_id in {(row.network, row.station_id) for row in rows}:
-        await _resize(connection, network, station_id)
+    columns = CHUNKS.c
+    old = select(columns.seq).where(columns.last_at < before).order_by(columns.last_at).limit(at_once)
+    gone = delete(CHUNKS).where(columns.seq.in_((await connection.execute(old)).scalars().all()))
+    rows = (await connection.execute(gone.returning(columns.network, columns.station_id, columns.octets))).all()
+    # Taken off, not added up anew: that would read all frames of up to ``at_once`` stations
+    less: Counter[tuple[str, str]] = Counter()
+    for network, station_id, octets in rows:
+        less[network, station_id] += octets
+    for (network, station_id), octets in sorted(less.items()):
+        sized = update(SIZES).where(SIZES.c.network == network, SIZES.c.station_id == station_id)
+        await connection.execute(sized.values(octets=SIZES.c.octets - octets))
     return len(rows)
 
 

@@ -78,6 +78,27 @@ async def test_no_station_takes_more_than_its_share(database: Database) -> None:
     assert sizes["CS-2"] > 0
 
 
+async def test_only_who_has_sent_something_is_looked_at(database: Database) -> None:
+    await keep(database, seen("x" * 5000, station="CS-2", ago=90), kilobytes=10)
+    await keep(database, *(seen(f"{number}" + "x" * 997, ago=80 - number) for number in range(5)), kilobytes=1)
+    async with database.reading() as connection:
+        sizes = {row.station_id: row.octets for row in await connection.execute(SIZES.select())}
+    assert sizes["CS-1"] <= 1_000
+    assert sizes["CS-2"] > 5_000
+
+
+async def test_any_number_of_frames_can_go_at_once(database: Database) -> None:
+    """A statement takes 32,767 parameters in PostgreSQL: a limit that was lowered must not stop the reader."""
+    async with database.work() as work:
+        await wire.write(work, [seen("[]", ago=600)] * 33_500)
+    await keep(database, seen("the last", ago=5), kilobytes=1)
+    assert (await look(database))[-1] == ("in", "the last")
+    async with database.reading() as connection:
+        (size,) = (await connection.execute(SIZES.select())).all()
+        chunks = (await connection.execute(CHUNKS.select())).all()
+    assert size.octets == sum(row.octets for row in chunks) <= 1_000
+
+
 async def test_what_is_old_goes(database: Database) -> None:
     await keep(database, seen("old", ago=8 * 86_400), seen("new", ago=60))
     removed = await Trimmer(database, wire.TRIMMINGS, locks_of(database), days={"wire": 7}).trim()
