@@ -6,7 +6,7 @@ and counted as missed; no station notices.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from time import time
 from typing import Final
@@ -29,7 +29,9 @@ TELL_EVERY: Final = 1.0
 AT_ONCE: Final = 50
 """Frames that are masked before others get their turn: a millisecond or so."""
 MOST_FRAMES: Final = 200
-"""Of one message."""
+MOST_CHARACTERS: Final = 140_000
+"""Of one message: even if each is written as an escape of six octets, every bus takes it. One that is too large would
+cost all stations the frames that are told together with it."""
 _OVERHEAD: Final = 200
 
 logger = structlog.get_logger(__name__)
@@ -82,11 +84,11 @@ class WireLog:
             FramesSeen(
                 network=self._network,
                 station_id=station_id,
-                frames=tuple(each[start : start + MOST_FRAMES]),
-                missed=missed.get(station_id, 0) if start == 0 else 0,
+                frames=tuple(some),
+                missed=missed.get(station_id, 0) if number == 0 else 0,
             )
             for station_id, each in frames.items()
-            for start in range(0, max(len(each), 1), MOST_FRAMES)
+            for number, some in enumerate(_parcels(each))
         ]
         if not seen:
             return
@@ -97,6 +99,19 @@ class WireLog:
             for message in seen:
                 lost = self._missed.get(message.station_id, 0)
                 self._missed[message.station_id] = lost + len(message.frames) + message.missed
+
+
+def _parcels(frames: Sequence[WireFrame]) -> Iterator[list[WireFrame]]:
+    """In their order, as many as one message takes; one without any where there are none."""
+    some: list[WireFrame] = []
+    size = 0
+    for frame in frames:
+        if some and (len(some) == MOST_FRAMES or size + len(frame.text) > MOST_CHARACTERS):
+            yield some
+            some, size = [], 0
+        some.append(frame)
+        size += len(frame.text)
+    yield some
 
 
 def _frame(is_from_station: bool, at: float, data: bytes) -> WireFrame:

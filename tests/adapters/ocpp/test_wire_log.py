@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from adapters.ocpp import wire
 from adapters.ocpp.wire import WireLog
+from contracts.bus.kafka import MAX_MESSAGE_BYTES
 from contracts.messages import FramesSeen
 from tests.adapters.ocpp.conftest import Hub
 from tests.kit.wait import until
@@ -113,3 +115,13 @@ async def test_what_is_too_much_is_counted(listener: Listener, monkeypatch: pyte
     await log.flush()
     assert listener.texts()[-1][1] == "(70000 octets: too many to keep)"
     assert [len(message.frames) for message in listener.seen if message.station_id == "CS-3"] == [200, 200, 50]
+
+
+async def test_every_message_is_small_enough_for_the_bus(listener: Listener) -> None:
+    log = WireLog(listener, "demo", clock=lambda: 1_700_000_000.0)
+    frame = b'[2,"1","DataTransfer",{"data":"' + b"\\u0001" * 2_700 + b'"}]'
+    for _ in range(300):
+        log.note("CS-1", True, frame)
+    await log.flush()
+    assert len(listener.texts()) == 300
+    assert max(len(msgspec.json.encode(message)) for message in listener.seen) < MAX_MESSAGE_BYTES
