@@ -4,6 +4,7 @@ A CDR belongs to the month of its end. One that comes after that month was close
 that is open. Closing twice changes nothing.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 from roaming.billing import announcing, disputes
@@ -46,7 +47,8 @@ async def _reckoned(services: Services, pair: Pair, month: str, closed: set[str]
     sql = "SELECT cdr_key FROM disputes WHERE state = 'OPEN' AND cdr_key IN"
     disputed = {row[0] for row in await fetch_of(reader, sql, [each.key for each in entries])}
     billed = [Billed(each.key, each.cdr, each.key in disputed) for each in entries]
-    return state(pair, month, billed, await _terms(services, pair))
+    # Not here: a hundred thousand CDRs would hold up all that this process serves
+    return await asyncio.to_thread(state, pair, month, billed, await _terms(services, pair))
 
 
 async def _terms(services: Services, pair: Pair) -> dict[tuple[str, str], Terms]:

@@ -40,7 +40,9 @@ async def issue(services: Services, pair: Pair, month: str, *, issued_on: date |
     earlier = await repository.invoices_of_statements(reader, [id])
     made = _taken_back(earlier, kept.closings, today)
     if not any(each.closing == kept.closings and not each.cancels for each in earlier):
-        made += invoices_of(
+        # Not here: a statement of a hundred thousand CDRs would hold up all that this process serves
+        made += await asyncio.to_thread(
+            invoices_of,
             kept.statement,
             await repository.parties_of(reader),
             await statements.terms_of(reader),
