@@ -54,6 +54,9 @@ class MailChannel:
         except smtplib.SMTPRecipientsRefused as error:
             (code, reply) = next(iter(error.recipients.values()))
             return Attempt(error=f"the mail server refused the address: {code} {_said(reply)}")
+        except UnicodeError:
+            # Its own words hold a letter of the password
+            return Attempt(error="smtp_user, smtp_password, smtp_from: a mail server takes ASCII only", is_down=True)
         except (smtplib.SMTPException, OSError) as error:
             reason = _line(error) or type(error).__name__
             return Attempt(error=f"the mail server cannot be reached: {reason}", is_down=True)

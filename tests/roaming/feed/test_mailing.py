@@ -189,6 +189,7 @@ async def test_the_line_is_secured_and_signed_in(house: House, tmp_path: Path) -
             (server_of(post, ca_file=str(certificate), password="wrong", **secured), "535"),
             (server_of(post, password="letmein", **secured), "certificate verify failed"),
             (server_of(post, security="none"), "530"),
+            (server_of(post, ca_file=str(certificate), password="wröng", **secured), "smtp_password"),
         ):
             house.clock.at += timedelta(hours=2)
             await house.happens(said)
