@@ -105,11 +105,14 @@ async def _end(connection: AsyncConnection, state: str, which: Any) -> None:
     await connection.execute(update(RESERVED).where(RESERVED.c.state == OPEN, which).values(state=state))
 
 
-async def expire(services: Services) -> int:
+async def expire(services: Services, *, running_since: datetime | None = None) -> int:
     """Tells of reservations that have run out unused, a while after their end: a station may tell late that one was
-    used. Returns how many. Raises ``StoreUnavailable``."""
+    used. After ``running_since`` as long a while goes by: what was told while we were away has not been read yet.
+    Returns how many. Raises ``StoreUnavailable``."""
     database = services.database
     until = services.clock.now() - timedelta(seconds=services.settling_grace)
+    if running_since is not None and until < running_since:
+        return 0
     if not await database.reader.fetch(
         "SELECT 1 FROM reserved WHERE state = 'OPEN' AND expires_at < $1 LIMIT 1", until
     ):
@@ -153,10 +156,11 @@ def _tell(work: Work, row: Any) -> None:
 
 async def watch(services: Services) -> None:
     """``expire`` until cancelled."""
+    running_since = services.clock.now()
     while True:
         await asyncio.sleep(LOOK_EVERY)
         try:
-            while await expire(services):
+            while await expire(services, running_since=running_since):
                 pass
         except StoreUnavailable as error:
             logger.warning("reservations_wait", reason=str(error))

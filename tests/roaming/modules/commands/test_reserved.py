@@ -120,6 +120,14 @@ async def test_nobody_came(hub: HubInProcess) -> None:
     assert (await hub.call("bbb", "GET", "/2.3.0/sender/cdrs")).data == []
 
 
+async def test_what_was_told_while_the_hub_was_away_is_waited_for(hub: HubInProcess) -> None:
+    await reserve(hub)
+    services = replace(hub.services, clock=Later(HOUR * 2))
+    now = services.clock.now()
+    assert await reserved.expire(services, running_since=now - timedelta(minutes=9)) == 0
+    assert await reserved.expire(services, running_since=now - timedelta(minutes=11)) == 1
+
+
 @pytest.mark.parametrize("outcome", [CommandOutcome.OCCUPIED, CommandOutcome.TIMEOUT, None])
 async def test_what_the_station_did_not_promise_is_no_reservation(
     hub: HubInProcess, outcome: CommandOutcome | None
