@@ -18,8 +18,10 @@ MAKE_VENV := $(PYTHON) -m venv
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 endif
 
-# Three on two cores: much of the time is waiting for servers that are frozen, killed or slow on purpose
+# Three on two cores: much of the time is waiting for servers that are frozen, killed or slow on purpose. Whole hubs
+# keep a core busy each.
 PROCESSES ?= 3
+HUBS ?= 2
 PARALLEL := -n $(PROCESSES) --dist loadfile
 NEEDS_MORE := kafka or browser or outside or slow
 
@@ -43,7 +45,7 @@ test-most: lint ## the same without the end-to-end tests
 
 .PHONY: test-end
 test-end: .venv/project ## the end-to-end tests: whole hubs, with stations and partners that are not ours
-	$(BIN)/pytest -n $(PROCESSES) --dist load --durations=15 tests/e2e
+	$(BIN)/pytest -n $(HUBS) --dist load --durations=15 tests/e2e
 
 .PHONY: test-fast
 test-fast: .venv/project ## tests that need neither Kafka, a browser, nor foreign programs, and are quick
