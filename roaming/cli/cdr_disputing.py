@@ -13,6 +13,7 @@ from roaming.billing.disputes import CLOSED_BY_PEOPLE, Dispute, DisputeState, No
 from roaming.billing.evidence import evidence_of
 from roaming.billing.months import month_of
 from roaming.billing.receiving import check_keys, cpo_of, emsp_of
+from roaming.billing.selecting import reason_of
 from roaming.billing.standing import Standing, standing_of
 from roaming.billing.states import State
 from roaming.cli.cdr_checking import money, month_or_fail
@@ -121,14 +122,10 @@ async def dispute_cdrs(
             findings = kept.verdict.findings if kept is not None else ()
             if is_found and (kept is None or kept.outcome != "DISPUTE" or settled[entry.key].facts.is_credited):
                 continue
-            why = reason or _reason(findings)
+            why = reason or reason_of(findings)
             at_stake = kept.verdict.at_stake if kept is not None else abs(entry.cdr.total_cost.before_taxes)
             rows.append(await _dispute(services, entry, findings, why, at_stake, days, folder))
     return rows
-
-
-def _reason(findings: Sequence[Finding]) -> str:
-    return "; ".join(f"{each.field} {each.text}" for each in findings if each.outcome == "DISPUTE")
 
 
 async def _dispute(
