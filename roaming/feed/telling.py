@@ -72,7 +72,7 @@ def is_for(party: str, parties: str) -> bool:
     return not party or f" {party} " in parties
 
 
-def written(id: str, kind: str, at: datetime | str, parties: str, body: str) -> dict[str, Any]:
+def written(id: str, kind: str, at: datetime | str, parties: str, body: str | bytes) -> dict[str, Any]:
     """An event as it goes out, on every channel alike: id, type, timestamp, parties, data."""
     return {
         "id": id,

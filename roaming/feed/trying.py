@@ -4,10 +4,12 @@ import time
 from datetime import datetime
 from typing import Any
 
-from contracts.envelope import message_id
+import msgspec
+
 from roaming.feed.delivering import Attempt
 from roaming.feed.mailing import MailChannel
 from roaming.feed.subscribers import Subscriber, find
+from roaming.feed.telling import event_id, written
 from roaming.feed.webhooks import WebhookChannel, judged
 from roaming.ocpi.module import Services
 
@@ -37,10 +39,5 @@ async def tried(services: Services, name: str, *, party: str = "") -> dict[str, 
 
 def trial(subscriber: Subscriber, now: datetime) -> dict[str, Any]:
     """What is sent to try whether anything arrives."""
-    return {
-        "id": f"evt_{message_id('webhook.test', subscriber.name, now.isoformat())}",
-        "type": "webhook.test",
-        "timestamp": now.isoformat().replace("+00:00", "Z"),
-        "parties": [subscriber.party] if subscriber.party else [],
-        "data": {"subscriber": subscriber.name},
-    }
+    id, data = event_id("webhook.test", subscriber.name, now.isoformat()), {"subscriber": subscriber.name}
+    return written(id, "webhook.test", now, subscriber.party, msgspec.json.encode(data))
