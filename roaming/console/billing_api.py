@@ -26,7 +26,6 @@ from roaming.console.billing_asking import (
     Work,
     after_of,
     checked,
-    given,
     limit_of,
     listed,
     month_named,
@@ -38,7 +37,7 @@ from roaming.console.billing_asking import (
 )
 from roaming.console.hearing import Unfit, content_of, read
 from roaming.console.rules_api import Entry
-from roaming.console.saying import HEADERS, answered
+from roaming.console.saying import HEADERS, answered, given
 from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs.repository import Ended, with_ids
 from roaming.ocpi.module import Services

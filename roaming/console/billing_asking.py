@@ -19,7 +19,7 @@ from roaming.billing.settling import NotClosable
 from roaming.billing.terms import MalformedTerms
 from roaming.console.billing_forms import rows_of
 from roaming.console.hearing import Unfit
-from roaming.console.saying import answered, as_csv, said
+from roaming.console.saying import as_csv, given, said
 from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs.crediting import NotCreditable
 from roaming.ocpi.module import Services
@@ -132,13 +132,8 @@ def after_of(request: Request) -> tuple[datetime, str] | None:
     return moment, key
 
 
-def given(body: msgspec.Struct, http_status: int = 200) -> Response:
-    """A JSON body; amounts are text."""
-    return answered(msgspec.to_builtins(body), http_status)
-
-
 def listed(request: Request, body: msgspec.Struct, rows: Sequence[msgspec.Struct]) -> Response:
-    """The same; with ``format=csv`` its rows for a spreadsheet."""
+    """A JSON body; with ``format=csv`` its rows for a spreadsheet."""
     return as_csv(rows_of(rows)) if request.query_params.get("format") == "csv" else given(body)
 
 

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +18,7 @@ from starlette.responses import Response
 import contracts
 from roaming.console import rules_forms as forms
 from roaming.console.hearing import Unfit, read
-from roaming.console.saying import HEADERS, answered, said
+from roaming.console.saying import HEADERS, given, said
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.module import Services
 from roaming.partners import changing
@@ -54,7 +53,7 @@ class Entry:
 async def get_rules(services: Services, _request: Request, _who: str) -> Response:
     async with services.database.reading() as connection:
         rulebook = await rulebook_within(connection)
-    return _given(forms.Rules(rules=tuple(map(forms.shown, rulebook.rules))))
+    return given(forms.Rules(rules=tuple(map(forms.shown, rulebook.rules))))
 
 
 async def post_rule(services: Services, request: Request, who: str) -> Response:
@@ -65,7 +64,7 @@ async def post_rule(services: Services, request: Request, who: str) -> Response:
     rule = next((rule for rule in rules if rule.id == number), None)
     if rule is None:
         raise changing.NotThere(f"rule {number} has been removed meanwhile")
-    return _given(forms.shown(rule), 201)
+    return given(forms.shown(rule), 201)
 
 
 async def delete_rule(services: Services, request: Request, who: str) -> Response:
@@ -79,7 +78,7 @@ async def get_agreements(services: Services, _request: Request, _who: str) -> Re
     async with services.database.reading() as connection:
         order = (AGREEMENTS.c.cpo, AGREEMENTS.c.emsp)
         rows = (await connection.execute(select(AGREEMENTS).order_by(*order))).all()
-    return _given(forms.Agreements(agreements=tuple(_agreement(directory, row) for row in rows)))
+    return given(forms.Agreements(agreements=tuple(_agreement(directory, row) for row in rows)))
 
 
 def _agreement(directory: Directory, row: Any) -> forms.ShownAgreement:
@@ -114,7 +113,7 @@ async def get_groups(services: Services, _request: Request, _who: str) -> Respon
     async with services.database.reading() as connection:
         columns = (MEMBERS.c.kind, MEMBERS.c.name, MEMBERS.c.owner, MEMBERS.c.object_id)
         rows = (await connection.execute(select(*columns).order_by(*columns))).all()
-    return _given(forms.Groups(groups=forms.grouped((row[0], row[1], row[2], row[3]) for row in rows)))
+    return given(forms.Groups(groups=forms.grouped((row[0], row[1], row[2], row[3]) for row in rows)))
 
 
 async def post_members(services: Services, request: Request, who: str) -> Response:
@@ -123,14 +122,14 @@ async def post_members(services: Services, request: Request, who: str) -> Respon
     count = await changing.add_to_group(
         services.database, services.directory, kind, name, wish.members, who=who, is_forced=wish.force
     )
-    return _given(forms.Counted(members=count))
+    return given(forms.Counted(members=count))
 
 
 async def delete_members(services: Services, request: Request, who: str) -> Response:
     kind, name = _group(request)
     members = [_word("member", text) for text in request.query_params.getlist("member")]
     count = await changing.remove_from_group(services.database, kind, name, members, who=who)
-    return _given(forms.Counted(members=count))
+    return given(forms.Counted(members=count))
 
 
 async def get_changes(services: Services, request: Request, _who: str) -> Response:
@@ -141,17 +140,13 @@ async def get_changes(services: Services, request: Request, _who: str) -> Respon
     before = _number("before", query["before"]) if "before" in query else None
     async with services.database.reading() as connection:
         found = await changing.list_changes(connection, limit=limit, before=before)
-    return _given(forms.Changes(changes=tuple(forms.ShownChange(**asdict(each)) for each in found)))
+    return given(forms.Changes(changes=tuple(forms.ShownChange(**asdict(each)) for each in found)))
 
 
 async def get_document(_services: Services, _request: Request, _who: str) -> Response:
     """As it is committed."""
     text = (Path(contracts.__file__).parent / "api" / "operators-rules.json").read_text()
     return Response(text, media_type="application/json", headers=HEADERS)
-
-
-def _given(body: msgspec.Struct, http_status: int = 200) -> Response:
-    return answered(msgspec.to_builtins(body), http_status)
 
 
 def _nothing() -> Response:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from starlette.responses import JSONResponse, Response
 
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -21,6 +22,11 @@ def said(error: str, http_status: int, headers: Mapping[str, str] | None = None,
 def answered(body: Any, http_status: int = 200) -> Response:
     """A JSON body."""
     return JSONResponse(body, http_status, headers=HEADERS)
+
+
+def given(body: msgspec.Struct, http_status: int = 200) -> Response:
+    """A JSON body; amounts are text."""
+    return answered(msgspec.to_builtins(body), http_status)
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> Response:

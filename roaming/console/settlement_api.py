@@ -22,7 +22,6 @@ from roaming.console import billing_forms as forms
 from roaming.console.billing_asking import (
     NotThere,
     for_own_people,
-    given,
     limit_of,
     listed,
     month_named,
@@ -34,7 +33,7 @@ from roaming.console.billing_asking import (
 )
 from roaming.console.hearing import Unfit, read
 from roaming.console.rules_api import Entry
-from roaming.console.saying import HEADERS
+from roaming.console.saying import HEADERS, given
 from roaming.ocpi.module import Services
 
 OPEN = "OPEN"
