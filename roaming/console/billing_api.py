@@ -22,11 +22,11 @@ from roaming.billing.states import State
 from roaming.console import billing_forms as forms
 from roaming.console import settlement_api
 from roaming.console.billing_asking import (
+    LIMITS,
     NotThere,
     Work,
     after_of,
     checked,
-    limit_of,
     listed,
     month_named,
     must_be,
@@ -35,7 +35,7 @@ from roaming.console.billing_asking import (
     party_named,
     path,
 )
-from roaming.console.hearing import Unfit, content_of, read
+from roaming.console.hearing import Unfit, content_of, limit_of, read
 from roaming.console.rules_api import Entry
 from roaming.console.saying import HEADERS, answered, given
 from roaming.model.identifiers import PartyId
@@ -45,7 +45,7 @@ from roaming.store.documents import object_key
 
 
 async def get_cdrs(services: Services, request: Request, _who: str) -> Response:
-    party, query, limit = party_asked(request), request.query_params, limit_of(request)
+    party, query, limit = party_asked(request), request.query_params, limit_of(request, **LIMITS)
     state = query.get("state", "").upper()
     if state and state not in State.__members__:
         raise Unfit(f"one of {', '.join(State)}", "state")
@@ -115,7 +115,7 @@ async def get_disputes(services: Services, request: Request, _who: str) -> Respo
         raise Unfit(f"one of {', '.join(DisputeState)}", "state")
     await disputes.close_credited(services.database)
     found = await disputes.find_disputes(
-        services.database.reader, state=state, party=str(party or ""), limit=limit_of(request)
+        services.database.reader, state=state, party=str(party or ""), limit=limit_of(request, **LIMITS)
     )
     shown = [forms.shown_dispute(each) for each in found]
     return listed(request, forms.Disputes(disputes=tuple(shown)), shown)

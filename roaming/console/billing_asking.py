@@ -25,8 +25,8 @@ from roaming.modules.cdrs.crediting import NotCreditable
 from roaming.ocpi.module import Services
 
 Work = Callable[[Services, Request, str], Awaitable[Response]]
-LARGEST_LIST = 10_000
-_USUAL = 1000
+LIMITS = {"usual": 1000, "largest": 10_000}
+"""Of lists."""
 
 
 class NotAllowed(ValueError):
@@ -107,14 +107,6 @@ def month_named(text: str, services: Services) -> str:
         return month_of(bounds_of(text)[0]) if text else month_of(services.clock.now())
     except ValueError as error:
         raise Unfit(str(error), "month") from None
-
-
-def limit_of(request: Request) -> int:
-    """Raises ``Unfit``."""
-    text = request.query_params.get("limit", str(_USUAL))
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) <= LARGEST_LIST):
-        raise Unfit(f"a number from 1 to {LARGEST_LIST}", "limit")
-    return int(text)
 
 
 def after_of(request: Request) -> tuple[datetime, str] | None:

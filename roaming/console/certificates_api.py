@@ -7,8 +7,9 @@ from datetime import timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from roaming.console.hearing import Unfit
 from roaming.console.saying import answered, as_csv, said
-from roaming.console.stations_api import Bad, Work, body_of, text_of
+from roaming.console.stations_api import Work, body_of, text_of
 from roaming.ocpi.module import Services
 from roaming.operations import certificates as requests
 from roaming.operations import selecting
@@ -79,7 +80,7 @@ async def post_revocations(services: Services, request: Request, who: str) -> Re
             )
     except (NoSuchStation, NoSuchCertificate) as error:
         return said(str(error), 404)
-    except Bad as error:
+    except Unfit as error:
         return said(str(error), 400)
     return answered({"revoked": [certificates.plain(one) for one in revoked]})
 

@@ -13,6 +13,7 @@ from contextlib import aclosing
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from roaming.console.hearing import Unfit, limit_of
 from roaming.console.saying import HEADERS, answered, as_csv, said
 from roaming.console.stations_api import Work
 from roaming.feed import kinds, reading
@@ -29,10 +30,6 @@ MOST_OF_ONE = 50
 """With one operator's token: nobody keeps all others out."""
 _readers: dict[object, str] = {}
 """Who follows, by connection."""
-
-
-class Unfit(ValueError):
-    """A parameter that cannot be taken."""
 
 
 async def get_feed(services: Services, request: Request, who: str) -> Response:
@@ -78,14 +75,15 @@ def _has_enough(who: str) -> bool:
 
 async def get_events(services: Services, request: Request, _who: str) -> Response:
     """A page: ``after`` (a number; none: from the oldest), ``limit``; ``next`` is what to ask after then."""
-    limit = request.query_params.get("limit", "100")
     try:
         wish, after = _wish(request), _after(request)
     except ValueError as error:
         return said(str(error), 400)
-    if not (limit.isascii() and limit.isdigit() and 0 < int(limit[:5]) <= LARGEST_PAGE):
-        return said(f"limit: a number from 1 to {LARGEST_PAGE}", 400, field="limit")
-    found, last, has_more = await reading.read_after(services.database.reader, after or 0, wish, int(limit))
+    try:
+        limit = limit_of(request, usual=100, largest=LARGEST_PAGE)
+    except Unfit as error:
+        return said(f"{error.field}: {error}", 400, field=error.field)
+    found, last, has_more = await reading.read_after(services.database.reader, after or 0, wish, limit)
     rows = [{"number": number, **event} for number, event in found]
     if request.query_params.get("format") == "csv":
         return as_csv(rows)

@@ -29,6 +29,14 @@ async def content_of(request: Request) -> bytes:
     return bytes(content)
 
 
+def limit_of(request: Request, *, usual: int, largest: int) -> int:
+    """How many rows are asked for, by ``limit``. Raises ``Unfit``."""
+    text = request.query_params.get("limit", str(usual))
+    if not (text.isascii() and text.isdigit() and len(text) <= 20 and 0 < int(text) <= largest):
+        raise Unfit(f"a number from 1 to {largest}", "limit")
+    return int(text)
+
+
 async def read(request: Request, form: type[T]) -> T:
     """The body as a ``form``. Raises ``Unfit``."""
     content = await content_of(request)

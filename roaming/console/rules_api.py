@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 import contracts
 from roaming.console import rules_forms as forms
-from roaming.console.hearing import Unfit, read
+from roaming.console.hearing import Unfit, limit_of, read
 from roaming.console.saying import HEADERS, given, said
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.module import Services
@@ -134,9 +134,7 @@ async def delete_members(services: Services, request: Request, who: str) -> Resp
 
 async def get_changes(services: Services, request: Request, _who: str) -> Response:
     query = request.query_params
-    limit = _number("limit", query.get("limit", "100"))
-    if not 0 < limit <= LARGEST_LIST:
-        raise Unfit(f"a number from 1 to {LARGEST_LIST}", "limit")
+    limit = limit_of(request, usual=100, largest=LARGEST_LIST)
     before = _number("before", query["before"]) if "before" in query else None
     async with services.database.reading() as connection:
         found = await changing.list_changes(connection, limit=limit, before=before)

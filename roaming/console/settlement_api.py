@@ -20,9 +20,9 @@ from roaming.billing.statement import Pair, pair_of
 from roaming.billing.terms import read_invoicing, read_terms
 from roaming.console import billing_forms as forms
 from roaming.console.billing_asking import (
+    LIMITS,
     NotThere,
     for_own_people,
-    limit_of,
     listed,
     month_named,
     must_be,
@@ -31,7 +31,7 @@ from roaming.console.billing_asking import (
     party_named,
     path,
 )
-from roaming.console.hearing import Unfit, read
+from roaming.console.hearing import Unfit, limit_of, read
 from roaming.console.rules_api import Entry
 from roaming.console.saying import HEADERS, given
 from roaming.ocpi.module import Services
@@ -114,7 +114,9 @@ async def post_invoices(services: Services, request: Request, _who: str) -> Resp
 
 async def get_invoices(services: Services, request: Request, _who: str) -> Response:
     party = party_asked(request)
-    found = await invoices.find_invoices(services.database.reader, party=str(party or ""), limit=limit_of(request))
+    found = await invoices.find_invoices(
+        services.database.reader, party=str(party or ""), limit=limit_of(request, **LIMITS)
+    )
     shown = [forms.shown_invoice(each) for each in found]
     return listed(request, forms.Invoices(invoices=tuple(shown)), shown)
 

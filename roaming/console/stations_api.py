@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from contracts.configuration import KNOWN_KEYS
+from roaming.console.hearing import Unfit, content_of, limit_of
 from roaming.console.saying import answered, as_csv, said
 from roaming.ocpi.module import Services
 from roaming.operations import local_lists, records, selecting, showing
@@ -30,16 +31,11 @@ from roaming.operations.orders import KINDS, Unreadable, read
 from roaming.operations.selecting import NoSuchStation, Selection
 
 Work = Callable[[Services, Request, str], Awaitable[Response]]
-LARGEST_BODY = 1024 * 1024
 LARGEST_LIST = 1_000
 _SELECTING = ("stations", "group", "tags", "network")
 _BESIDE = (*_SELECTING, "why", "seconds", "dry_run")
 _LONGEST = 512
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
-
-
-class Bad(ValueError):
-    """The request names something wrong; the text says what to do."""
 
 
 async def post_operations(services: Services, request: Request, who: str) -> Response:
@@ -68,7 +64,7 @@ async def post_operations(services: Services, request: Request, who: str) -> Res
         return said(str(error), 409)
     except (NoSuchStation, NoSuchFile) as error:
         return said(str(error), 404)
-    except (Bad, Unreadable) as error:
+    except (Unfit, Unreadable) as error:
         return said(str(error), 400)
     return answered({"batch": done[0].batch_id, "operations": [showing.shown(record) for record in done]}, 202)
 
@@ -112,7 +108,7 @@ async def post_local_lists(services: Services, request: Request, who: str) -> Re
             return answered({"lists": await local_lists.sync(work, wanted, how)}, 202)
     except NoSuchStation as error:
         return said(str(error), 404)
-    except Bad as error:
+    except Unfit as error:
         return said(str(error), 400)
 
 
@@ -166,11 +162,12 @@ async def get_operations(services: Services, request: Request, _who: str) -> Res
         for name in ("station", "network", "batch", "kind", "state", "outcome", "who")
         if query.get(name)
     }
-    limit = query.get("limit", "100")
-    if not (limit.isascii() and limit.isdigit() and 0 < int(limit[:5]) <= LARGEST_LIST):
-        return said(f"limit: a number from 1 to {LARGEST_LIST}", 400)
+    try:
+        limit = limit_of(request, usual=100, largest=LARGEST_LIST)
+    except Unfit as error:
+        return said(f"{error.field}: {error}", 400, field=error.field)
     async with services.database.reading() as connection:
-        found = await records.list_records(connection, limit=int(limit), before=query.get("before"), **wanted)
+        found = await records.list_records(connection, limit=limit, before=query.get("before"), **wanted)
     if query.get("format") == "csv":
         return as_csv([showing.row_of(record) for record in found])
     return answered({"operations": [showing.shown(record) for record in found]})
@@ -212,18 +209,14 @@ ROUTES: Sequence[tuple[str, str, Work]] = (
 
 
 async def body_of(request: Request) -> dict[str, Any]:
-    """A JSON object. Raises ``Bad``; so do the next ones."""
-    content = bytearray()
-    async for part in request.stream():
-        content += part
-        if len(content) > LARGEST_BODY:
-            raise Bad(f"the body has more than {LARGEST_BODY} octets")
+    """A JSON object. Raises ``Unfit``; so do the next ones."""
+    content = await content_of(request)
     try:
-        body = _DECODER.decode(bytes(content))
+        body = _DECODER.decode(content)
     except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as error:
-        raise Bad(f"the body is no JSON: {error}") from None
+        raise Unfit(f"the body is no JSON: {error}") from None
     if not isinstance(body, dict):
-        raise Bad("the body: a JSON object")
+        raise Unfit("the body: a JSON object")
     return body
 
 
@@ -240,7 +233,7 @@ def text_of(body: Mapping[str, Any], name: str) -> str:
     """A text; empty where there is none."""
     value = body.get(name, "")
     if not isinstance(value, str) or len(value) > _LONGEST or "\0" in value:
-        raise Bad(f"{name}: a text of at most {_LONGEST} characters")
+        raise Unfit(f"{name}: a text of at most {_LONGEST} characters")
     return value
 
 
@@ -248,28 +241,28 @@ def texts_of(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """A list of texts."""
     values = body.get(name, [])
     if not isinstance(values, list):
-        raise Bad(f"{name}: a list of texts")
+        raise Unfit(f"{name}: a list of texts")
     return tuple(text_of({name: value}, name) for value in values)
 
 
 def _flag(body: Mapping[str, Any], name: str) -> bool:
     value = body.get(name, False)
     if not isinstance(value, bool):
-        raise Bad(f"{name}: true or false")
+        raise Unfit(f"{name}: true or false")
     return value
 
 
 def _wait(body: Mapping[str, Any], usual: float) -> timedelta:
     seconds = body.get("seconds", usual)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float | Decimal):
-        raise Bad("seconds: a number")
+        raise Unfit("seconds: a number")
     if not 0 < seconds <= LONGEST_WAIT.total_seconds():
-        raise Bad(f"seconds: more than 0, at most {LONGEST_WAIT.total_seconds():.0f}")
+        raise Unfit(f"seconds: more than 0, at most {LONGEST_WAIT.total_seconds():.0f}")
     return timedelta(seconds=float(seconds))
 
 
 def _key(request: Request) -> str:
     key: str = request.headers.get("idempotency-key", "")
     if len(key) > _LONGEST:
-        raise Bad(f"Idempotency-Key: at most {_LONGEST} characters")
+        raise Unfit(f"Idempotency-Key: at most {_LONGEST} characters")
     return key

@@ -7,8 +7,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from roaming.console.hearing import Unfit
 from roaming.console.saying import answered, said
-from roaming.console.stations_api import Bad, Work, body_of, text_of, texts_of
+from roaming.console.stations_api import Work, body_of, text_of, texts_of
 from roaming.ocpi.module import Services
 from roaming.operations import selecting, waves
 from roaming.operations.files import NoSuchFile
@@ -84,7 +85,7 @@ async def post_wave(services: Services, request: Request, _who: str) -> Response
 def _number(body: dict[str, Any], name: str) -> int:
     value = body[name]
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10**6:
-        raise Bad(f"{name}: a whole number")
+        raise Unfit(f"{name}: a whole number")
     return value
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from roaming.console.hearing import Unfit, limit_of
 from roaming.console.saying import answered, as_csv, said
 from roaming.console.stations_api import Work, body_of, text_of, texts_of
 from roaming.feed import mailing, subscribers, trying
@@ -130,18 +131,18 @@ async def post_webhook(services: Services, request: Request, _who: str) -> Respo
 async def get_notifications(services: Services, request: Request, _who: str) -> Response:
     """What was and will be sent to one, the newest first; ``state=DEAD``: what was given up; ``format=csv``."""
     query = request.query_params
-    limit = query.get("limit", "100")
-    if not (limit.isascii() and limit.isdigit() and 0 < int(limit[:5]) <= LARGEST_LIST):
-        return said(f"limit: a number from 1 to {LARGEST_LIST}", 400, field="limit")
     try:
+        limit = limit_of(request, usual=100, largest=LARGEST_LIST)
         async with services.database.reading() as connection:
             rows = await subscribers.notifications(
                 connection,
                 request.path_params["name"],
                 party=request.state.party,
                 state=query.get("state", "").upper(),
-                limit=int(limit),
+                limit=limit,
             )
+    except Unfit as error:
+        return said(f"{error.field}: {error}", 400, field=error.field)
     except NoSuchSubscriber as error:
         return said(str(error), 404)
     return as_csv(rows) if query.get("format") == "csv" else answered({"notifications": rows})
