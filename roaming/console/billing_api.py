@@ -7,12 +7,10 @@ party issued, and ends its own disputes; closing, terms and invoices are for the
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-import contracts
 from roaming.billing import disputes, receiving, selecting
 from roaming.billing.correcting import correct
 from roaming.billing.disputes import CLOSED_BY_PEOPLE, Dispute, DisputeState
@@ -37,7 +35,7 @@ from roaming.console.billing_asking import (
 )
 from roaming.console.hearing import Unfit, content_of, limit_of, read
 from roaming.console.rules_api import Entry
-from roaming.console.saying import HEADERS, answered, given
+from roaming.console.saying import answered, committed, given
 from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs.repository import Ended, with_ids
 from roaming.ocpi.module import Services
@@ -173,8 +171,7 @@ async def post_dispute_close(services: Services, request: Request, _who: str) ->
 
 async def get_document(_services: Services, _request: Request, _who: str) -> Response:
     """As it is committed."""
-    text = (Path(contracts.__file__).parent / "api" / "operators-billing.json").read_text()
-    return Response(text, media_type="application/json", headers=HEADERS)
+    return committed("operators-billing.json")
 
 
 CSV = ("format", "csv: for a spreadsheet")

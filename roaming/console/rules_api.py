@@ -8,17 +8,15 @@ it. ``GET /api/openapi.json`` describes it.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import Response
 
-import contracts
 from roaming.console import rules_forms as forms
 from roaming.console.hearing import Unfit, limit_of, read
-from roaming.console.saying import HEADERS, given, said
+from roaming.console.saying import committed, given, said
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.module import Services
 from roaming.partners import changing
@@ -143,8 +141,7 @@ async def get_changes(services: Services, request: Request, _who: str) -> Respon
 
 async def get_document(_services: Services, _request: Request, _who: str) -> Response:
     """As it is committed."""
-    text = (Path(contracts.__file__).parent / "api" / "operators-rules.json").read_text()
-    return Response(text, media_type="application/json", headers=HEADERS)
+    return committed("operators-rules.json")
 
 
 def _nothing() -> Response:

@@ -4,10 +4,13 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from starlette.responses import JSONResponse, Response
+
+import contracts
 
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -27,6 +30,12 @@ def answered(body: Any, http_status: int = 200) -> Response:
 def given(body: msgspec.Struct, http_status: int = 200) -> Response:
     """A JSON body; amounts are text."""
     return answered(msgspec.to_builtins(body), http_status)
+
+
+def committed(name: str) -> Response:
+    """A document of ``contracts/api``."""
+    text = (Path(contracts.__file__).parent / "api" / name).read_text()
+    return Response(text, media_type="application/json", headers=HEADERS)
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> Response:
