@@ -119,7 +119,12 @@ def _sum(periods: Sequence[ChargingPeriod], dimension: str) -> Decimal:
 def _place(session: Session, location: Location | None) -> CdrLocation:
     if location is None:
         raise PlaceUnknown(f"location {session.location_id} of session {session.id} is not known")
-    evse, connector = _find(location, session)
+    return place_of(location, *_find(location, session))
+
+
+def place_of(location: Location, evse: EVSE | None, connector: Connector) -> CdrLocation:
+    """As it stands in a CDR; without ``evse`` of a reservation that was never used: it names neither EVSE nor
+    connector (OCPI 2.2.1, cdrs: ``#NA``)."""
     return CdrLocation(
         id=location.id,
         name=location.name,
@@ -129,9 +134,9 @@ def _place(session: Session, location: Location | None) -> CdrLocation:
         state=location.state,
         country=location.country,
         coordinates=location.coordinates,
-        evse_uid=evse.uid,
-        evse_id=evse.evse_id or NOT_APPLICABLE,
-        connector_id=connector.id,
+        evse_uid=evse.uid if evse is not None else NOT_APPLICABLE,
+        evse_id=(evse.evse_id if evse is not None else "") or NOT_APPLICABLE,
+        connector_id=connector.id if evse is not None else NOT_APPLICABLE,
         connector_standard=connector.standard,
         connector_format=connector.format,
         connector_power_type=connector.power_type,

@@ -6,18 +6,17 @@ from decimal import Decimal
 
 from contracts.envelope import message_id
 from contracts.messages import ReservationExpired
-from roaming.model.cdr import CDR, CdrLocation
+from roaming.model.cdr import CDR
 from roaming.model.location import Connector, Location
 from roaming.model.session import AuthMethod, CdrDimension, CdrDimensionType, ChargingPeriod
 from roaming.model.tariff import Tariff
 from roaming.model.time import next_update
 from roaming.model.token import CdrToken
+from roaming.modules.cdrs.issuing import HOUR, NOT_APPLICABLE, place_of
 from roaming.rating.engine import rate
 from roaming.rating.readings import DEFAULT_READINGS, Readings
 
-NOT_APPLICABLE = "#NA"
 REMARK = "a reservation that was not used"
-_HOUR = Decimal(3600)
 
 
 def prices_reservations(tariff: Tariff) -> bool:
@@ -42,7 +41,7 @@ def bill(
     """Its CDR, without a session, EVSE and connector (OCPI 2.2.1, cdrs: ``#NA`` for a reservation that was never
     used). Raises ``RatingError``."""
     start, end = message.began_at, message.expired_at
-    hours = (Decimal((end - start).total_seconds()) / _HOUR).quantize(Decimal("0.0001"))
+    hours = (Decimal((end - start).total_seconds()) / HOUR).quantize(Decimal("0.0001"))
     dimension = CdrDimension(type=CdrDimensionType.RESERVATION_TIME, volume=hours)
     period = ChargingPeriod(start_date_time=start, dimensions=(dimension,), tariff_id=tariff.id)
     rated = rate(
@@ -63,7 +62,7 @@ def bill(
         cdr_token=_token(message),
         auth_method=AuthMethod.COMMAND,
         authorization_reference=message.authorization_reference,
-        cdr_location=_place(location, connector),
+        cdr_location=place_of(location, None, connector),
         currency=tariff.currency,
         tariffs=(tariff,),
         charging_periods=(period,),
@@ -84,23 +83,4 @@ def _token(message: ReservationExpired) -> CdrToken:
         uid=message.token_uid,
         type=owner.token_type,
         contract_id=owner.contract_id or NOT_APPLICABLE,
-    )
-
-
-def _place(location: Location, connector: Connector) -> CdrLocation:
-    return CdrLocation(
-        id=location.id,
-        name=location.name,
-        address=location.address,
-        city=location.city,
-        postal_code=location.postal_code,
-        state=location.state,
-        country=location.country,
-        coordinates=location.coordinates,
-        evse_uid=NOT_APPLICABLE,
-        evse_id=NOT_APPLICABLE,
-        connector_id=NOT_APPLICABLE,
-        connector_standard=connector.standard,
-        connector_format=connector.format,
-        connector_power_type=connector.power_type,
     )
