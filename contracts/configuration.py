@@ -6,6 +6,7 @@ section 9 and the security white paper section 2.3; OCPP 2.0.1 part 2, chapter "
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,3 +162,12 @@ def is_secret(name: str) -> bool:
     known = known_key(name)
     folded = name.casefold()
     return known.is_secret if known else any(word in folded for word in _SECRET_WORDS)
+
+
+def setting_of(value: Mapping[str, Any]) -> str:
+    """The name of the setting that an object of a message is about: ``key`` (1.6), or component and variable (2.x)."""
+    key = value.get("key")
+    if isinstance(key, str):
+        return key
+    parts = [value.get("component"), value.get("variable")]
+    return ".".join(str(part.get("name", "")) for part in parts if isinstance(part, dict))

@@ -7,13 +7,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from contracts import configuration
+from contracts.masking import MASK, without_secrets
 
-MASK: Final = "•••"
 _TOKENS: Final = frozenset(
     ("idtag", "parentidtag", "idtoken", "groupidtoken", "additionalidtoken", "emaid", "contractid", "vin")
 )
@@ -61,7 +60,7 @@ def _hidden(value: Any, *, is_secret: bool = False) -> Iterator[tuple[str, str]]
         for item in value:
             yield from _hidden(item, is_secret=is_secret)
     elif isinstance(value, dict):
-        is_secret = is_secret or configuration.is_secret(_setting(value))
+        is_secret = is_secret or configuration.is_secret(configuration.setting_of(value))
         for key, item in value.items():
             name = key.casefold()
             if not isinstance(item, str):
@@ -75,7 +74,7 @@ def _hidden(value: Any, *, is_secret: bool = False) -> Iterator[tuple[str, str]]
             elif name == "key" and "server" in value:
                 yield item, MASK  # of a VPN (OCPP 2.x, VPNType)
             elif "://" in item:
-                yield item, _address(item)
+                yield item, without_secrets(item)
             elif name == "data" and any(word in item.casefold() for word in (*_TOKENS, *_SECRETS)):
                 yield item, MASK  # what only its make understands
 
@@ -83,23 +82,6 @@ def _hidden(value: Any, *, is_secret: bool = False) -> Iterator[tuple[str, str]]
 def token(uid: str) -> str:
     """Enough to tell two cards of a driver apart."""
     return f"…{uid[-4:]}" if len(uid) >= _SHORTEST else MASK
-
-
-def _setting(value: Mapping[str, Any]) -> str:
-    """The setting that an object is about: ``key`` (OCPP 1.6), or component and variable (2.x)."""
-    key = value.get("key")
-    if isinstance(key, str):
-        return key
-    parts = [value.get("component"), value.get("variable")]
-    return ".".join(str(part.get("name", "")) for part in parts if isinstance(part, dict))
-
-
-def _address(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.hostname or ''}/{MASK}"
-    except ValueError:
-        return MASK
 
 
 def _replaced(value: Any, hidden: Mapping[str, str]) -> Any:

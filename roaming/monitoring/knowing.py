@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts import configuration
+from contracts.masking import MASK
 from contracts.messages import MeterValuesTaken, StationFaultReported, StationReported
 from contracts.messages.operation import ConfigurationTold
 from contracts.vocabulary import Measurand
@@ -22,7 +23,6 @@ from roaming.store.trimming import old_rows
 FAULTS = StationFaultRow.__table__  # type: ignore[attr-defined]
 VARIABLES = StationVariableRow.__table__  # type: ignore[attr-defined]
 METERS = StationMeterRow.__table__  # type: ignore[attr-defined]
-MASK = "•••"
 _STATION = ("network", "station_id")
 _MOST_VARIABLES, _LONGEST = 2_000, 2_500
 """Of one report; characters of one value (OCPP 2.x, NotifyReport)."""

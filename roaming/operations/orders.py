@@ -10,6 +10,7 @@ import msgspec
 from cryptography.x509 import load_pem_x509_certificate
 
 from contracts import configuration
+from contracts.masking import MASK, without_secrets
 from contracts.messages.asked import Operation
 from contracts.messages.operation import (
     AnyOperation,
@@ -25,7 +26,6 @@ from contracts.messages.trust import (
     InstallCertificate,
 )
 
-MASK: Final = "•••"
 HIGHEST: Final = 3
 """Security profile."""
 _SCHEMES: Final = ("https", "http", "ftps", "ftp", "sftp")
@@ -145,7 +145,7 @@ def masked(order: AnyOrder) -> str:
             )
             shown: Any = msgspec.structs.replace(order, entries=entries)
         case UpdateFirmware() | UploadLog():
-            shown = msgspec.structs.replace(order, url=_without_secrets(order.url))
+            shown = msgspec.structs.replace(order, url=_shown_address(order.url))
         case CallRaw():
             shown = msgspec.structs.replace(order, payload=masked_json(order.payload))
         case SendLocalList():
@@ -172,9 +172,8 @@ def _masked(value: Any) -> Any:
     if isinstance(value, list):
         return [_masked(item) for item in value]
     if not isinstance(value, dict):
-        return _without_secrets(value) if isinstance(value, str) and "://" in value else value
-    name = value.get("key") if isinstance(value.get("key"), str) else _variable(value)
-    hidden = ("value", "attributeValue") if configuration.is_secret(name or "") else ()
+        return _shown_address(value) if isinstance(value, str) and "://" in value else value
+    hidden = ("value", "attributeValue") if configuration.is_secret(configuration.setting_of(value)) else ()
     # SetNetworkProfile has passwords, and the key of a VPN beside its server (OCPP 2.0.1 part 2, VPNType)
     is_vpn = "server" in value and "key" in value
     return {
@@ -187,17 +186,5 @@ def _is_password(name: str) -> bool:
     return name.lower().endswith(("password", "simpin"))
 
 
-def _variable(value: Mapping[str, Any]) -> str:
-    """``Component.Variable`` of OCPP 2.x."""
-    parts = [value.get("component"), value.get("variable")]
-    return ".".join(str(part.get("name", "")) for part in parts if isinstance(part, dict))
-
-
-def _without_secrets(url: str) -> str:
-    if url.startswith("hub:"):
-        return url
-    try:
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.hostname or ''}/{MASK}"
-    except ValueError:
-        return MASK
+def _shown_address(url: str) -> str:
+    return url if url.startswith("hub:") else without_secrets(url)

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from contracts.masking import MASK
 from contracts.messages import (
     ConnectorStatusChanged,
     Message,
@@ -27,7 +28,7 @@ from contracts.messages.operation import ConfigurationTold, ConfigurationValue
 from contracts.vocabulary import ConnectorStatus, Measurand, OperationOutcome
 from roaming.feed.telling import EVENTS
 from roaming.model.identifiers import PartyId
-from roaming.monitoring import days, knowing, lines, watching
+from roaming.monitoring import days, lines, watching
 from roaming.partners.operators import add_operator
 from roaming.stations import presence
 from roaming.stations.bindings import Binding, bind
@@ -240,7 +241,7 @@ async def test_all_that_is_known_of_a_station_is_shown(hub: HubInProcess) -> Non
     listed = (await get(hub, "/api/stations/CS-1/variables")).json()["variables"]
     values = {one["name"]: one["value"] for one in listed}
     assert values["HeartbeatInterval"] == "300"
-    assert values["SecurityCtrlr.BasicAuthPassword"] == knowing.MASK
+    assert values["SecurityCtrlr.BasicAuthPassword"] == MASK
     assert "a-secret" not in (await get(hub, "/api/stations/CS-1/variables?format=csv")).text
     (group,) = (await get(hub, "/api/faults")).json()["faults"]
     assert (group["cause"], group["make"], group["firmware"], group["stations"]) == (

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from contracts.masking import MASK
 from contracts.messages import operation as op
 from contracts.vocabulary import LogKind
 from roaming.operations import orders
-from roaming.operations.orders import KINDS, MASK, AnyOrder, Unreadable, masked, masked_json, read
+from roaming.operations.orders import KINDS, AnyOrder, Unreadable, masked, masked_json, read
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SECRET = "0123456789abcdef"
