@@ -33,8 +33,7 @@ async def request_of(station: str, network: str) -> dict[str, Any]:
     """What the station waits for; ends the command when it waits for nothing."""
     async with services_of_now() as services, services.database.reading() as connection:
         try:
-            wanted = Selection(stations=(station,), network=network)
-            ((network, station_id),) = await selecting.select_stations(connection, wanted)
+            network, station_id = await selecting.select_station(connection, station, network)
         except NoSuchStation as error:
             fail(str(error))
         found = await requests.waiting(connection, network=network, station_id=station_id)
@@ -70,8 +69,7 @@ async def revoke(station: str, fingerprint: str, *, network: str, why: str) -> l
     async with services_of_now() as services:
         try:
             async with services.database.work() as work:
-                wanted = Selection(stations=(station,), network=network)
-                ((network, station_id),) = await selecting.select_stations(work.connection, wanted)
+                network, station_id = await selecting.select_station(work.connection, station, network)
                 revoked = await revoke_certificates(
                     work,
                     network=network,

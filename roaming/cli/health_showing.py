@@ -14,7 +14,7 @@ from roaming.monitoring.moments import moment_of
 from roaming.monitoring.ribbon import Interval, usable
 from roaming.monitoring.wire import Search
 from roaming.operations import selecting
-from roaming.operations.selecting import NoSuchStation, Selection, StationKey
+from roaming.operations.selecting import NoSuchStation, StationKey
 
 
 @asynccontextmanager
@@ -22,7 +22,7 @@ async def station_of(name: str, network: str) -> AsyncIterator[tuple[AsyncConnec
     """A connection, the station of this name, and the time; ends the command where there is none."""
     async with services_of_now() as services, services.database.reading() as connection:
         try:
-            (key,) = await selecting.select_stations(connection, Selection(stations=(name,), network=network))
+            key = await selecting.select_station(connection, name, network)
         except NoSuchStation as error:
             fail(str(error))
         yield connection, key, services.clock.now()

@@ -167,8 +167,7 @@ async def show_station(station_id: str, network: str) -> dict[str, Any]:
     """All about one station."""
     async with services_of_now() as services, services.database.reading() as connection:
         try:
-            wanted = Selection(stations=(station_id,), network=network)
-            (key,) = await selecting.select_stations(connection, wanted)
+            key = await selecting.select_station(connection, station_id, network)
         except NoSuchStation as error:
             fail(str(error))
         return await showing.station(connection, key)

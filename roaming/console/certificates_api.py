@@ -48,10 +48,10 @@ async def get_certificates(services: Services, request: Request, _who: str) -> R
 async def get_request(services: Services, request: Request, _who: str) -> Response:
     """What a station has requested last and waits for, to have it signed elsewhere; ``POST /api/operations`` with
     ``SEND_CERTIFICATE`` brings what came of it."""
-    wanted = Selection(stations=(request.path_params["station_id"],), network=request.query_params.get("network", ""))
+    name, network = request.path_params["station_id"], request.query_params.get("network", "")
     async with services.database.reading() as connection:
         try:
-            ((network, station_id),) = await selecting.select_stations(connection, wanted)
+            network, station_id = await selecting.select_station(connection, name, network)
         except NoSuchStation as error:
             return said(str(error), 404)
         found = await requests.waiting(connection, network=network, station_id=station_id)
@@ -67,9 +67,9 @@ async def post_revocations(services: Services, request: Request, who: str) -> Re
         fingerprint, is_all = text_of(body, "certificate"), body.get("all") is True
         if bool(fingerprint) == is_all:
             return said("certificate: how its fingerprint begins; or all: true", 400)
-        wanted = Selection(stations=(request.path_params["station_id"],), network=text_of(body, "network"))
+        name, network = request.path_params["station_id"], text_of(body, "network")
         async with services.database.work() as work:
-            ((network, station_id),) = await selecting.select_stations(work.connection, wanted)
+            network, station_id = await selecting.select_station(work.connection, name, network)
             revoked = await revoke_certificates(
                 work,
                 network=network,

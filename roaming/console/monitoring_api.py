@@ -20,7 +20,7 @@ from roaming.monitoring.ribbon import CONNECTION, STATION
 from roaming.monitoring.wire import Search
 from roaming.ocpi.module import Services
 from roaming.operations import selecting
-from roaming.operations.selecting import NoSuchStation, Selection, StationKey
+from roaming.operations.selecting import NoSuchStation, StationKey
 
 MOST_DAYS = 400
 MOST_FRAMES = 10_000
@@ -30,13 +30,12 @@ async def key_of(connection: AsyncConnection, request: Request) -> tuple[Station
     """The station that the path names, and which of its connectors may be seen (``None``: all). Raises
     ``NoSuchStation``, with the same words for one that is not this party's and one that is nobody's."""
     name, party = request.path_params["station_id"], request.state.party
-    wanted = Selection(stations=(name,), network=request.query_params.get("network", ""))
+    network = request.query_params.get("network", "")
     if not party:
-        (key,) = await selecting.select_stations(connection, wanted)
-        return key, None
+        return await selecting.select_station(connection, name, network), None
     unknown = NoSuchStation(f"{party} has no station {name}")
     try:
-        (key,) = await selecting.select_stations(connection, wanted)
+        key = await selecting.select_station(connection, name, network)
     except NoSuchStation:
         raise unknown from None
     connectors = (await stations_of_party(connection, party)).get(key)

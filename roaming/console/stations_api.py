@@ -144,10 +144,10 @@ async def get_stations(services: Services, request: Request, _who: str) -> Respo
 
 async def get_station(services: Services, request: Request, _who: str) -> Response:
     """One station, with its last operations and reports."""
-    wanted = Selection(stations=(request.path_params["station_id"],), network=request.query_params.get("network", ""))
+    name, network = request.path_params["station_id"], request.query_params.get("network", "")
     async with services.database.reading() as connection:
         try:
-            (key,) = await selecting.select_stations(connection, wanted)
+            key = await selecting.select_station(connection, name, network)
         except NoSuchStation as error:
             return said(str(error), 404)
         return answered(await showing.station(connection, key))

@@ -65,6 +65,12 @@ async def select_stations(
     return found
 
 
+async def select_station(connection: AsyncConnection, name: str, network: str = "") -> StationKey:
+    """The one of this name. Raises ``NoSuchStation``."""
+    (key,) = await select_stations(connection, Selection(stations=(name,), network=network))
+    return key
+
+
 async def list_groups(connection: AsyncConnection) -> list[tuple[str, int]]:
     """Groups and how many stations are in them."""
     statement = select(GROUPS.c.name, func.count()).group_by(GROUPS.c.name).order_by(GROUPS.c.name)
