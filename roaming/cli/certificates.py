@@ -18,15 +18,11 @@ from roaming.stations.securing import NoSuchCertificate, revoke_certificates
 async def list_of(selection: Selection, *, days: int | None) -> list[dict[str, Any]]:
     """Those of the stations meant; ``days``: what they use and what ends within so many."""
     async with services_of_now() as services, services.database.reading() as connection:
+        before = None if days is None else services.clock.now() + timedelta(days=days)
         try:
-            keys = set(await selecting.select_stations(connection, selection, is_all_meant=True))
+            return await requests.listed(connection, selection, before=before)
         except NoSuchStation as error:
             fail(str(error))
-        if days is None:
-            found = await certificates.list_certificates(connection)
-        else:
-            found = await certificates.ending(connection, before=services.clock.now() + timedelta(days=days))
-    return [certificates.plain(one) for one in found if (one.network, one.station_id) in keys]
 
 
 async def request_of(station: str, network: str) -> dict[str, Any]:

@@ -30,18 +30,12 @@ async def get_certificates(services: Services, request: Request, _who: str) -> R
     wanted = Selection(
         stations=tuple(query.getlist("station")), group=query.get("group", ""), network=query.get("network", "")
     )
+    before = services.clock.now() + timedelta(days=int(days)) if days else None
     async with services.database.reading() as connection:
         try:
-            keys = await selecting.select_stations(connection, wanted, is_all_meant=True)
+            rows = await requests.listed(connection, wanted, before=before)
         except NoSuchStation as error:
             return said(str(error), 404)
-        if days:
-            until = services.clock.now() + timedelta(days=int(days))
-            found = await certificates.ending(connection, before=until)
-        else:
-            found = await certificates.list_certificates(connection)
-    meant = set(keys)
-    rows = [certificates.plain(one) for one in found if (one.network, one.station_id) in meant]
     return as_csv(rows) if query.get("format") == "csv" else answered({"certificates": rows})
 
 

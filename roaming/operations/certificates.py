@@ -17,7 +17,8 @@ from contracts.messages.station import ShownCertificate
 from contracts.signing_requests import Unsignable, read_signing_request
 from roaming.operations.authority import LONGEST_CHAIN, Authority
 from roaming.operations.records import REPORTS
-from roaming.stations.certificates import note
+from roaming.operations.selecting import Selection, select_stations
+from roaming.stations.certificates import ending, list_certificates, note, plain
 from roaming.store.database import Work
 
 CERTIFICATE_REQUEST: Final = "CERTIFICATE_REQUEST"
@@ -83,6 +84,16 @@ async def waiting(connection: AsyncConnection, *, network: str, station_id: str)
     """What the station has requested last and waits for."""
     found = await _requests(connection, network, station_id, (WAITING,))
     return found[0] if found else None
+
+
+async def listed(
+    connection: AsyncConnection, wanted: Selection, *, before: datetime | None = None
+) -> list[dict[str, str]]:
+    """Certificates of the stations meant, or of all, as people and programs see them; ``before``: only what they use
+    and what ends before this. Raises ``NoSuchStation``."""
+    keys = set(await select_stations(connection, wanted, is_all_meant=True))
+    found = await (list_certificates(connection) if before is None else ending(connection, before=before))
+    return [plain(one) for one in found if (one.network, one.station_id) in keys]
 
 
 async def _given(work: Work, chain: str, request: Requested, *, network: str, station_id: str) -> SendCertificate:
