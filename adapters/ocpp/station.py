@@ -165,12 +165,16 @@ class Station:
         try:
             return await self._read_all()
         finally:
-            self._is_over = True
-            for future in self._pending.values():
-                if not future.done():
-                    future.set_exception(SocketClosed("the station has gone"))
-            self._pending.clear()
+            self._end_calls()
             await self._finish(answering)
+
+    def _end_calls(self) -> None:
+        """Nobody answers any more."""
+        self._is_over = True
+        for future in self._pending.values():
+            if not future.done():
+                future.set_exception(SocketClosed("the station has gone"))
+        self._pending.clear()
 
     async def call(self, action: str, payload: dict[str, Any], *, seconds: float) -> CallResult | CallError:
         """Sends a request and waits for its answer. One at a time; a late answer is dropped.

@@ -18,7 +18,6 @@ from adapters.ocpp.proxy.line import Line
 from adapters.ocpp.proxy.pairing import Exchange, Pairing
 from adapters.ocpp.proxy.turns import Turns
 from adapters.ocpp.station import CallTimeout, NotDurable, Request, Station
-from adapters.ocpp.transport import SocketClosed
 
 LONGEST_PAUSE: Final = 10.0
 """Between two tries to keep what cannot be kept."""
@@ -52,11 +51,7 @@ class ProxiedStation(Station):
         try:
             ended = await self.line.run()
         finally:
-            self._is_over = True
-            for future in self._pending.values():
-                if not future.done():
-                    future.set_exception(SocketClosed("the station has gone"))
-            self._pending.clear()
+            self._end_calls()
             self.line.copies.end()
             await self._finish_reading(reading)
         far = "the station" if ended.is_by_station else "the central system"
