@@ -4,23 +4,26 @@ of an operation to a ``Run``."""
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
 
 from adapters.kit.manifest import CommandResult, OperationResult
 from adapters.ocpp.asking import ask
+from adapters.ocpp.recording import memory_of
 from adapters.ocpp.schemas import Schemas
 from adapters.ocpp.station import Station
 from adapters.ocpp.text import MAX_TEXT
-from contracts.messages import OperationRequested
+from contracts.messages import ChargingSchedule, OperationRequested
 from contracts.messages.asked import Operation
 from contracts.messages.operation import (
     CallRaw,
     ConfigurationChanged,
     ConfigurationResult,
     DataTold,
+    LocalListVersionTold,
     LogTold,
     RawTold,
+    ScheduleTold,
     TransferData,
     UpdateFirmware,
     UploadLog,
@@ -79,6 +82,14 @@ CHOICES: Final = {
     TokenChoice.INVALID: "Invalid",
 }
 """What stands with a token on a local list; one that is taken off stands without."""
+
+
+class ToSchedule(Protocol):
+    """How the version reads one; ``None``: there is none in the answer."""
+
+    def __call__(
+        self, answer: Mapping[str, Any], *, received_at: datetime, offset: timedelta
+    ) -> ChargingSchedule | None: ...
 
 
 class Ended(Exception):
@@ -159,6 +170,40 @@ def of_changes(results: Sequence[ConfigurationResult]) -> OperationResult:
     first = (refused or later or list(results))[0]
     detail = f"{first.key}: {first.detail}" if first.detail else None
     return OperationResult(outcome=first.outcome, detail=detail, told=ConfigurationChanged(results=tuple(results)))
+
+
+def list_version(field: str) -> Run:
+    """Which local list the station has, by the answer's field of that name."""
+
+    async def run(asking: Asking, _operation: Any) -> OperationResult:
+        version = int((await asking.say("GetLocalListVersion", {}))[field])
+        outcome = OperationOutcome.NOT_SUPPORTED if version < 0 else OperationOutcome.ACCEPTED
+        return OperationResult(outcome=outcome, told=LocalListVersionTold(version=version))
+
+    return run
+
+
+async def send_list(asking: Asking, payload: Answer, *, version: str, left_out: str) -> OperationResult:
+    """SendLocalList. Where the version does not fit, the station is asked for its own, in the field ``version``.
+    ``left_out``: what is not on the list and why, or nothing."""
+    result = to_result(await asking.say("SendLocalList", payload))
+    detail = f"{result.detail}; {left_out}" if left_out else result.detail
+    told = None
+    if result.outcome is OperationOutcome.VERSION_MISMATCH:
+        told = LocalListVersionTold(version=int((await asking.say("GetLocalListVersion", {}))[version]))
+    return OperationResult(outcome=result.outcome, detail=detail, told=told)
+
+
+async def composite(asking: Asking, payload: Answer, to_schedule: ToSchedule) -> OperationResult:
+    """GetCompositeSchedule. Raises ``Ended``."""
+    answer = await asking.say("GetCompositeSchedule", payload)
+    result = to_result(answer)
+    if result.outcome is not OperationOutcome.ACCEPTED:
+        return result
+    schedule = to_schedule(answer, received_at=asking.now(), offset=memory_of(asking.station).clock.offset)
+    if schedule is None:
+        raise Ended(OperationOutcome.FAILED, "the station told no schedule")
+    return OperationResult(outcome=result.outcome, detail=result.detail, told=ScheduleTold(schedule=schedule))
 
 
 def from_data(operation: TransferData) -> Request:

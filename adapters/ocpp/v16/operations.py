@@ -13,16 +13,18 @@ from adapters.ocpp.operating import (
     Asking,
     Ended,
     Run,
+    composite,
     from_data,
+    list_version,
     of_changes,
     raw,
     run_of,
+    send_list,
     simple,
     to_data,
     to_log,
     to_result,
 )
-from adapters.ocpp.recording import memory_of
 from adapters.ocpp.station import Station
 from adapters.ocpp.tokens import LONGEST_ID_TAG, Tokens
 from adapters.ocpp.transactions import Transaction, Transactions, TransactionState
@@ -41,10 +43,8 @@ from contracts.messages.operation import (
     GetConfiguration,
     GetLocalListVersion,
     LocalListEntry,
-    LocalListVersionTold,
     RaiseSecurityProfile,
     Reset,
-    ScheduleTold,
     SendCertificate,
     SendLocalList,
     SetChargingProfile,
@@ -113,16 +113,8 @@ async def _set_configuration(asking: _Asking, operation: SetConfiguration) -> Op
     return of_changes(results)
 
 
-async def _list_version(asking: _Asking, operation: GetLocalListVersion) -> OperationResult:
-    answer = await asking.say("GetLocalListVersion", {})
-    version = int(answer["listVersion"])
-    outcome = OperationOutcome.NOT_SUPPORTED if version < 0 else OperationOutcome.ACCEPTED
-    return OperationResult(outcome=outcome, told=LocalListVersionTold(version=version))
-
-
 async def _send_list(asking: _Asking, operation: SendLocalList) -> OperationResult:
-    """A token that a 1.6 station could never read from a card is left out (7.28: 20 characters). Where the version
-    does not fit, the station is asked for its own."""
+    """A token that a 1.6 station could never read from a card is left out (7.28: 20 characters)."""
     fitting = [entry for entry in operation.entries if len(entry.token_uid) <= LONGEST_ID_TAG]
     payload: dict[str, Any] = {
         "listVersion": operation.version,
@@ -131,15 +123,9 @@ async def _send_list(asking: _Asking, operation: SendLocalList) -> OperationResu
     said = [_listed(asking.tokens, entry) for entry in fitting]
     if said:
         payload["localAuthorizationList"] = said
-    result = to_result(await asking.say("SendLocalList", payload))
-    left_out = len(operation.entries) - len(fitting)
-    if left_out:
-        detail = f"{result.detail}; {left_out} tokens of over {LONGEST_ID_TAG} characters left out"
-        result = OperationResult(outcome=result.outcome, detail=detail)
-    if result.outcome is not OperationOutcome.VERSION_MISMATCH:
-        return result
-    told = LocalListVersionTold(version=int((await asking.say("GetLocalListVersion", {}))["listVersion"]))
-    return OperationResult(outcome=result.outcome, detail=result.detail, told=told)
+    number = len(operation.entries) - len(fitting)
+    left_out = f"{number} tokens of over {LONGEST_ID_TAG} characters left out" if number else ""
+    return await send_list(asking, payload, version="listVersion", left_out=left_out)
 
 
 def _listed(tokens: Tokens, entry: LocalListEntry) -> dict[str, Any]:
@@ -171,15 +157,7 @@ async def _composite(asking: _Asking, operation: GetCompositeSchedule) -> Operat
     payload: dict[str, Any] = {"connectorId": operation.connector_id or 0, "duration": operation.duration}
     if operation.unit is not None:
         payload["chargingRateUnit"] = operation.unit.value
-    answer = await asking.say("GetCompositeSchedule", payload)
-    result = to_result(answer)
-    if result.outcome is not OperationOutcome.ACCEPTED:
-        return result
-    offset = memory_of(asking.station).clock.offset
-    schedule = charging_profiles.to_schedule(answer, received_at=asking.now(), offset=offset)
-    if schedule is None:
-        raise Ended(OperationOutcome.FAILED, "the station told no schedule")
-    return OperationResult(outcome=result.outcome, detail=result.detail, told=ScheduleTold(schedule=schedule))
+    return await composite(asking, payload, charging_profiles.to_schedule)
 
 
 _RUNS: Final[dict[type[Operation], Run]] = {
@@ -189,7 +167,7 @@ _RUNS: Final[dict[type[Operation], Run]] = {
     ClearCache: simple(lambda _: ("ClearCache", {})),
     GetConfiguration: simple(frames.from_get_configuration, frames.to_configuration),
     SetConfiguration: _set_configuration,
-    GetLocalListVersion: _list_version,
+    GetLocalListVersion: list_version("listVersion"),
     SendLocalList: _send_list,
     SetChargingProfile: _set_profile,
     ClearChargingProfiles: simple(frames.from_clear_profiles),

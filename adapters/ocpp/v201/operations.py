@@ -13,17 +13,19 @@ from adapters.ocpp.operating import (
     Asking,
     Ended,
     Run,
+    composite,
     from_data,
+    list_version,
     of_changes,
     raw,
     run_of,
+    send_list,
     simple,
     to_data,
     to_log,
     to_raw,
     to_result,
 )
-from adapters.ocpp.recording import memory_of
 from adapters.ocpp.schedules import tenths
 from adapters.ocpp.station import Station
 from adapters.ocpp.tokens import TokenForm, Tokens, identifier
@@ -52,7 +54,6 @@ from contracts.messages.operation import (
     GetCompositeSchedule,
     GetConfiguration,
     GetLocalListVersion,
-    LocalListVersionTold,
     RaiseSecurityProfile,
     ReportCustomer,
     ReportMonitors,
@@ -60,7 +61,6 @@ from contracts.messages.operation import (
     ReportTariffs,
     ReportTexts,
     Reset,
-    ScheduleTold,
     SendCertificate,
     SendLocalList,
     SetChargingProfile,
@@ -238,15 +238,8 @@ async def _set_configuration(asking: _Asking, operation: SetConfiguration) -> Op
     return of_changes(results)
 
 
-async def _list_version(asking: _Asking, operation: GetLocalListVersion) -> OperationResult:
-    version = int((await asking.say("GetLocalListVersion", {}))["versionNumber"])
-    outcome = OperationOutcome.NOT_SUPPORTED if version < 0 else OperationOutcome.ACCEPTED
-    return OperationResult(outcome=outcome, told=LocalListVersionTold(version=version))
-
-
 async def _send_list(asking: _Asking, operation: SendLocalList) -> OperationResult:
-    """A token that no ``idToken`` can be is left out. Where the version does not fit, the station is asked for its
-    own."""
+    """A token that no ``idToken`` can be is left out."""
     fitting = [entry for entry in operation.entries if asking.form.fits(entry.token_uid)]
     payload: dict[str, Any] = {
         "versionNumber": operation.version,
@@ -257,15 +250,9 @@ async def _send_list(asking: _Asking, operation: SendLocalList) -> OperationResu
             frames.from_list_entry(entry, group=asking.tokens.to_parent_id_tag(entry.group_id, asking.form))
             for entry in fitting
         ]
-    result = to_result(await asking.say("SendLocalList", payload))
-    left_out = len(operation.entries) - len(fitting)
-    if left_out:
-        detail = f"{result.detail}; {left_out} tokens that OCPP 2.x cannot write left out"
-        result = OperationResult(outcome=result.outcome, detail=detail)
-    if result.outcome is not OperationOutcome.VERSION_MISMATCH:
-        return result
-    told = LocalListVersionTold(version=int((await asking.say("GetLocalListVersion", {}))["versionNumber"]))
-    return OperationResult(outcome=result.outcome, detail=result.detail, told=told)
+    number = len(operation.entries) - len(fitting)
+    left_out = f"{number} tokens that OCPP 2.x cannot write left out" if number else ""
+    return await send_list(asking, payload, version="versionNumber", left_out=left_out)
 
 
 async def _set_profile(asking: _Asking, operation: SetChargingProfile) -> OperationResult:
@@ -313,15 +300,7 @@ async def _composite(asking: _Asking, operation: GetCompositeSchedule) -> Operat
     payload: Payload = {"evseId": evse_id, "duration": operation.duration}
     if operation.unit is not None:
         payload["chargingRateUnit"] = operation.unit.value
-    answer = await asking.say("GetCompositeSchedule", payload)
-    result = to_result(answer)
-    if result.outcome is not OperationOutcome.ACCEPTED:
-        return result
-    offset = memory_of(asking.station).clock.offset
-    schedule = charging_profiles.to_schedule(answer, received_at=asking.now(), offset=offset)
-    if schedule is None:
-        raise Ended(OperationOutcome.FAILED, "the station told no schedule")
-    return OperationResult(outcome=result.outcome, detail=result.detail, told=ScheduleTold(schedule=schedule))
+    return await composite(asking, payload, charging_profiles.to_schedule)
 
 
 async def _set_tariff(asking: _Asking, operation: SetTariff) -> OperationResult:
@@ -386,7 +365,7 @@ _RUNS: Final[dict[type[Operation], Run]] = {
     ClearCache: simple(lambda _: ("ClearCache", {})),
     GetConfiguration: _get_configuration,
     SetConfiguration: _set_configuration,
-    GetLocalListVersion: _list_version,
+    GetLocalListVersion: list_version("versionNumber"),
     SendLocalList: _send_list,
     SetChargingProfile: _set_profile,
     ClearChargingProfiles: _clear_profiles,
