@@ -7,8 +7,9 @@ from sqlalchemy import delete
 from roaming.model.identifiers import PartyId, fold
 from roaming.partners import registry
 from roaming.partners.agreements import Effect, Kind, Object, Rule, Subject, SubjectKind
-from roaming.partners.rules import LOCATIONS, MEMBERS, RULES, add_members, put_rule
-from roaming.store.database import Database
+from roaming.partners.retelling import changed
+from roaming.partners.rules import LOCATIONS, MEMBERS, RULES, add_members, drop_rule, put_rule
+from roaming.store.database import Database, Work
 
 EVERYBODY = Subject(kind=SubjectKind.EVERYBODY)
 
@@ -39,6 +40,20 @@ def a_rule(
         command=command,
         tariff_ids=tuple(tariffs),
     )
+
+
+async def change(database: Database, *rules: Rule, drop: int | None = None) -> int:
+    """Puts rules, or drops one, as operators do; the number of the last one."""
+
+    async def do(work: Work) -> int:
+        number = 0
+        if drop is not None:
+            assert await drop_rule(work, drop)
+        for entry in rules:
+            number = await put_rule(work, entry)
+        return number
+
+    return await changed(database, do)
 
 
 async def rule(

@@ -16,15 +16,12 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.partners import registry
 from roaming.partners import retelling as meaning
-from roaming.partners.agreements import Rule
 from roaming.partners.retelling import RETELLINGS, changed
-from roaming.partners.rules import drop_rule, put_rule
-from roaming.store.database import Work
 from roaming.store.locks import ProcessLocks
 from tests.kit import ocpi_bodies
 from tests.kit.answering_partner import AnsweringPartner, answering_partner, delivering
 from tests.kit.hub_in_process import HOSTED_CPO, HOSTED_EMSP, HubInProcess, hub_in_process
-from tests.kit.ruling import a_rule
+from tests.kit.ruling import a_rule, change
 from tests.kit.wait import until
 
 OURS = "/locations/NL/HUB/OURS"
@@ -52,20 +49,6 @@ async def on_both(database_url: str, tmp_path: Path) -> AsyncIterator[HubInProce
     """On SQLite, then on PostgreSQL."""
     async with with_objects(database_url, tmp_path) as running:
         yield running
-
-
-async def change(hub: HubInProcess, *rules: Rule, drop: int | None = None) -> int:
-    """Puts rules, or drops one; returns the number of the last one."""
-
-    async def do(work: Work) -> int:
-        number = 0
-        if drop is not None:
-            assert await drop_rule(work, drop)
-        for entry in rules:
-            number = await put_rule(work, entry)
-        return number
-
-    return await changed(hub.services.database, do)
 
 
 async def retell(hub: HubInProcess) -> None:
@@ -101,7 +84,7 @@ async def partner(hub: HubInProcess) -> AsyncIterator[AnsweringPartner]:
 
 
 async def test_a_location_that_goes_and_comes_back(hub: HubInProcess, partner: AnsweringPartner) -> None:
-    number = await change(hub, a_rule("deny", "locations", object_id="OURS", partner="ccc"))
+    number = await change(hub.services.database, a_rule("deny", "locations", object_id="OURS", partner="ccc"))
     await settled(hub)
     (gone,) = partner.of("PUT", OURS)
     assert gone.body["publish"] is False
@@ -110,7 +93,7 @@ async def test_a_location_that_goes_and_comes_back(hub: HubInProcess, partner: A
         *("country_code", "party_id", "id", "publish", "address", "city", "country", "coordinates", "time_zone"),
         *("evses", "last_updated"),
     }
-    await change(hub, drop=number)
+    await change(hub.services.database, drop=number)
     await settled(hub)
     back = partner.of("PUT", OURS)[1]
     assert back.body["publish"] is True
@@ -119,27 +102,27 @@ async def test_a_location_that_goes_and_comes_back(hub: HubInProcess, partner: A
 
 
 async def test_an_evse_that_goes_is_removed_and_stays_so(hub: HubInProcess, partner: AnsweringPartner) -> None:
-    await change(hub, a_rule("deny", "locations", object_id="OURS", evse_uid="A", partner="ccc"))
+    await change(hub.services.database, a_rule("deny", "locations", object_id="OURS", evse_uid="A", partner="ccc"))
     await settled(hub)
     assert [evse["uid"] for evse in partner.of("PUT", OURS)[0].body["evses"]] == ["B"]
     assert partner.of("PATCH", f"{OURS}/A")[0].body["status"] == "REMOVED"
 
 
 async def test_tariffs_go_by_delete_and_tokens_become_invalid(hub: HubInProcess, partner: AnsweringPartner) -> None:
-    number = await change(hub, a_rule("deny", "tariffs", object_id="OURS", partner="ccc"))
+    number = await change(hub.services.database, a_rule("deny", "tariffs", object_id="OURS", partner="ccc"))
     await settled(hub)
     assert [entry.method for entry in partner.taken if entry.path.endswith("/tariffs/NL/HUB/OURS")] == ["DELETE"]
-    await change(hub, drop=number)
+    await change(hub.services.database, drop=number)
     await settled(hub)
     assert partner.of("PUT", "/tariffs/NL/HUB/OURS")[0].body["id"] == "OURS"
     async with answering_partner(hub, "ddd", "DE-DDD", Role.CPO) as operator:
-        await change(hub, a_rule("deny", "tokens", owner=HOSTED_EMSP, partner="ddd"))
+        await change(hub.services.database, a_rule("deny", "tokens", owner=HOSTED_EMSP, partner="ddd"))
         await settled(hub)
         assert operator.of("PUT", "/tokens/DE/HME/HOME1")[0].body["valid"] is False
 
 
 async def test_other_tariffs_at_the_connectors(hub: HubInProcess, partner: AnsweringPartner) -> None:
-    await change(hub, a_rule("price", "locations", object_id="OURS", partner="ccc", tariffs=["OURS"]))
+    await change(hub.services.database, a_rule("price", "locations", object_id="OURS", partner="ccc", tariffs=["OURS"]))
     await settled(hub)
     (put,) = partner.of("PUT", OURS)
     assert {tuple(c["tariff_ids"]) for evse in put.body["evses"] for c in evse["connectors"]} == {("OURS",)}
@@ -160,13 +143,13 @@ async def test_an_agreement_ends_and_is_made_again(on_both: HubInProcess) -> Non
 
 
 async def test_a_change_that_changes_nothing_tells_nothing(hub: HubInProcess) -> None:
-    await change(hub, a_rule("allow", "locations", object_id="OURS"), a_rule("deny", "commands"))
+    await change(hub.services.database, a_rule("allow", "locations", object_id="OURS"), a_rule("deny", "commands"))
     await retell(hub)
     assert await waiting(hub) == []
 
 
 async def test_a_later_change_of_the_object_does_not_hide_that_an_evse_has_gone(hub: HubInProcess) -> None:
-    await change(hub, a_rule("deny", "locations", object_id="OURS", evse_uid="A", partner="aaa"))
+    await change(hub.services.database, a_rule("deny", "locations", object_id="OURS", evse_uid="A", partner="aaa"))
     await retell(hub)
     before = await waiting(hub)
     assert before == [
@@ -187,7 +170,7 @@ async def test_a_batch_goes_on_where_a_killed_process_stopped(
     monkeypatch.setattr(retelling, "BATCH", 2)
     for number in range(5):
         await hub.host_location(f"L{number}")
-    await change(hub, a_rule("deny", "locations", partner="aaa"))
+    await change(hub.services.database, a_rule("deny", "locations", partner="aaa"))
     await Reteller(hub.services, hub.services.modules, ProcessLocks()).tell_once()
     assert len(await waiting(hub)) == 2
     await retell(hub)  # another process
@@ -202,8 +185,8 @@ async def test_one_that_cannot_be_told_is_set_aside_until_a_worker_starts_again(
     hub = on_both
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("ROAMING_DATA_DIR", str(tmp_path))
-    await change(hub, a_rule("deny", "locations", object_id="OURS", partner="aaa"))
-    await change(hub, a_rule("deny", "tariffs", object_id="OURS", partner="aaa"))
+    await change(hub.services.database, a_rule("deny", "locations", object_id="OURS", partner="aaa"))
+    await change(hub.services.database, a_rule("deny", "tariffs", object_id="OURS", partner="aaa"))
     async with hub.services.database.work() as work:
         (before,) = (await work.connection.exec_driver_sql("SELECT before FROM retellings WHERE id = 1")).one()
         await work.connection.exec_driver_sql("UPDATE retellings SET before = '7' WHERE id = 1")
@@ -248,7 +231,7 @@ async def test_others_change_the_directory_while_what_a_rule_means_is_found(
         return found[-1]
 
     monkeypatch.setattr(meaning, "_meaning", finds)
-    await change(on_both, a_rule("deny", "locations", object_id="OURS"))
+    await change(on_both.services.database, a_rule("deny", "locations", object_id="OURS"))
     assert [[row["partner_id"] for row in rows] for rows, _ in found] == [["aaa", "bbb"], ["aaa"]]
     kept = await database.reader.fetch("SELECT partner_id FROM retellings")
     assert [row[0] for row in kept] == ["aaa"]

@@ -15,15 +15,13 @@ from roaming.model.identifiers import PartyId
 from roaming.modules.bookings import repository, service, showing
 from roaming.partners import registry
 from roaming.partners.agreements import Rule
-from roaming.partners.retelling import changed
-from roaming.partners.rules import drop_rule, put_rule
 from roaming.partners.views import View
 from roaming.store import migrate
-from roaming.store.database import Database, Work
+from roaming.store.database import Database
 from roaming.store.locks import ProcessLocks
 from tests.kit.answering_partner import answering_partner, delivering
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
-from tests.kit.ruling import a_rule, rule
+from tests.kit.ruling import a_rule, change, rule
 from tests.kit.wait import until
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "bookings" / "2.3.0"
@@ -147,18 +145,9 @@ async def test_a_push_is_as_rules_say(hub: HubInProcess) -> None:
         assert not partner.of("PUT", "HIDDEN")
 
 
-async def change(hub: HubInProcess, *rules: Rule, drop: int | None = None) -> int:
+async def change_and_tell(hub: HubInProcess, *rules: Rule, drop: int | None = None) -> int:
     """Puts rules, or drops one, and has partners told; the number of the last one."""
-
-    async def do(work: Work) -> int:
-        number = 0
-        if drop is not None:
-            assert await drop_rule(work, drop)
-        for entry in rules:
-            number = await put_rule(work, entry)
-        return number
-
-    number = await changed(hub.services.database, do)
+    number = await change(hub.services.database, *rules, drop=drop)
     reteller = Reteller(hub.services, hub.services.modules, ProcessLocks())
     while await reteller.tell_once():
         pass
@@ -180,16 +169,16 @@ async def test_a_change_of_rules_is_told(hub: HubInProcess, monkeypatch: pytest.
             return bodies
 
         await told(3)
-        number = await change(hub, a_rule("deny", "locations", object_id="OURS", partner="ccc"))
+        number = await change_and_tell(hub, a_rule("deny", "locations", object_id="OURS", partner="ccc"))
         assert [(id, each.keys()) for id, each in await told(2)] == [("BL1", required), ("BL2", required)]
-        await change(hub, drop=number)
+        await change_and_tell(hub, drop=number)
         assert await told(2) == [(id, body(id=id)) for id in ("BL1", "BL2")]
-        await change(hub, a_rule("price", "locations", partner="ccc", tariffs=["DEAR"]))
+        await change_and_tell(hub, a_rule("price", "locations", partner="ccc", tariffs=["DEAR"]))
         changed_prices = await told(3)
         assert [(id, each["tariff_ids"]) for id, each in changed_prices] == [
             (id, ["DEAR"]) for id in ("BL1", "BL2", "OTHER")
         ]
-        await change(hub, a_rule("deny", "locations", object_id="OURS", partner="aaa"))
+        await change_and_tell(hub, a_rule("deny", "locations", object_id="OURS", partner="aaa"))
         assert partner.taken == [], "it is about another"
 
 
