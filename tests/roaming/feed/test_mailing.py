@@ -25,19 +25,10 @@ from roaming.ocpi.secrets import Secrets
 from roaming.store.database import Database
 from roaming.store.locks import ProcessLocks
 from tests.kit.certificates import make_certificate
+from tests.kit.clock import HeldClock
 
 HUB = PartyId("NL", "HUB")
 SECRETS = Secrets(pepper=b"p" * 32, sealing_key=b"s" * 32)
-
-
-class Clock:
-    """Stands still until it is told to go on."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
 
 
 @dataclass
@@ -93,7 +84,7 @@ def server_of(post: Post, **values: Any) -> MailServer:
 @dataclass
 class House:
     database: Database
-    clock: Clock
+    clock: HeldClock
     deliverer: Deliverer
 
     async def happens(self, *stations: str, kind: str = "station.fault") -> None:
@@ -113,7 +104,7 @@ class House:
 
 @pytest.fixture
 async def house(sqlite_url: str) -> AsyncIterator[House]:
-    clock = Clock()
+    clock = HeldClock(datetime(2026, 11, 29, 12, 0, tzinfo=UTC))
     database = await Database.open(sqlite_url, clock=clock)
     wanted = Wanted(name="noc", channel="EMAIL", address="noc@example.org", kinds=USUAL_KINDS)
     async with database.work() as work:

@@ -24,20 +24,11 @@ from roaming.ocpi.errors import AddressRefused
 from roaming.ocpi.secrets import Secrets
 from roaming.store.database import Database
 from roaming.store.locks import ProcessLocks
+from tests.kit.clock import HeldClock
 from tests.kit.scripted_partner import Received, ScriptedPartner, http_answer
 
 HUB, ABC = PartyId("NL", "HUB"), PartyId("DE", "ABC")
 PLACE = "127.0.0.77"
-
-
-class Clock:
-    """Stands still until it is told to go on."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
 
 
 @dataclass
@@ -45,7 +36,7 @@ class House:
     """Events, subscribers, and one receiver that answers as it is told."""
 
     database: Database
-    clock: Clock
+    clock: HeldClock
     receiver: ScriptedPartner
     channel: WebhookChannel
     secrets: Secrets
@@ -83,7 +74,7 @@ def event(id: str, *, kind: str = "station.fault", parties: tuple[PartyId, ...] 
 
 @pytest.fixture
 async def house(database_url: str) -> AsyncIterator[House]:
-    clock = Clock()
+    clock = HeldClock(datetime(2026, 11, 29, 12, 0, tzinfo=UTC))
     database = await Database.open(database_url, clock=clock)
     policy = AddressPolicy.of(f"{PLACE}/32", is_http_allowed=True)
     secrets = Secrets(pepper=b"p" * 32, sealing_key=b"s" * 32)

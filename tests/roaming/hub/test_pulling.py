@@ -18,6 +18,7 @@ from roaming.modules.tokens import service as tokens
 from roaming.ocpi.module import Services
 from roaming.ocpi.pulling import PullPace
 from tests.kit import ocpi_bodies
+from tests.kit.clock import HeldClock
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.kit.listing_partner import ListingPartner, broken, listen_at, stored
 from tests.kit.ocpi_speech import ALL, Speech
@@ -31,23 +32,13 @@ class Killed(BaseException):
     """Nothing handles it, so nothing is tidied up."""
 
 
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
+@pytest.fixture
+def clock() -> HeldClock:
+    return HeldClock(datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def hub(database_url: str, tmp_path: Path, clock: Clock) -> AsyncIterator[HubInProcess]:
+async def hub(database_url: str, tmp_path: Path, clock: HeldClock) -> AsyncIterator[HubInProcess]:
     async with hub_in_process(database_url, tmp_path) as running:
         running.services.database.clock = clock
         running.services = replace(running.services, clock=clock, pulling=FAST)
@@ -63,7 +54,7 @@ async def pull(hub: HubInProcess, module: str = "locations", partner: str = "cpo
     puller = puller_of(hub.services)
     await puller.look_at_directory()
     if kind:
-        assert isinstance(hub.services.clock, Clock)
+        assert isinstance(hub.services.clock, HeldClock)
         hub.services.clock.at += timedelta(minutes=1)
         async with hub.services.database.work() as work:
             await state.ask(work, partner, module, kind)
@@ -142,7 +133,7 @@ async def test_a_2_1_1_list_has_no_owners_and_no_routing(hub: HubInProcess) -> N
 
 
 @pytest.mark.parametrize("module", ["sessions", "cdrs"])
-async def test_2_1_1_is_pulled(database_url: str, tmp_path: Path, clock: Clock, module: str) -> None:
+async def test_2_1_1_is_pulled(database_url: str, tmp_path: Path, clock: HeldClock, module: str) -> None:
     """Whose token it is follows from the contract; one of nobody here is refused and holds up no other."""
     make = getattr(Speech("2.1.1"), module.removesuffix("s"))
     items = [make(id="A"), make(id="B") | {"auth_id": "XX-NOBODY"}, make(id="C")]
@@ -192,7 +183,7 @@ async def test_a_pull_goes_on_where_it_was_killed(hub: HubInProcess, monkeypatch
         left = await state_of(hub)
         assert (left.state, left.progress.pages, left.progress.objects) == ("RUNNING", 1, 2)
         assert await puller_of(hub.services).pull_next("cpo") is None, "the claim of the dead has not lapsed yet"
-        assert isinstance(hub.services.clock, Clock)
+        assert isinstance(hub.services.clock, HeldClock)
         hub.services.clock.at += state.HELD
         done = await pull(hub)
     assert (done.state, done.progress.pages, done.progress.objects, done.progress.new) == ("DONE", 3, 6, 6)
@@ -258,7 +249,7 @@ async def test_who_lost_the_claim_saves_nothing(hub: HubInProcess) -> None:
     "answer",
     [broken(), broken("502 Bad Gateway"), broken("401 Unauthorized"), http_answer(enveloped(None, status_code=3000))],
 )
-async def test_a_page_that_fails_is_asked_for_again_later(hub: HubInProcess, clock: Clock, answer: bytes) -> None:
+async def test_a_page_that_fails_is_asked_for_again_later(hub: HubInProcess, clock: HeldClock, answer: bytes) -> None:
     cpo = ListingPartner({"locations": locations(4)})
     async with ScriptedPartner(cpo) as partner:
         await listen_at(hub, "cpo", partner.url)
@@ -282,7 +273,7 @@ def _first(partner: ScriptedPartner) -> Any:
     return Received("GET", "/sender/locations?limit=2", {"host": host}, b"")
 
 
-async def test_a_partner_that_asks_for_patience_gets_it(hub: HubInProcess, clock: Clock) -> None:
+async def test_a_partner_that_asks_for_patience_gets_it(hub: HubInProcess, clock: HeldClock) -> None:
     cpo = ListingPartner({"locations": []}, plan=[broken("429 Too Many Requests", Retry_After="120")])
     async with ScriptedPartner(cpo) as partner:
         await listen_at(hub, "cpo", partner.url)
@@ -290,7 +281,7 @@ async def test_a_partner_that_asks_for_patience_gets_it(hub: HubInProcess, clock
     assert waits.due_at == clock.at + timedelta(seconds=120)
 
 
-async def test_an_absent_partner_is_caught_up_with(hub: HubInProcess, clock: Clock) -> None:
+async def test_an_absent_partner_is_caught_up_with(hub: HubInProcess, clock: HeldClock) -> None:
     """Nothing listens; then it comes back a fortnight later."""
     await listen_at(hub, "cpo", "http://127.0.0.1:9")
     waits = await pull(hub)
@@ -414,14 +405,14 @@ async def test_a_delta_asks_for_what_changed_since_the_newest_seen(hub: HubInPro
     assert len(await stored(hub, "locations", "cpo")) == 5, "what a delta lacks is not missing"
 
 
-async def test_a_clock_that_is_ahead_hides_no_change(hub: HubInProcess, clock: Clock) -> None:
+async def test_a_clock_that_is_ahead_hides_no_change(hub: HubInProcess, clock: HeldClock) -> None:
     cpo = ListingPartner({"locations": locations(1, at="2027-06-01T00:00:00Z")})
     async with ScriptedPartner(cpo) as partner:
         await listen_at(hub, "cpo", partner.url)
         assert (await pull(hub)).mark == clock.at
 
 
-async def test_a_failed_delta_does_not_move_the_mark(hub: HubInProcess, clock: Clock) -> None:
+async def test_a_failed_delta_does_not_move_the_mark(hub: HubInProcess, clock: HeldClock) -> None:
     cpo = ListingPartner({"locations": locations(3, at=EARLY)})
     async with ScriptedPartner(cpo) as partner:
         await listen_at(hub, "cpo", partner.url)
@@ -589,7 +580,7 @@ async def test_without_an_agreement_nothing_is_pulled(hub: HubInProcess) -> None
         assert (await pull(hub)).state == "DONE"
 
 
-async def test_the_worker_pulls_after_a_registration_and_by_night(hub: HubInProcess, clock: Clock) -> None:
+async def test_the_worker_pulls_after_a_registration_and_by_night(hub: HubInProcess, clock: HeldClock) -> None:
     cpo = ListingPartner({"locations": locations(3)})
     async with ScriptedPartner(cpo) as partner:
         await listen_at(hub, "cpo", partner.url)
