@@ -48,8 +48,8 @@ STATUS = '"StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"
 MIX = ('"Heartbeat",{}]', STATUS, METER, METER, METER)
 
 
-async def station(port: int, name: str, end: float) -> int:
-    """Asks and reads until ``end``; how many answers came."""
+async def dial(port: int, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Opens a WebSocket as a station."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(
         (
@@ -60,12 +60,23 @@ async def station(port: int, name: str, end: float) -> int:
     )
     head = await reader.readuntil(b"\r\n\r\n")
     assert b" 101 " in head, head
+    return reader, writer
+
+
+def frame(count: int) -> bytes:
+    """A message of the mix, in a WebSocket frame of a client."""
+    body = f'[2,"{count}",{MIX[count % len(MIX)].replace("@", str(count), 1)}'.encode()
+    size = len(body)
+    length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    return b"\x81" + length + b"\0\0\0\0" + body
+
+
+async def station(port: int, name: str, end: float) -> int:
+    """Asks and reads until ``end``; how many answers came."""
+    reader, writer = await dial(port, name)
     clock, count = asyncio.get_running_loop().time, 0
     while clock() < end:
-        body = f'[2,"{count}",{MIX[count % len(MIX)].replace("@", str(count), 1)}'.encode()
-        size = len(body)
-        length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
-        writer.write(b"\x81" + length + b"\0\0\0\0" + body)
+        writer.write(frame(count))
         _, size = await reader.readexactly(2)
         if size == 126:
             size = int.from_bytes(await reader.readexactly(2), "big")

@@ -22,7 +22,7 @@ import orjson
 import uvloop
 
 from tests.bench.load import cpu_seconds
-from tests.bench.ocpp_messages import MIX, serve_adapter
+from tests.bench.ocpp_messages import dial, frame, serve_adapter
 
 WAYS = {
     "direct": "stations at their central system",
@@ -53,17 +53,7 @@ class Caller:
     @classmethod
     async def dial(cls, port: int, name: str) -> "Caller":
         """Opens the WebSocket and says one thing."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(
-            (
-                f"GET /{name} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-                "Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
-            ).encode()
-        )
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert b" 101 " in head, head
-        caller = cls(reader, writer)
+        caller = cls(*await dial(port, name))
         await caller.ask()
         return caller
 
@@ -71,11 +61,9 @@ class Caller:
         """One message of the mix; seconds until its answer. It must be the one that the central system wrote."""
         count = self._count
         self._count += 1
-        body = f'[2,"{count}",{MIX[count % len(MIX)].replace("@", str(count), 1)}'.encode()
-        size = len(body)
-        length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+        message = frame(count)
         sent = perf_counter()  # uvloop's clock stands still within a turn of the loop
-        self._writer.write(b"\x81" + length + b"\0\0\0\0" + body)
+        self._writer.write(message)
         _, size = await self._reader.readexactly(2)
         answer = await self._reader.readexactly(size)
         took = perf_counter() - sent
