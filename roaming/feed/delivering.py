@@ -122,7 +122,7 @@ class Deliverer:
             logger.warning("notifications_wait", subscriber=name, reason=str(error))
         except NoSuchSubscriber:
             return
-        except Exception:
+        except Exception:  # a fault of ours with one subscriber: it rests, the others go on
             logger.exception("notifications_failed", subscriber=name)
             self._rest(name, FIRST_PAUSE)
         finally:
