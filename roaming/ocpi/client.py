@@ -20,6 +20,7 @@ import httpx
 from roaming.model.time import Clock, SystemClock
 from roaming.ocpi.addresses import AddressPolicy, Resolver, check_url, resolve, system_resolver
 from roaming.ocpi.answers import Answer, Outcome, Trouble, judge, read_retry_after
+from roaming.ocpi.connections import Connections
 from roaming.ocpi.envelope import CONTENT_TYPE, PartnerEnvelope, read_envelope
 from roaming.ocpi.errors import AddressRefused
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
@@ -238,11 +239,11 @@ class OcpiClient:
         if self._tls is None:
             self._tls = httpx.create_ssl_context(trust_env=False)
         return _GuardedTransport(
-            httpcore.AsyncConnectionPool(
-                ssl_context=self._tls,
-                max_connections=self._max_connections,
-                keepalive_expiry=self._timeouts.keep_alive,
-                network_backend=_GuardedNetwork(self._policy, self._resolver),
+            Connections(
+                most=self._max_connections,
+                keep_alive=self._timeouts.keep_alive,
+                tls=self._tls,
+                network=_GuardedNetwork(self._policy, self._resolver),
             )
         )
 
