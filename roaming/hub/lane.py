@@ -23,7 +23,6 @@ from roaming.model.version import Version
 from roaming.ocpi.codec import EncodeContext
 from roaming.ocpi.module import DeliveryRules, Services, Verdict, dialect_of
 from roaming.ocpi.outgoing import DELIVERIES
-from roaming.partners.directory import Directory, Partner
 from roaming.store.columns import text_to_time
 from roaming.store.errors import StoreUnavailable
 from roaming.store.locks import Locks
@@ -33,7 +32,7 @@ logger = structlog.get_logger(__name__)
 MOST_UNRECORDED = 200
 """Calls that have ended and wait for the store: a slow commit must not keep the partner waiting."""
 FEW, MANY = 40, 1000
-"""Rows looked at for something to send; many only where the few are all held up."""
+"""Rows looked at for something to send, besides those under way; many only where the few are all held up."""
 LINGER_SECONDS = 2.0
 """A lane with nothing to do keeps the partner's lock for so long: most partners soon have something new."""
 REST_SECONDS = 0.5
@@ -162,18 +161,19 @@ class Lane:
             await self._postpone("the partner is not registered")
             return
         self._at_once = int(dialect_of(partner).at_once)
-        for limit in (FEW, MANY):
+        for limit in (FEW + len(self._under_way), MANY):
             rows = await self._services.database.reader.fetch(_PENDING, self._partner_id, limit)
-            chosen = self._choose(partner, directory, [row for row in rows if row[1] in self._rules])
+            chosen = self._choose([row for row in rows if row[1] in self._rules])
             if chosen or len(rows) < limit:
                 break
         # Two rounds of calls, not more: what waits here grows old
         most = 1 if self._pause else 2 * self._at_once
         if len(rows) == limit or len(chosen) > most:
             self._may_have_more = True
-        self._ready = await self._prepare(chosen[:most])
+        claimed = [Pending.of(row, partner, self._rules, directory) for row in chosen[:most]]
+        self._ready = await self._prepare(claimed)
 
-    def _choose(self, partner: Partner, directory: Directory, rows: Sequence[Sequence[Any]]) -> list[Pending]:
+    def _choose(self, rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
         """The first delivery of each order key that is not under way, if it is due."""
         now = self._services.clock.now()
         heads: dict[str, Sequence[Any]] = {}
@@ -185,9 +185,7 @@ class Lane:
                 self._held_up.add(order_key)
             else:
                 heads[order_key] = row
-        return [
-            Pending.of(row, partner, self._rules, directory) for row in heads.values() if text_to_time(row[15]) <= now
-        ]
+        return [row for row in heads.values() if text_to_time(row[15]) <= now]
 
     async def _prepare(self, batch: Sequence[Pending]) -> list[Prepared]:
         """Builds all calls from one read a module."""
