@@ -20,6 +20,8 @@ MARGIN_SECONDS = 5.0
 """A partner may still be at work on a request whose time was over for us."""
 CLOSING_SECONDS = 2.0
 AGAIN_SECONDS = 0.05
+GATHER_SECONDS = 0.01
+"""What has ended waits so long for more: a commit costs as much as a push, and nobody waits for most of these."""
 _RECORDED = ("state", "attempts", "is_in_doubt", "is_full", "due_at", "done_at", "last_error", "remote_url")
 _Waiting = asyncio.Future[None]
 
@@ -35,6 +37,7 @@ class Recorder:
         self._services = services
         self._leaving: list[tuple[Pending, float, _Waiting]] = []
         self._ended: list[tuple[Result, _Waiting]] = []
+        self._is_urgent = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
 
     async def leaves(self, pending: Pending, seconds: float) -> None:
@@ -43,6 +46,7 @@ class Recorder:
         it must not be sent, and ``StoreUnavailable``."""
         written = asyncio.get_running_loop().create_future()
         self._leaving.append((pending, seconds, written))
+        self._is_urgent.set()
         self._stir()
         await written
 
@@ -66,6 +70,7 @@ class Recorder:
 
     async def _write(self) -> None:
         while self._leaving or self._ended:
+            await self._gather()
             leaving, self._leaving = self._leaving, []
             ended, self._ended = self._ended, []
             told = [*(entry[-1] for entry in leaving), *(entry[-1] for entry in ended)]
@@ -93,6 +98,14 @@ class Recorder:
                     waiting.set_exception(NotAsRead(pending.job.id))
             if again:
                 await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _gather(self) -> None:
+        """Lets more end, unless somebody waits for the store before sending."""
+        self._is_urgent.clear()
+        if not self._leaving:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GATHER_SECONDS):
+                    await self._is_urgent.wait()
 
     async def _mark(self, connection: AsyncConnection, leaving: Sequence[tuple[Pending, float]]) -> set[int]:
         """In doubt from now on, and not due before the attempt can have ended: whoever takes over after a kill must
