@@ -6,11 +6,10 @@ Knows nothing of what is sent, nor of retries: whoever calls decides by the outc
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,13 +17,14 @@ import httpcore
 import httpx
 
 from roaming.model.time import Clock, SystemClock
-from roaming.ocpi.addresses import AddressPolicy, Resolver, check_url, resolve, system_resolver
+from roaming.ocpi.addresses import AddressPolicy, Resolver, check_url, system_resolver
 from roaming.ocpi.answers import Answer, Outcome, Trouble, judge, read_retry_after
 from roaming.ocpi.connections import Connections
 from roaming.ocpi.envelope import CONTENT_TYPE, PartnerEnvelope, read_envelope
 from roaming.ocpi.errors import AddressRefused
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.inflating import BodyTooLarge, BodyUnreadable, BoundedBody
+from roaming.ocpi.network import GuardedNetwork
 
 __all__ = ["Answer", "Call", "OcpiClient", "Outcome", "Timeouts", "Trouble"]
 
@@ -243,7 +243,7 @@ class OcpiClient:
                 most=self._max_connections,
                 keep_alive=self._timeouts.keep_alive,
                 tls=self._tls,
-                network=_GuardedNetwork(self._policy, self._resolver),
+                network=GuardedNetwork(self._policy, self._resolver),
             )
         )
 
@@ -277,59 +277,6 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
 
     def __init__(self, pool: httpcore.AsyncConnectionPool) -> None:
         self._pool = pool
-
-
-class _GuardedNetwork(httpcore.AsyncNetworkBackend):
-    """Looks a name up once, checks what came out, and connects to exactly that: a name that leads elsewhere a
-    moment later gains nothing. TLS still verifies the name, since httpcore passes it on by itself."""
-
-    def __init__(self, policy: AddressPolicy, resolver: Resolver) -> None:
-        self._policy = policy
-        self._resolver = resolver
-        self._network = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        ends_at = None if timeout is None else time.monotonic() + timeout
-        try:
-            async with asyncio.timeout(timeout):
-                addresses = await resolve(host, port, self._policy, self._resolver)
-        except TimeoutError:
-            raise httpcore.ConnectTimeout(f"looking up {host} took too long") from None
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"{host} cannot be found: {error}") from None
-        failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for position, address in enumerate(addresses):
-            # A share each, so that one address that swallows packets leaves time for the next
-            share = None if ends_at is None else max(ends_at - time.monotonic(), 0.0) / (len(addresses) - position)
-            try:
-                stream = await self._network.connect_tcp(str(address), port, share, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-                continue
-            await self._check_peer(stream)
-            return stream
-        raise failure
-
-    async def _check_peer(self, stream: httpcore.AsyncNetworkStream) -> None:
-        peer = stream.get_extra_info("server_addr")
-        if peer is not None and not self._policy.allows(ipaddress.ip_address(peer[0])):
-            await stream.aclose()
-            raise AddressRefused("the connection ended at an address that is not allowed")
-
-    async def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> httpcore.AsyncNetworkStream:
-        raise httpcore.UnsupportedProtocol("partners are reached by TCP")
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 _NO_ENVELOPE = PartnerEnvelope(status_code=None, is_json=False)
