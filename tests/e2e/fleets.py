@@ -17,7 +17,11 @@ from roaming.app import open_services, station_pepper
 from roaming.cli.places import Place
 from roaming.cli.stations import bind_at
 from roaming.model.identifiers import PartyId
+from roaming.model.party import Role
 from roaming.model.time import parse_timestamp
+from roaming.ocpi.credentials_token import new_token
+from roaming.partners import registry
+from roaming.partners.operators import add_operator
 from roaming.settings import Settings
 from roaming.stations.bindings import Binding
 from tests.e2e.hub import NETWORK, SECRET, Hub
@@ -29,11 +33,19 @@ Book = tuple[str, datetime, Decimal]
 """What a charge, its session and its CDR must agree on: EVSE, start, kWh."""
 
 
-async def set_up(hub: Hub, partner: Partner, stations: Iterable[str]) -> None:
-    """A CPO with its stations in one location, and a partner who has registered."""
-    await asyncio.to_thread(hub.cli, "party", "add", str(CPO), "--role", "CPO", "--name", "Hub Charging")
+async def set_up(hub: Hub, partner: Partner, stations: Iterable[str], *, operator: str = "") -> str:
+    """A CPO with its stations in one location, and a partner who has registered; done here, not by commands: each would
+    take seconds to start. Returns the token of ``operator``, if one is named."""
     settings = Settings(database_url=hub.database_url, secret=SECRET, data_dir=hub.folder, network=NETWORK)
+    token_a, token = new_token(), new_token() if operator else ""
     async with open_services(settings) as services:
+        digest_of = services.secrets.digest
+        async with services.database.work() as work:
+            await registry.host_party(work, CPO, Role.CPO, name="Hub Charging")
+            await registry.add_partner(work, id="sandbox", name="sandbox", allowed_parties=[partner.emsp.party])
+            await registry.allow_token(work, partner_id="sandbox", digest=digest_of(token_a), is_registration=True)
+            if operator:
+                await add_operator(work, operator, digest_of(token))
         place = Place(
             location_id="HARBOUR",
             address="Havenstraat 1",
@@ -56,8 +68,8 @@ async def set_up(hub: Hub, partner: Partner, stations: Iterable[str]) -> None:
             )
             digest = digest_station_key(PASSWORD, network=NETWORK, station_id=name, pepper=station_pepper(settings))
             await bind_at(services, [binding], place, tariff_id="", key_digest=digest)
-    added = await asyncio.to_thread(hub.cli, "partner", "add", "sandbox", "--party", str(partner.emsp.party))
-    await partner.emsp.register(hub.versions_url, added["TOKEN_A"])
+    await partner.emsp.register(hub.versions_url, token_a)
+    return token
 
 
 class Drivers:

@@ -5,12 +5,19 @@
 //   node ocpp_rpc_station.js URL IDENTITY PASSWORD TOKEN
 "use strict";
 
+const { readFileSync } = require("node:fs");
 const { RPCClient, createRPCError } = require("ocpp-rpc");
 
 const [url, identity, password, idTag] = process.argv.slice(2);
 const METER_START = 10000; // Wh
 const READINGS = [12500, 15000]; // Wh
 const METER_STOP = 17500; // Wh
+
+// Security profile 3, and whether to be commanded before the charge
+const { STATION_CERTIFICATE, STATION_KEY, WAITS_FOR_COMMAND } = process.env;
+const certificate = STATION_CERTIFICATE
+    ? { cert: readFileSync(STATION_CERTIFICATE), key: readFileSync(STATION_KEY) }
+    : {};
 
 const say = (what, details = {}) => console.log(JSON.stringify({ what, ...details }));
 const now = () => new Date().toISOString();
@@ -19,7 +26,8 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 const station = new RPCClient({
     endpoint: url,
     identity,
-    password,
+    password: password || undefined,
+    wsOpts: certificate,
     protocols: ["ocpp1.6"],
     strictMode: true,
     callTimeoutMs: 30000,
@@ -32,7 +40,13 @@ station.on("strictValidationFailure", ({ error }) => {
 station.handle("RemoteStartTransaction", () => ({ status: "Rejected" }));
 station.handle("GetConfiguration", () => ({ configurationKey: [], unknownKey: [] }));
 station.handle("ChangeConfiguration", () => ({ status: "NotSupported" }));
-station.handle("TriggerMessage", () => ({ status: "NotImplemented" }));
+let obey;
+const commanded = new Promise((resolve) => { obey = resolve; });
+station.handle("TriggerMessage", ({ params }) => {
+    if (params.requestedMessage !== "Heartbeat") return { status: "NotImplemented" };
+    obey();
+    return { status: "Accepted" };
+});
 station.handle(({ method }) => {
     say("asked", { method });
     throw createRPCError("NotImplemented");
@@ -92,6 +106,10 @@ async function main() {
     await station.connect();
     say("connected", { protocol: station.protocol });
     await boot();
+    if (WAITS_FOR_COMMAND) {
+        await commanded;
+        await station.call("Heartbeat", {});
+    }
     await charge();
     await station.close();
     say("closed");

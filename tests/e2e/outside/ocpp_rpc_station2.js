@@ -6,6 +6,7 @@
 //   node ocpp_rpc_station2.js URL IDENTITY PASSWORD TOKEN VERSION
 "use strict";
 
+const { readFileSync } = require("node:fs");
 const { RPCClient, createRPCError } = require("ocpp-rpc");
 
 const [url, identity, password, uid, version] = process.argv.slice(2);
@@ -15,6 +16,12 @@ const READINGS = [12500, 15000]; // Wh
 const METER_STOP = 17500; // Wh
 const SIGNED = 'OCMF|{"FV":"1.0","RD":[{"RV":10.000,"RU":"kWh"}]}|{"SD":"3046"}';
 
+// Security profile 3, and whether to be commanded before the charge
+const { STATION_CERTIFICATE, STATION_KEY, WAITS_FOR_COMMAND } = process.env;
+const certificate = STATION_CERTIFICATE
+    ? { cert: readFileSync(STATION_CERTIFICATE), key: readFileSync(STATION_KEY) }
+    : {};
+
 const say = (what, details = {}) => console.log(JSON.stringify({ what, ...details }));
 const now = () => new Date().toISOString();
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -22,7 +29,8 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 const station = new RPCClient({
     endpoint: url,
     identity,
-    password,
+    password: password || undefined,
+    wsOpts: certificate,
     protocols: [version],
     strictMode: version === "ocpp2.0.1",
     callTimeoutMs: 30000,
@@ -32,7 +40,13 @@ station.on("message", ({ message, outbound }) => say("frame", { outbound, text: 
 station.on("strictValidationFailure", ({ error }) => {
     say("invalid", { error: String(error), details: error.details });
 });
-station.handle("TriggerMessage", () => ({ status: "NotImplemented" }));
+let obey;
+const commanded = new Promise((resolve) => { obey = resolve; });
+station.handle("TriggerMessage", ({ params }) => {
+    if (params.requestedMessage !== "Heartbeat") return { status: "NotImplemented" };
+    obey();
+    return { status: "Accepted" };
+});
 station.handle(({ method }) => {
     say("asked", { method });
     throw createRPCError("NotImplemented");
@@ -110,6 +124,10 @@ async function main() {
     await station.connect();
     say("connected", { protocol: station.protocol });
     await boot();
+    if (WAITS_FOR_COMMAND) {
+        await commanded;
+        await station.call("Heartbeat", {});
+    }
     await charge();
     await station.close();
     say("closed");

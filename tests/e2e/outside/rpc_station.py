@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,20 @@ ENERGY_KWH = "7.5"
 
 
 class RpcStation:
-    """``async with`` it: connects, boots until it is accepted, charges once and hangs up. ``said`` is its story."""
+    """``async with`` it: connects, boots until it is accepted, charges once and hangs up. ``said`` is its story.
+    ``environment``: whom it trusts, its certificate, whether it waits for a command before it charges."""
 
-    def __init__(self, url: str, identity: str, *, password: str, token_uid: str, version: str = "ocpp1.6") -> None:
+    def __init__(
+        self,
+        url: str,
+        identity: str,
+        *,
+        password: str,
+        token_uid: str,
+        version: str = "ocpp1.6",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._environment = environment or {}
         self._script = SCRIPT if version == "ocpp1.6" else SCRIPT_2
         self._arguments: tuple[str, ...] = (url, identity, password, token_uid, version)
         self.said: list[dict[str, Any]] = []
@@ -34,7 +45,7 @@ class RpcStation:
             program,
             self._script,
             *self._arguments,
-            env={**os.environ, "NODE_PATH": str(modules)},
+            env={**os.environ, "NODE_PATH": str(modules), **self._environment},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
