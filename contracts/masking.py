@@ -1,9 +1,139 @@
-"""What stands where a secret stood, in records on either side: passwords, signed addresses. Pure."""
+"""What stands where a secret stood, in records on either side: passwords, signed addresses, and whose token a driver's
+is. Pure.
 
-from typing import Final
+Everything else of a message of OCPP stays as it went, byte for byte.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+import msgspec
+
+from contracts import configuration
+
 MASK: Final = "•••"
+_TOKENS: Final = frozenset(
+    (
+        "idtag",
+        "parentidtag",
+        "idtoken",
+        "groupidtoken",
+        "additionalidtoken",
+        "emaid",
+        "contractid",
+        "customeridentifier",
+        "vin",
+    )
+)
+_SECRETS: Final = ("password", "authorizationkey", "secret", "simpin")
+"""How names end of what is a secret, such as ``basicAuthPassword`` (OCPP 2.1, NetworkConnectionProfileType)."""
+_SHORTEST: Final = 8
+"""Of a token with fewer characters not even the last four are shown."""
+_MANY: Final = 50
+"""With more to hide than this the frame is written anew: looking for each would take too long."""
+_NUMERIC: Final = re.compile(r'("(?:idTag|parentIdTag|idToken|simPin)"\s{0,9}:\s{0,9})-?[0-9.]{1,64}', re.IGNORECASE)
+_BROKEN: Final = re.compile(
+    r'("(?:idTag|parentIdTag|idToken|groupIdToken|additionalIdToken|emaid|contractId|customerIdentifier|vin|data'
+    r'|\w{0,40}(?:password|secret)|authorizationKey|value|attributeValue)"\s{0,9}:\s{0,9}[\[{\s]{0,9}")(?:[^"\\]|\\.)+',
+    re.IGNORECASE | re.DOTALL,
+)
+_BROKEN_ADDRESS: Final = re.compile(r'"\w{1,10}:\\?/\\?/(?:[^"\\]|\\.)*', re.DOTALL)
+
+
+class _Nested(Exception):
+    """Where a text should stand that must not be read, there is a list or an object."""
+
+
+def masked(data: bytes) -> str:
+    """A frame, or a payload, as text. What is no JSON is masked wherever it looks like a token or a password."""
+    return _NUMERIC.sub(rf'\1"{MASK}"', _without_texts(data))
+
+
+def _without_texts(data: bytes) -> str:
+    text = data.decode("utf-8", "backslashreplace")
+    try:
+        frame = msgspec.json.decode(data)
+        try:
+            found = list(_hidden(frame))
+        except _Nested:
+            frame = _flat(frame)
+            text, found = json.dumps(frame, ensure_ascii=False), list(_hidden(frame))
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return _BROKEN_ADDRESS.sub(f'"{MASK}', _BROKEN.sub(rf"\1{MASK}", text))
+    hidden = {value: shown for value, shown in found if shown != value}
+    if len(hidden) > _MANY:
+        return json.dumps(_replaced(frame, hidden), ensure_ascii=False)
+    for value, shown in sorted(hidden.items(), key=lambda pair: -len(pair[0])):
+        written = [json.dumps(value), json.dumps(value, ensure_ascii=False)]
+        if not any(form in text for form in written):
+            # Written with escapes of its own: the whole frame is written anew
+            return json.dumps(_replaced(frame, hidden), ensure_ascii=False)
+        for form in written:
+            text = text.replace(form, json.dumps(shown, ensure_ascii=False))
+    return text
+
+
+def _hidden(value: Any, *, is_secret: bool = False) -> Iterator[tuple[str, str]]:
+    """Texts that must not be read, and what is shown instead."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _hidden(item, is_secret=is_secret)
+    elif isinstance(value, dict):
+        is_secret = is_secret or configuration.is_secret(configuration.setting_of(value))
+        for key, item in value.items():
+            name = key.casefold()
+            if not isinstance(item, str):
+                if _is_nested(name, item):
+                    raise _Nested
+                yield from _hidden(item, is_secret=is_secret)
+            elif not item:
+                continue
+            elif name in _TOKENS:
+                yield item, token(item)
+            elif name.endswith(_SECRETS) or (is_secret and name in ("value", "attributevalue")):
+                yield item, MASK
+            elif name == "key" and "server" in value:
+                yield item, MASK  # of a VPN (OCPP 2.x, VPNType)
+            elif "://" in item:
+                yield item, without_secrets(item)
+            elif name == "data":
+                yield item, vendor_data(item)
+
+
+def _is_nested(name: str, item: Any) -> bool:
+    """An ``idToken`` may be an object (OCPP 2.x), with another one inside."""
+    return name in _TOKENS and isinstance(item, list if name in ("idtoken", "groupidtoken") else list | dict)
+
+
+def _flat(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_flat(item) for item in value]
+    if isinstance(value, dict):
+        return {key: MASK if _is_nested(key.casefold(), item) else _flat(item) for key, item in value.items()}
+    return value
+
+
+def vendor_data(data: str) -> str:
+    """What only its make understands: hidden if it names what must not be read."""
+    return MASK if any(word in data.casefold() for word in (*_TOKENS, *_SECRETS)) else data
+
+
+def token(uid: str) -> str:
+    """Enough to tell two cards of a driver apart."""
+    return f"…{uid[-4:]}" if len(uid) >= _SHORTEST else MASK
+
+
+def _replaced(value: Any, hidden: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return hidden.get(value, value)
+    if isinstance(value, list):
+        return [_replaced(item, hidden) for item in value]
+    if isinstance(value, dict):
+        return {key: _replaced(item, hidden) for key, item in value.items()}
+    return value
 
 
 def without_secrets(url: str) -> str:

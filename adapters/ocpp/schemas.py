@@ -127,13 +127,18 @@ class Schemas:
                 relaxed["required"] = list(self.required[action])
         made = Schema(
             definition,
-            jsonschema_rs.validator_for(definition, validate_formats=False, offline=True),
-            jsonschema_rs.validator_for(relaxed, validate_formats=False, offline=True),
+            _validator(definition),
+            _validator(relaxed),
             self.words,
             self.defaults.get(action, {}) if is_request else {},
         )
         self._kept[action, is_request] = made
         return made
+
+
+def _validator(definition: dict[str, Any]) -> Any:
+    """What is wrong with a value is said without the value: it may be whose token a driver's is."""
+    return jsonschema_rs.validator_for(definition, validate_formats=False, offline=True, mask="value")
 
 
 def _relax(node: Any, forgiven: frozenset[str]) -> Any:

@@ -14,8 +14,8 @@ from typing import Final
 import structlog
 
 from adapters.kit.manifest import Wire
-from adapters.ocpp.masking import masked
 from adapters.ocpp.transport import Admission, Handle, Socket
+from contracts.masking import masked
 from contracts.messages import FramesSeen
 from contracts.messages.wire import WireFrame
 

@@ -16,6 +16,7 @@ from roaming.partners.directory import Directory
 from roaming.partners.retelling import is_still
 from roaming.store.bulk import insert_new, upsert
 from roaming.store.database import Work
+from roaming.store.documents import key_for_logs
 from roaming.store.errors import StoreUnavailable
 from roaming.store.locks import Locks
 
@@ -121,7 +122,8 @@ class FanOut:
                 try:
                     recipients = rules.audience(outgoing, found.get(outgoing.object_key), directory)
                 except Exception:
-                    logger.exception("audience_unknown", module=module, object_key=outgoing.object_key)
+                    key = key_for_logs(module, outgoing.object_key)
+                    logger.exception("audience_unknown", module=module, object_key=key)
                     continue
                 told.extend((id, outgoing, recipient) for recipient in recipients)
         return told

@@ -17,7 +17,7 @@ from roaming.ocpi.module import OcpiRequest, OcpiResponse
 from roaming.ocpi.paging import Cursor, page_headers, read_page
 from roaming.ocpi.wire import count_losses
 from roaming.store.columns import text_to_time
-from roaming.store.documents import Documents, PageRow, owner_of_key
+from roaming.store.documents import Documents, PageRow, key_for_logs, owner_of_key
 from roaming.store.losses import EVERYBODY
 from roaming.store.reader import Reader
 from roaming.store.selections import Selection
@@ -95,7 +95,7 @@ async def answer_list(
                 text, losses = text_of(row, codecs[request.version], cls, context=context)
             except EncodeError as error:
                 # One object that this version cannot say must not hide the others
-                logger.warning("object_left_out_of_list", module=documents.module, key=row.key, reason=str(error))
+                _left_out(documents.module, row.key, error)
                 continue
             made.append((row.key, row.revision, text))
             count_losses(request.services.journal, EVERYBODY, documents.module, losses)
@@ -135,7 +135,7 @@ async def _shown_texts(
             encoded = codecs[request.version].encode(shown.change(from_document(cls, row.document or "", row.live)))
             texts[row.key] = dump_json(encoded.body).decode()
         except EncodeError as error:
-            logger.warning("object_left_out_of_list", module=documents.module, key=row.key, reason=str(error))
+            _left_out(documents.module, row.key, error)
             texts[row.key] = ""
     return texts
 
@@ -189,3 +189,7 @@ async def _contexts(
     if surroundings is None or request.version != Version.V2_1_1:
         return {}
     return await surroundings(request.services.database.reader, {row.key: row for row in rows})
+
+
+def _left_out(module: str, key: str, error: EncodeError) -> None:
+    logger.warning("object_left_out_of_list", module=module, key=key_for_logs(module, key), reason=str(error))

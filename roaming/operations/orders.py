@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import msgspec
 from cryptography.x509 import load_pem_x509_certificate
 
-from contracts import configuration
-from contracts.masking import MASK, without_secrets
+from contracts import configuration, masking
+from contracts.masking import MASK, vendor_data, without_secrets
 from contracts.messages.asked import Operation
 from contracts.messages.operation import (
     AnyOperation,
@@ -19,6 +19,7 @@ from contracts.messages.operation import (
     ReportCustomer,
     SendLocalList,
     SetConfiguration,
+    TransferData,
     UpdateFirmware,
     UploadLog,
 )
@@ -148,42 +149,27 @@ def masked(order: AnyOrder) -> str:
             shown = msgspec.structs.replace(order, url=_shown_address(order.url))
         case CallRaw():
             shown = msgspec.structs.replace(order, payload=masked_json(order.payload))
+        case TransferData():
+            shown = msgspec.structs.replace(order, data=None if order.data is None else vendor_data(order.data))
         case SendLocalList():
             # Whose tokens they are is in the token store; here it counts how many
             shown = {"kind": "SEND_LOCAL_LIST", "version": order.version, "is_full": order.is_full}
             shown["entries"] = len(order.entries)
         case StartCharging() | Reserve() | ReportCustomer():
-            shown = msgspec.structs.replace(order, token_uid=f"…{order.token_uid[-4:]}")
+            shown = msgspec.structs.replace(order, token_uid=masking.token(order.token_uid))
         case _:
             shown = order
     return msgspec.json.Encoder(decimal_format="number").encode(shown).decode()
 
 
 def masked_json(text: str) -> str:
-    """OCPP as JSON, without the values of secret settings and signed addresses. What is no JSON any more, since it was
-    cut, is left out."""
+    """A message of OCPP as JSON, without secrets and without whose tokens it names. What is no JSON any more, since it
+    was cut, is left out."""
     try:
-        return json.dumps(_masked(json.loads(text)), ensure_ascii=False)
+        json.loads(text)
     except (ValueError, RecursionError):
         return MASK
-
-
-def _masked(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_masked(item) for item in value]
-    if not isinstance(value, dict):
-        return _shown_address(value) if isinstance(value, str) and "://" in value else value
-    hidden = ("value", "attributeValue") if configuration.is_secret(configuration.setting_of(value)) else ()
-    # SetNetworkProfile has passwords, and the key of a VPN beside its server (OCPP 2.0.1 part 2, VPNType)
-    is_vpn = "server" in value and "key" in value
-    return {
-        key: MASK if key in hidden or _is_password(key) or (is_vpn and key == "key") else _masked(item)
-        for key, item in value.items()
-    }
-
-
-def _is_password(name: str) -> bool:
-    return name.lower().endswith(("password", "simpin"))
+    return masking.masked(text.encode("utf-8", "backslashreplace"))
 
 
 def _shown_address(url: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from contracts.masking import vendor_data
 from contracts.messages import (
     CertificateRequested,
     CommandAnswered,
@@ -18,7 +19,7 @@ from contracts.messages import (
     StationReported,
     VendorDataReceived,
 )
-from contracts.messages.operation import AnyTold, RawTold
+from contracts.messages.operation import AnyTold, DataTold, RawTold
 from contracts.topics import EVENTS
 from roaming.operations import local_lists, records
 from roaming.operations.certificates import CERTIFICATE_REQUEST, WAITING
@@ -31,6 +32,8 @@ from roaming.store.errors import StoreUnavailable
 
 LOOK_EVERY = 0.5
 LONGEST_BODY = 16_384
+CUSTOMER = "NotifyCustomerInformation"
+"""Of REPORT_CUSTOMER: a text for the driver, all of it about them (OCPP 2.0.1 part 2, N09)."""
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 logger = structlog.get_logger(__name__)
@@ -68,8 +71,11 @@ async def _answered(work: Work, id: str, outcome: str, detail: str | None, told:
 
 
 def _told(told: AnyTold | None) -> str:
-    if isinstance(told, RawTold):
-        told = RawTold(payload=masked_json(told.payload))
+    match told:
+        case RawTold():
+            told = RawTold(payload=masked_json(told.payload))
+        case DataTold(data=str() as data):
+            told = DataTold(data=vendor_data(data))
     return _ENCODER.encode(told).decode() if told is not None else ""
 
 
@@ -85,7 +91,7 @@ def to_report(received: Received) -> Report | None:
             said = {"kind": "SECURITY", "status": message.event, "detail": message.info or ""}
         case VendorDataReceived():
             status = f"{message.vendor_id} {message.message_id or ''}".strip()
-            said = {"kind": "VENDOR_DATA", "status": status, "detail": message.data or ""}
+            said = {"kind": "VENDOR_DATA", "status": status, "detail": vendor_data(message.data or "")}
         case CertificateRequested():
             said = {"kind": CERTIFICATE_REQUEST, "detail": message.signing_request}
             said["status"] = message.objection or ("CONTRACTS" if message.is_for_contracts else WAITING)
@@ -103,7 +109,8 @@ def to_report(received: Received) -> Report | None:
 
 
 def to_last_report(message: StationReported, at: datetime, *, after: LastReport | None) -> LastReport:
-    """One more of its kind. Secrets that settings and addresses hold are masked."""
+    """One more of its kind. Secrets and tokens in it are masked, but for what an operator has asked of one driver."""
+    body = message.body if message.kind == CUSTOMER else masked_json(message.body)
     return LastReport(
         network=message.network,
         station_id=message.station_id,
@@ -112,7 +119,7 @@ def to_last_report(message: StationReported, at: datetime, *, after: LastReport 
         at=at,
         connector_id=message.connector_id,
         transaction_id=storable_text(message.transaction_id or ""),
-        body=storable_text(masked_json(message.body)) if 0 < len(message.body) <= LONGEST_BODY else "",
+        body=storable_text(body) if 0 < len(message.body) <= LONGEST_BODY else "",
     )
 
 

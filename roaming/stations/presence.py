@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.masking import masked
 from contracts.messages import (
     SecurityEventReported,
     StationBooted,
@@ -161,7 +162,7 @@ async def _connected(work: Work, received: Received, message: StationConnected) 
 
 
 async def _rejected(work: Work, received: Received, message: StationMessageRejected) -> None:
-    """Counted on the station, and in the journal as it came: money may hang on it."""
+    """Counted on the station, and in the journal as it came, but for whose token it names: money may hang on it."""
     logger.warning("station_message_rejected", station=message.station_id, kind=message.kind, reason=message.reason)
     await _change(
         work,
@@ -177,7 +178,7 @@ async def _rejected(work: Work, received: Received, message: StationMessageRejec
         module="stations",
         request_id=received.envelope.id,
         correlation_id=received.envelope.correlation_id,
-        request_body=message.raw,
+        request_body=masked(message.raw.encode("utf-8", "backslashreplace")),
         note=f"rejected (number {message.number} of this connection): {message.reason}",
     )
     await write_within(work, [entry])

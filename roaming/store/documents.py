@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import declared_attr
 from sqlmodel import Field, SQLModel
 
+from contracts import masking
 from roaming.model.canonical import CanonicalObject, from_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.version import Version
@@ -189,6 +190,19 @@ def id_of_key(key: str) -> str:
     'loc/1'
     """
     return key.split("/", 2)[2]
+
+
+def key_for_logs(module: str, key: str) -> str:
+    """The key of an object of this module, without whose token a driver's is.
+
+    >>> key_for_logs("tokens", "DE/HME/04a1b2c3d4e5/rfid"), key_for_logs("tariffs", "DE/HME/cheap")
+    ('DE/HME/…d4e5/rfid', 'DE/HME/cheap')
+    """
+    if module != "tokens":
+        return key
+    country_code, party_id, rest = key.split("/", 2)
+    uid, _, type = rest.rpartition("/")
+    return f"{country_code}/{party_id}/{masking.token(uid)}/{type}"
 
 
 class Documents:

@@ -107,6 +107,7 @@ def _sqlite_engine(url: URL, *, pool_size: int, begin: str, pragmas: tuple[str, 
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_SECONDS,
+        hide_parameters=True,  # in errors, which are logged: among them are whose token a driver's is
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -136,6 +137,7 @@ def _postgresql_engine(url: URL, *, pool_size: int, patience: float) -> AsyncEng
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_SECONDS,
+        hide_parameters=True,  # in errors, which are logged: among them are whose token a driver's is
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": patience,

@@ -20,7 +20,7 @@ from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.pulling import Incoming, Pulling, PullRules
 from roaming.store.columns import storable_text
 from roaming.store.database import Database, Work
-from roaming.store.documents import Stored
+from roaming.store.documents import Stored, key_for_logs
 from roaming.store.errors import StoreUnavailable
 
 _NOTHING_KNOWN = DecodeContext()
@@ -202,7 +202,8 @@ async def _store_each(
         except StoreUnavailable:
             raise
         except Exception as error:
-            logger.exception("pulled_object_cannot_be_stored", module=rules.documents.module, key=entry.key)
+            module = rules.documents.module
+            logger.exception("pulled_object_cannot_be_stored", module=module, key=key_for_logs(module, entry.key))
             part = PageResult(refusals=[Refusal(body=entry.body, reason=type(error).__name__)])
         _merge(result, part)
     return result

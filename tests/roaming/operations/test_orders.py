@@ -87,6 +87,7 @@ RAW: list[dict[str, Any]] = [
         op.SetConfiguration(entries=(op.ConfigurationEntry(key="authorizationkey", value=SECRET),)),
         op.UpdateFirmware(request_id=1, url=f"https://u:{SECRET}@hub.example/{SECRET}?t={SECRET}", retrieve_at=NOW),
         op.UploadLog(request_id=1, log=LogKind.SECURITY, url=f"ftp://hub.example/{SECRET}"),
+        op.TransferData(vendor_id="x", data=f"idTag={SECRET}"),
         *(op.CallRaw(action="X", payload=json.dumps(payload)) for payload in RAW),
     ],
 )

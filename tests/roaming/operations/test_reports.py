@@ -31,6 +31,7 @@ async def test_reports_are_kept_once_each(database: Database) -> None:
             LogStatusReported(network=NETWORK, station_id="CS-1", status=LogStatus.UPLOADED, word="Uploaded"),
             SecurityEventReported(network=NETWORK, station_id="CS-1", event="Tamper", at=AT, info="door \0"),
             VendorDataReceived(network=NETWORK, station_id="CS-1", vendor_id="com.x", message_id="m", data="{}"),
+            VendorDataReceived(network=NETWORK, station_id="CS-1", vendor_id="com.x", data='{"idTag": "04A1B2"}'),
             CertificateRequested(network=NETWORK, station_id="CS-1", signing_request="PEM"),
         )
     ]
@@ -44,6 +45,7 @@ async def test_reports_are_kept_once_each(database: Database) -> None:
         ("FIRMWARE", "INSTALLED", "4", "Installed"),
         ("LOG", "UPLOADED", "", "Uploaded"),
         ("SECURITY", "Tamper", "", "door \\x00"),
+        ("VENDOR_DATA", "com.x", "", "•••"),
         ("VENDOR_DATA", "com.x m", "", "{}"),
     ]
 
@@ -66,13 +68,17 @@ async def test_of_other_reports_the_last_of_each_kind_is_shown_and_how_many_came
 
     limits = [reported("NotifyChargingLimit", f'{{"limit": {number}}}', connector_id=1) for number in range(3)]
     address = reported("NotifyMonitoringReport", '{"url": "https://user:secret@files.example/a"}')
-    for batch in (limits[:2], [limits[2], reported("NotifyEvent", '"' + "x" * 20_000 + '"'), address]):
+    needs = reported("NotifyEVChargingNeeds", '{"idToken": {"idToken": "04A1B2C3D4E5F6"}}')
+    asked = reported("NotifyCustomerInformation", '{"data": "idToken 04A1B2C3D4E5F6"}')
+    for batch in (limits[:2], [limits[2], reported("NotifyEvent", '"' + "x" * 20_000 + '"'), address, needs, asked]):
         async with database.work() as work:
             await handle(work, batch)
     async with database.reading() as connection:
         shown = await showing.station(connection, (NETWORK, "CS-1"))
     assert [(told["kind"], told["times"], told["connector"], told["body"]) for told in shown["told"]] == [
         ("NotifyChargingLimit", 3, 1, {"limit": 2}),
+        ("NotifyCustomerInformation", 1, None, {"data": "idToken 04A1B2C3D4E5F6"}),
+        ("NotifyEVChargingNeeds", 1, None, {"idToken": {"idToken": "…E5F6"}}),
         ("NotifyEvent", 1, None, None),
         ("NotifyMonitoringReport", 1, None, {"url": "https://files.example/•••"}),
     ]

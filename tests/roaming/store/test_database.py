@@ -77,6 +77,14 @@ async def test_a_refused_statement_is_not_an_outage(counter: Database) -> None:
     await add_one(counter)
 
 
+async def test_an_error_tells_no_values_that_a_log_must_not_hold(counter: Database) -> None:
+    insert = text("INSERT INTO counter VALUES (:name, NULL)")
+    async with counter.work() as work:
+        with pytest.raises(IntegrityError) as refused:
+            await work.connection.execute(insert, {"name": "04A1B2C3D4E5F6"})
+    assert "04A1B2C3D4E5F6" not in str(refused.value).partition("DETAIL")[0]
+
+
 async def test_a_wrong_parameter_is_not_an_outage(counter: Database) -> None:
     if counter.is_sqlite:
         pytest.skip("SQLite takes any type anywhere")

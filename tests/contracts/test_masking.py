@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.ocpp.masking import masked
+from contracts.masking import masked
 
 CARD, SECRET = "04A1B2C3D4E5F6", "0123456789abcdef0123"
 
@@ -48,6 +48,13 @@ FRAMES: list[tuple[bytes, str]] = [
     (b'[2,"41","Authorize",{"idTag":"' + CARD.encode() + b'"', "•••"),
     (b'[2,"41","Authorize",{"idTag": 41424344454647}]', "•••"),
     (b'[2,"41","Authorize",{"idTag":"' + CARD.encode() + b'\xff"}]', "•••"),
+    (call("Authorize", {"idTag": [CARD]}), '"idTag": "•••"'),
+    (call("StopTransaction", {"idTag": {"value": CARD}, "x": 1}), '"x": 1'),
+    (call("Authorize", {"idToken": [{"idToken": CARD}]}), '"idToken": "•••"'),
+    (call("CustomerInformation", {"customerIdentifier": CARD}), "…E5F6"),
+    (b'[2,"41","Authorize",{"groupIdToken": "' + CARD.encode() + b'", "vin"', "•••"),
+    (b'[2,"41","Authorize",{"idTag": ["' + CARD.encode(), "•••"),
+    (b'[2,"41","GetLog",{"remoteLocation":"ftp:\\/\\/u:' + SECRET.encode() + b"@files.example/x", "•••"),
 ]
 
 
