@@ -213,6 +213,19 @@ class Doorkeeper:
             return None
         return self._refuse(station_id, handshake.remote_address or "", handshake)
 
+    def has_proven_itself(self, handshake: Handshake, station_id: str) -> bool:
+        """Whether it has shown its certificate, or the password that its account knows, with the profile that its
+        account demands. A listed network proves nobody here: behind a proxy that ends TLS all have one address."""
+        account = self._accounts.find(station_id)
+        if account is None or not account.is_admitted or _is_revoked(account, handshake.certificate):
+            return False
+        password = password_of(handshake.authorization, station_id=station_id)
+        digest = None if password is None else self._accounts.digest(station_id, password)
+        profile = _profile(handshake, has_password=digest is not None)
+        if not self._is_proven(account, digest, handshake.remote_address, profile):
+            return False
+        return _proven(account, profile) >= max(1, account.minimum_profile)
+
     def was_wrong(self, handshake: Handshake, station_id: str) -> None:
         """Somebody else did not let it in."""
         self._refuse(station_id, handshake.remote_address or "", handshake)

@@ -108,23 +108,25 @@ class ProxyDoor:
         return Dial(
             url=f"{upstream.url.rstrip('/')}/{self.doorkeeper.segment(handshake)}",
             subprotocols=handshake.subprotocols,
-            authorization=_authorization(upstream, handshake, user=self.doorkeeper.identity(handshake) or ""),
+            authorization=self._authorization(upstream, handshake),
             authority_file=upstream.authority_file,
             seconds=self.dial_seconds,
             ping_seconds=self.ping_seconds,
             limits=self.limits,
         )
 
+    def _authorization(self, upstream: Upstream, handshake: Handshake) -> str | None:
+        """The credentials that are set for the upstream are lent to who has proven itself here; others go with what
+        they brought, and the central system decides."""
+        station_id = self.doorkeeper.identity(handshake) or ""
+        if upstream.password is None or not self.doorkeeper.has_proven_itself(handshake, station_id):
+            return handshake.authorization
+        pair = f"{upstream.user or station_id}:{upstream.password.get_secret_value()}"
+        return "Basic " + base64.b64encode(pair.encode()).decode()
+
     def _drop_untaken(self, socket: Socket) -> None:
         if self._untaken.pop(socket, None) is not None:
             socket.abort()
-
-
-def _authorization(upstream: Upstream, handshake: Handshake, *, user: str) -> str | None:
-    if upstream.password is None:
-        return handshake.authorization
-    pair = f"{upstream.user or user}:{upstream.password.get_secret_value()}"
-    return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
 def _down() -> Refusal:

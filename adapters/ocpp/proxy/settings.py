@@ -21,7 +21,9 @@ class Upstream(BaseModel):
     stations: tuple[str, ...] = Field(("*",), min_length=1, description="Identities; * and ? stand for any text.")
     user: str | None = Field(None, description="User name given to it; without: the one that the station shows.")
     password: SecretStr | None = Field(
-        None, description="Password given to it; without: the one that the station shows, which is kept nowhere."
+        None,
+        description="Password given to it for stations that have shown their own, or their certificate; for others,"
+        " and without: the one that the station shows, which is kept nowhere.",
     )
     authority_file: Path | None = Field(
         None, description="PEM file of the authorities that sign its certificate; without: those of this machine."

@@ -148,6 +148,7 @@ async def test_others_end_here(proxied: Proxied, csms: OwnCsms) -> None:
 
 async def test_credentials_may_be_set(proxied: Proxied, csms: OwnCsms) -> None:
     await proxied.through(user="us", password="theirs")
+    proxied.fakes.accounts.change("CS-1", password="own")
     await proxied.dial("CS-1", password="own")
     assert csms.authorizations == ["Basic dXM6dGhlaXJz"]
 
@@ -162,6 +163,25 @@ async def test_set_credentials_are_not_lent_to_whoever_says_to_be_a_station(prox
     assert csms.authorizations == []
     await proxied.dial("CS-1", password=PASSWORD)
     assert csms.authorizations == ["Basic dXM6dGhlaXJz"]
+
+
+@pytest.mark.parametrize("is_admitted", [None, False, True])
+@pytest.mark.parametrize("password", [None, "brought"])
+async def test_a_station_without_a_password_of_its_own_goes_with_what_it_brings(
+    proxied: Proxied, csms: OwnCsms, is_admitted: bool | None, password: str | None
+) -> None:
+    await proxied.through(user="us", password="theirs")
+    if is_admitted is not None:
+        proxied.fakes.accounts.change("CS-1", is_admitted=is_admitted)
+    await proxied.dial("CS-1", password=password)
+    assert csms.authorizations == [None if password is None else "Basic Q1MtMTpicm91Z2h0"]
+
+
+async def test_a_profile_below_the_least_borrows_nothing(proxied: Proxied, csms: OwnCsms) -> None:
+    await proxied.through(user="us", password="theirs")
+    proxied.fakes.accounts.change("CS-1", password=PASSWORD, minimum_profile=2)
+    await proxied.dial("CS-1", password=PASSWORD)
+    assert "Basic dXM6dGhlaXJz" not in csms.authorizations
 
 
 async def test_a_revoked_certificate_ends_the_connection(proxied: Proxied, csms: OwnCsms, tmp_path: Path) -> None:
