@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import math
 import ssl
+import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,9 @@ _VERSIONS: Final[Mapping[TlsVersion, ssl.TLSVersion]] = {"1.2": ssl.TLSVersion.T
 _WITHOUT_FORWARD_SECRECY: Final = ("AES256-GCM-SHA384", "AES128-GCM-SHA256")
 """A station may know no others (OCPP 1.6 security white paper and OCPP 2.0.1 part 2, A00.FR.317 and A00.FR.318)."""
 
+SESSION_LASTS: Final = 7200.0
+"""Seconds for which OpenSSL lets a session of TLS be taken up again, with the certificate that was verified then."""
+
 logger = structlog.get_logger(__name__)
 
 
@@ -29,6 +34,7 @@ class Encryption:
         """Raises ``OSError`` when a file cannot be used."""
         self._listener = listener
         self._seen = self._digest()
+        self._changed_at = -math.inf
         self.context = self._last = _context(listener)
         self.context.sni_callback = self._choose
 
@@ -44,6 +50,7 @@ class Encryption:
             logger.error("changed TLS files cannot be used, the old ones stay", error=str(error))
             return False
         self._seen = found
+        self._changed_at = time.monotonic()
         logger.info("TLS files were read anew", certificate=self._listener.certificate)
         return True
 
@@ -53,10 +60,15 @@ class Encryption:
             await asyncio.sleep(LOOK_EVERY)
             self.look()
 
-    def _choose(self, encrypted: Any, _name: str | None, _context: ssl.SSLContext) -> None:
+    def _choose(self, encrypted: Any, _name: str | None, _context: ssl.SSLContext) -> int | None:
         """Called in every handshake, whether the station names a host or not."""
         if self._last is not self.context:
             encrypted.context = self._last
+        is_younger = time.monotonic() - self._changed_at > SESSION_LASTS
+        if encrypted.session_reused and not is_younger:
+            # Both sides forget a session that ends so (RFC 5246, 7.2.2): the next handshake is a whole one
+            return int(ssl.AlertDescription.ALERT_DESCRIPTION_HANDSHAKE_FAILURE)
+        return None
 
     def _digest(self) -> str:
         """Of what is in the files: a copy keeps the time of its original."""
@@ -68,17 +80,20 @@ class Encryption:
 
 
 def shown_by(encrypted: ssl.SSLObject) -> tuple[tuple[str, ...], ShownCertificate] | None:
-    """Common names and certificate of the other side, which the handshake has verified; ``None``: it showed none."""
+    """Common names and certificate of the other side, which the handshake has verified; ``None``: it showed none, or
+    one that has ended since."""
     told, octets = encrypted.getpeercert(), encrypted.getpeercert(binary_form=True)
     if not told or octets is None:
         return None
+    until = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(told["notAfter"])), UTC)
+    if until <= datetime.now(UTC):
+        return None  # of a session that was begun before
     pairs = cast(Iterable[Iterable[tuple[str, str]]], told.get("subject", ()))
     names = tuple(value for part in pairs for name, value in part if name == "commonName")
-    until = ssl.cert_time_to_seconds(str(told["notAfter"]))
     certificate = ShownCertificate(
         fingerprint=hashlib.sha256(octets).hexdigest(),
         serial_number=str(told["serialNumber"]),
-        expires_at=datetime.fromtimestamp(until, UTC),
+        expires_at=until,
     )
     return names, certificate
 
@@ -93,4 +108,7 @@ def _context(listener: Listener) -> ssl.SSLContext:
         context.load_verify_locations(cafile=listener.client_authorities)
         # Stations of profile 2 come to the same address and have none
         context.verify_mode = ssl.CERT_OPTIONAL
+        # Taken up from a ticket, a session needs no certificate any more, nor the authority that signed it
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
     return context

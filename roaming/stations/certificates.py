@@ -14,6 +14,7 @@ from roaming.store.bulk import select_rows, upsert
 from roaming.store.database import Work
 
 CERTIFICATES = StationCertificateRow.__table__  # type: ignore[attr-defined]
+_KEY: Final = ("network", "station_id", "fingerprint")
 StationKey = tuple[str, str]
 """Network and station id."""
 _SHOWN: Final = ("network", "station_id", "fingerprint", "expires_at", "shown_at", "revoked_at")
@@ -49,7 +50,7 @@ async def note(work: Work, *, network: str, station_id: str, certificate: ShownC
         "revoked_why": "",
     }
     shown = ("shown_at = COALESCE(excluded.shown_at, t.shown_at)",)
-    await upsert(work.connection, CERTIFICATES, [row], key=("fingerprint",), update=shown)
+    await upsert(work.connection, CERTIFICATES, [row], key=_KEY, update=shown)
 
 
 async def revoke(

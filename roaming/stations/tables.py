@@ -56,12 +56,11 @@ class StationCertificateRow(SQLModel, table=True):
     """A client certificate that a station was given, or came with."""
 
     __tablename__ = "station_certificates"
-    __table_args__ = (Index("station_certificates_of", "network", "station_id"),)
 
+    network: str = Field(primary_key=True)
+    station_id: str = Field(primary_key=True)
     fingerprint: str = Field(primary_key=True)
-    """SHA-256 of its octets, in small hexadecimal digits."""
-    network: str
-    station_id: str
+    """SHA-256 of its octets, in small hexadecimal digits. The station may come by two networks with one certificate."""
     serial_number: str
     expires_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     known_since: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))

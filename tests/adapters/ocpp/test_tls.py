@@ -1,5 +1,8 @@
 """Security profiles 2 (TLS and password) and 3 (client certificate), and the least that an account demands."""
 
+import asyncio
+import contextlib
+import socket
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,6 +94,52 @@ async def test_changed_files_are_read_without_a_restart(secure: Hub, authority: 
         await secure.dial("CS-1", ssl=old)
     again = await secure.dial("CS-1", ssl=trusting(other, other.issue("CS-1")))
     assert (await again.boot())["status"] == "Accepted"
+
+
+def say_hello(url: str, trust: ssl.SSLContext, session: ssl.SSLSession | None = None) -> tuple[int, ssl.SSLSocket]:
+    """HTTP status of a handshake as CS-1, and the connection, which stays open: a client that takes up sessions."""
+    host, port = url.removeprefix("wss://").split("/")[0].split(":")
+    with contextlib.ExitStack() as left_over:
+        raw = left_over.enter_context(socket.create_connection((host, int(port)), timeout=10))
+        encrypted = left_over.enter_context(trust.wrap_socket(raw, server_hostname=host, session=session))
+        lines = ("GET /CS-1 HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade")
+        lines += ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==")
+        lines += ("Sec-WebSocket-Protocol: ocpp1.6", "", "")
+        encrypted.sendall("\r\n".join(lines).encode())
+        answer = encrypted.recv(4096)
+        if not answer:
+            raise ConnectionError("closed in the handshake")
+        left_over.pop_all()
+        return int(answer.split()[1]), encrypted
+
+
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_no_session_of_tls_outlives_what_its_certificate_was_taken_for(
+    secure: Hub, authority: Authority, tmp_path: Path, newest: ssl.TLSVersion
+) -> None:
+    secure.fakes.accounts.change("CS-1", password=PASSWORD)
+    trust = trusting(authority, authority.issue("CS-1"), maximum_version=newest)
+    status, first = await asyncio.to_thread(say_hello, secure.url, trust)
+    assert status == 101
+    status, second = await asyncio.to_thread(say_hello, secure.url, trust, first.session)
+    assert (status, second.session_reused) == (101, newest is ssl.TLSVersion.TLSv1_2), "there are no tickets"
+    await until(lambda: len(secure.facts.of(StationConnected)) == 2)
+    certificate = secure.facts.of(StationConnected)[-1].certificate
+    assert certificate is not None
+    secure.fakes.accounts.change("CS-1", password=PASSWORD, revoked=(certificate.fingerprint,))
+    status, third = await asyncio.to_thread(say_hello, secure.url, trust, second.session)
+    assert status == 403
+    secure.fakes.accounts.change("CS-1", password=PASSWORD)
+    status, fourth = await asyncio.to_thread(say_hello, secure.url, trust)
+    assert status == 101
+    authority.path.write_bytes(Authority.make(tmp_path, "other").path.read_bytes())
+    (server,) = secure.running.servers.values()
+    assert server.look_at_files()
+    for _ in range(2):
+        with pytest.raises(OSError):
+            await asyncio.to_thread(say_hello, secure.url, trust, fourth.session)
+    for connection in (first, second, third, fourth):
+        connection.close()
 
 
 async def test_clear_text_is_served_beside_tls(hub: Hub, authority: Authority) -> None:

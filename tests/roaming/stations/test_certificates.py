@@ -8,7 +8,7 @@ from contracts.messages import StationAccountChanged, StationConnected
 from contracts.messages.station import ShownCertificate
 from roaming.stations import presence
 from roaming.stations.bindings import UnknownStation, admit, retell
-from roaming.stations.certificates import ending, expiries_of, list_certificates
+from roaming.stations.certificates import ending, expiries_of, list_certificates, note
 from roaming.stations.securing import NoSuchCertificate, revoke_certificates
 from roaming.store.database import Database
 from tests.kit import outbox
@@ -51,6 +51,17 @@ async def station(database: Database) -> Database:
     async with database.work() as work:
         await admit(work, network=NETWORK, station_id="CS-1", key_digest="digest")
     return database
+
+
+async def test_one_certificate_in_two_networks_is_known_and_revoked_in_each(station: Database) -> None:
+    shown = certificate("aa")
+    for network in ("other", NETWORK):
+        async with station.work() as work:
+            await note(work, network=network, station_id="CS-1", certificate=shown, is_shown=True)
+    assert await revoke(station) == ["aa" * 32]
+    async with station.reading() as connection:
+        known = await list_certificates(connection)
+    assert {(one.network, one.revoked_at is None) for one in known} == {("other", True), (NETWORK, False)}
 
 
 async def test_the_adapters_are_told_which_are_not_taken_any_more(station: Database) -> None:
