@@ -82,6 +82,7 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             offline_notice=settings.offline_notice,
             mail_server=mail_server_of(settings),
             wire_kilobytes=settings.wire_kilobytes,
+            wire_megabytes=settings.wire_megabytes,
             pulling=pace_of(settings),
             partner_silence=settings.partner_silence,
         )

@@ -178,6 +178,12 @@ class Settings(BaseSettings):
     wire_kilobytes: int = Field(
         default=5_000, ge=100, description="Of frames that stay of one station, in kilobytes; the oldest go first."
     )
+    wire_megabytes: int = Field(
+        default=5_000,
+        ge=1,
+        description="Of frames that stay of all bound stations together, in megabytes: those with most give up their"
+        " oldest. All others together get a fiftieth of that beside it.",
+    )
     state_days: int = Field(
         default=100, ge=2, le=36500, description="Days of which it stays known how each station was, and its faults."
     )

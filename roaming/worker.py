@@ -59,7 +59,7 @@ class Worker:
         """Subscribes the consumers, connects the bus and begins to work."""
         services, database = self._services, self._services.database
         projections = [presence.PROJECTION, operations.PROJECTION, *watching.PROJECTIONS]
-        projections.append(wire.projection(services.wire_kilobytes))
+        projections.append(wire.projection(services.wire_kilobytes, services.wire_megabytes))
         for module in self._modules:
             projections.extend(module.projections(services))
         self._consumers = [Consumer(database, projection) for projection in projections]

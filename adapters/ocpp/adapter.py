@@ -282,7 +282,7 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
     dispatch = Dispatch(find_station=gateway.find, versions=by_version, operations=operations)
     ports.commands.serve(dispatch.carry_out)
     ports.commands.serve_operations(dispatch.carry_out_operation)
-    wire = WireLog(ports.wire, ports.network) if settings.has_wire_log and ports.wire is not None else None
+    wire = _wire_log(ports) if settings.has_wire_log else None
     servers = await _listen(settings, gateway, gateway.handle if wire is None else wire.listening(gateway.handle))
     gateway.start()
     kept = timedelta(days=settings.kept_days)
@@ -296,6 +296,14 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
     if wire is not None:
         chores.append(asyncio.create_task(wire.run(), name="wire log"))
     return RunningOcpp(servers, gateway, state, chores, path=settings.path)
+
+
+def _wire_log(ports: Ports) -> WireLog | None:
+    def is_bound(station_id: str) -> bool:
+        account = ports.accounts.find(station_id)
+        return account is not None and account.is_admitted
+
+    return None if ports.wire is None else WireLog(ports.wire, ports.network, is_known=is_bound)
 
 
 def _has_open(transactions: Transactions, station_id: str) -> bool:

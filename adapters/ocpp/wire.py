@@ -33,6 +33,8 @@ MOST_CHARACTERS: Final = 140_000
 """Of one message: even if each is written as an escape of six octets, every bus takes it. One that is too large would
 cost all stations the frames that are told together with it."""
 _OVERHEAD: Final = 200
+OF_STRANGERS: Final = 10
+"""Stations that nobody has bound get this part of ``MOST_OCTETS``, beside it."""
 
 logger = structlog.get_logger(__name__)
 
@@ -40,22 +42,43 @@ logger = structlog.get_logger(__name__)
 class WireLog:
     """Of this instance."""
 
-    def __init__(self, sink: Wire, network: str, *, clock: Callable[[], float] = time) -> None:
+    def __init__(
+        self,
+        sink: Wire,
+        network: str,
+        *,
+        is_known: Callable[[str], bool] = lambda _: True,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        """``is_known``: whether somebody has bound the station. All others share a small part of the room."""
         self._sink = sink
         self._network = network
         self._clock = clock
         self._waiting: deque[tuple[str, bool, float, bytes]] = deque()
+        self._is_known = is_known
         self._octets = 0
+        self._strangers_octets = 0
         self._missed: dict[str, int] = {}
 
     def note(self, station_id: str, is_from_station: bool, data: bytes) -> None:
         """Puts a frame aside. Never waits, never raises."""
         size = len(data) + _OVERHEAD
-        if self._octets + size > MOST_OCTETS:
+        if not self._has_room(station_id, size):
             self._missed[station_id] = self._missed.get(station_id, 0) + 1
             return
-        self._octets += size
         self._waiting.append((station_id, is_from_station, self._clock(), data))
+
+    def _has_room(self, station_id: str, size: int) -> bool:
+        """Takes it, if there is enough."""
+        if self._is_known(station_id):
+            if self._octets + size > MOST_OCTETS:
+                return False
+            self._octets += size
+        else:
+            if self._strangers_octets + size > MOST_OCTETS // OF_STRANGERS:
+                return False
+            self._strangers_octets += size
+        return True
 
     def listening(self, handle: Handle) -> Handle:
         """``handle``, on sockets whose frames are put aside."""
@@ -74,7 +97,8 @@ class WireLog:
     async def flush(self) -> None:
         """Tells it now. What cannot be told is counted as missed: nobody waits for the bus."""
         taken, self._waiting = self._waiting, deque()
-        missed, self._missed, self._octets = self._missed, {}, 0
+        missed, self._missed = self._missed, {}
+        self._octets = self._strangers_octets = 0
         frames: dict[str, list[WireFrame]] = {station_id: [] for station_id in missed}
         for number, (station_id, is_from_station, at, data) in enumerate(taken, 1):
             frames.setdefault(station_id, []).append(_frame(is_from_station, at, data))

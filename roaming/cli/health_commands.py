@@ -70,7 +70,7 @@ def station_wire(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Show the frames that went to and from a station, secrets masked (has_wire_log, wire_days, wire_kilobytes)."""
+    """Show the frames that went to and from a station, secrets masked (settings has_wire_log, wire_days and so on)."""
     from roaming.cli.health_showing import frames
 
     rows = run(frames(station, network, since=since, until=until, text=grep, way=way, limit=limit))

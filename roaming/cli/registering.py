@@ -171,6 +171,6 @@ async def replay_dead_letters(ids: list[int]) -> dict[str, Any]:
         projections = [presence.PROJECTION, OPERATIONS, *WATCHING]
         for module in services.modules:
             projections.extend(module.projections(services))
-        projections.append(wire.projection(services.wire_kilobytes))
+        projections.append(wire.projection(services.wire_kilobytes, services.wire_megabytes))
         rows = await replay(services.database, ids, projections)
     return {"asked": len(ids), **{str(row.id): row.error or "handled" for row in rows}}

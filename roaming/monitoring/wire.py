@@ -1,4 +1,4 @@
-"""Frames of stations as they went, kept for some days and up to some size a station, and searched.
+"""Frames of stations as they went, kept for some days and up to some size a station and of all, and searched.
 
 Secrets were masked before they came here.
 """
@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, false, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages import FramesSeen
 from contracts.topics import WIRE
 from roaming.monitoring.tables import WireChunkRow, WireSizeRow
+from roaming.stations.bindings import STATIONS
 from roaming.store.bulk import append, delete_keys, select_rows, upsert
 from roaming.store.columns import storable_text
 from roaming.store.consume import Projection, Received
@@ -29,6 +30,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PAGE = 200
 _SPARED = 0.9
 """Of the most that is kept, once the oldest had to go."""
+OF_STRANGERS = 50
+"""All stations together that nobody has bound get this part of what all bound ones get, beside it: whoever comes under
+a thousand names takes nothing from those that are known."""
+_LOOKS = 200
+"""What all take is looked at once this part of the most has been written."""
+_CUT_AT_ONCE = 100
+"""Stations: one commit should not last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,19 +60,36 @@ class Frame:
     text: str
 
 
-def projection(kilobytes: int) -> Projection:
-    """Keeps frames, at most so much of one station."""
+class Room:
+    """What is left of the room for the frames of all stations, as one process knows it."""
+
+    def __init__(self, *, most: int) -> None:
+        """``most``: octets of all that somebody has bound."""
+        self.most = most
+        self._unseen = most
+
+    async def keep(self, work: Work, written: int) -> None:
+        """Notes how much was written, and cuts what takes more than its share from time to time."""
+        self._unseen += written
+        if self._unseen * _LOOKS >= self.most and await cut_all(work, self.most):
+            self._unseen = 0
+
+
+def projection(kilobytes: int, megabytes: int) -> Projection:
+    """Keeps frames, at most so many kilobytes of one station and so many megabytes of all."""
+    room = Room(most=megabytes * 1_000_000)
 
     async def handle(work: Work, batch: Sequence[Received]) -> None:
         seen = [received.message for received in batch if isinstance(received.message, FramesSeen)]
-        await write(work, seen)
+        written = await write(work, seen)
         await cut(work, kilobytes * 1000, {(message.network, message.station_id) for message in seen})
+        await room.keep(work, written)
 
     return Projection(consumer="wire", topics=(WIRE,), messages=(FramesSeen,), handle=handle)
 
 
-async def write(work: Work, seen: Sequence[FramesSeen]) -> None:
-    """Keeps frames."""
+async def write(work: Work, seen: Sequence[FramesSeen]) -> int:
+    """Keeps frames. Returns how many octets they take."""
     rows: list[dict[str, Any]] = []
     sizes: dict[tuple[str, str], int] = {}
     for message in seen:
@@ -85,6 +110,7 @@ async def write(work: Work, seen: Sequence[FramesSeen]) -> None:
     await append(work.connection, CHUNKS, rows)
     sized = [dict(zip(_KEY, key, strict=True)) | {"octets": octets} for key, octets in sizes.items()]
     await upsert(work.connection, SIZES, sized, key=_KEY, update=("octets = t.octets + excluded.octets",))
+    return sum(sizes.values())
 
 
 async def cut(work: Work, most: int, stations: Collection[tuple[str, str]]) -> None:
@@ -106,11 +132,49 @@ async def cut(work: Work, most: int, stations: Collection[tuple[str, str]]) -> N
         await _resize(connection, network, station_id)
 
 
+async def cut_all(work: Work, most: int) -> bool:
+    """Removes frames while those of all bound stations have more than ``most`` octets, or those of all others more than
+    their part of it: the oldest of the stations that have more than the same share each. False: there is more to cut.
+    """
+    same = (STATIONS.c.network == SIZES.c.network) & (STATIONS.c.station_id == SIZES.c.station_id)
+    is_known = func.coalesce(STATIONS.c.is_admitted, false())
+    sized = select(is_known.label("is_known"), func.sum(SIZES.c.octets)).select_from(SIZES.outerjoin(STATIONS, same))
+    is_done = True
+    for known, size in (await work.connection.execute(sized.group_by(is_known))).all():
+        bound = most if known else most // OF_STRANGERS
+        if size <= bound:
+            continue
+        mine = select(SIZES).select_from(SIZES.outerjoin(STATIONS, same)).where(is_known == known)
+        rows = (await work.connection.execute(mine.order_by(SIZES.c.octets.desc(), *SIZES.primary_key))).all()
+        share = share_of([row.octets for row in rows], bound)
+        above = [(row.network, row.station_id) for row in rows if row.octets > share]
+        await cut(work, share, above[:_CUT_AT_ONCE])
+        is_done = is_done and len(above) <= _CUT_AT_ONCE
+    return is_done
+
+
+def share_of(sizes: Sequence[int], most: int) -> int:
+    """How much each may have at most, so that all together have ``most`` and nobody gives up what others do not take.
+
+    >>> share_of([10, 50, 90], 100)
+    45
+    """
+    left = most
+    for number, size in enumerate(sorted(sizes)):
+        share = left // (len(sizes) - number)
+        if size > share:
+            return share
+        left -= size
+    return max(sizes, default=most)
+
+
 async def _resize(connection: AsyncConnection, network: str, station_id: str) -> None:
     mine = (CHUNKS.c.network == network, CHUNKS.c.station_id == station_id)
     octets = (await connection.execute(select(func.coalesce(func.sum(CHUNKS.c.octets), 0)).where(*mine))).scalar()
     sized = update(SIZES).where(SIZES.c.network == network, SIZES.c.station_id == station_id)
     await connection.execute(sized.values(octets=octets))
+    if not octets:
+        await connection.execute(delete(SIZES).where(SIZES.c.network == network, SIZES.c.station_id == station_id))
 
 
 async def find(
@@ -174,6 +238,8 @@ async def _trim(connection: AsyncConnection, before: datetime, at_once: int) -> 
     for (network, station_id), octets in sorted(less.items()):
         sized = update(SIZES).where(SIZES.c.network == network, SIZES.c.station_id == station_id)
         await connection.execute(sized.values(octets=SIZES.c.octets - octets))
+        empty = (SIZES.c.network == network, SIZES.c.station_id == station_id, SIZES.c.octets <= 0)
+        await connection.execute(delete(SIZES).where(*empty))
     return len(rows)
 
 

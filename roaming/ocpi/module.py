@@ -88,6 +88,8 @@ class Services:
     """Who takes our e-mail, if anybody."""
     wire_kilobytes: int = 5_000
     """Of frames that stay of one station."""
+    wire_megabytes: int = 5_000
+    """Of those of all."""
     pulling: PullPace = field(default_factory=PullPace)
     partner_silence: float = 300.0
     """Seconds without a word from a partner until it is asked whether it is there."""

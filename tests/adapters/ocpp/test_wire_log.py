@@ -117,6 +117,19 @@ async def test_what_is_too_much_is_counted(listener: Listener, monkeypatch: pyte
     assert [len(message.frames) for message in listener.seen if message.station_id == "CS-3"] == [200, 200, 50]
 
 
+async def test_strangers_take_no_room_from_bound_stations(listener: Listener) -> None:
+    log = WireLog(listener, "demo", is_known=lambda station_id: station_id == "CS-1")
+    for number in range(wire.MOST_OCTETS // 10_000):
+        log.note(f"X-{number}", True, b"x" * 10_000)
+    log.note("CS-1", True, b"[2]")
+    await log.flush()
+    missed = {message.station_id: message.missed for message in listener.seen}
+    assert missed["CS-1"] == 0
+    kept = sum(len(message.frames) for message in listener.seen)
+    assert (kept - 1) * 10_000 <= wire.MOST_OCTETS / wire.OF_STRANGERS
+    assert sum(missed.values()) + kept == wire.MOST_OCTETS // 10_000 + 1
+
+
 async def test_every_message_is_small_enough_for_the_bus(listener: Listener) -> None:
     log = WireLog(listener, "demo", clock=lambda: 1_700_000_000.0)
     frame = b'[2,"1","DataTransfer",{"data":"' + b"\\u0001" * 2_700 + b'"}]'

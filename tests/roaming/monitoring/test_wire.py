@@ -1,5 +1,6 @@
 """Frames of stations: found again by text, time and way; never more than their share is kept."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,10 +9,11 @@ from contracts.messages import FramesSeen, WireFrame
 from roaming.monitoring import wire
 from roaming.monitoring.moments import moment_of
 from roaming.monitoring.wire import CHUNKS, SIZES, Search
+from roaming.store.consume import Projection
 from roaming.store.database import Database
 from roaming.store.locks import locks_of
 from roaming.store.trimming import Trimmer
-from tests.kit.admitting import received
+from tests.kit.admitting import admitted, received
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 MISSED = ("missed", "3 frames were not kept")
@@ -27,9 +29,12 @@ def seen(*texts: str, station: str = "CS-1", ago: float = 60, missed: int = 0) -
     return FramesSeen(network="main", station_id=station, frames=frames, missed=missed)
 
 
-async def keep(database: Database, *messages: FramesSeen, kilobytes: int = 100) -> None:
+async def keep(
+    database: Database, *messages: FramesSeen, kilobytes: int = 100, projection: Projection | None = None
+) -> None:
+    projection = projection or wire.projection(kilobytes, 1_000)
     async with database.work() as work:
-        await wire.projection(kilobytes).handle(work, [received(message) for message in messages])
+        await projection.handle(work, [received(message) for message in messages])
 
 
 async def look(database: Database, *, limit: int = 100, since: float = 3600, **values: object) -> list[tuple[str, str]]:
@@ -83,7 +88,7 @@ async def test_only_who_has_sent_something_is_looked_at(database: Database) -> N
     await keep(database, *(seen(f"{number}" + "x" * 997, ago=80 - number) for number in range(5)), kilobytes=1)
     async with database.reading() as connection:
         sizes = {row.station_id: row.octets for row in await connection.execute(SIZES.select())}
-    assert sizes["CS-1"] <= 1_000
+    assert sizes.get("CS-1", 0) <= 1_000
     assert sizes["CS-2"] > 5_000
 
 
@@ -103,11 +108,46 @@ async def test_what_is_old_goes(database: Database) -> None:
     await keep(database, seen("old", ago=8 * 86_400), seen("new", ago=60))
     removed = await Trimmer(database, wire.TRIMMINGS, locks_of(database), days={"wire": 7}).trim()
     assert removed == {"wire_chunks": 1}
+    await keep(database, seen("old", station="CS-9", ago=8 * 86_400))
+    await Trimmer(database, wire.TRIMMINGS, locks_of(database), days={"wire": 7}).trim()
     assert await look(database, since=10 * 86_400) == [("in", "new")]
     async with database.reading() as connection:
         (size,) = (await connection.execute(SIZES.select())).all()
         (chunk,) = (await connection.execute(CHUNKS.select())).all()
     assert size.octets == chunk.octets
+
+
+async def sizes_of(database: Database) -> dict[str, int]:
+    async with database.reading() as connection:
+        rows = (await connection.execute(SIZES.select())).all()
+        chunks = (await connection.execute(CHUNKS.select())).all()
+    summed: Counter[str] = Counter()
+    for chunk in chunks:
+        summed[chunk.station_id] += chunk.octets
+    assert summed == {row.station_id: row.octets for row in rows}
+    return dict(summed)
+
+
+async def test_all_together_have_a_bound_and_strangers_one_of_their_own(database: Database) -> None:
+    for station in ("CS-1", "CS-2", *(f"CS-{number}" for number in range(10, 30))):
+        await admitted(database, station)
+    projection = wire.projection(1_000, 1)
+    await keep(database, seen("the first", ago=90), seen("x" * 5_000, station="X-0", ago=80), projection=projection)
+    crowd = [seen("y" * 9_990, station=f"X-{number}", ago=70) for number in range(100)]
+    await keep(database, *crowd, projection=projection)
+    assert sum(size for name, size in (await sizes_of(database)).items() if name[0] == "X") <= 1_000_000 / 50
+    assert await look(database) == [("in", "the first")]
+    for number in range(10, 30):
+        many = [seen("z" * 9_990, station=f"CS-{number}", ago=60 - part) for part in range(2 if number < 20 else 30)]
+        await keep(database, *many, projection=projection)
+    kept = await sizes_of(database)
+    known = {name: size for name, size in kept.items() if name[0] == "C"}
+    assert 700_000 < sum(known.values()) <= 1_000_000
+    assert await look(database) == [("in", "the first")]
+    assert {known[f"CS-{number}"] for number in range(10, 20)} == {known["CS-10"]}, "small ones keep all of theirs"
+    assert known["CS-10"] > 2 * 9_990
+    await keep(database, seen("later", ago=5), projection=projection)
+    assert [text for _, text in await look(database)] == ["the first", "later"]
 
 
 @pytest.mark.parametrize("text", ["", "10", "10x", "yesterday", "9999999d", "999999d"])
