@@ -2,13 +2,14 @@
 
 import json
 import os
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
+from tests.e2e import forks
+from tests.e2e.forks import ForkedServer
 from tests.kit.server_process import ServerProcess, free_port
 
 SECRET = "5e" * 32
@@ -73,19 +74,18 @@ class Hub:
         return values | self._settings | ({"KAFKA_BOOTSTRAP": self.kafka} if self.kafka else {})
 
     def _describe(self) -> None:
-        roaming = [sys.executable, "-m", "roaming.cli"]
         if self.shape != "scaled":
-            self._add("hub", [*roaming, "start", "--json"], {"ROAMING_PORT": str(self.http_ports[0])})
+            self._add("hub", ["roaming.cli", "start", "--json"], {"ROAMING_PORT": str(self.http_ports[0])})
             self.probe_ports["hub"] = self.http_ports[0]
             return
         for number in range(2):
             self.probe_ports[f"service-{number}"] = self.http_ports[number]
             self._add(
-                f"service-{number}", [*roaming, "serve", "--json"], {"ROAMING_PORT": str(self.http_ports[number])}
+                f"service-{number}", ["roaming.cli", "serve", "--json"], {"ROAMING_PORT": str(self.http_ports[number])}
             )
             self.probe_ports |= {f"worker-{number}": free_port(), f"adapter-{number}": free_port()}
             worker = {"ROAMING_PROBE_PORT": str(self.probe_ports[f"worker-{number}"])}
-            self._add(f"worker-{number}", [*roaming, "work", "--json"], worker)
+            self._add(f"worker-{number}", ["roaming.cli", "work", "--json"], worker)
             adapter = {
                 "ROAMING_ADAPTER_KAFKA": self.kafka,
                 "ROAMING_ADAPTER_NETWORK": NETWORK,
@@ -96,13 +96,14 @@ class Hub:
                 "ROAMING_ADAPTER_OCPP_PORT": str(self.ocpp_ports[number]),
                 "ROAMING_ADAPTER_OCPP_STATE_PATH": str(self.folder / f"adapter-{number}" / "ocpp-state.sqlite"),
             }
-            self._add(f"adapter-{number}", [sys.executable, "-m", "adapters", "run", "ocpp"], adapter)
+            self._add(f"adapter-{number}", ["adapters", "run", "ocpp"], adapter)
 
     def _add(self, name: str, command: list[str], values: dict[str, str]) -> None:
         shared = {"ROAMING_OCPP_PORT": str(self.ocpp_ports[0]), "ROAMING_INSTANCE": name}
         self.environments[name] = self.environment() | shared | values
-        assignments = [f"{key}={value}" for key, value in self.environments[name].items()]
-        self.processes[name] = ServerProcess(["env", *assignments, *command], log=self.folder / f"{name}.log")
+        module, *arguments = command
+        log = self.folder / f"{name}.log"
+        self.processes[name] = ForkedServer(module, arguments, self.environments[name], log=log)
 
     def start(self) -> "Hub":
         """Migrates and starts every process."""
@@ -129,12 +130,16 @@ class Hub:
 
     def cli(self, *arguments: str) -> Any:
         """Runs ``roaming ARGUMENTS --json`` and returns what it printed."""
-        command = [sys.executable, "-m", "roaming.cli", *arguments, "--json"]
         environment = {**os.environ, **self.environment()}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        if done.returncode != 0:
-            raise AssertionError(f"roaming {' '.join(arguments)}: {done.stdout}{done.stderr}")
-        return json.loads(done.stdout)
+        with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+            command = forks.start(
+                "roaming.cli", [*arguments, "--json"], environment, out=out.fileno(), err=err.fileno()
+            )
+            code = command.wait(timeout=60)
+            printed, said = (file.seek(0) or file.read() for file in (out, err))
+        if code != 0:
+            raise AssertionError(f"roaming {' '.join(arguments)}: {printed}{said}")
+        return json.loads(printed)
 
     def get(self, path: str) -> Any:
         """GET of a page of this hub, as JSON."""

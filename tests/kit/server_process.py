@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 LOOPBACK = "127.0.0.1"
 PORTS = range(20_000, 32_000)
@@ -47,6 +47,19 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+class Running(Protocol):
+    """What is used of ``subprocess.Popen``."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int) -> None: ...
+
+
 class ServerProcess:
     """One command that may be started again after it was stopped or killed."""
 
@@ -65,7 +78,7 @@ class ServerProcess:
         self._user = user
         self._cwd = cwd
         self._litter = litter
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Running | None = None
         self._guard: subprocess.Popen[bytes] | None = None
 
     @property
@@ -137,7 +150,7 @@ class ServerProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, sign)
 
-    def _launch(self, out: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _launch(self, out: IO[bytes]) -> Running:
         return subprocess.Popen(
             self.command,
             stdin=subprocess.DEVNULL,
