@@ -44,8 +44,11 @@ KINDS = (
     "export",
     "rating",
     "ocpp",
+    "idle",
+    "storm",
     "proxy",
 )
+OF_STATIONS = {"ocpp", "idle", "storm", "proxy"}
 LONG = ("million", "million-cdrs")
 """Only when they are named."""
 
@@ -169,6 +172,13 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(KINDS), help="some of " + ", ".join((*KINDS, *LONG)))
     arguments = parser.parse_args()
     only, seconds = set(arguments.only.split(",")), 1.0 if arguments.quick else 5.0
+    if only - OF_STATIONS:
+        of_hubs(only, seconds)
+    of_stations(only, seconds, is_quick=arguments.quick)
+
+
+def of_hubs(only: set[str], seconds: float) -> None:
+    """Benchmarks of the service, on both databases."""
     with tempfile.TemporaryDirectory() as folder:
 
         def on_sqlite(name: str) -> tuple[str, Path]:
@@ -196,13 +206,21 @@ def main() -> None:
                 crowds("PostgreSQL", only, seconds, on_postgresql)
         else:
             print(f"PostgreSQL: left out, {postgresql_missing()}")
+
+
+def of_stations(only: set[str], seconds: float, *, is_quick: bool) -> None:
+    """Benchmarks of the OCPP adapter."""
     if "proxy" in only:
-        for cells in lines(proxying(seconds=seconds, turns=1 if arguments.quick else 3)):
+        for cells in lines(proxying(seconds=seconds, turns=1 if is_quick else 3)):
             row(*cells)
     if "ocpp" in only:
-        stations = ("--stations", "200" if arguments.quick else "2000")
+        stations = ("--stations", "200" if is_quick else "2000")
         subprocess.run([sys.executable, "-m", "tests.bench.ocpp_messages"], check=True)
         subprocess.run([sys.executable, "-m", "tests.bench.ocpp_connections", *stations], check=True)
+    for kind, count, other in (("idle", "10000", "storm"), ("storm", "8000", "idle")):
+        if kind in only:
+            stations = (f"--{kind}", "300" if is_quick else count, f"--{other}", "0")
+            subprocess.run([sys.executable, "-m", "tests.bench.ocpp_fleet", *stations], check=True)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from pathlib import Path
 import uvloop
 
 from tests.bench.load import cpu_seconds
-from tests.bench.ocpp_messages import METER, serve_adapter
+from tests.bench.ocpp_messages import METER, dial, serve_adapter
 from tests.kit.certificates import make_certificate
 
 PIECES = 8
@@ -37,21 +37,18 @@ class Client:
         self.writer = writer
 
     @classmethod
-    async def dial(cls, port: int, name: str, trust: ssl.SSLContext | None) -> "Client":
-        """Opens the WebSocket and boots."""
-        client = cls(*await asyncio.open_connection("127.0.0.1", port, ssl=trust))
-        client.writer.write(
-            (
-                f"GET /{name} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-                "Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
-            ).encode()
-        )
-        head = await client.reader.readuntil(b"\r\n\r\n")
-        assert b" 101 " in head, head
-        client.writer.write(frame(BOOT))
-        assert b"Accepted" in await client.answer()
-        return client
+    async def dial(cls, port: int, name: str, trust: ssl.SSLContext | None, password: str | None = None) -> "Client":
+        """Opens the WebSocket. Raises ``NotLetIn`` and ``OSError``."""
+        return cls(*await dial(port, name, trust=trust, password=password))
+
+    async def boot(self) -> None:
+        """Says who it is."""
+        assert b"Accepted" in await self.ask(BOOT)
+
+    async def ask(self, body: bytes) -> bytes:
+        """A request and its answer."""
+        self.writer.write(frame(body))
+        return await self.answer()
 
     async def answer(self) -> bytes:
         """The next text frame; pings are passed over."""
@@ -88,8 +85,7 @@ async def be_lively(client: Client, waits: list[float]) -> None:
     clock = asyncio.get_running_loop().time
     while True:
         began = clock()
-        client.writer.write(frame(b'[2,"lively","Heartbeat",{}]'))
-        await client.answer()
+        await client.ask(b'[2,"lively","Heartbeat",{}]')
         waits.append(clock() - began)
         await asyncio.sleep(0.02)
 
@@ -104,13 +100,15 @@ async def load(port: int, pid: int, trust: ssl.SSLContext | None, stations: int)
     """One line of figures."""
     turn = asyncio.Semaphore(DIALS_AT_ONCE)
 
-    async def dial(number: int) -> Client:
+    async def come(name: str) -> Client:
         async with turn:
-            return await Client.dial(port, f"SLOW-{number}", trust)
+            client = await Client.dial(port, name, trust)
+            await client.boot()
+            return client
 
-    lively = await Client.dial(port, "LIVELY", trust)
+    lively = await come("LIVELY")
     empty, cpu = resident(pid), cpu_seconds([pid])
-    clients = await asyncio.gather(*(dial(number) for number in range(stations)))
+    clients = await asyncio.gather(*(come(f"SLOW-{number}") for number in range(stations)))
     await asyncio.sleep(2)
     silent, dialled = resident(pid), cpu_seconds([pid])
     waits: list[float] = []

@@ -1,17 +1,21 @@
-"""OCPP messages a second, and what one costs: the adapter beside the ``ocpp`` package on the same server library.
+"""OCPP messages a second, and what one costs: the adapter beside the ``ocpp`` package and a bare echo on the same
+server library.
 
-``python -m tests.bench.ocpp_messages [--seconds 5] [--stations 50]``. Each subject is a process of its own under
-uvloop, loaded from here by bare frames, one request open per station: one heartbeat, one status and three meter
-values of six samples. Processor time is the subject's alone, from the kernel: trust the ratios.
+``python -m tests.bench.ocpp_messages [--seconds 5] [--stations 50] [--only echo,adapter]``. Each subject is a process
+of its own under uvloop, loaded from here by bare frames, one request open per station: one heartbeat, one status and
+three meter values of six samples. Processor time is the subject's alone, all its threads, from the kernel: trust the
+ratios.
 """
 
 import argparse
 import asyncio
 import contextlib
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +29,7 @@ SUBJECTS = {
     "package": "ocpp package, checked in threads (its default)",
     "package-inline": "ocpp package, checked in the loop",
     "package-unchecked": "ocpp package, unchecked",
+    "echo": "bare websockets, every frame sent back",
     "adapter": "this adapter, checked, facts counted",
     "adapter-spool": "this adapter, checked, facts in the spool",
 }
@@ -48,18 +53,32 @@ STATUS = '"StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"
 MIX = ('"Heartbeat",{}]', STATUS, METER, METER, METER)
 
 
-async def dial(port: int, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Opens a WebSocket as a station."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+class NotLetIn(ConnectionError):
+    """Another answer than a WebSocket."""
+
+
+async def dial(
+    port: int, name: str, *, trust: ssl.SSLContext | None = None, password: str | None = None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Opens a WebSocket as a station. Raises ``NotLetIn`` and ``OSError``."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trust)
+    shown = ""
+    if password is not None:
+        shown = f"Authorization: Basic {b64encode(f'{name}:{password}'.encode()).decode()}\r\n"
     writer.write(
         (
             f"GET /{name} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-            "Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
+            f"Sec-WebSocket-Protocol: ocpp1.6\r\n{shown}\r\n"
         ).encode()
     )
-    head = await reader.readuntil(b"\r\n\r\n")
-    assert b" 101 " in head, head
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as error:
+        raise NotLetIn("hung up") from error
+    if b" 101 " not in head:
+        writer.transport.abort()
+        raise NotLetIn(head.partition(b"\r\n")[0].decode())
     return reader, writer
 
 
@@ -72,7 +91,7 @@ def frame(count: int) -> bytes:
 
 
 async def station(port: int, name: str, end: float) -> int:
-    """Asks and reads until ``end``; how many answers came."""
+    """Asks and reads until ``end``; how many answers came. An echo's answer is the request."""
     reader, writer = await dial(port, name)
     clock, count = asyncio.get_running_loop().time, 0
     while clock() < end:
@@ -81,7 +100,7 @@ async def station(port: int, name: str, end: float) -> int:
         if size == 126:
             size = int.from_bytes(await reader.readexactly(2), "big")
         answer = await reader.readexactly(size)
-        assert answer.startswith(b"[3,"), answer
+        assert answer.startswith((b"[3,", b"[2,")), answer
         count += 1
     writer.transport.abort()
     return count
@@ -151,6 +170,22 @@ async def serve_package(*, is_checked: bool, is_inline: bool) -> None:
         await asyncio.Event().wait()
 
 
+async def serve_echo() -> None:
+    """What the server library takes, with nothing behind it."""
+    from websockets.asyncio.server import ServerConnection, serve
+    from websockets.exceptions import ConnectionClosed
+    from websockets.typing import Subprotocol
+
+    async def handle(socket: ServerConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await socket.send(await socket.recv(decode=False), text=True)
+
+    async with serve(handle, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp1.6")], compression=None) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await asyncio.Event().wait()
+
+
 class Uncounted:
     """Facts that are taken and forgotten."""
 
@@ -208,6 +243,7 @@ def serve(subject: str, folder: Path) -> None:
         "package": lambda: serve_package(is_checked=True, is_inline=False),
         "package-inline": lambda: serve_package(is_checked=True, is_inline=True),
         "package-unchecked": lambda: serve_package(is_checked=False, is_inline=True),
+        "echo": serve_echo,
         "adapter": lambda: serve_adapter(folder, has_spool=False),
         "adapter-spool": lambda: serve_adapter(folder, has_spool=True),
     }
@@ -219,6 +255,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.ocpp_messages", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--stations", type=int, default=50)
+    parser.add_argument("--only", default=",".join(SUBJECTS), help="some of " + ", ".join(SUBJECTS))
     parser.add_argument("--serve", choices=tuple(SUBJECTS), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -227,7 +264,8 @@ def main() -> None:
         return
     print(f"OCPP messages, {arguments.stations} stations, {os.cpu_count()} processors")
     base = 0.0
-    for subject, words in SUBJECTS.items():
+    for subject in arguments.only.split(","):
+        words = SUBJECTS[subject]
         rate, cpu = measure(subject, stations=arguments.stations, seconds=arguments.seconds)
         base = base or cpu
         print(f"{words:<50}{rate:>10.0f}/s{cpu:>10.0f} µs CPU{cpu / base:>8.2f} ×", flush=True)
