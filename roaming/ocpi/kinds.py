@@ -7,12 +7,12 @@ Knows nothing of objects: those are tables of fields (``roaming.ocpi.fields``).
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
-from roaming.model.time import parse_timestamp
+from roaming.model.time import parse_timestamp, utc_digits
 from roaming.model.version import Version
 from roaming.ocpi.exact_json import MalformedJson, exact_number
 from roaming.ocpi.translation import DecodeError, EncodeError, FindingCode, Reading, Writing
@@ -230,13 +230,10 @@ class Timestamp:
             ) from None
 
     def encode(self, value: datetime, writing: Writing, prefix: str, name: str) -> str:
-        if value.tzinfo is not UTC:
-            if value.tzinfo is None:
-                raise EncodeError(prefix + name, "a time without zone cannot be sent")
-            value = value.astimezone(UTC)
-        if value.microsecond >= 1000 and writing.version != Version.V2_1_1:
-            return value.isoformat(timespec="milliseconds")[:23] + "Z"
-        return value.isoformat(timespec="seconds")[:19] + "Z"
+        if value.tzinfo is None:
+            raise EncodeError(prefix + name, "a time without zone cannot be sent")
+        has_fraction = value.microsecond >= 1000 and writing.version != Version.V2_1_1
+        return utc_digits(value)[: 23 if has_fraction else 19] + "Z"
 
 
 _CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z")

@@ -6,6 +6,8 @@ from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Numeric, String, TypeDecorator
 
+from roaming.model.time import utc_digits
+
 MICRO = Decimal("0.000001")
 MAX_EXACT = Decimal("9000000000000")
 """Nine million millions: what fits in millionths into the 64 bits that SQLite has."""
@@ -13,11 +15,9 @@ MAX_EXACT = Decimal("9000000000000")
 
 def time_to_text(value: datetime) -> str:
     """The fixed-width text under which SQLite keeps a time, so that texts sort as times do."""
-    if value.tzinfo is not UTC:
-        if value.tzinfo is None:
-            raise ValueError("a time without zone cannot be stored")
-        value = value.astimezone(UTC)
-    return value.isoformat(timespec="microseconds")[:26] + "Z"
+    if value.tzinfo is None:
+        raise ValueError("a time without zone cannot be stored")
+    return utc_digits(value) + "Z"
 
 
 def text_to_time(value: str | datetime) -> datetime:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, String, Table, func, select
 from sqlalchemy.exc import StatementError
 
+from roaming.model.time import format_timestamp
 from roaming.store.bulk import upsert
 from roaming.store.columns import (
     MAX_EXACT,
@@ -91,6 +92,17 @@ async def test_times_are_utc_to_the_microsecond_and_sort(values: Database, given
 def test_texts_of_times_sort_as_the_times_do(one: datetime, other: datetime) -> None:
     assert text_to_time(time_to_text(one)) == one
     assert (time_to_text(one) < time_to_text(other)) == (one < other)
+
+
+@given(times)
+@example(datetime(1, 1, 2, tzinfo=UTC))
+@example(datetime(999, 12, 31, 23, 59, 59, 120_000, tzinfo=UTC))
+@example(datetime(2026, 1, 31, 12, microsecond=1, tzinfo=UTC))
+def test_a_time_is_written_as_python_writes_it(time: datetime) -> None:
+    written = time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
+    assert time_to_text(time) == written + "Z"
+    assert format_timestamp(time, is_fraction_allowed=False) == written[:19] + "Z"
+    assert format_timestamp(time) == written[: 23 if time.microsecond >= 1000 else 19] + "Z"
 
 
 @given(amounts)
