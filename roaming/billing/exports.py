@@ -19,6 +19,7 @@ from roaming.billing.rows import (
     Row,
     balances_of,
     fees_of,
+    for_people,
     lines_of,
     plain,
     taxes_of,
@@ -46,7 +47,7 @@ def to_html(statement: Statement, state: str) -> bytes:
         ("Charging", totals_of(statement)),
         ("Taxes", taxes_of(statement)),
         ("Fees", fees_of(statement)),
-        ("CDRs", lines_of(statement)),
+        ("CDRs", for_people(lines_of(statement))),
     )
     shown_tables = [(title, [plain(row) for row in rows]) for title, rows in tables]
     return str(_template().render(statement=statement, state=state, tables=shown_tables, numbers=NUMBERS)).encode()

@@ -15,6 +15,8 @@ REVENUE, COSTS = "charging revenue", "charging costs"
 FEE_REVENUE, FEE_COSTS = "fee revenue", "fee costs"
 OUTPUT_TAX, INPUT_TAX = "output tax", "input tax"
 ROUNDING = "rounding"
+EXCHANGE = "exchange"
+"""What went over from one currency to another: by its balances it can be seen at which rate."""
 DUE = "due by statement"
 
 
@@ -54,15 +56,17 @@ def _entry(book: str, account: str, other: str, currency: str, amount: Decimal, 
 
 
 def posting_of_cdr(line: Line) -> Posting:
-    """A CDR in the books of both parties, disputed or not: it was issued. A credit has the sides exchanged."""
-    cpo, emsp, currency = line.cpo, line.emsp, line.currency
+    """A CDR in the books of both parties, disputed or not: it was issued. A credit has the sides exchanged. In its own
+    currency, whatever it is settled in."""
+    cpo, emsp, stated = line.cpo, line.emsp, line.stated
+    currency = stated.currency
     entries = [
-        _entry(cpo, RECEIVABLE, emsp, currency, line.gross, cdr_key=line.key),
-        _entry(cpo, REVENUE, emsp, currency, -line.net, cdr_key=line.key),
-        _entry(emsp, COSTS, cpo, currency, line.net, cdr_key=line.key),
-        _entry(emsp, PAYABLE, cpo, currency, -line.gross, cdr_key=line.key),
+        _entry(cpo, RECEIVABLE, emsp, currency, stated.gross, cdr_key=line.key),
+        _entry(cpo, REVENUE, emsp, currency, -stated.net, cdr_key=line.key),
+        _entry(emsp, COSTS, cpo, currency, stated.net, cdr_key=line.key),
+        _entry(emsp, PAYABLE, cpo, currency, -stated.gross, cdr_key=line.key),
     ]
-    for part in line.taxes:
+    for part in stated.taxes:
         if part.amount:
             entries.append(_entry(cpo, f"{OUTPUT_TAX} {part.rate}", emsp, currency, -part.amount, cdr_key=line.key))
             entries.append(_entry(emsp, f"{INPUT_TAX} {part.rate}", cpo, currency, part.amount, cdr_key=line.key))
@@ -70,8 +74,8 @@ def posting_of_cdr(line: Line) -> Posting:
 
 
 def postings_of_closing(statement: Statement, closing: int) -> list[Posting]:
-    """Fees, rounding, and what was owed for counted CDRs and fees moved to what is due, when a statement is closed for
-    the ``closing``-th time."""
+    """Fees, rounding, what is settled in another currency moved to that, and what was owed for counted CDRs and fees
+    moved to what is due, when a statement is closed for the ``closing``-th time."""
     stem = f"{statement.id}/{closing}"
     with localcontext(SUMS):
         return _of_closing(statement, stem)
@@ -79,6 +83,7 @@ def postings_of_closing(statement: Statement, closing: int) -> list[Posting]:
 
 def _of_closing(statement: Statement, stem: str) -> list[Posting]:
     postings = [_posting_of_fee(fee, f"fee/{stem}/{number}", statement.id) for number, fee in enumerate(statement.fees)]
+    postings += _postings_of_exchange(statement, stem)
     for number, balance in enumerate(statement.balances):
         postings.append(_posting_of_balance(balance, statement, f"due/{stem}/{number}"))
     return [posting for posting in postings if posting.entries]
@@ -98,6 +103,29 @@ def _posting_of_fee(fee: FeeLine, id: str, statement_id: str) -> Posting:
         entries.append(_entry(payee, f"{OUTPUT_TAX} {fee.rate}", payer, currency, -fee.tax, **about))
         entries.append(_entry(payer, f"{INPUT_TAX} {fee.rate}", payee, currency, fee.tax, **about))
     return Posting(id=id, entries=tuple(entries) if gross else ())
+
+
+def _postings_of_exchange(statement: Statement, stem: str) -> list[Posting]:
+    """One for each direction and currency that is settled in another."""
+    sums: dict[tuple[str, str, str, str], tuple[Decimal, Decimal]] = {}
+    for line in statement.lines:
+        if line.conversion is not None and line.status is Status.COUNTED:
+            place = (line.cpo, line.emsp, line.conversion.currency, line.currency)
+            stated, settled = sums.get(place, (ZERO, ZERO))
+            sums[place] = (stated + line.conversion.gross, settled + line.gross)
+    postings = []
+    for number, ((cpo, emsp, one, other), (stated, settled)) in enumerate(sorted(sums.items())):
+        entries: list[Entry] = []
+        for currency, amount in ((one, -stated), (other, settled)):
+            about = {"statement_id": statement.id}
+            entries += [
+                _entry(cpo, RECEIVABLE, emsp, currency, amount, **about),
+                _entry(cpo, EXCHANGE, emsp, currency, -amount, **about),
+                _entry(emsp, PAYABLE, cpo, currency, -amount, **about),
+                _entry(emsp, EXCHANGE, cpo, currency, amount, **about),
+            ]
+        postings.append(Posting(id=f"exchange/{stem}/{number}", entries=tuple(entries)))
+    return postings
 
 
 def _posting_of_balance(balance: Balance, statement: Statement, id: str) -> Posting:

@@ -17,12 +17,12 @@ from roaming.ocpi.codec import MalformedJson, parse_json
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "cdr_id", "cdr", "cdrid"),
-    "currency": ("currency",),
-    "net": ("net", "before_taxes", "excl_vat", "total_cost", "amount", "total_excl_vat"),
-    "gross": ("gross", "after_taxes", "incl_vat", "total_incl_vat"),
+    "currency": ("billed_currency", "currency"),
+    "net": ("billed_before_taxes", "net", "before_taxes", "excl_vat", "total_cost", "amount", "total_excl_vat"),
+    "gross": ("billed_after_taxes", "gross", "after_taxes", "incl_vat", "total_incl_vat"),
     "kwh": ("kwh", "energy", "total_energy"),
 }
-"""Names that a column may have, without case, blanks and hyphens."""
+"""Names that a column may have, without case, blanks and hyphens: the first that is there counts."""
 
 
 class MalformedList(ValueError):
@@ -51,7 +51,7 @@ class Match(StrEnum):
 
 
 class Matched(msgspec.Struct, frozen=True, kw_only=True):
-    """One CDR of either list. Amounts before taxes; ``difference``: theirs less ours."""
+    """One CDR of either list. Amounts before taxes, in the currency of the CDR; ``difference``: theirs less ours."""
 
     cdr_id: str
     match: Match
@@ -74,14 +74,14 @@ def match(lines: Iterable[Line], listed: Iterable[Listed], *, tolerance: Decimal
             theirs[fold(each.cdr_id)] = each
     found = []
     for line in lines:
-        other = theirs.pop(fold(line.cdr_id), None)
+        other, ours = theirs.pop(fold(line.cdr_id), None), line.stated
         if other is None:
             text = "is not on their list"
-            found.append(_found(line.cdr_id, Match.MISSING_THERE, line.currency, line.net, None, text))
+            found.append(_found(line.cdr_id, Match.MISSING_THERE, ours.currency, ours.net, None, text))
             continue
         texts = list(_differences(line, other, tolerance))
         result = Match.DIFFERS if texts else Match.MATCHED
-        found.append(_found(line.cdr_id, result, line.currency, line.net, other.net, "; ".join(texts)))
+        found.append(_found(line.cdr_id, result, ours.currency, ours.net, other.net, "; ".join(texts)))
     for other in theirs.values():
         text = "is not here"
         found.append(_found(other.cdr_id, Match.MISSING_HERE, other.currency or "", None, other.net, text))
@@ -99,11 +99,12 @@ def _found(
 
 
 def _differences(line: Line, other: Listed, tolerance: Decimal) -> Iterable[str]:
-    if other.currency is not None and other.currency.upper() != line.currency:
-        yield f"currency: {line.currency} here, {other.currency} there"
+    stated = line.stated
+    if other.currency is not None and other.currency.upper() != stated.currency:
+        yield f"currency: {stated.currency} here, {other.currency} there"
     for name, ours, theirs in (
-        ("before taxes", line.net, other.net),
-        ("after taxes", line.gross, other.gross),
+        ("before taxes", stated.net, other.net),
+        ("after taxes", stated.gross, other.gross),
         ("kWh", abs(line.kwh), None if other.kwh is None else abs(other.kwh)),
     ):
         if theirs is not None and abs(theirs - ours) > tolerance:
@@ -132,6 +133,8 @@ def _from_json(text: str) -> list[Listed]:
 def _from_object(entry: Any, number: int) -> Listed:
     if not isinstance(entry, dict):
         raise MalformedList(f"entry {number}: expected a CDR")
+    if isinstance(conversion := entry.get("conversion"), dict):
+        entry = entry | {name: conversion.get(name) for name in ("currency", "net", "gross")}
     cost = entry.get("total_cost", entry.get("net"))
     net, gross = cost, entry.get("gross")
     if isinstance(cost, dict):
@@ -164,7 +167,7 @@ def _from_csv(text: str) -> list[Listed]:
     if places["id"] is None:
         raise MalformedList(f"line 1: no column for the CDR; name one of {', '.join(COLUMNS['id'])}")
     if places["net"] is None and places["gross"] is None:
-        raise MalformedList(f"line 1: no column for the amount; name one of {', '.join(COLUMNS['net'])}")
+        raise MalformedList(f"line 1: no column for the amount; name one of {', '.join(COLUMNS['net'][1:])}")
     found = []
     for number, row in enumerate(rows, start=2):
         if not any(cell.strip() for cell in row):

@@ -3,7 +3,7 @@
 from roaming.billing.checks.amounts import shown
 from roaming.billing.months import bounds_of
 from roaming.billing.paper import Paper, columns
-from roaming.billing.rows import NUMBERS, balances_of, fees_of, lines_of, taxes_of, totals_of
+from roaming.billing.rows import NUMBERS, balances_of, fees_of, for_people, lines_of, taxes_of, totals_of
 from roaming.billing.statement import Statement
 
 
@@ -20,7 +20,7 @@ def to_pdf(statement: Statement, state: str) -> bytes:
         ("Charging", totals_of(statement)),
         ("Taxes", taxes_of(statement)),
         ("Fees", fees_of(statement)),
-        ("CDRs", columns(lines_of(statement), {"statement", "session", "month"})),
+        ("CDRs", columns(for_people(lines_of(statement)), {"statement", "session", "month", "billed after taxes"})),
     )
     for title, rows in tables:
         if rows:

@@ -12,13 +12,18 @@ from decimal import Decimal
 from typing import Any
 
 from roaming.billing.checks.amounts import shown
+from roaming.billing.exchange.rates import told
 from roaming.billing.statement import Line, Statement
 
 Row = Mapping[str, Any]
 NUMBERS = frozenset(
     {"kWh", "before taxes", "taxes", "after taxes", "CDRs", "credits", "disputed", "issued", "credited", "withheld"}
-    | {"quantity", "exact", "rounding", "payable", "base", "tax"}
+    | {"quantity", "exact", "rounding", "payable", "base", "tax", "billed before taxes", "billed after taxes"}
 )
+CONVERSION = frozenset(
+    {"billed currency", "billed before taxes", "billed after taxes", "rate", "rate date", "rate source"}
+)
+"""Columns of lines that say something only where CDRs are settled in another currency than their own."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "|")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?\Z", re.ASCII)
 
@@ -61,9 +66,19 @@ def rows_of(lines: Iterable[Line]) -> list[dict[str, Any]]:
             "after taxes": line.gross,
             "status": line.status.value,
             "month": line.month,
+            "billed currency": line.stated.currency,
+            "billed before taxes": line.stated.net,
+            "billed after taxes": line.stated.gross,
+            **told(line.conversion.rates if line.conversion is not None else ()),
         }
         for line in lines
     ]
+
+
+def for_people(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Lines without the columns of conversion, where nothing was converted."""
+    without = frozenset() if any(row["rate"] for row in rows) else CONVERSION
+    return [{name: value for name, value in row.items() if name not in without} for row in rows]
 
 
 def totals_of(statement: Statement) -> list[dict[str, Any]]:

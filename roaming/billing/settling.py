@@ -5,10 +5,12 @@ that is open. Closing twice changes nothing.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from roaming.billing import announcing, disputes
 from roaming.billing import settlement_repository as repository
+from roaming.billing.exchange.rates import Rates
+from roaming.billing.exchange.repository import rates_of
 from roaming.billing.ledger import Posting, posting_of_cdr, postings_of_closing, reversal_of
 from roaming.billing.months import bounds_of, month_of
 from roaming.billing.settlement_repository import CLOSED, REOPENED, KeptStatement
@@ -26,8 +28,8 @@ class NotClosable(ValueError):
 
 
 async def statement_of(services: Services, pair: Pair, month: str) -> tuple[Statement, KeptStatement | None]:
-    """The statement of a month: as it was closed, or as it would be now; and what is stored of it. Raises
-    ``ValueError`` for what is no month, and ``StoreUnavailable``."""
+    """The statement of a month: as it was closed, with the rates of then, or as it would be now; and what is stored of
+    it. Raises ``ValueError`` for what is no month, ``MissingRate`` and ``StoreUnavailable``."""
     reader = services.database.reader
     kept = {each.statement.month: each for each in await repository.statements_of(reader, pair)}
     month = month_of(bounds_of(month)[0])
@@ -47,8 +49,20 @@ async def _reckoned(services: Services, pair: Pair, month: str, closed: set[str]
     sql = "SELECT cdr_key FROM disputes WHERE state = 'OPEN' AND cdr_key IN"
     disputed = {row[0] for row in await fetch_of(reader, sql, [each.key for each in entries])}
     billed = [Billed(each.key, each.cdr, each.key in disputed) for each in entries]
+    terms = await _terms(services, pair)
+    rates = await _rates(services, terms, entries)
     # Not here: a hundred thousand CDRs would hold up all that this process serves
-    return await asyncio.to_thread(state, pair, month, billed, await _terms(services, pair))
+    return await asyncio.to_thread(state, pair, month, billed, terms, rates)
+
+
+async def _rates(services: Services, terms: Mapping[tuple[str, str], Terms], entries: Sequence[Ended]) -> Rates:
+    sources = {each.exchange.source for each in terms.values() if each.exchange.currency}
+    if not sources or not entries:
+        return Rates()
+    ends = [each.cdr.end_date_time for each in entries]
+    first, last = (bounds_of(month_of(end)) for end in (min(ends), max(ends)))
+    known = await rates_of(services.database.reader, sources=sources, since=first[0].date(), until=last[1].date())
+    return Rates(known, today=services.clock.now().date())
 
 
 async def _terms(services: Services, pair: Pair) -> dict[tuple[str, str], Terms]:
@@ -78,7 +92,8 @@ async def _entries(services: Services, pair: Pair, months: Sequence[str]) -> lis
 
 
 async def close(services: Services, pair: Pair, month: str) -> tuple[Statement, bool]:
-    """Closes a month and writes the ledger; the statement, and whether it was open. Raises ``NotClosable``."""
+    """Closes a month and writes the ledger; the statement, and whether it was open. Raises ``NotClosable`` and
+    ``MissingRate``."""
     statement, kept = await statement_of(services, pair, month)
     if kept is not None and kept.is_closed:
         return statement, False

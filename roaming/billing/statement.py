@@ -6,7 +6,7 @@ rounded once, with the rounding as a line.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, localcontext
 from enum import StrEnum
 from typing import NamedTuple
@@ -14,8 +14,9 @@ from typing import NamedTuple
 import msgspec
 
 from roaming.billing.checks.amounts import SUMS, ZERO, shown
-from roaming.billing.months import month_of
-from roaming.billing.terms import Disputed, Fee, FeeKind, Side, Terms
+from roaming.billing.exchange.rates import MissingRate, Rate, Rates, converted, joined
+from roaming.billing.months import bounds_of, month_of
+from roaming.billing.terms import Disputed, Exchange, Fee, FeeKind, RateDay, Side, Terms
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId
 from roaming.rating.readings import Rounding
@@ -45,8 +46,19 @@ class TaxPart(msgspec.Struct, frozen=True):
     amount: Decimal
 
 
+class Conversion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a CDR says that is settled in another currency, and the rates it was converted by."""
+
+    currency: str
+    net: Decimal
+    taxes: tuple[TaxPart, ...]
+    gross: Decimal
+    rates: tuple[Rate, ...]
+    """One, or two against the base of their source."""
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One CDR on a statement."""
+    """One CDR on a statement. ``currency``, ``net``, ``taxes`` and ``gross``: as it is settled."""
 
     cpo: str
     emsp: str
@@ -66,6 +78,13 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     taxes: tuple[TaxPart, ...]
     gross: Decimal
     status: Status
+    conversion: Conversion | None = None
+    """``None``: it is settled in its own currency."""
+
+    @property
+    def stated(self) -> "Line | Conversion":
+        """Currency and amounts as the CDR says."""
+        return self.conversion or self
 
 
 class Total(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,15 +226,62 @@ def line_of(billed: Billed, *, is_withheld: bool) -> Line:
     )
 
 
-def state(pair: Pair, month: str, billed: Iterable[Billed], terms: Mapping[tuple[str, str], Terms]) -> Statement:
-    """The statement; ``terms`` by (CPO, eMSP), where there are any."""
+def rate_day(line: Line, exchange: Exchange) -> date:
+    """Of which day the rate counts: the same for a CDR and its credit, whenever either came."""
+    if exchange.day is RateDay.CHARGE:
+        return line.ended.astimezone(UTC).date()
+    return bounds_of(line.month)[1].date() - timedelta(days=1)
+
+
+def is_converted(line: Line, exchange: Exchange) -> bool:
+    """It is in another currency than what the two settle in."""
+    return exchange.currency not in ("", line.currency)
+
+
+def settled_in(line: Line, exchange: Exchange, rates: Rates) -> Line:
+    """The line as the two settle it: every amount converted and rounded by itself, so that a credit takes back what its
+    CDR came to. Raises ``MissingRate``."""
+    if not is_converted(line, exchange):
+        return line
+    currency = exchange.currency
+    found = rates.between(exchange.source, line.currency, currency, rate_day(line, exchange))
+    net = converted(line.net, found, currency)
+    taxes = tuple(
+        TaxPart(part.rate, converted(part.base, found, currency), converted(part.amount, found, currency))
+        for part in line.taxes
+    )
+    return msgspec.structs.replace(
+        line,
+        currency=currency,
+        net=net,
+        taxes=taxes,
+        gross=net + sum((part.amount for part in taxes), ZERO),
+        conversion=Conversion(currency=line.currency, net=line.net, taxes=line.taxes, gross=line.gross, rates=found),
+    )
+
+
+def state(
+    pair: Pair,
+    month: str,
+    billed: Iterable[Billed],
+    terms: Mapping[tuple[str, str], Terms],
+    rates: Rates | None = None,
+) -> Statement:
+    """The statement; ``terms`` by (CPO, eMSP), where there are any. Raises ``MissingRate`` naming all that are."""
     with localcontext(SUMS):
         lines = []
+        lacks: list[MissingRate] = []
         for each in billed:
             line = line_of(each, is_withheld=True)
-            if terms.get((line.cpo, line.emsp), Terms()).disputed is Disputed.PAID:
+            agreed = terms.get((line.cpo, line.emsp), Terms())
+            if agreed.disputed is Disputed.PAID:
                 line = line_of(each, is_withheld=False)
-            lines.append(line)
+            try:
+                lines.append(settled_in(line, agreed.exchange, rates or Rates()))
+            except MissingRate as error:
+                lacks.append(error)
+        if lacks:
+            raise joined(lacks)
         lines.sort(key=lambda line: (line.ended, line.cpo, line.key))
         totals, fees = [], []
         for cpo, emsp, currency in sorted({(line.cpo, line.emsp, line.currency) for line in lines}):
@@ -336,8 +402,12 @@ def digest_of(statement: Statement) -> str:
             return shown(value)
         if isinstance(value, tuple):
             return [plain(each) for each in value]
+        if isinstance(value, date) and not isinstance(value, datetime):
+            return value.isoformat()
         if isinstance(value, msgspec.Struct):
-            return {name: plain(getattr(value, name)) for name in value.__struct_fields__ if name != "digest"}
+            # What is not there says nothing: a statement without conversions has the digest it always had
+            fields = {name: getattr(value, name) for name in value.__struct_fields__ if name != "digest"}
+            return {name: plain(each) for name, each in fields.items() if each is not None}
         return value
 
     return hashlib.sha256(msgspec.json.encode(plain(statement), order="sorted")).hexdigest()

@@ -83,6 +83,20 @@ class SettlementTermsRow(SQLModel, table=True):
     changed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
 
+class ExchangeRateRow(SQLModel, table=True):
+    """What a source says one piece of its base was worth on a day. Closed statements hold what they were reckoned by."""
+
+    __tablename__ = "exchange_rates"
+
+    source: str = Field(primary_key=True)
+    currency: str = Field(primary_key=True)
+    day: str = Field(primary_key=True)
+    """Such as 2026-10-30: a day of the source's, no moment."""
+    base: str
+    value: str
+    changed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
 class BillingPartyRow(SQLModel, table=True):
     """Who a party is on an invoice."""
 

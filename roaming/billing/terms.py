@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from roaming.billing.exchange.rates import ECB
 from roaming.rating.readings import Rounding
 
 
@@ -35,6 +36,15 @@ class Disputed(StrEnum):
     """It is on the statement and not in the net."""
     PAID = "PAID"
     """It is paid; a credit gives it back."""
+
+
+class RateDay(StrEnum):
+    """Of which day a rate of exchange counts; the last before it where there is none."""
+
+    CHARGE = "CHARGE"
+    """When the charge ended (UTC)."""
+    MONTH = "MONTH"
+    """The last of the month in which the charge ended: one rate for all."""
 
 
 class VatCategory(StrEnum):
@@ -70,6 +80,16 @@ class Invoicing(msgspec.Struct, frozen=True, kw_only=True):
     lines: InvoiceLines = InvoiceLines.RATE
 
 
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """In what CDRs of other currencies are paid."""
+
+    currency: str = ""
+    """Empty: every CDR in its own."""
+    source: str = ECB
+    """Whose rates count."""
+    day: RateDay = RateDay.CHARGE
+
+
 class Fee(msgspec.Struct, frozen=True, kw_only=True):
     """One fee."""
 
@@ -102,6 +122,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     hub: str = ""
     """The party that gets what is paid to the hub, such as NL-HUB."""
     invoicing: Invoicing = Invoicing()
+    exchange: Exchange = Exchange()
 
 
 class MalformedTerms(ValueError):
@@ -158,6 +179,18 @@ def read_invoicing(*, untaxed: str = "", reason: str = "", buyer_reference: str 
     return Invoicing(untaxed=category, lines=InvoiceLines(lines.strip().upper()), **texts)
 
 
+def read_exchange(*, settle_in: str = "", rates: str = ECB, rate_day: str = "charge") -> Exchange:
+    """How amounts are converted, as people write it. Raises ``MalformedTerms``."""
+    currency = settle_in.strip().upper()
+    if currency and not re.fullmatch(r"[A-Z]{3}", currency, re.ASCII):
+        raise MalformedTerms(f"settle_in: {settle_in[:40]}; write the three letters of ISO 4217, such as EUR")
+    if not rates.strip():
+        raise MalformedTerms("rates: say whose rates count, such as ECB")
+    if rate_day.strip().upper() not in RateDay.__members__:
+        raise MalformedTerms(f"rate_day: {rate_day[:40]}; write charge (the day it ended) or month (the last of it)")
+    return Exchange(currency=currency, source=rates.strip().upper(), day=RateDay(rate_day.strip().upper()))
+
+
 def read_terms(
     fees: Iterable[str],
     *,
@@ -166,9 +199,13 @@ def read_terms(
     rounding: str,
     hub: str,
     invoicing: Invoicing | None = None,
+    exchange: Exchange | None = None,
 ) -> Terms:
     """Terms as people write them. Raises ``MalformedTerms``."""
     read = tuple(read_fee(text) for text in fees)
+    paid_in = exchange.currency if exchange is not None else ""
+    if paid_in and (strange := [fee for fee in read if fee.currency not in ("", paid_in)]):
+        raise MalformedTerms(f"fee: `{strange[0]}`; all is settled in {paid_in}, so fees are in it too")
     if any(fee.paid_to is Side.HUB for fee in read) and not hub:
         raise MalformedTerms("a fee to the hub needs the party that gets it: --hub NL-HUB")
     try:
@@ -179,6 +216,7 @@ def read_terms(
             rounding=Rounding(rounding.upper().replace("-", "_")),
             hub=hub,
             invoicing=invoicing or Invoicing(),
+            exchange=exchange or Exchange(),
         )
     except (ValueError, InvalidOperation) as error:
         raise MalformedTerms(f"{error}; disputed is withheld or paid, rounding half_up or half_even") from error

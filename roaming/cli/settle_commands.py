@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from roaming.cli import settle_invoice_commands
+from roaming.cli import settle_invoice_commands, settle_rate_commands
 from roaming.cli.output import Csv, Json, run, show, show_rows
 
 settle_app = typer.Typer(help="What parties owe each other: statements, terms, ledger.", no_args_is_help=True)
@@ -23,6 +23,7 @@ Month = Annotated[str, typer.Option(help="Such as 2026-10 (UTC).")]
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
     settle_invoice_commands.add_to(settle_app)
+    settle_rate_commands.add_to(settle_app)
     app.add_typer(settle_app, name="settle")
 
 
@@ -53,6 +54,14 @@ def terms_set(
     untaxed_reason: Annotated[str, typer.Option(help="Why, as an invoice says it.")] = "",
     buyer_reference: Annotated[str, typer.Option(help="What the buyer wants to read on an invoice.")] = "",
     invoice_lines: Annotated[str, typer.Option(help="rate: a line for each rate of tax; or cdr.")] = "rate",
+    settle_in: Annotated[
+        str,
+        typer.Option(help="CDRs of other currencies are converted to this one; unless given each stays in its own."),
+    ] = "",
+    rates: Annotated[str, typer.Option(help="Whose rates of exchange count: a source of `settle rates`.")] = "ECB",
+    rate_day: Annotated[
+        str, typer.Option(help="charge: the rate of the day it ended; month: of the last day of that month.")
+    ] = "charge",
     as_json: Json = False,
 ) -> None:
     """Set what two parties agreed on, in place of earlier terms. Both sides must set the same."""
@@ -60,7 +69,8 @@ def terms_set(
 
     how = {"untaxed": untaxed, "reason": untaxed_reason, "buyer_reference": buyer_reference, "lines": invoice_lines}
     agreed = {"fees": fee or [], "currencies": currency or [], "disputed": disputed, "rounding": rounding, "hub": hub}
-    show(run(set_terms(cpo, emsp, agreed, how)), as_json=as_json)
+    converted = {"settle_in": settle_in, "rates": rates, "rate_day": rate_day}
+    show(run(set_terms(cpo, emsp, agreed, how, converted)), as_json=as_json)
 
 
 @terms_app.command("remove")

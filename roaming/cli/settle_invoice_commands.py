@@ -49,6 +49,10 @@ def party_set(
     bic: Annotated[str, typer.Option(help="Of its bank.")] = "",
     account_name: Annotated[str, typer.Option(help="Where it is not the legal name.")] = "",
     payment_days: Annotated[int, typer.Option(help="Days after the date of an invoice until it is due.")] = 30,
+    vat_currency: Annotated[
+        str, typer.Option(help="In which it accounts for tax, where it sells in others too, such as PLN.")
+    ] = "",
+    vat_rates: Annotated[str, typer.Option(help="Whose rates its tax office takes: a source of `settle rates`.")] = "ECB",
     as_json: Json = False,
 ) -> None:
     """Set who a party is on invoices, in place of what was said before."""

@@ -8,17 +8,20 @@ from typing import Any
 from roaming.billing import matching, settling
 from roaming.billing import settlement_repository as repository
 from roaming.billing.checks.amounts import ZERO, shown
+from roaming.billing.exchange.rates import MissingRate
 from roaming.billing.exports import exported
 from roaming.billing.ledger import balances_of as ledger_balances
 from roaming.billing.matching import MalformedList, Match
 from roaming.billing.rows import CannotExport, balances_of, fees_of, lines_of, totals_of
+from roaming.billing.settlement_repository import KeptStatement
 from roaming.billing.settling import NotClosable
 from roaming.billing.statement import Pair, Statement, pair_of, statement_id
-from roaming.billing.terms import MalformedTerms, read_invoicing, read_terms
+from roaming.billing.terms import MalformedTerms, read_exchange, read_invoicing, read_terms
 from roaming.cli.cdr_checking import month_or_fail
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
 from roaming.cli.registering import party_of
+from roaming.ocpi.module import Services
 
 OPEN = "OPEN"
 
@@ -46,17 +49,23 @@ async def list_terms() -> list[dict[str, Any]]:
             "rounding": terms.rounding.value,
             "untaxed": terms.invoicing.untaxed.value if terms.invoicing.untaxed else "",
             "invoice lines": terms.invoicing.lines.value,
+            "settled in": terms.exchange.currency,
+            "rates": f"{terms.exchange.source} {terms.exchange.day.value}" if terms.exchange.currency else "",
         }
         for (cpo, emsp), terms in kept.items()
         for fee in (terms.fees or (None,))
     ]
 
 
-async def set_terms(cpo: str, emsp: str, agreed: Mapping[str, Any], how: Mapping[str, str]) -> dict[str, Any]:
-    """Stores what two parties agreed on; ``agreed`` as ``read_terms`` takes it, ``how`` as ``read_invoicing`` does."""
+async def set_terms(
+    cpo: str, emsp: str, agreed: Mapping[str, Any], how: Mapping[str, str], converted: Mapping[str, str]
+) -> dict[str, Any]:
+    """Stores what two parties agreed on; ``agreed`` as ``read_terms`` takes it, ``how`` as ``read_invoicing`` does,
+    ``converted`` as ``read_exchange``."""
     hub = str(party_of(agreed["hub"])) if agreed["hub"] else ""
     try:
-        terms = read_terms(**{**agreed, "hub": hub}, invoicing=read_invoicing(**how))
+        exchange = read_exchange(**converted)
+        terms = read_terms(**{**agreed, "hub": hub}, invoicing=read_invoicing(**how), exchange=exchange)
     except MalformedTerms as error:
         fail(str(error))
     async with services_of_now() as services, services.database.work() as work:
@@ -80,7 +89,7 @@ async def show_statement(
     pair = pair_or_fail(one, other)
     month_or_fail(month)
     async with services_of_now() as services:
-        statement, kept = await settling.statement_of(services, pair, month)
+        statement, kept = await _statement(services, pair, month)
     state = kept.state if kept is not None else OPEN
     if file is not None:
         try:
@@ -93,6 +102,13 @@ async def show_statement(
     if is_fees:
         return [_text(row) for row in fees_of(statement)]
     return _summary(statement, state)
+
+
+async def _statement(services: Services, pair: Pair, month: str) -> tuple[Statement, KeptStatement | None]:
+    try:
+        return await settling.statement_of(services, pair, month)
+    except MissingRate as error:
+        fail(str(error))
 
 
 def _save(file: Path, content: bytes) -> None:
@@ -152,7 +168,7 @@ async def close_statement(one: str, other: str, month: str) -> dict[str, Any]:
     async with services_of_now() as services:
         try:
             statement, is_new = await settling.close(services, pair, month)
-        except NotClosable as error:
+        except (NotClosable, MissingRate) as error:
             fail(str(error))
     return {
         "statement": statement.id,
@@ -200,7 +216,7 @@ async def reconcile(
     except InvalidOperation:
         fail(f"--tolerance: {tolerance} is no amount")
     async with services_of_now() as services:
-        statement, _ = await settling.statement_of(services, pair, month)
+        statement, _ = await _statement(services, pair, month)
     found = matching.match(statement.lines, listed, tolerance=allowed)
     rows = [
         {

@@ -18,7 +18,7 @@ from roaming.billing.receiving import emsp_of
 from roaming.billing.standing import standing_of
 from roaming.billing.states import State
 from roaming.console import billing_forms as forms
-from roaming.console import settlement_api
+from roaming.console import exchange_api, settlement_api
 from roaming.console.billing_asking import (
     LIMITS,
     NotThere,
@@ -272,6 +272,7 @@ ENTRIES: Sequence[Entry] = (
         refusals=_ANY,
     ),
     *settlement_api.ENTRIES,
+    *exchange_api.ENTRIES,
 )
 ROUTES: Sequence[tuple[str, str, Work]] = (
     ("/api/billing.json", "GET", get_document),

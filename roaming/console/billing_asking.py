@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from roaming.billing.disputes import NotDisputable
+from roaming.billing.exchange.rates import MissingRate
+from roaming.billing.exchange.reading import MalformedRates
 from roaming.billing.invoices.en16931 import InvalidInvoice
 from roaming.billing.invoices.invoice import NotInvoiceable
 from roaming.billing.invoices.parties import MalformedParty
@@ -49,6 +51,8 @@ _STATUS: dict[type[Exception], int] = {
     CannotExport: 400,
     MalformedTerms: 400,
     MalformedParty: 400,
+    MalformedRates: 400,
+    MissingRate: 409,
 }
 
 

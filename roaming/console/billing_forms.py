@@ -183,6 +183,9 @@ class TermsWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     untaxed_reason: Text = ""
     buyer_reference: Text = ""
     invoice_lines: Word = "rate"
+    settle_in: Word = ""
+    rates: Word = "ECB"
+    rate_day: Word = "charge"
 
 
 class ShownTerms(TermsWish, frozen=True, kw_only=True):
@@ -313,6 +316,9 @@ def shown_terms(cpo: str, emsp: str, terms: Terms) -> ShownTerms:
         untaxed_reason=how.untaxed_reason,
         buyer_reference=how.buyer_reference,
         invoice_lines=how.lines.value.lower(),
+        settle_in=terms.exchange.currency,
+        rates=terms.exchange.source,
+        rate_day=terms.exchange.day.value.lower(),
     )
 
 

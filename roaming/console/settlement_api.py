@@ -17,7 +17,7 @@ from roaming.billing.invoices.invoice import Invoice
 from roaming.billing.invoices.parties import BillingParty, read_party
 from roaming.billing.invoices.showing import form_of
 from roaming.billing.statement import Pair, pair_of
-from roaming.billing.terms import read_invoicing, read_terms
+from roaming.billing.terms import read_exchange, read_invoicing, read_terms
 from roaming.console import billing_forms as forms
 from roaming.console.billing_asking import (
     LIMITS,
@@ -156,6 +156,7 @@ async def put_terms(services: Services, request: Request, _who: str) -> Response
             buyer_reference=wish.buyer_reference,
             lines=wish.invoice_lines,
         ),
+        exchange=read_exchange(settle_in=wish.settle_in, rates=wish.rates, rate_day=wish.rate_day),
     )
     async with services.database.work() as work:
         await statements.set_terms(work, cpo, emsp, terms)

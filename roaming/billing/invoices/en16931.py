@@ -99,6 +99,8 @@ def terms_of(invoice: Invoice) -> dict[str, Any]:
         ],
         "BG-25": [_line(number, line) for number, line in enumerate(invoice.lines, start=1)],
     }
+    if invoice.vat_total is not None:
+        terms |= {"BT-6": invoice.vat_currency, "BT-111": _amount(invoice.vat_total)}
     if invoice.rounding:
         terms["BT-114"] = _amount(invoice.rounding)
     if invoice.buyer_reference:
@@ -183,6 +185,8 @@ def _line(number: int, line: InvoiceLine) -> dict[str, Any]:
     }
     if line.since is not None:
         found |= {"BT-134": line.since, "BT-135": line.until}
+    if line.note:
+        found["BT-127-00"] = [{"BT-127": line.note}]
     if line.cdrs:
         told = (("CDRs", str(line.cdrs)), ("kWh", shown(line.kwh)))
         found["BG-32"] = [{"BT-160": name, "BT-161": value} for name, value in told]

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from roaming.billing.exchange.rates import Rate
 from roaming.billing.invoices.parties import BillingParty
 from roaming.billing.statement import minor_unit
 from roaming.billing.terms import VatCategory
@@ -38,6 +39,8 @@ class InvoiceLine(msgspec.Struct, frozen=True, kw_only=True):
     cdr_ids: tuple[str, ...] = ()
     since: date | None = None
     until: date | None = None
+    note: str = ""
+    """By which rates it was converted (BT-127)."""
 
 
 class VatPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +96,11 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True):
     """All CDRs of it, as CSV."""
     cancels: str = ""
     """Number of the document that this one takes back as a whole."""
+    vat_currency: str = ""
+    """In which the seller accounts for tax, where that is another one (BT-6)."""
+    vat_total: Decimal | None = None
+    """``tax`` in it (BT-111)."""
+    vat_rates: tuple[Rate, ...] = ()
 
     @property
     def total(self) -> Decimal:

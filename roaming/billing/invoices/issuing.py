@@ -3,16 +3,20 @@ own when the statement was reopened and closed anew."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from contracts.messages import InvoiceIssued
 from roaming.billing import announcing
 from roaming.billing import settlement_repository as statements
+from roaming.billing.exchange.rates import Rates
+from roaming.billing.exchange.repository import rates_of
 from roaming.billing.invoices import en16931, repository
 from roaming.billing.invoices.invoice import Invoice, Kind, NotInvoiceable, Preceding, reversal_of
 from roaming.billing.invoices.making import invoices_of
+from roaming.billing.invoices.parties import BillingParty
+from roaming.billing.months import bounds_of
 from roaming.billing.statement import Pair, Statement, Status, statement_id
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.module import Services
@@ -40,15 +44,17 @@ async def issue(services: Services, pair: Pair, month: str, *, issued_on: date |
     earlier = await repository.invoices_of_statements(reader, [id])
     made = _taken_back(earlier, kept.closings, today)
     if not any(each.closing == kept.closings and not each.cancels for each in earlier):
+        parties = await repository.parties_of(reader)
         # Not here: a statement of a hundred thousand CDRs would hold up all that this process serves
         made += await asyncio.to_thread(
             invoices_of,
             kept.statement,
-            await repository.parties_of(reader),
+            parties,
             await statements.terms_of(reader),
             issued_on=today,
             closing=kept.closings,
             preceding=await _preceding(services, kept.statement),
+            rates=await _rates(services, parties.values(), month),
         )
     for invoice in made:
         await asyncio.to_thread(en16931.written, invoice, en16931.Syntax.CII)
@@ -63,6 +69,12 @@ async def issue(services: Services, pair: Pair, month: str, *, issued_on: date |
                 if invoice.number in new:
                     await _tell(work, invoice)
     return Issued(await repository.invoices_of_statements(reader, [id]), frozenset(new))
+
+
+async def _rates(services: Services, parties: Iterable[BillingParty], month: str) -> Rates:
+    sources = {party.vat_rates for party in parties if party.vat_currency}
+    last = bounds_of(month)[1].date() - timedelta(days=1)
+    return Rates(await rates_of(services.database.reader, sources=sources, since=last, until=last) if sources else ())
 
 
 async def _tell(work: Work, invoice: Invoice) -> None:

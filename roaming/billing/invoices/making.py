@@ -12,6 +12,7 @@ from decimal import Decimal, localcontext
 from typing import NamedTuple
 
 from roaming.billing.checks.amounts import SUMS, ZERO, shown
+from roaming.billing.exchange.rates import MissingRate, Rate, Rates, converted, told
 from roaming.billing.invoices.invoice import (
     CENT,
     Invoice,
@@ -29,6 +30,7 @@ from roaming.billing.statement import (
     NOT_STATED,
     UNKNOWN,
     Balance,
+    Conversion,
     FeeLine,
     Line,
     Statement,
@@ -81,13 +83,14 @@ def invoices_of(
     issued_on: date,
     closing: int = 1,
     preceding: Earlier | None = None,
+    rates: Rates | None = None,
 ) -> list[Invoice]:
     """All documents of a statement, in a fixed order. ``terms`` by (CPO, eMSP); ``preceding``: by CPO and id of a CDR
-    that is taken back, the invoices it was on before this statement. Raises ``NotInvoiceable`` with all that is
-    missing."""
+    that is taken back, the invoices it was on before this statement; ``rates``: for tax in a seller's own currency.
+    Raises ``NotInvoiceable`` with all that is missing."""
     lacks: list[str] = []
     made: list[Invoice] = []
-    about = _About(statement, parties, issued_on, closing, preceding or {})
+    about = _About(statement, parties, issued_on, closing, preceding or {}, rates or Rates())
     with localcontext(SUMS):
         for balance in statement.balances:
             drafts = _drafts(statement, balance, terms, lacks)
@@ -180,6 +183,7 @@ class _About(NamedTuple):
     issued_on: date
     closing: int
     preceding: Earlier
+    rates: Rates
 
 
 def _numbered(about: _About, balance: Balance, drafts: Sequence[_Draft], lacks: list[str]) -> list[Invoice]:
@@ -211,6 +215,8 @@ def _made(
         without = draft.buyer if seller.vat_id else draft.seller
         lacks.append(f"{without}: reverse charge needs vat_id of both (EN 16931, BR-AE-02)")
     since, until = bounds_of(statement.month)
+    last = until.date() - timedelta(days=1)
+    accounted = _accounted(about.rates, seller, balance.currency, tax, last, lacks)
     return Invoice(
         number=f"{stem}{'-C' if draft.kind is Kind.CREDIT_NOTE else ''}{again}",
         kind=draft.kind,
@@ -225,7 +231,7 @@ def _made(
         issued_on=about.issued_on,
         due_on=about.issued_on + timedelta(days=seller.payment_days),
         since=since.date(),
-        until=until.date() - timedelta(days=1),
+        until=last,
         lines=tuple(lines),
         vat=tuple(vat),
         net=net,
@@ -233,11 +239,48 @@ def _made(
         rounding=payable - net - tax,
         payable=payable,
         exact=draft.exact,
-        notes=tuple(_notes(statement, balance, draft, payable - net - tax)),
+        notes=(*_notes(statement, balance, draft, payable - net - tax), *accounted.notes),
         preceding=tuple(dict.fromkeys(earlier)),
         buyer_reference=draft.parts[0].invoicing.buyer_reference,
         cdr_list=_listed(draft),
+        vat_currency=accounted.currency,
+        vat_total=accounted.total,
+        vat_rates=accounted.rates,
     )
+
+
+class _Accounted(NamedTuple):
+    """Tax in the currency in which the seller accounts for it, where that is another one."""
+
+    currency: str = ""
+    total: Decimal | None = None
+    rates: tuple[Rate, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        if self.total is None:
+            return ()
+        return (f"Tax in {self.currency}: {shown(self.total)}, {_quoted(self.rates)}.",)
+
+
+def _accounted(
+    rates: Rates, seller: BillingParty, currency: str, tax: Decimal, day: date, lacks: list[str]
+) -> _Accounted:
+    """By the rate of the last day of the month: when what is supplied all along is taxed."""
+    own = seller.vat_currency
+    if own in ("", currency) or not tax:
+        return _Accounted()
+    try:
+        found = rates.between(seller.vat_rates, currency, own, day)
+    except MissingRate as error:
+        lacks.extend(str(error).splitlines())
+        return _Accounted()
+    return _Accounted(own, converted(tax, found, own, max(minor_unit(own), CENT)), found)
+
+
+def _quoted(rates: Iterable[Rate]) -> str:
+    words = told(rates)
+    return f"{words['rate']} ({words['rate source']}, {words['rate date']})"
 
 
 def _earlier(draft: _Draft, preceding: Earlier) -> list[Preceding]:
@@ -290,7 +333,26 @@ def _line(parts: Sequence[_Part], sign: int, month: str) -> InvoiceLine:
         cdr_ids=tuple(line.cdr_id for line in cdrs),
         since=days[0] if days else None,
         until=days[-1] if days else None,
+        note=_converted_by(cdrs),
     )
+
+
+def _converted_by(cdrs: Iterable[Line]) -> str:
+    """The rates of a line, or where to find them."""
+    found = [line.conversion for line in cdrs if line.conversion is not None]
+    if not found:
+        return ""
+    rates = dict.fromkeys(_quoted(each.rates) for each in found)
+    if len(rates) == 1:
+        return f"Billed as {' and '.join(_sums(found))}, converted at {next(iter(rates))}."
+    return f"Billed as {' and '.join(_sums(found))}, converted CDR by CDR: the list of CDRs has each rate and its date."
+
+
+def _sums(found: Iterable[Conversion]) -> list[str]:
+    sums: dict[str, Decimal] = {}
+    for each in found:
+        sums[each.currency] = sums.get(each.currency, ZERO) + each.net
+    return [f"{shown(amount)} {currency}" for currency, amount in sorted(sums.items())]
 
 
 def _vat(draft: _Draft, lines: Sequence[InvoiceLine], lacks: list[str]) -> list[VatPart]:

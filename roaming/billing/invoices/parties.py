@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from roaming.billing.exchange.rates import ECB
+
 _COUNTRY = re.compile(r"[A-Z]{2}\Z", re.ASCII)
 _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{10,30}\Z", re.ASCII)
 _VAT_ID = re.compile(r"[A-Z]{2}[A-Z0-9+*.]{2,18}\Z", re.ASCII)
@@ -48,6 +50,10 @@ class BillingParty(msgspec.Struct, frozen=True, kw_only=True):
     account_name: str = ""
     payment_days: int = PAYMENT_DAYS
     """After the date of an invoice, what it is owed is due (BT-9)."""
+    vat_currency: str = ""
+    """In which it accounts for tax, where it sells in others too (BT-6), such as PLN."""
+    vat_rates: str = ECB
+    """Whose rates of exchange its tax office takes."""
 
 
 FIELDS = BillingParty.__struct_fields__
@@ -63,7 +69,7 @@ def read_party(values: Mapping[str, Any]) -> BillingParty:
     if unknown:
         raise MalformedParty(f"{unknown[0]}: no such field; there are {', '.join(FIELDS)}")
     read = {name: _text(name, value) for name, value in values.items() if name != "payment_days"}
-    for name in ("country", "vat_id", "iban", "bic", "electronic_scheme"):
+    for name in ("country", "vat_id", "iban", "bic", "electronic_scheme", "vat_currency", "vat_rates"):
         read[name] = "".join(read.get(name, "").split()).upper()
     days = values.get("payment_days", PAYMENT_DAYS)
     if type(days) is not int or not 0 <= days <= 3650:
@@ -82,6 +88,9 @@ def read_party(values: Mapping[str, Any]) -> BillingParty:
         raise MalformedParty(
             f"electronic_scheme: {read['electronic_scheme']}; write a code of the list EAS, such as 0088 or EM"
         )
+    if read["vat_currency"] and not re.fullmatch(r"[A-Z]{3}", read["vat_currency"], re.ASCII):
+        raise MalformedParty(f"vat_currency: {read['vat_currency']}; write the three letters of ISO 4217, such as PLN")
+    read["vat_rates"] = read["vat_rates"] or ECB
     return BillingParty(**read, payment_days=days)
 
 

@@ -9,7 +9,7 @@ from roaming.billing.invoices.en16931 import MISSING, Syntax, payment_words, wri
 from roaming.billing.invoices.invoice import Invoice, Kind
 from roaming.billing.invoices.parties import BillingParty
 from roaming.billing.paper import Paper, columns
-from roaming.billing.rows import NUMBERS, CannotExport
+from roaming.billing.rows import NUMBERS, CannotExport, for_people
 
 _AMOUNTS = frozenset({"net", "rate %", "base", "tax", "CDRs", "kWh"})
 
@@ -92,8 +92,8 @@ def to_pdf(invoice: Invoice) -> bytes:
     if invoice.cdr_list:
         paper.heading("CDRs")
         listed = list(csv.DictReader(io.StringIO(invoice.cdr_list)))
-        without = {"CPO", "eMSP", "session", "currency", "status", "month", "credit of"}
-        paper.table(columns(listed, without), numbers=NUMBERS, size=6)
+        without = {"CPO", "eMSP", "session", "currency", "status", "month", "credit of", "billed after taxes"}
+        paper.table(columns(for_people(listed), without), numbers=NUMBERS, size=6)
     return paper.done()
 
 
@@ -101,6 +101,8 @@ def _sums(paper: Paper, invoice: Invoice) -> None:
     sums = [("Before tax", invoice.net), ("Tax", invoice.tax), ("With tax", invoice.total)]
     if invoice.rounding:
         sums.append(("Rounding", invoice.rounding))
+    if invoice.vat_total is not None:
+        sums.append((f"Tax in {invoice.vat_currency}", invoice.vat_total))
     sums.append(("Payable" if invoice.kind is Kind.INVOICE else "Credited", invoice.payable))
     paper.heading("Sum")
     amount = f"amount in {invoice.currency}"

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from roaming.billing.checks.amounts import SUMS
+from roaming.billing.exchange.rates import MissingRate, Rates
+from roaming.billing.exchange.reading import read_rates
 from roaming.billing.ledger import (
     DUE,
     PAYABLE,
@@ -21,8 +23,9 @@ from roaming.billing.ledger import (
     reversal_of,
 )
 from roaming.billing.months import bounds_of
+from roaming.billing.rows import lines_of
 from roaming.billing.statement import Billed, Statement, Status, minor_unit, pair_of, state, taxes_of
-from roaming.billing.terms import Disputed, MalformedTerms, Terms, read_fee, read_terms
+from roaming.billing.terms import Disputed, Exchange, MalformedTerms, Terms, read_exchange, read_fee, read_terms
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId
 from roaming.model.money import Price, TaxAmount
@@ -78,6 +81,13 @@ FEES = [
 ]
 TERMS = {(str(A), str(B)): Terms(fees=tuple(FEES), hub=HUB), (str(B), str(A)): Terms(fees=tuple(FEES[2:]), hub=HUB)}
 
+RATES = Rates(read_rates("Date,SEK,JPY,CHF\n2026-07-03,11.237,164.1,0.9412\n"))
+IN_FRANCS = {
+    (str(A), str(B)): Terms(fees=(FEES[2],), exchange=Exchange(currency="CHF")),
+    (str(B), str(A)): Terms(exchange=Exchange(currency="EUR")),
+}
+AGREED = (TERMS, IN_FRANCS)
+
 
 def a_month(bills: list[tuple[Decimal, str | None, str, bool]]) -> list[Billed]:
     """Every third bill is credited, every fourth disputed."""
@@ -95,16 +105,20 @@ def test_both_sides_get_the_same_whatever_the_order(
     bills: list[tuple[Decimal, str | None, str, bool]], order: object
 ) -> None:
     month = a_month(bills)
-    mine = state(PAIR, "2026-07", month, TERMS)
+    mine = state(PAIR, "2026-07", month, IN_FRANCS, RATES)
     order.shuffle(month)  # type: ignore[attr-defined]
-    theirs = state(pair_of(B, A), "2026-07", month, TERMS)
+    theirs = state(pair_of(B, A), "2026-07", month, IN_FRANCS, RATES)
     assert mine == theirs
     assert mine.digest == theirs.digest
 
 
 @given(BILLS)
 def test_the_ledger_is_equal_to_the_cdrs(bills: list[tuple[Decimal, str | None, str, bool]]) -> None:
-    statement = state(PAIR, "2026-07", a_month(bills), TERMS)
+    for terms in AGREED:
+        check_ledger(state(PAIR, "2026-07", a_month(bills), terms, RATES))
+
+
+def check_ledger(statement: Statement) -> None:
     cdrs = [posting_of_cdr(line) for line in statement.lines]
     closing = postings_of_closing(statement, 1)
     with localcontext(SUMS):
@@ -119,9 +133,9 @@ def test_the_ledger_is_equal_to_the_cdrs(bills: list[tuple[Decimal, str | None, 
         for cpo, emsp in (PAIR, PAIR[::-1]):
             for currency in ("EUR", "SEK", "JPY", "CHF"):
                 own = [
-                    line
+                    line.stated
                     for line in statement.lines
-                    if (line.cpo, line.emsp, line.currency) == (str(cpo), str(emsp), currency)
+                    if (line.cpo, line.emsp, line.stated.currency) == (str(cpo), str(emsp), currency)
                 ]
                 net, gross = sum(line.net for line in own), sum(line.gross for line in own)
                 assert -balances.get((str(cpo), REVENUE, str(emsp), currency), Decimal(0)) == net
@@ -131,7 +145,11 @@ def test_the_ledger_is_equal_to_the_cdrs(bills: list[tuple[Decimal, str | None, 
 
 @given(BILLS)
 def test_closing_moves_all_that_is_counted_to_what_is_due(bills: list[tuple[Decimal, str | None, str, bool]]) -> None:
-    statement = state(PAIR, "2026-07", a_month(bills), TERMS)
+    for terms in AGREED:
+        check_closing(state(PAIR, "2026-07", a_month(bills), terms, RATES))
+
+
+def check_closing(statement: Statement) -> None:
     counted = [posting_of_cdr(line) for line in statement.lines if line.status is Status.COUNTED]
     closing = postings_of_closing(statement, 1)
     after = balances_of(entry for posting in [*counted, *closing] for entry in posting.entries)
@@ -196,6 +214,29 @@ def test_a_month_by_hand() -> None:
     assert (hub.debtor, hub.creditor, hub.exact, hub.payable) == ("DE-HME", HUB, Decimal("0.3025"), Decimal("0.30"))
 
 
+def test_a_month_in_another_currency() -> None:
+    wrong = a_bill(1, Decimal("10.005"), currency="SEK")
+    month = [billed(wrong), billed(credit_of(wrong, reason="x")), billed(a_bill(2, Decimal(100), currency="SEK"))]
+    month += [billed(a_bill(3, Decimal(5), currency="CHF")), billed(a_bill(4, Decimal(8), is_turned=True))]
+    made = state(PAIR, "2026-07", month, IN_FRANCS, RATES)
+    (back, there) = made.totals
+    # 100 / 11.237 * 0.9412 and 20 % tax of 100, each rounded by itself; the credit takes back to the last digit
+    assert (there.currency, there.net, there.gross) == ("CHF", Decimal("13.3759"), Decimal("16.0511"))
+    assert (back.currency, back.gross) == ("EUR", Decimal("9.6"))
+    assert [line.conversion is None for line in made.lines] == [False, False, False, True, True]
+    row = lines_of(made)[2]
+    assert (row["billed currency"], row["billed after taxes"], row["before taxes"]) == ("SEK", 120, Decimal("8.3759"))
+    assert (row["rate"], row["rate date"]) == ("1 EUR = 11.237 SEK, 1 EUR = 0.9412 CHF", "2026-07-03")
+    assert [(each.currency, each.payable) for each in made.balances] == [
+        ("CHF", Decimal("15.69")),  # less 2.5 % and 7 % tax on that
+        ("EUR", Decimal("9.60")),
+    ]
+    assert msgspec.json.decode(msgspec.json.encode(made), type=Statement) == made
+    with pytest.raises(MissingRate, match="no rate of SEK for 2026-07-06") as caught:
+        state(PAIR, "2026-07", month, IN_FRANCS)
+    assert len(str(caught.value).splitlines()) == 2, "each rate once, SEK and CHF"
+
+
 def test_a_disputed_one_may_be_paid_by_agreement() -> None:
     month = [billed(a_bill(1, Decimal(5)), is_disputed=True)]
     withheld = state(PAIR, "2026-07", month, {})
@@ -247,6 +288,14 @@ def test_terms_as_people_write_them() -> None:
             read_fee(fee)
     with pytest.raises(MalformedTerms, match="--hub"):
         read_terms(texts, currencies=[], disputed="paid", rounding="half_up", hub="")
+    with pytest.raises(MalformedTerms, match="settled in SEK"):
+        read_terms(
+            texts, currencies=[], disputed="paid", rounding="half_up", hub=HUB, exchange=read_exchange(settle_in="sek")
+        )
+    with pytest.raises(MalformedTerms, match="settle_in"):
+        read_exchange(settle_in="francs")
+    with pytest.raises(MalformedTerms, match="rate_day"):
+        read_exchange(rate_day="day")
     with pytest.raises(MalformedTerms, match="withheld or paid"):
         read_terms([], currencies=[], disputed="forgotten", rounding="half_up", hub="")
 

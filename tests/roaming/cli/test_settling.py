@@ -131,6 +131,51 @@ async def check_told(hub: HubInProcess) -> None:
     assert closed[0].due[1] == Due(debtor="DE-HME", creditor="FR-CPO", currency="SEK", payable=Decimal("7.70"))
 
 
+async def test_what_is_settled_in_another_currency(hub: HubInProcess, tmp_path: Path) -> None:
+    file = tmp_path / "eurofxref-hist.csv"
+    write(file, "Date,USD,SEK,\n2026-07-03,1.0815,11.237,\n2026-07-02,1.0790,11.24,\n")
+    await rows("settle", "terms", "set", "FR-CPO", "DE-HME", "--settle-in", "eur")
+    for words in (("show", *MONTH), ("close", *MONTH)):
+        missing = await roaming("settle", *words)
+        assert "ECB has no rate of SEK for 2026-07-06" in missing.stderr, missing.output
+        assert "roaming settle rates import FILE --source ECB" in missing.stderr
+    done = await rows("settle", "rates", "import", str(file))
+    assert (done["rates"], done["new"], done["currencies"], done["last"]) == (4, 4, "SEK USD", "2026-07-03")
+    assert (await rows("settle", "rates", "import", str(file)))["new"] == 0
+    listed = await rows("settle", "rates", "list", "--currency", "sek", "--month", "2026-07")
+    assert [row["rate"] for row in listed] == ["11.24", "11.237"]
+
+    (line,) = [row for row in await rows("settle", "show", *MONTH, "--lines") if row["id"] == "C3"]
+    assert (line["currency"], line["after taxes"], line["billed currency"], line["billed after taxes"]) == (
+        *("EUR", "0.7475", "SEK"),  # 7 / 11.237 and 1.4 / 11.237
+        "8.4",
+    )
+    assert (line["rate"], line["rate date"], line["rate source"]) == ("1 EUR = 11.237 SEK", "2026-07-03", "ECB")
+    closed = await rows("settle", "close", *MONTH)
+    assert closed["payable"] == ["DE-HME owes FR-CPO 22.35 EUR"]
+    words = ("SEK", "10", "--day", "2026-07-03")
+    assert "--replace" in (await roaming("settle", "rates", "set", *words)).stderr
+    assert "quotes against EUR" in (await roaming("settle", "rates", "set", *words, "--base", "CHF")).stderr
+    await rows("settle", "rates", "set", *words, "--replace")
+    assert (await rows("settle", "close", *MONTH))["digest"] == closed["digest"], "its rates are frozen"
+    balances = await rows("settle", "ledger", "--party", "FR-CPO", "--month", "2026-07")
+    found = {(row["account"], row["currency"]): (row["debit"], row["credit"]) for row in balances}
+    assert (found["exchange", "SEK"], found["exchange", "EUR"]) == (("8.4", "0"), ("0", "0.7475"))
+    await keep_out_list(tmp_path)
+    await rows("settle", "reopen", *MONTH, "--reason", "a rate was wrong")
+    assert (await rows("settle", "close", *MONTH))["payable"] == ["DE-HME owes FR-CPO 22.44 EUR"]
+
+
+async def keep_out_list(folder: Path) -> None:
+    """A list of CDRs as they were billed is set beside what was converted, in every form."""
+    for form in ("json", "csv"):
+        await rows("settle", "show", *MONTH, "--out", str(folder / f"own.{form}"))
+        clean = await rows("settle", "reconcile", *MONTH[:2], str(folder / f"own.{form}"), *MONTH[2:])
+        assert [(row["result"], row["currency"]) for row in clean] == [("MATCHED", "EUR"), ("MATCHED", "SEK")]
+    write(folder / "theirs.csv", "id,currency,net\nC1,EUR,10.00125\nC2,EUR,8\nC3,SEK,7\n")
+    await rows("settle", "reconcile", *MONTH[:2], str(folder / "theirs.csv"), *MONTH[2:])
+
+
 async def test_of_two_who_close_at_once_one_does(hub: HubInProcess) -> None:
     pair = pair_of(PartyId("FR", "CPO"), PartyId("DE", "HME"))
     async with open_services(hub.settings) as other:

@@ -92,6 +92,28 @@ async def test_a_month_from_check_to_invoice(hub: HubInProcess) -> None:
     assert reopened.json()["state"] == "REOPENED"
 
 
+async def test_rates_of_exchange(hub: HubInProcess) -> None:
+    terms = {"settle_in": "SEK", "rate_day": "month"}
+    answer = await call(hub, "PUT", "/api/settlement-terms/FR-CPO/DE-HME", terms)
+    assert (answer.json()["settle_in"], answer.json()["rates"]) == ("SEK", "ECB")
+    missing = await call(hub, "GET", JULY)
+    assert (missing.status_code, "no rate of SEK for 2026-07-31" in missing.json()["error"]) == (409, True)
+    given = {"rates": [{"currency": "SEK", "rate": "11.2", "day": "2026-07-30"}]}
+    assert (await call(hub, "POST", "/api/exchange-rates", given, by="FR-CPO")).status_code == 403
+    assert (await call(hub, "POST", "/api/exchange-rates", {})).status_code == 400
+    assert (await call(hub, "POST", "/api/exchange-rates", given)).json() == {"rates": 1, "new": 1}
+    text = {"csv": "Date,SEK\n2026-07-30,11.2\n2026-07-29,11.3\n"}
+    assert (await call(hub, "POST", "/api/exchange-rates", text)).json() == {"rates": 2, "new": 1}
+    known = await call(hub, "GET", "/api/exchange-rates?month=2026-07&currency=sek", by="DE-HME")
+    assert [(rate["day"], rate["rate"]) for rate in known.json()["rates"]] == [
+        ("2026-07-29", "11.3"),
+        ("2026-07-30", "11.2"),
+    ]
+    statement = (await call(hub, "GET", JULY, by="DE-HME")).json()["statement"]
+    assert statement["balances"][0]["payable"] == "403.20"
+    assert statement["lines"][0]["conversion"]["rates"][0]["day"] == "2026-07-30"
+
+
 async def test_parties_see_and_do_only_what_is_theirs(hub: HubInProcess) -> None:
     for party, count in (("FR-CPO", 4), ("DE-HME", 3), ("DE-OTH", 1)):
         assert len((await call(hub, "GET", "/api/cdrs?month=2026-07", by=party)).json()["cdrs"]) == count

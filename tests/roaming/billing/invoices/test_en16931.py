@@ -5,13 +5,15 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from roaming.billing.exchange.rates import Rates
+from roaming.billing.exchange.reading import read_rates
 from roaming.billing.invoices import en16931
 from roaming.billing.invoices.en16931 import InvalidInvoice, Syntax, check, written
 from roaming.billing.invoices.invoice import Invoice, Kind
 from roaming.billing.statement import state
-from roaming.billing.terms import read_invoicing
+from roaming.billing.terms import Exchange, Terms, read_invoicing
 from tests.roaming.billing.invoices.test_making import PARTIES, made
-from tests.roaming.billing.test_statement import PAIR, TERMS, A, B, a_month
+from tests.roaming.billing.test_statement import PAIR, TERMS, A, B, a_bill, a_month, billed
 
 changed = msgspec.structs.replace
 BILLS = [
@@ -48,13 +50,33 @@ def documents() -> list[Invoice]:
         *made(statement, parties=PARTIES | {str(A): RICH}),
         *made(statement, terms=exempt, parties=untaxed)[:2],
         *made(statement, terms=zero)[:2],
+        *accounted_in_zloty(),
     ]
+
+
+def accounted_in_zloty() -> list[Invoice]:
+    """Sold in euro and kronor, settled in euro, taxed in zloty."""
+    terms = {(str(A), str(B)): Terms(exchange=Exchange(currency="EUR"), invoicing=read_invoicing(untaxed="z"))}
+    rates = Rates(read_rates("Date,SEK,PLN\n2026-07-30,11.237,4.2815\n2026-07-03,11.2,4.3\n"))
+    cdrs = [a_bill(1, Decimal("10.1234567")), a_bill(2, Decimal(112), currency="SEK")]
+    statement = state(PAIR, "2026-07", map(billed, cdrs), terms, rates)
+    parties = PARTIES | {str(A): changed(RICH, vat_currency="PLN")}
+    return made(statement, parties=parties, terms=terms, rates=rates)
 
 
 def test_what_is_written_is_valid() -> None:
     found = documents()
     assert {invoice.kind for invoice in found} == set(Kind)
     assert {part.category.value for invoice in found for part in invoice.vat} == {"S", "AE", "E", "Z"}
+    zloty = found[-1]
+    assert (zloty.net, zloty.tax, zloty.vat_total) == tuple(map(Decimal, ("20.12", "4.02", "17.21")))
+    assert zloty.notes[-1] == "Tax in PLN: 17.21, 1 EUR = 4.2815 PLN (ECB, 2026-07-30)."
+    assert zloty.lines[0].note == "Billed as 112 SEK, converted at 1 EUR = 11.2 SEK (ECB, 2026-07-03)."
+    for syntax, code in ((Syntax.CII, "TaxCurrencyCode>PLN<"), (Syntax.UBL, "TaxCurrencyCode>PLN<")):
+        xml = written(zloty, syntax).decode()
+        assert code in xml
+        assert 'currencyID="PLN">17.21<' in xml
+        assert zloty.lines[0].note in xml
     for invoice in found:
         for syntax in Syntax:
             xml = written(invoice, syntax).decode()

@@ -34,6 +34,17 @@ def made(statement: Statement, **changes: Any) -> list[Invoice]:
     return invoices_of(statement, **values)
 
 
+def test_tax_in_the_sellers_currency_needs_its_rate() -> None:
+    parties = PARTIES | {str(A): changed(PARTIES[str(A)], vat_currency="PLN")}
+    statement = state(PAIR, "2026-07", [billed(a_bill(1, Decimal(10)))], {})
+    with pytest.raises(NotInvoiceable, match=r"ECB has no rate of PLN for 2026-07-31.*settle rates import"):
+        made(statement, parties=parties)
+    (at_home,) = made(statement, parties=PARTIES | {str(A): changed(PARTIES[str(A)], vat_currency="EUR")})
+    assert (at_home.vat_currency, at_home.vat_total) == ("", None)
+    with pytest.raises(MalformedParty, match="vat_currency"):
+        read_party({"name": "x", "country": "PL", "vat_currency": "zloty"})
+
+
 @given(BILLS)
 def test_the_invoices_come_to_the_balance_to_the_cent(bills: list[tuple[Decimal, str | None, str, bool]]) -> None:
     statement = state(PAIR, "2026-07", a_month(bills), TERMS)
