@@ -127,3 +127,5 @@ class InvoiceIssued(Message, frozen=True, kw_only=True):
     due_on: str
     cancels: str = ""
     """Number of the document that it takes back as a whole."""
+    reference: str = ""
+    """Of statement, parties and currency: both sides find the same, whatever the seller's number is."""

@@ -5,7 +5,7 @@ Amounts are decimal text: a partner's CDR may have more decimals than a column o
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Text, text
 from sqlmodel import Field, SQLModel
 
 from roaming.store.columns import UtcDateTime
@@ -112,8 +112,19 @@ class InvoiceRow(SQLModel, table=True):
     """An invoice or credit note that was issued. Never changed, never deleted: another one takes it back."""
 
     __tablename__ = "invoices"
+    __table_args__ = (
+        Index(
+            "invoices_by_reference",
+            "reference",
+            unique=True,
+            sqlite_where=text("reference <> ''"),
+            postgresql_where=text("reference <> ''"),
+        ),
+    )
 
     number: str = Field(primary_key=True)
+    reference: str = Field(default="", sa_column=Column(String, nullable=False, server_default=""))
+    """By statement, parties and currency, the same on both sides; empty: it is the number."""
     statement_id: str = Field(index=True)
     closing: int = Field(sa_column=Column(Integer, nullable=False))
     seller: str = Field(index=True)
@@ -124,6 +135,18 @@ class InvoiceRow(SQLModel, table=True):
     issued_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     document: str = Field(sa_column=Column(Text, nullable=False))
     """``invoices.invoice.Invoice`` as JSON."""
+
+
+class NumberSeriesRow(SQLModel, table=True):
+    """How many documents of a series were issued. It is changed in the transaction that issues them: what does not
+    become one takes no number."""
+
+    __tablename__ = "number_series"
+
+    seller: str = Field(primary_key=True)
+    series: str = Field(primary_key=True)
+    """What stands before the count, such as ``NL-TNM-2026-``."""
+    last: int = Field(sa_column=Column(Integer, nullable=False))
 
 
 class StatementRow(SQLModel, table=True):

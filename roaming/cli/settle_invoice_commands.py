@@ -52,7 +52,16 @@ def party_set(
     vat_currency: Annotated[
         str, typer.Option(help="In which it accounts for tax, where it sells in others too, such as PLN.")
     ] = "",
-    vat_rates: Annotated[str, typer.Option(help="Whose rates its tax office takes: a source of `settle rates`.")] = "ECB",
+    series: Annotated[
+        str,
+        typer.Option(help="Before the count in numbers of invoices, such as 'R{year}-'; {seller}, {month} may too."),
+    ] = "",
+    credit_series: Annotated[
+        str, typer.Option(help="The same of credit notes; unless given they share the series.")
+    ] = "",
+    vat_rates: Annotated[
+        str, typer.Option(help="Whose rates its tax office takes: a source of `settle rates`.")
+    ] = "ECB",
     as_json: Json = False,
 ) -> None:
     """Set who a party is on invoices, in place of what was said before."""

@@ -214,9 +214,11 @@ class IssueWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class ShownInvoice(msgspec.Struct, frozen=True, kw_only=True):
-    """An invoice or credit note without its lines; ``about``: earlier documents that it names."""
+    """An invoice or credit note without its lines; ``reference``: by which both sides find it; ``about``: earlier
+    documents that it names."""
 
     number: str
+    reference: str
     kind: str
     statement_id: str
     seller: str
@@ -326,6 +328,7 @@ def shown_invoice(invoice: Invoice) -> ShownInvoice:
     """An invoice without its lines."""
     return ShownInvoice(
         number=invoice.number,
+        reference=invoice.reference or invoice.number,
         kind=invoice.kind.value,
         statement_id=invoice.statement,
         seller=invoice.seller_id,

@@ -208,7 +208,8 @@ async def invoice(near: Hub, far: Hub, month: str, closed: Sequence[dict[str, An
             words = ("--name", f"{party} Ltd", "--country", country, "--vat-id", f"{country}123456789")
             await told(hub, "settle", "party", "set", party, *words)
         rows = await told(hub, "settle", "invoice", cpo, emsp, "--month", month, "--date", "2026-11-02")
-        issued.append([{name: value for name, value in row.items() if name != "new"} for row in rows])
+        own = ("number", "about", "new")  # each hub counts the documents of sellers that it hosts
+        issued.append([{name: value for name, value in row.items() if name not in own} for row in rows])
     assert issued[0] == issued[1]
     for text in closed[0]["payable"]:
         debtor, _, creditor, amount, currency = text.split()

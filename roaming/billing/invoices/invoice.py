@@ -66,6 +66,8 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True):
     are positive too and are owed to the buyer."""
 
     number: str
+    reference: str = ""
+    """Of statement, parties and currency, the same on both sides; empty of old ones: their number."""
     kind: Kind
     statement: str
     digest: str
@@ -113,13 +115,15 @@ def rounded(amount: Decimal, currency: str) -> Decimal:
     return amount.quantize(minor_unit(currency), ROUND_HALF_UP)
 
 
-def reversal_of(invoice: Invoice, *, number: str, issued_on: date, why: str) -> Invoice:
+def reversal_of(invoice: Invoice, *, issued_on: date, why: str) -> Invoice:
     """The document that takes back a whole one: of an invoice a credit note, of a credit note an invoice."""
+    reference = f"{invoice.reference or invoice.number}-X"
     kind = Kind.CREDIT_NOTE if invoice.kind is Kind.INVOICE else Kind.INVOICE
     days = invoice.due_on - invoice.issued_on
     return msgspec.structs.replace(
         invoice,
-        number=number,
+        number=reference,
+        reference=reference,
         kind=kind,
         issued_on=issued_on,
         due_on=issued_on + days,

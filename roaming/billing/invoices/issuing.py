@@ -2,8 +2,8 @@
 own when the statement was reopened and closed anew."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from roaming.billing.exchange.repository import rates_of
 from roaming.billing.invoices import en16931, repository
 from roaming.billing.invoices.invoice import Invoice, Kind, NotInvoiceable, Preceding, reversal_of
 from roaming.billing.invoices.making import invoices_of
+from roaming.billing.invoices.numbering import number_of, numbered, series_of
 from roaming.billing.invoices.parties import BillingParty
 from roaming.billing.months import bounds_of
 from roaming.billing.statement import Pair, Statement, Status, statement_id
@@ -59,16 +60,47 @@ async def issue(services: Services, pair: Pair, month: str, *, issued_on: date |
     for invoice in made:
         await asyncio.to_thread(en16931.written, invoice, en16931.Syntax.CII)
     new: list[str] = []
+    series = await _series(services, made)
     if made:
         async with services.database.work() as work:
             held = await statements.hold_statement(work, id)
             if held is None or not held.is_closed or held.closings != kept.closings:
                 raise NotInvoiceable(f"{month} of {pair.one} and {pair.other} was reopened meanwhile: look at it again")
-            new = await repository.add_invoices(work, made)
+            made = await _counted(work, made, series)
+            if taken := {each.number for each in made} - set(new := await repository.add_invoices(work, made)):
+                raise NotInvoiceable(
+                    f"{min(taken)} is the number of another seller's document: give this one a series of its own with"
+                    " `roaming settle party set … --series '{seller}-{year}-'`"
+                )
             for invoice in made:
-                if invoice.number in new:
-                    await _tell(work, invoice)
+                await _tell(work, invoice)
     return Issued(await repository.invoices_of_statements(reader, [id]), frozenset(new))
+
+
+async def _series(services: Services, made: Sequence[Invoice]) -> dict[str, str]:
+    """By reference."""
+    directory = await services.directory.current()
+    parties = await repository.parties_of(services.database.reader)
+    return {
+        each.reference: series_of(
+            each, parties.get(each.seller_id, each.seller), is_hosted=directory.is_hosted(PartyId.parse(each.seller_id))
+        )
+        for each in made
+    }
+
+
+async def _counted(work: Work, made: Sequence[Invoice], series: Mapping[str, str]) -> list[Invoice]:
+    """Those that nobody issued meanwhile, with their numbers. The statement is held: no other call is at this."""
+    known = await repository.references_of(work, made[0].statement)
+    new = [each for each in made if each.reference not in known]
+    places = {each.reference: (each.seller_id, series[each.reference]) for each in new if series[each.reference]}
+    last = await repository.count_on(work, Counter(places.values()))
+    numbers: dict[str, str] = {}
+    for place in last:
+        own = [reference for reference, its_place in places.items() if its_place == place]
+        for count, reference in enumerate(own, start=last[place] - len(own) + 1):
+            numbers[reference] = number_of(place[1], count)
+    return numbered(new, numbers)
 
 
 async def _rates(services: Services, parties: Iterable[BillingParty], month: str) -> Rates:
@@ -92,6 +124,7 @@ async def _tell(work: Work, invoice: Invoice) -> None:
         issued_on=invoice.issued_on.isoformat(),
         due_on=invoice.due_on.isoformat(),
         cancels=invoice.cancels,
+        reference=invoice.reference,
     )
     await announcing.announce(work, message, (invoice.seller_id, invoice.buyer_id), invoice.number)
 
@@ -100,7 +133,7 @@ def _taken_back(earlier: Sequence[Invoice], closing: int, today: date) -> list[I
     """Documents that take back those of closings that do not hold any more."""
     over = {each.cancels for each in earlier}
     return [
-        reversal_of(each, number=f"{each.number}-X", issued_on=today, why="its statement was reopened")
+        reversal_of(each, issued_on=today, why="its statement was reopened")
         for each in earlier
         if each.closing < closing and not each.cancels and each.number not in over
     ]

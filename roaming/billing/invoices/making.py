@@ -217,8 +217,10 @@ def _made(
     since, until = bounds_of(statement.month)
     last = until.date() - timedelta(days=1)
     accounted = _accounted(about.rates, seller, balance.currency, tax, last, lacks)
+    reference = f"{stem}{'-C' if draft.kind is Kind.CREDIT_NOTE else ''}{again}"
     return Invoice(
-        number=f"{stem}{'-C' if draft.kind is Kind.CREDIT_NOTE else ''}{again}",
+        number=reference,
+        reference=reference,
         kind=draft.kind,
         statement=statement.id,
         digest=statement.digest,

@@ -54,6 +54,10 @@ class BillingParty(msgspec.Struct, frozen=True, kw_only=True):
     """In which it accounts for tax, where it sells in others too (BT-6), such as PLN."""
     vat_rates: str = ECB
     """Whose rates of exchange its tax office takes."""
+    series: str = ""
+    """What stands before the count in the numbers of its invoices, such as R{year}-; {seller} and {month} may too."""
+    credit_series: str = ""
+    """The same of credit notes; empty: they are counted with the invoices."""
 
 
 FIELDS = BillingParty.__struct_fields__
@@ -90,8 +94,22 @@ def read_party(values: Mapping[str, Any]) -> BillingParty:
         )
     if read["vat_currency"] and not re.fullmatch(r"[A-Z]{3}", read["vat_currency"], re.ASCII):
         raise MalformedParty(f"vat_currency: {read['vat_currency']}; write the three letters of ISO 4217, such as PLN")
+    for name in ("series", "credit_series"):
+        _check_series(name, read.get(name, ""))
     read["vat_rates"] = read["vat_rates"] or ECB
     return BillingParty(**read, payment_days=days)
+
+
+def _check_series(name: str, pattern: str) -> None:
+    bare = re.sub(r"\{(seller|year|month)\}", "", pattern)
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,40}", bare, re.ASCII):
+        raise MalformedParty(
+            f"{name}: {pattern[:60]}; letters, digits, dots, hyphens, {{seller}}, {{year}} and {{month}}"
+        )
+    if pattern and not re.search(r"[A-Za-z._-]\Z", pattern, re.ASCII):
+        raise MalformedParty(
+            f"{name}: {pattern[:60]}; end it with a hyphen, a dot or a letter: the count comes behind it"
+        )
 
 
 def _text(name: str, value: Any) -> str:

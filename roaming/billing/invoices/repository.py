@@ -1,20 +1,21 @@
 """Who parties are on invoices, and the invoices that were issued, in the store."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Table, delete
+from sqlalchemy import Table, delete, select
 
 from roaming.billing.invoices.invoice import Invoice
 from roaming.billing.invoices.parties import BillingParty
-from roaming.billing.tables import BillingPartyRow, InvoiceRow
+from roaming.billing.tables import BillingPartyRow, InvoiceRow, NumberSeriesRow
 from roaming.model.identifiers import PartyId
-from roaming.store.bulk import insert_new, upsert
+from roaming.store.bulk import insert_new, select_rows, upsert
 from roaming.store.database import Work
 from roaming.store.reader import Reader, fetch_of
 
 PARTIES: Table = BillingPartyRow.__table__  # type: ignore[attr-defined]
 INVOICES: Table = InvoiceRow.__table__  # type: ignore[attr-defined]
+SERIES: Table = NumberSeriesRow.__table__  # type: ignore[attr-defined]
 
 
 async def parties_of(reader: Reader) -> dict[str, BillingParty]:
@@ -34,11 +35,28 @@ async def drop_party(work: Work, party: PartyId) -> bool:
     return bool((await work.connection.execute(delete(PARTIES).where(PARTIES.c.party == str(party)))).rowcount)
 
 
+async def references_of(work: Work, statement_id: str) -> set[str]:
+    """Of all that was issued for a statement."""
+    found = select(INVOICES.c.reference, INVOICES.c.number).where(INVOICES.c.statement_id == statement_id)
+    return {row[0] or row[1] for row in await work.connection.execute(found)}
+
+
+async def count_on(work: Work, more: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Takes so many numbers of each (seller, series) and returns the last of each: for good when the transaction is
+    committed, not at all when it is not. Nobody else takes one of them until then."""
+    rows = [{"seller": seller, "series": series, "last": count} for (seller, series), count in more.items()]
+    await upsert(work.connection, SERIES, rows, key=("seller", "series"), update=("last = t.last + excluded.last",))
+    columns = ("seller", "series", "last")
+    found = await select_rows(work.connection, SERIES, columns, key=("seller", "series"), values=list(more))
+    return {(seller, series): last for seller, series, last in found}
+
+
 async def add_invoices(work: Work, invoices: Sequence[Invoice]) -> list[str]:
     """Stores those whose number is not there yet; their numbers."""
     rows = [
         {
             "number": invoice.number,
+            "reference": invoice.reference,
             "statement_id": invoice.statement,
             "closing": invoice.closing,
             "seller": invoice.seller_id,

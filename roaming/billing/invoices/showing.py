@@ -31,6 +31,7 @@ def row_of(invoice: Invoice) -> dict[str, Any]:
     """A row of a list; amounts as text."""
     return {
         "number": invoice.number,
+        "reference": invoice.reference or invoice.number,
         "kind": invoice.kind.value,
         "statement": invoice.statement,
         "seller": invoice.seller_id,
