@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Table, delete, select
@@ -175,37 +175,37 @@ async def post(work: Work, postings: Iterable[Posting]) -> int:
     return len(await insert_new(work.connection, ENTRIES, rows, key=("posting", "line")))
 
 
-async def entries_of(
-    reader: Reader, *, book: str = "", statement_id: str = "", posting: str = ""
-) -> list[tuple[datetime, str, Entry]]:
-    """(time, posting, entry) in the order they were written. ``posting``: those whose id begins with it. Raises
-    ``StoreUnavailable``."""
-    conditions, values = ["true"], []
-    for column, value in (("book", book), ("statement_id", statement_id)):
-        if value:
-            values.append(value)
-            conditions.append(f"{column} = ${len(values)}")
-    if posting:
-        values.append(f"{posting}%")
-        conditions.append(f"posting LIKE ${len(values)}")
+class Booked(NamedTuple):
+    """An entry as it was written."""
+
+    id: int
+    at: datetime
+    posting: str
+    entry: Entry
+
+
+async def entries_after(reader: Reader, book: str, *, after: int = 0, limit: int) -> list[Booked]:
+    """The next entries of a party's book in the order they were written. Raises ``StoreUnavailable``."""
     rows = await reader.fetch(
-        "SELECT at, posting, book, account, counterparty, currency, debit, credit, cdr_key, statement_id"  # noqa: S608
-        f" FROM ledger_entries WHERE {' AND '.join(conditions)} ORDER BY id",
-        *values,
+        "SELECT id, at, posting, book, account, counterparty, currency, debit, credit, cdr_key, statement_id"  # noqa: S608
+        f" FROM ledger_entries WHERE book = $1 AND id > $2 ORDER BY id LIMIT {int(limit)}",
+        book,
+        after,
     )
     return [
-        (
-            text_to_time(row[0]),
-            row[1],
+        Booked(
+            row[0],
+            text_to_time(row[1]),
+            row[2],
             Entry(
-                book=row[2],
-                account=row[3],
-                counterparty=row[4],
-                currency=row[5],
-                debit=Decimal(row[6]),
-                credit=Decimal(row[7]),
-                cdr_key=row[8],
-                statement_id=row[9],
+                book=row[3],
+                account=row[4],
+                counterparty=row[5],
+                currency=row[6],
+                debit=Decimal(row[7]),
+                credit=Decimal(row[8]),
+                cdr_key=row[9],
+                statement_id=row[10],
             ),
         )
         for row in rows

@@ -84,7 +84,8 @@ class SettlementTermsRow(SQLModel, table=True):
 
 
 class ExchangeRateRow(SQLModel, table=True):
-    """What a source says one piece of its base was worth on a day. Closed statements hold what they were reckoned by."""
+    """What a source says one piece of its base was worth on a day. Closed statements hold what they were reckoned
+    by."""
 
     __tablename__ = "exchange_rates"
 
@@ -197,7 +198,7 @@ class LedgerEntryRow(SQLModel, table=True):
     __tablename__ = "ledger_entries"
     __table_args__ = (
         Index("ledger_entries_once", "posting", "line", unique=True),
-        Index("ledger_entries_of_book", "book", "account"),
+        Index("ledger_entries_of_book", "book", "id"),
         {"sqlite_autoincrement": True},
     )
 

@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from roaming.billing import passing, receiving, repository
-from roaming.billing.checks import CheckRules, MalformedRule, Outcome, rules_with
+from roaming.billing.checks import CheckRules, MalformedRule, rules_with
 from roaming.billing.checks.rules import DEFAULT_OUTCOMES, NAMES
 from roaming.billing.months import bounds_of, month_of
 from roaming.billing.receiving import Checked
+from roaming.billing.records import shown_findings, titled
+from roaming.cli.billing_titles import FINDING
 from roaming.cli.database import known_partner, services_of_now
 from roaming.cli.output import fail
 from roaming.cli.registering import party_of
@@ -114,17 +116,8 @@ def _rows(
         head["stored outcome"] = before.verdict.outcome if before is not None else ""
     tail = {"ended": entry.cdr.end_date_time, "currency": entry.cdr.currency}
     found = [
-        {
-            **head,
-            "kind": finding.kind.value,
-            "field": finding.field,
-            "finding": finding.text,
-            "at stake": money(finding.at_stake),
-            "reading": finding.reading,
-            **tail,
-        }
-        for finding in verdict.findings
-        if is_all or finding.outcome is not Outcome.ACCEPT
+        {**head, **titled(each, FINDING), "at stake": money(each.at_stake), **tail}
+        for each in shown_findings(checked, is_all=is_all)
     ]
     if not found and is_all:
         empty = {"kind": "", "field": "", "finding": "nothing is wrong", "at stake": money(Decimal(0)), "reading": ""}

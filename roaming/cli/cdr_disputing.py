@@ -13,9 +13,12 @@ from roaming.billing.disputes import CLOSED_BY_PEOPLE, Dispute, DisputeState, No
 from roaming.billing.evidence import evidence_of
 from roaming.billing.months import month_of
 from roaming.billing.receiving import check_keys, cpo_of, emsp_of
+from roaming.billing.records import shown_cdr, shown_dispute, titled
 from roaming.billing.selecting import reason_of
 from roaming.billing.standing import Standing, standing_of
 from roaming.billing.states import State
+from roaming.cli.billing_titles import CDR as CDR_TITLES
+from roaming.cli.billing_titles import DISPUTE
 from roaming.cli.cdr_checking import money, month_or_fail
 from roaming.cli.database import known_partner, services_of_now
 from roaming.cli.output import fail
@@ -81,21 +84,8 @@ async def list_states(*, month: str, party: str, partner: str, state: str) -> li
 
 
 def _standing(standing: Standing) -> dict[str, Any]:
-    cdr = standing.entry.cdr
-    return {
-        "CDR": cdr.id,
-        "CPO": str(cpo_of(cdr)),
-        "eMSP": str(emsp_of(cdr)),
-        "from": standing.entry.source or "here",
-        "state": standing.state.value,
-        "ended": cdr.end_date_time,
-        "before taxes": cdr.total_cost.before_taxes,
-        "currency": cdr.currency,
-        "credits": cdr.credit_reference_id or "",
-        "dispute": standing.dispute_id,
-        "statement": standing.statement_id,
-        "last error": standing.error,
-    }
+    row = titled(shown_cdr(standing), CDR_TITLES)
+    return row | {"from": row["from"] or "here"}
 
 
 async def dispute_cdrs(
@@ -164,19 +154,8 @@ def _save(folder: Path, name: str, content: Mapping[str, Any]) -> Path:
 
 
 def _shown(dispute: Dispute, cdr_id: str = "") -> dict[str, Any]:
-    return {
-        "dispute": dispute.id,
-        "CDR": cdr_id or dispute.cdr_key.split("/", 2)[2],
-        "CPO": dispute.cpo,
-        "eMSP": dispute.emsp,
-        "raised by": dispute.raised_by,
-        "state": dispute.state,
-        "at stake": money(dispute.at_stake),
-        "currency": dispute.currency,
-        "due": dispute.due_at,
-        "reason": dispute.reason,
-        "resolution": dispute.resolution,
-    }
+    row = titled(shown_dispute(dispute), DISPUTE)
+    return row | {"CDR": cdr_id or row["CDR"], "at stake": money(dispute.at_stake)}
 
 
 async def list_disputes(*, state: str, party: str, limit: int) -> list[dict[str, Any]]:

@@ -1,22 +1,31 @@
 """Statements, terms, reconciliation and the ledger, from the command line."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from roaming.billing import matching, settling
+from roaming.billing import reconciling, settling
 from roaming.billing import settlement_repository as repository
-from roaming.billing.checks.amounts import ZERO, shown
+from roaming.billing.checks.amounts import shown
 from roaming.billing.exchange.rates import MissingRate
 from roaming.billing.exports import exported
-from roaming.billing.ledger import balances_of as ledger_balances
 from roaming.billing.matching import MalformedList, Match
+from roaming.billing.records import (
+    match_sums,
+    shown_balances,
+    shown_entry,
+    shown_matches,
+    shown_statement,
+    shown_terms,
+    titled,
+)
 from roaming.billing.rows import CannotExport, balances_of, fees_of, lines_of, totals_of
 from roaming.billing.settlement_repository import KeptStatement
 from roaming.billing.settling import NotClosable
-from roaming.billing.statement import Pair, Statement, pair_of, statement_id
+from roaming.billing.statement import Balance, Pair, Statement, pair_of, statement_id
 from roaming.billing.terms import MalformedTerms, read_exchange, read_invoicing, read_terms
+from roaming.cli.billing_titles import BALANCE, ENTRY, MATCH, STATEMENT
 from roaming.cli.cdr_checking import month_or_fail
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
@@ -40,20 +49,20 @@ async def list_terms() -> list[dict[str, Any]]:
         kept = await repository.terms_of(services.database.reader)
     return [
         {
-            "CPO": cpo,
-            "eMSP": emsp,
-            "fee": str(fee) if fee is not None else "",
-            "hub": terms.hub,
-            "currencies": " ".join(terms.currencies),
-            "disputed": terms.disputed.value,
-            "rounding": terms.rounding.value,
-            "untaxed": terms.invoicing.untaxed.value if terms.invoicing.untaxed else "",
-            "invoice lines": terms.invoicing.lines.value,
-            "settled in": terms.exchange.currency,
-            "rates": f"{terms.exchange.source} {terms.exchange.day.value}" if terms.exchange.currency else "",
+            "CPO": each.cpo,
+            "eMSP": each.emsp,
+            "fee": fee,
+            "hub": each.hub,
+            "currencies": " ".join(each.currencies),
+            "disputed": each.disputed.upper(),
+            "rounding": each.rounding.upper(),
+            "untaxed": each.untaxed.upper(),
+            "invoice lines": each.invoice_lines.upper(),
+            "settled in": each.settle_in,
+            "rates": f"{each.rates} {each.rate_day.upper()}" if each.settle_in else "",
         }
-        for (cpo, emsp), terms in kept.items()
-        for fee in (terms.fees or (None,))
+        for each in (shown_terms(cpo, emsp, terms) for (cpo, emsp), terms in kept.items())
+        for fee in (each.fees or ("",))
     ]
 
 
@@ -117,7 +126,10 @@ def _save(file: Path, content: bytes) -> None:
 
 
 def _text(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: shown(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+    return {
+        name: shown(value) if isinstance(value, Decimal) else "" if value is None else value
+        for name, value in row.items()
+    }
 
 
 def _summary(statement: Statement, state: str) -> list[dict[str, Any]]:
@@ -145,20 +157,16 @@ async def list_statements(party: str) -> list[dict[str, Any]]:
         kept = await repository.statements_of(services.database.reader, party=side)
     return [
         {
-            "month": each.statement.month,
-            "one": each.statement.one,
-            "other": each.statement.other,
-            "state": each.state,
-            "changed": each.changed_at,
-            "CDRs": len(each.statement.lines),
-            "payable": "; ".join(
-                f"{balance.debtor} owes {balance.creditor} {shown(balance.payable)} {balance.currency}"
-                for balance in each.statement.balances
-            ),
-            "digest": each.statement.digest,
+            **titled(each, STATEMENT),
+            "payable": "; ".join(map(_owed, each.balances)),
+            "digest": each.digest,
         }
-        for each in kept
+        for each in map(shown_statement, kept)
     ]
+
+
+def _owed(balance: Balance) -> str:
+    return f"{balance.debtor} owes {balance.creditor} {shown(balance.payable)} {balance.currency}"
 
 
 async def close_statement(one: str, other: str, month: str) -> dict[str, Any]:
@@ -175,10 +183,7 @@ async def close_statement(one: str, other: str, month: str) -> dict[str, Any]:
         "state": "CLOSED",
         "new": is_new,
         "CDRs": len(statement.lines),
-        "payable": [
-            f"{balance.debtor} owes {balance.creditor} {shown(balance.payable)} {balance.currency}"
-            for balance in statement.balances
-        ],
+        "payable": [_owed(balance) for balance in statement.balances],
         "digest": statement.digest,
     }
 
@@ -209,34 +214,16 @@ async def reconcile(
     pair = pair_or_fail(one, other)
     month_or_fail(month)
     try:
-        listed = matching.read_list(_read(file))
-        allowed = Decimal(tolerance)
+        async with services_of_now() as services:
+            found = await reconciling.reconcile(services, pair, month, _read(file), tolerance=tolerance)
     except MalformedList as error:
         fail(f"{file}: {error}")
-    except InvalidOperation:
-        fail(f"--tolerance: {tolerance} is no amount")
-    async with services_of_now() as services:
-        statement, _ = await _statement(services, pair, month)
-    found = matching.match(statement.lines, listed, tolerance=allowed)
-    rows = [
-        {
-            "CDR": each.cdr_id,
-            "result": each.match.value,
-            "currency": each.currency,
-            "ours": "" if each.ours is None else shown(each.ours),
-            "theirs": "" if each.theirs is None else shown(each.theirs),
-            "difference": shown(each.difference),
-            "text": each.text,
-        }
-        for each in found
-        if is_all or each.match is not Match.MATCHED
-    ]
-    for currency, result, count, difference in matching.sums_of(found):
-        row = dict.fromkeys(("CDR", "result", "currency", "ours", "theirs", "difference", "text"), "")
-        text = f"{count} CDRs"
-        rows.append(
-            row | {"CDR": "SUM", "result": result, "currency": currency, "difference": shown(difference), "text": text}
-        )
+    except MissingRate as error:
+        fail(str(error))
+    rows = [_text(titled(each, MATCH)) for each in shown_matches(found, is_all=is_all)]
+    for each in match_sums(found):
+        row = {**dict.fromkeys(MATCH.values(), ""), "CDR": "SUM", "result": each.result, "currency": each.currency}
+        rows.append(row | {"difference": shown(each.difference), "text": f"{each.cdrs} CDRs"})
     return rows, all(each.match is Match.MATCHED for each in found)
 
 
@@ -254,29 +241,13 @@ async def show_ledger(party: str, *, month: str, is_by_entry: bool) -> list[dict
         if month:
             month_or_fail(month)
             await settling.post_month(services, month)
-        entries = await repository.entries_of(services.database.reader, book=book)
-    if is_by_entry:
-        return [
-            {
-                "at": at,
-                "posting": posting,
-                "account": entry.account,
-                "with": entry.counterparty,
-                "currency": entry.currency,
-                "debit": shown(entry.debit),
-                "credit": shown(entry.credit),
-                "statement": entry.statement_id,
-            }
-            for at, posting, entry in entries
-        ]
-    balances = ledger_balances(entry for _, _, entry in entries)
-    return [
-        {
-            "account": account,
-            "with": other,
-            "currency": currency,
-            "debit": shown(max(balance, ZERO)),
-            "credit": shown(max(-balance, ZERO)),
-        }
-        for (_, account, other, currency), balance in sorted(balances.items())
-    ]
+        if is_by_entry:
+            rows = [
+                titled(shown_entry(each.at, each.posting, each.entry), ENTRY)
+                async for page in reconciling.book_of(services, book)
+                for each in page
+            ]
+        else:
+            balances = await reconciling.balances_of_book(services, book)
+            rows = [titled(each, BALANCE) for each in shown_balances(balances)]
+    return [_text(row) for row in rows]

@@ -10,8 +10,10 @@ from roaming.billing.invoices.en16931 import InvalidInvoice
 from roaming.billing.invoices.invoice import NotInvoiceable
 from roaming.billing.invoices.issuing import issue
 from roaming.billing.invoices.parties import MalformedParty, read_party
-from roaming.billing.invoices.showing import form_of, party_row, row_of
+from roaming.billing.invoices.showing import form_of, party_row
+from roaming.billing.records import shown_invoice, titled
 from roaming.billing.rows import CannotExport
+from roaming.cli.billing_titles import INVOICE
 from roaming.cli.cdr_checking import month_or_fail
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
@@ -72,7 +74,13 @@ async def issue_invoices(
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
                 written.append(str(file))
-            rows.append({**row_of(invoice), "new": invoice.number in issued.new, "files": " ".join(written)})
+            rows.append(
+                {
+                    **titled(shown_invoice(invoice), INVOICE),
+                    "new": invoice.number in issued.new,
+                    "files": " ".join(written),
+                }
+            )
     except (NotInvoiceable, InvalidInvoice, CannotExport) as error:
         fail(str(error))
     return rows
@@ -83,4 +91,4 @@ async def list_invoices(party: str) -> list[dict[str, Any]]:
     async with services_of_now() as services:
         side = str(party_of(party)) if party else ""
         found = await repository.find_invoices(services.database.reader, party=side)
-    return [row_of(invoice) for invoice in found]
+    return [titled(shown_invoice(invoice), INVOICE) for invoice in found]

@@ -8,6 +8,8 @@ from typing import Any
 from roaming.billing.exchange.rates import Rate
 from roaming.billing.exchange.reading import MalformedRates, read_rate, read_rates
 from roaming.billing.exchange.repository import keep_rates, rates_of
+from roaming.billing.records import shown_rate, titled
+from roaming.cli.billing_titles import RATE
 from roaming.cli.cdr_checking import month_or_fail
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
@@ -15,12 +17,7 @@ from roaming.cli.output import fail
 
 async def import_rates(file: Path, *, source: str, base: str, is_replacing: bool) -> dict[str, Any]:
     """All rates of a file."""
-    try:
-        found = read_rates(file.read_text(encoding="utf-8-sig"), source=source, base=base)
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file}: {error}")
-    except MalformedRates as error:
-        fail(f"{file}: {error}")
+    found = _read(file, source, base)
     new = await _keep(found, is_replacing=is_replacing)
     days = sorted(rate.day for rate in found)
     return {
@@ -33,6 +30,13 @@ async def import_rates(file: Path, *, source: str, base: str, is_replacing: bool
     }
 
 
+def _read(file: Path, source: str, base: str) -> list[Rate]:
+    try:
+        return read_rates(file.read_text(encoding="utf-8-sig"), source=source, base=base)
+    except (OSError, UnicodeDecodeError, MalformedRates) as error:
+        fail(f"{file}: {error}")
+
+
 async def set_rate(given: Mapping[str, str], *, is_replacing: bool) -> dict[str, Any]:
     """One rate; ``given`` as ``read_rate`` takes it."""
     try:
@@ -40,7 +44,7 @@ async def set_rate(given: Mapping[str, str], *, is_replacing: bool) -> dict[str,
     except MalformedRates as error:
         fail(str(error))
     new = await _keep([rate], is_replacing=is_replacing)
-    return {**row_of(rate), "new": bool(new)}
+    return {**titled(shown_rate(rate), RATE), "new": bool(new)}
 
 
 async def _keep(rates: Sequence[Rate], *, is_replacing: bool) -> int:
@@ -64,15 +68,4 @@ async def list_rates(source: str, currency: str, month: str) -> list[dict[str, A
             until=until,
             currency=currency.upper(),
         )
-    return [row_of(rate) for rate in found]
-
-
-def row_of(rate: Rate) -> dict[str, Any]:
-    """A rate as a row."""
-    return {
-        "source": rate.source,
-        "day": rate.day.isoformat(),
-        "base": rate.base,
-        "currency": rate.currency,
-        "rate": f"{rate.value:f}",
-    }
+    return [titled(shown_rate(rate), RATE) for rate in found]

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roaming.billing import disputes, receiving, selecting
+from roaming.billing import disputes, receiving, records, selecting
 from roaming.billing.correcting import correct
 from roaming.billing.disputes import CLOSED_BY_PEOPLE, Dispute, DisputeState
 from roaming.billing.receiving import emsp_of
 from roaming.billing.standing import standing_of
 from roaming.billing.states import State
 from roaming.console import billing_forms as forms
-from roaming.console import exchange_api, settlement_api
+from roaming.console import exchange_api, ledger_api, settlement_api
 from roaming.console.billing_asking import (
     LIMITS,
     NotThere,
@@ -50,7 +50,7 @@ async def get_cdrs(services: Services, request: Request, _who: str) -> Response:
     month = month_named(query.get("month", ""), services)
     await disputes.close_credited(services.database)
     page = await selecting.page_of(services, month, party=party, after=after_of(request), limit=limit)
-    shown = [forms.shown_cdr(each) for each in await standing_of(services, page)]
+    shown = [records.shown_cdr(each) for each in await standing_of(services, page)]
     shown = [each for each in shown if not state or each.state == state]
     last = f"{page[-1].cdr.end_date_time.isoformat()} {page[-1].key}" if len(page) == limit else ""
     return listed(request, forms.Cdrs(cdrs=tuple(shown), next=last), shown)
@@ -62,11 +62,11 @@ async def post_checks(services: Services, request: Request, _who: str) -> Respon
     if wish.partner and (await services.directory.current()).find_partner(wish.partner) is None:
         raise Unfit(f"no partner {wish.partner}", "partner")
     emsp = PartyId.parse(own_party(request)) if own_party(request) else None
-    found: list[forms.ShownFinding] = []
+    found: list[records.ShownFinding] = []
     count = 0
     async for page in selecting.check_month(services, month, partner_id=wish.partner, emsp=emsp):
         count += len(page)
-        found += [finding for each in page for finding in forms.shown_findings(each)]
+        found += [finding for each in page for finding in records.shown_findings(each)]
     return listed(request, forms.Findings(checked=count, findings=tuple(found)), found)
 
 
@@ -84,7 +84,7 @@ async def post_accept(services: Services, request: Request, _who: str) -> Respon
         raise NotThere(f"CDR {entry.cdr.id} is our own: there is nothing to accept")
     async with services.database.work() as work:
         await receiving.accept(work, found[0], wish.note)
-    findings = forms.shown_findings(found[0])
+    findings = records.shown_findings(found[0])
     return given(forms.Findings(checked=1, findings=tuple(findings)))
 
 
@@ -93,7 +93,7 @@ async def post_dispute(services: Services, request: Request, _who: str) -> Respo
     entry = await _entry(services, request)
     must_be(request, str(emsp_of(entry.cdr)))
     dispute_id, is_new = await selecting.dispute(services, entry, reason=wish.reason, days=wish.days)
-    return given(forms.shown_dispute(await _find(services, request, dispute_id)), 201 if is_new else 200)
+    return given(records.shown_dispute(await _find(services, request, dispute_id)), 201 if is_new else 200)
 
 
 async def post_credit(services: Services, request: Request, _who: str) -> Response:
@@ -115,7 +115,7 @@ async def get_disputes(services: Services, request: Request, _who: str) -> Respo
     found = await disputes.find_disputes(
         services.database.reader, state=state, party=str(party or ""), limit=limit_of(request, **LIMITS)
     )
-    shown = [forms.shown_dispute(each) for each in found]
+    shown = [records.shown_dispute(each) for each in found]
     return listed(request, forms.Disputes(disputes=tuple(shown)), shown)
 
 
@@ -133,7 +133,7 @@ async def post_disputes(services: Services, request: Request, _who: str) -> Resp
         must_be(request, str(receiving.cpo_of(entry.cdr)), str(emsp_of(entry.cdr)))
     async with services.database.work() as work:
         dispute_id, is_new = await disputes.import_dispute(work, body, known)
-    return given(forms.shown_dispute(await _find(services, request, dispute_id)), 201 if is_new else 200)
+    return given(records.shown_dispute(await _find(services, request, dispute_id)), 201 if is_new else 200)
 
 
 async def _find(services: Services, request: Request, dispute_id: str) -> Dispute:
@@ -166,7 +166,7 @@ async def post_dispute_close(services: Services, request: Request, _who: str) ->
     after = await _find(services, request, dispute.id)
     if after.state != outcome:
         raise disputes.NotDisputable(f"dispute {dispute.id} is {after.state} already")
-    return given(forms.shown_dispute(after))
+    return given(records.shown_dispute(after))
 
 
 async def get_document(_services: Services, _request: Request, _who: str) -> Response:
@@ -221,7 +221,7 @@ ENTRIES: Sequence[Entry] = (
         handle=post_dispute,
         summary="Dispute a CDR; 200: it is disputed already",
         takes=forms.DisputeWish,
-        gives=forms.ShownDispute,
+        gives=records.ShownDispute,
         success=201,
         refusals=_ANY,
     ),
@@ -250,7 +250,7 @@ ENTRIES: Sequence[Entry] = (
         handle=post_disputes,
         summary="Take the other side's file: what GET of a dispute gives there; 200: it is known",
         takes=dict,
-        gives=forms.ShownDispute,
+        gives=records.ShownDispute,
         success=201,
         refusals=_ANY,
     ),
@@ -268,11 +268,12 @@ ENTRIES: Sequence[Entry] = (
         handle=post_dispute_close,
         summary="End a dispute without a credit",
         takes=forms.ClosingWish,
-        gives=forms.ShownDispute,
+        gives=records.ShownDispute,
         refusals=_ANY,
     ),
     *settlement_api.ENTRIES,
     *exchange_api.ENTRIES,
+    *ledger_api.ENTRIES,
 )
 ROUTES: Sequence[tuple[str, str, Work]] = (
     ("/api/billing.json", "GET", get_document),

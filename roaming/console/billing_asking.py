@@ -14,10 +14,12 @@ from roaming.billing.exchange.reading import MalformedRates
 from roaming.billing.invoices.en16931 import InvalidInvoice
 from roaming.billing.invoices.invoice import NotInvoiceable
 from roaming.billing.invoices.parties import MalformedParty
+from roaming.billing.matching import MalformedList
 from roaming.billing.months import bounds_of, month_of
 from roaming.billing.rows import CannotExport
 from roaming.billing.selecting import NoSuchCdr
 from roaming.billing.settling import NotClosable
+from roaming.billing.statement import Pair, pair_of
 from roaming.billing.terms import MalformedTerms
 from roaming.console.billing_forms import rows_of
 from roaming.console.hearing import Unfit
@@ -52,6 +54,7 @@ _STATUS: dict[type[Exception], int] = {
     MalformedTerms: 400,
     MalformedParty: 400,
     MalformedRates: 400,
+    MalformedList: 400,
     MissingRate: 409,
 }
 
@@ -131,6 +134,16 @@ def after_of(request: Request) -> tuple[datetime, str] | None:
 def listed(request: Request, body: msgspec.Struct, rows: Sequence[msgspec.Struct]) -> Response:
     """A JSON body; with ``format=csv`` its rows for a spreadsheet."""
     return as_csv(rows_of(rows)) if request.query_params.get("format") == "csv" else given(body)
+
+
+def pair_named(services: Services, request: Request) -> tuple[Pair, str]:
+    """The two parties and the month of the address, for the hub's own people and these two. Raises ``Unfit`` and
+    ``NotAllowed``."""
+    pair = pair_of(party_named("one", path(request, "one")), party_named("other", path(request, "other")))
+    if pair.one == pair.other:
+        raise Unfit(f"{pair.one} has no statement with itself", "other")
+    must_be(request, str(pair.one), str(pair.other))
+    return pair, month_named(path(request, "month"), services)
 
 
 def path(request: Request, name: str) -> Any:

@@ -1,20 +1,18 @@
 """Rates of exchange over HTTP; ``billing_api`` takes them into its table."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from typing import Annotated
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roaming.billing.exchange.rates import Rate
 from roaming.billing.exchange.reading import MalformedRates, read_rate, read_rates
 from roaming.billing.exchange.repository import keep_rates, rates_of
 from roaming.billing.months import bounds_of
+from roaming.billing.records import ShownRate, Word, shown_rate
 from roaming.console.billing_asking import for_own_people, listed, month_named
-from roaming.console.billing_forms import Word
 from roaming.console.hearing import read
 from roaming.console.rules_api import Entry
 from roaming.console.saying import given
@@ -42,16 +40,6 @@ class RatesWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     replace: bool = False
 
 
-class ShownRate(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of ``base`` was worth ``rate`` of ``currency``, as ``source`` says."""
-
-    source: str
-    day: date
-    base: str
-    currency: str
-    rate: Decimal
-
-
 class KnownRates(msgspec.Struct, frozen=True, kw_only=True):
     """Rates by source, currency and day."""
 
@@ -65,10 +53,6 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     new: int
 
 
-def _shown(rate: Rate) -> ShownRate:
-    return ShownRate(source=rate.source, day=rate.day, base=rate.base, currency=rate.currency, rate=rate.value)
-
-
 async def get_rates(services: Services, request: Request, _who: str) -> Response:
     query = request.query_params
     since, until = (each.date() for each in bounds_of(month_named(query.get("month", ""), services)))
@@ -80,16 +64,14 @@ async def get_rates(services: Services, request: Request, _who: str) -> Response
         until=until - timedelta(days=1),
         currency=query.get("currency", "").upper(),
     )
-    shown = [_shown(rate) for rate in found]
+    shown = [shown_rate(rate) for rate in found]
     return listed(request, KnownRates(rates=tuple(shown)), shown)
 
 
 async def post_rates(services: Services, request: Request, _who: str) -> Response:
     for_own_people(request)
     wish = await read(request, RatesWish)
-    found = [
-        read_rate(each.currency, each.rate, each.day, source=wish.source, base=wish.base) for each in wish.rates
-    ]
+    found = [read_rate(each.currency, each.rate, each.day, source=wish.source, base=wish.base) for each in wish.rates]
     if wish.csv:
         found += read_rates(wish.csv, source=wish.source, base=wish.base)
     if not found:

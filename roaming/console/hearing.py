@@ -19,13 +19,13 @@ class Unfit(ValueError):
         self.field = field
 
 
-async def content_of(request: Request) -> bytes:
+async def content_of(request: Request, *, largest: int = LARGEST_BODY) -> bytes:
     """The body. Raises ``Unfit``."""
     content = bytearray()
     async for part in request.stream():
         content += part
-        if len(content) > LARGEST_BODY:
-            raise Unfit(f"the body has more than {LARGEST_BODY} octets")
+        if len(content) > largest:
+            raise Unfit(f"the body has more than {largest} octets")
     return bytes(content)
 
 

@@ -41,6 +41,8 @@ class Entry:
     handle: Work
     summary: str
     takes: type[Any] | None = None
+    media: tuple[str, ...] = ("application/json",)
+    """Of what it takes."""
     gives: type[Any] | None = None
     success: int = 200
     refusals: tuple[int, ...] = ()

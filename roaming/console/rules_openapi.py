@@ -71,7 +71,10 @@ def _operation(entry: Entry, refs: dict[Any, Any]) -> dict[str, Any]:
     if in_path or in_query:
         found["parameters"] = [*in_path, *in_query]
     if entry.takes is not None:
-        found["requestBody"] = {"required": True, "content": _json(refs[entry.takes])}
+        found["requestBody"] = {
+            "required": True,
+            "content": {kind: {"schema": refs[entry.takes]} for kind in entry.media},
+        }
     success: dict[str, Any] = {"description": "Done"}
     if entry.gives is not None:
         success["content"] = _json(refs[entry.gives])

@@ -8,15 +8,14 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from roaming.billing import records, settling
 from roaming.billing import settlement_repository as statements
-from roaming.billing import settling
 from roaming.billing.exports import exported
 from roaming.billing.invoices import issuing
 from roaming.billing.invoices import repository as invoices
 from roaming.billing.invoices.invoice import Invoice
 from roaming.billing.invoices.parties import BillingParty, read_party
 from roaming.billing.invoices.showing import form_of
-from roaming.billing.statement import Pair, pair_of
 from roaming.billing.terms import read_exchange, read_invoicing, read_terms
 from roaming.console import billing_forms as forms
 from roaming.console.billing_asking import (
@@ -24,9 +23,9 @@ from roaming.console.billing_asking import (
     NotThere,
     for_own_people,
     listed,
-    month_named,
     must_be,
     own_party,
+    pair_named,
     party_asked,
     party_named,
     path,
@@ -46,23 +45,15 @@ _MEDIA = {
 }
 
 
-def _pair(services: Services, request: Request) -> tuple[Pair, str]:
-    pair = pair_of(party_named("one", path(request, "one")), party_named("other", path(request, "other")))
-    if pair.one == pair.other:
-        raise Unfit(f"{pair.one} has no statement with itself", "other")
-    must_be(request, str(pair.one), str(pair.other))
-    return pair, month_named(path(request, "month"), services)
-
-
 async def get_statements(services: Services, request: Request, _who: str) -> Response:
     party = party_asked(request)
     kept = await statements.statements_of(services.database.reader, party=str(party or ""))
-    shown = [forms.shown_statement(each) for each in kept]
+    shown = [records.shown_statement(each) for each in kept]
     return listed(request, forms.Statements(statements=tuple(shown)), shown)
 
 
 async def get_statement(services: Services, request: Request, _who: str) -> Response:
-    pair, month = _pair(services, request)
+    pair, month = pair_named(services, request)
     form = request.query_params.get("format", "json").lower()
     if form != "json" and form not in _MEDIA:
         raise Unfit(f"json, {', '.join(_MEDIA)}", "format")
@@ -83,32 +74,32 @@ def _file(content: bytes, name: str, media_type: str) -> Response:
 
 async def post_close(services: Services, request: Request, _who: str) -> Response:
     for_own_people(request)
-    pair, month = _pair(services, request)
+    pair, month = pair_named(services, request)
     statement, is_new = await settling.close(services, pair, month)
     kept = await statements.statements_of(services.database.reader, pair)
-    shown = next(forms.shown_statement(each) for each in kept if each.statement.id == statement.id)
+    shown = next(records.shown_statement(each) for each in kept if each.statement.id == statement.id)
     return given(shown, 201 if is_new else 200)
 
 
 async def post_reopen(services: Services, request: Request, _who: str) -> Response:
     for_own_people(request)
-    pair, month = _pair(services, request)
+    pair, month = pair_named(services, request)
     wish = await read(request, forms.ReasonWish)
     statement = await settling.reopen(services, pair, month, wish.reason)
     kept = await statements.statements_of(services.database.reader, pair)
-    return given(next(forms.shown_statement(each) for each in kept if each.statement.id == statement.id))
+    return given(next(records.shown_statement(each) for each in kept if each.statement.id == statement.id))
 
 
 async def post_invoices(services: Services, request: Request, _who: str) -> Response:
     for_own_people(request)
-    pair, month = _pair(services, request)
+    pair, month = pair_named(services, request)
     wish = await read(request, forms.IssueWish)
     try:
         issued_on = date.fromisoformat(wish.issued_on) if wish.issued_on else None
     except ValueError:
         raise Unfit("a day, such as 2026-11-02", "issued_on") from None
     issued = await issuing.issue(services, pair, month, issued_on=issued_on)
-    shown = [forms.shown_invoice(each) for each in issued.invoices]
+    shown = [records.shown_invoice(each) for each in issued.invoices]
     return given(forms.Invoices(invoices=tuple(shown)), 201 if issued.new else 200)
 
 
@@ -117,7 +108,7 @@ async def get_invoices(services: Services, request: Request, _who: str) -> Respo
     found = await invoices.find_invoices(
         services.database.reader, party=str(party or ""), limit=limit_of(request, **LIMITS)
     )
-    shown = [forms.shown_invoice(each) for each in found]
+    shown = [records.shown_invoice(each) for each in found]
     return listed(request, forms.Invoices(invoices=tuple(shown)), shown)
 
 
@@ -136,14 +127,14 @@ async def get_invoice(services: Services, request: Request, _who: str) -> Respon
 async def get_terms(services: Services, request: Request, _who: str) -> Response:
     party = own_party(request)
     kept = await statements.terms_of(services.database.reader)
-    shown = [forms.shown_terms(*pair, terms) for pair, terms in kept.items() if not party or party in pair]
+    shown = [records.shown_terms(*pair, terms) for pair, terms in kept.items() if not party or party in pair]
     return listed(request, forms.AllTerms(terms=tuple(shown)), shown)
 
 
 async def put_terms(services: Services, request: Request, _who: str) -> Response:
     for_own_people(request)
     cpo, emsp = (party_named(name, path(request, name)) for name in ("cpo", "emsp"))
-    wish = await read(request, forms.TermsWish)
+    wish = await read(request, records.TermsWish)
     terms = read_terms(
         wish.fees,
         currencies=wish.currencies,
@@ -160,7 +151,7 @@ async def put_terms(services: Services, request: Request, _who: str) -> Response
     )
     async with services.database.work() as work:
         await statements.set_terms(work, cpo, emsp, terms)
-    return given(forms.shown_terms(str(cpo), str(emsp), terms))
+    return given(records.shown_terms(str(cpo), str(emsp), terms))
 
 
 async def get_parties(services: Services, request: Request, _who: str) -> Response:
@@ -207,7 +198,7 @@ ENTRIES: Sequence[Entry] = (
         path=f"{_STATEMENT}/close",
         handle=post_close,
         summary="Close a month; 200: it was closed before",
-        gives=forms.ShownStatement,
+        gives=records.ShownStatement,
         success=201,
         refusals=_ANY,
     ),
@@ -217,7 +208,7 @@ ENTRIES: Sequence[Entry] = (
         handle=post_reopen,
         summary="Reopen a month that was closed",
         takes=forms.ReasonWish,
-        gives=forms.ShownStatement,
+        gives=records.ShownStatement,
         refusals=_ANY,
     ),
     Entry(
@@ -261,8 +252,8 @@ ENTRIES: Sequence[Entry] = (
         path="/api/settlement-terms/{cpo}/{emsp}",
         handle=put_terms,
         summary="Set them, in place of earlier ones",
-        takes=forms.TermsWish,
-        gives=forms.ShownTerms,
+        takes=records.TermsWish,
+        gives=records.ShownTerms,
         refusals=(400, 403),
     ),
     Entry(

@@ -27,27 +27,6 @@ def form_of(name: str) -> tuple[str, str, Callable[[Invoice], bytes]]:
     return FORMS[name.lower()]
 
 
-def row_of(invoice: Invoice) -> dict[str, Any]:
-    """A row of a list; amounts as text."""
-    return {
-        "number": invoice.number,
-        "reference": invoice.reference or invoice.number,
-        "kind": invoice.kind.value,
-        "statement": invoice.statement,
-        "seller": invoice.seller_id,
-        "buyer": invoice.buyer_id,
-        "currency": invoice.currency,
-        "issued": invoice.issued_on.isoformat(),
-        "due": invoice.due_on.isoformat(),
-        "before taxes": f"{invoice.net:.2f}",
-        "taxes": f"{invoice.tax:.2f}",
-        "rounding": f"{invoice.rounding:.2f}",
-        "payable": f"{invoice.payable:.2f}",
-        "about": " ".join(earlier.number for earlier in invoice.preceding),
-        "cancels": invoice.cancels,
-    }
-
-
 def party_row(party: str, data: BillingParty) -> dict[str, Any]:
     """A party with all that is known."""
     return {"party": party, **msgspec.structs.asdict(data)}

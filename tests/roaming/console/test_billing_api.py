@@ -114,6 +114,59 @@ async def test_rates_of_exchange(hub: HubInProcess) -> None:
     assert statement["lines"][0]["conversion"]["rates"][0]["day"] == "2026-07-30"
 
 
+async def test_a_partners_list_and_the_books(hub: HubInProcess) -> None:
+    theirs = "id;currency;net\nC1;EUR;10\nC2;EUR;9,5\nC9;EUR;1\n"
+    for by in ("", "DE-HME"):
+        found = (await sent(hub, f"{JULY}/reconciliation", theirs, by=by)).json()
+        assert (
+            found["is_clean"],
+            [(each["cdr_id"], each["result"], each["difference"]) for each in found["cdrs"]],
+        ) == (
+            False,
+            [("C2", "DIFFERS", "-0.5"), ("C3", "MISSING_THERE", "-10"), ("C9", "MISSING_HERE", "1")],
+        )
+    assert [(each["result"], each["cdrs"]) for each in found["sums"]] == [
+        ("DIFFERS", 1),
+        ("MATCHED", 1),
+        ("MISSING_HERE", 1),
+        ("MISSING_THERE", 1),
+    ]
+    answer = await sent(hub, f"{JULY}/reconciliation?all=true&tolerance=0.5&format=csv", theirs)
+    assert [row["result"] for row in csv.DictReader(io.StringIO(answer.text))] == [
+        *("MATCHED", "MATCHED", "MISSING_THERE", "MISSING_HERE")
+    ]
+    own = (await call(hub, "GET", JULY)).json()["statement"]
+    assert (await sent(hub, f"{JULY}/reconciliation", json.dumps(own))).json()["is_clean"]
+    assert (await sent(hub, f"{JULY}/reconciliation", theirs, by="DE-OTH")).status_code == 403
+    for text, query, hint in (("a;b\n", "", "no column for the CDR"), (theirs, "?tolerance=some", "tolerance")):
+        refused = await sent(hub, f"{JULY}/reconciliation{query}", text)
+        assert (refused.status_code, hint in refused.json()["error"]) == (400, True)
+
+    assert (await call(hub, "POST", "/api/ledger", {"month": "2026-07"}, by="FR-CPO")).status_code == 403
+    posted = await call(hub, "POST", "/api/ledger", {"month": "2026-07"})
+    assert (posted.status_code, posted.json()["new"]) == (201, 24)
+    assert (await call(hub, "POST", "/api/ledger", {"month": "2026-07"})).status_code == 200
+    balances = (await call(hub, "GET", "/api/ledger/DE-HME", by="DE-HME")).json()["balances"]
+    assert {(each["account"], each["debit"], each["credit"]) for each in balances} == {
+        *(("charging costs", "30", "0"), ("input tax 20", "6", "0"), ("payable", "0", "36"))
+    }
+    assert (await call(hub, "GET", "/api/ledger/FR-CPO", by="DE-HME")).status_code == 403
+    pages, after = [], "0"
+    while after:
+        page = (await call(hub, "GET", f"/api/ledger/FR-CPO/entries?limit=5&after={after}", by="FR-CPO")).json()
+        pages, after = [*pages, *page["entries"]], page["next"]
+    assert len(pages) == 12
+    assert sum(Decimal(each["debit"]) for each in pages) == sum(Decimal(each["credit"]) for each in pages) == 42
+    whole = (await call(hub, "GET", "/api/ledger/FR-CPO/entries?format=csv")).text
+    assert len(list(csv.DictReader(io.StringIO(whole)))) == 12
+
+
+async def sent(hub: HubInProcess, path: str, text: str, *, by: str = "") -> httpx.Response:
+    headers = {"Authorization": f"Bearer {TOKENS[by] if by else OWN}", "Content-Type": "text/csv"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(hub.app), trust_env=False) as client:
+        return await client.request("POST", f"http://hub.test{path}", content=text.encode(), headers=headers)
+
+
 async def test_parties_see_and_do_only_what_is_theirs(hub: HubInProcess) -> None:
     for party, count in (("FR-CPO", 4), ("DE-HME", 3), ("DE-OTH", 1)):
         assert len((await call(hub, "GET", "/api/cdrs?month=2026-07", by=party)).json()["cdrs"]) == count

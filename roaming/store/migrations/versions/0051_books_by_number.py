@@ -1,0 +1,18 @@
+"""books by number"""
+
+from alembic import op
+
+revision = '0051'
+down_revision = '0050'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.drop_index('ledger_entries_of_book', 'ledger_entries')
+    op.create_index('ledger_entries_of_book', 'ledger_entries', ['book', 'id'])
+
+
+def downgrade() -> None:
+    op.drop_index('ledger_entries_of_book', 'ledger_entries')
+    op.create_index('ledger_entries_of_book', 'ledger_entries', ['book', 'account'])
