@@ -13,7 +13,7 @@ from contracts.messages.message import Message
 
 
 class CdrAccepted(Message, frozen=True, kw_only=True):
-    """A CDR of a partner was checked and is to be paid."""
+    """A CDR is to be paid: a partner's that was checked, or one issued here that the partner of its eMSP took."""
 
     cpo: str
     emsp: str
@@ -28,6 +28,8 @@ class CdrAccepted(Message, frozen=True, kw_only=True):
     is_by_hand: bool = False
     """A person took it although the check would not."""
     note: str = ""
+    is_ours: bool = False
+    """Issued here, and taken by the partner; it may dispute it later on."""
 
 
 class CdrDisputed(Message, frozen=True, kw_only=True):

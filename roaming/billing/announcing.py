@@ -7,11 +7,7 @@ An id is computed from what happened, so whoever is told twice by the bus knows 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-import msgspec
-
-from contracts.envelope import message_id
 from contracts.messages import (
-    CdrAccepted,
     CdrCredited,
     CdrDisputed,
     DisputeClosed,
@@ -23,13 +19,13 @@ from contracts.messages import (
 )
 from roaming.billing.checks.amounts import ZERO
 from roaming.billing.statement import Statement, Status
-from roaming.feed.telling import Event, event_id, tell
+from roaming.feed import announcing as feed
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId
+from roaming.modules.cdrs.accepted import announcement_of
 from roaming.store.database import Work
 
 _KINDS: Mapping[type[Message], str] = {
-    CdrAccepted: "cdr.accepted",
     CdrDisputed: "cdr.disputed",
     DisputeClosed: "dispute.closed",
     CdrCredited: "cdr.credited",
@@ -41,18 +37,9 @@ _KINDS: Mapping[type[Message], str] = {
 
 async def announce(work: Work, message: Message, parties: Iterable[str], *identity: object) -> None:
     """Publishes ``message`` of what ``identity`` names, between ``parties``, when the transaction is committed."""
-    kind, of = _KINDS[type(message)], sorted(set(parties))
-    id = message_id(kind, *identity)
-    work.outbox.add(message, subject="/".join(of), id=id)
-    data = msgspec.to_builtins(message, builtin_types=(Decimal,))
-    event = Event(
-        id=event_id(kind, *identity),
-        kind=kind,
-        at=work.now,
-        parties=tuple(PartyId.parse(party) for party in of),
-        data=data,
-    )
-    await tell(work, [event])
+    kind = _KINDS[type(message)]
+    told = feed.Announcement(kind=kind, message=message, parties=tuple(parties), identity=identity)
+    await feed.announce(work, [told])
 
 
 def _pair(cdr: CDR) -> tuple[str, str]:
@@ -67,21 +54,7 @@ def _tax(cdr: CDR) -> Decimal | None:
 
 async def accepted(work: Work, key: str, cdr: CDR, *, is_by_hand: bool = False, note: str = "") -> None:
     """A partner's CDR was taken."""
-    cpo, emsp = _pair(cdr)
-    message = CdrAccepted(
-        cpo=cpo,
-        emsp=emsp,
-        cdr_id=cdr.id,
-        session_id=cdr.session_id,
-        ended_at=cdr.end_date_time,
-        kwh=cdr.total_energy,
-        currency=cdr.currency,
-        net=cdr.total_cost.before_taxes,
-        tax=_tax(cdr),
-        is_by_hand=is_by_hand,
-        note=note,
-    )
-    await announce(work, message, (cpo, emsp), key, *(("by hand",) if is_by_hand else ()))
+    await feed.announce(work, [announcement_of(key, cdr, is_by_hand=is_by_hand, note=note)])
 
 
 async def credited(work: Work, credit: CDR, *, replacement_id: str | None = None) -> None:

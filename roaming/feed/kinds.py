@@ -17,7 +17,7 @@ KINDS: Mapping[str, str] = {
     "station.rejected": "It said something about a charge that nobody could read: money may hang on it.",
     "station.unknown": "A station connected that nobody has bound; it waits in the inbox. For the hub's own people.",
     "connector.status": "A connector reported its status.",
-    "cdr.accepted": "A partner's CDR was checked, or taken by a person, and is to be paid.",
+    "cdr.accepted": "A CDR is to be paid: a partner's that was checked, or one of ours that a partner took.",
     "cdr.disputed": "A dispute about a CDR was opened.",
     "cdr.credited": "A CDR was taken back, by us or by a partner.",
     "dispute.closed": "A dispute is over: CREDITED, WITHDRAWN or REFUSED.",

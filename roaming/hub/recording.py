@@ -3,7 +3,7 @@ goes into the next."""
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from sqlalchemy import tuple_, update
@@ -13,6 +13,7 @@ from roaming.hub.judging import Pending, Result, outcome
 from roaming.ocpi.module import Services
 from roaming.ocpi.outgoing import DELIVERIES
 from roaming.store.bulk import update_unlocked
+from roaming.store.database import Work
 from roaming.store.errors import StoreUnavailable
 from roaming.store.reader import fetch_of
 
@@ -24,6 +25,7 @@ GATHER_SECONDS = 0.01
 """What has ended waits so long for more: a commit costs as much as a push, and nobody waits for most of these."""
 _RECORDED = ("state", "attempts", "is_in_doubt", "is_full", "due_at", "done_at", "last_error", "remote_url")
 _Waiting = asyncio.Future[None]
+_Taken = Callable[[Work, Sequence[str]], Awaitable[None]]
 
 
 class NotAsRead(Exception):
@@ -77,7 +79,7 @@ class Recorder:
             try:
                 async with self._services.database.work() as work:
                     marked = await self._mark(work.connection, [(pending, seconds) for pending, seconds, _ in leaving])
-                    left = await self._store(work.connection, [result for result, _ in ended])
+                    left = await self._store(work, [result for result, _ in ended])
             except Exception as error:
                 for waiting in told:
                     if not waiting.done():
@@ -128,12 +130,13 @@ class Recorder:
         )
         return {row[0] for row in marked}
 
-    async def _store(self, connection: AsyncConnection, results: Sequence[Result]) -> list[Result]:
-        """Stores them; returns those whose row was not as it had been claimed, or held by somebody."""
+    async def _store(self, work: Work, results: Sequence[Result]) -> list[Result]:
+        """Stores them, with what their modules have to say of those that were taken; returns those whose row was not
+        as it had been claimed, or held by somebody."""
         now = self._services.clock.now()
         rows = {result.pending.job.id: outcome(result, now) for result in results}
         written = await update_unlocked(
-            connection,
+            work.connection,
             DELIVERIES,
             list(rows.values()),
             key="id",
@@ -141,6 +144,13 @@ class Recorder:
             update=_RECORDED,
             where="t.state = 'PENDING'",
         )
+        taken: dict[_Taken, list[str]] = {}
+        for result in results:
+            job, tell = result.pending.job, result.pending.rules.taken
+            if tell is not None and job.id in written and rows[job.id]["state"] == "DELIVERED":
+                taken.setdefault(tell, []).append(job.object_key)
+        for tell, keys in taken.items():
+            await tell(work, keys)
         return [result for result in results if result.pending.job.id not in written]
 
     async def _still_there(self, left: Sequence[Result]) -> set[int]:

@@ -343,6 +343,8 @@ class DeliveryRules(Generic[Read]):
     find_copy: Callable[[Services, DeliveryJob, str], Awaitable[str | None]] | None = None
     """Asks the partner whether it holds the object already, after an attempt whose answer was lost; its address
     there, or ``None`` when it says that it does not. Raises ``CopyUnknown``."""
+    taken: Callable[[Work, Sequence[str]], Awaitable[None]] | None = None
+    """What belongs to that partners took the objects under these keys, in the transaction that writes it down."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from roaming.model.party import InterfaceRole, Role
 from roaming.modules.cdrs import repository, service
+from roaming.modules.cdrs.accepted import taken
 from roaming.modules.cdrs.projection import projections
 from roaming.modules.cdrs.reconciling import tasks
 from roaming.modules.cdrs.routes import ROUTES
@@ -27,6 +28,7 @@ MODULE = OcpiModule(
         give_up_after=timedelta(hours=72),
         is_evidence=True,
         find_copy=service.find_copy,
+        taken=taken,
     ),
     pull=PullRules(
         role=Role.CPO,
