@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from contracts.messages import CdrAccepted
 from contracts.vocabulary import AuthorizationStatus
 from roaming.hub.conformance.report import Verdict
 from roaming.hub.pulling import state
@@ -34,6 +35,7 @@ from tests.kit import ocpi_bodies
 from tests.kit.answering_partner import delivering
 from tests.kit.hub_in_process import HOSTED_CPO, HubInProcess, hub_in_process
 from tests.kit.listing_partner import listen_at, stored
+from tests.kit.outbox import waiting
 from tests.kit.passing import passing_hub
 from tests.kit.platform import TOKEN, Fault, Platform, Reply, cpo_objects
 from tests.kit.scripted_partner import Received, ScriptedPartner, enveloped, http_answer
@@ -186,6 +188,10 @@ async def test_a_list_for_one_object_is_that_object(hub: HubInProcess) -> None:
                     await tell(work, [Outgoing(module="cdrs", object_key=object_key(owner, id), owner=owner)])
                 await until(lambda id=id: _is_delivered(hub, id), seconds=20)  # type: ignore[misc]
     assert [cdr["id"] for cdr in held] == ["C1", "C2"]
+    told = [(subject, told.cdr_id, told.is_ours) for subject, told in await waiting(hub.services.database, CdrAccepted)]
+    assert told == [("DE-EXW/NL-HUB", id, True) for id in ("C1", "C2")], "ERP systems hear that both are there, once"
+    events = await hub.services.database.reader.fetch("SELECT body FROM events WHERE kind = 'cdr.accepted'")
+    assert len(events) == 2
     assert all("VersionNumber" not in request.target for request in asked), "that address leads nowhere"
 
 
