@@ -102,7 +102,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 constraints: ## pin every dependency anew, with hashes: constraints.txt, and deploy/requirements.txt without tools
 	@command -v uv > /dev/null || { echo "make constraints needs uv"; exit 1; }
 	$(COMPILE) --upgrade --extra dev --output-file constraints.txt
-	$(COMPILE) --constraint constraints.txt --output-file deploy/requirements.txt
+	$(COMPILE) --constraint constraints.txt --extra exports --extra invoices --output-file deploy/requirements.txt
 
 .PHONY: examples
 examples: .venv/project ## write the lists of all settings in deploy/ anew

@@ -4,11 +4,14 @@ import configparser
 import re
 import shlex
 import tomllib
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from typer.main import get_command
 
 from roaming.cli.commands import app
@@ -21,7 +24,7 @@ from tests.architecture.settings_examples import (
     service_example,
 )
 from tests.architecture.test_constraints import PIN
-from tests.architecture.tree import ROOT, files, text
+from tests.architecture.tree import ROOT, files, pyproject, sources, text
 
 DEPLOY = Path("deploy")
 UNITS = [path for path in files() if path.parent == DEPLOY / "systemd"]
@@ -156,3 +159,35 @@ def test_the_image_installs_the_versions_that_are_tested() -> None:
     )
     assert shipped < tested
     assert not any(line.startswith(("pytest==", "mypy==", "playwright==")) for line in shipped)
+
+
+EXTRAS = {name for name in pyproject()["project"]["optional-dependencies"] if name != "dev"}
+
+
+def test_the_image_has_what_commands_ask_for() -> None:
+    """PDF, XLSX, Parquet and e-invoices: the install line names their extras, and what those need is pinned."""
+    (line,) = [each for each in text(DEPLOY / "Dockerfile").splitlines() if "pip install --no-deps" in each]
+    named = set(re.findall(r"'\.\[([\w,]+)\]'", line)[0].split(","))
+    asked = {name for path in sources() for name in re.findall(ASKED, text(path))}
+    assert asked <= named == EXTRAS
+    shipped = {canonicalize_name(match["name"]) for each in PINNED.splitlines() if (match := PIN.match(each))}
+    assert needed_by("roaming-hub", EXTRAS) <= shipped
+
+
+ASKED = r"roaming-hub\[(\w+)\]"
+PINNED = text(DEPLOY / "requirements.txt")
+
+
+def needed_by(name: str, extras: set[str], seen: set[tuple[str, str]] | None = None) -> set[str]:
+    """All that is installed with it here, at any depth."""
+    seen = set() if seen is None else seen
+    found: set[str] = set()
+    for each in map(Requirement, requires(name) or []):
+        if not any(each.marker is None or each.marker.evaluate({"extra": extra}) for extra in {"", *extras}):
+            continue
+        dependency = canonicalize_name(each.name)
+        found.add(dependency)
+        if (place := (dependency, ",".join(sorted(each.extras)))) not in seen:
+            seen.add(place)
+            found |= needed_by(dependency, set(each.extras), seen)
+    return found
