@@ -5,8 +5,8 @@ from alembic import op
 
 import roaming.store.columns
 
-revision = '0049'
-down_revision = '0048'
+revision = '0050'
+down_revision = '0049'
 branch_labels = None
 depends_on = None
 
