@@ -25,7 +25,7 @@ from roaming.ocpi.module import OcpiModule, Services
 from roaming.operations import files, waves
 from roaming.operations import projection as operations
 from roaming.operations import records as operation_records
-from roaming.partners import registry, retelling
+from roaming.partners import registry, retelling, rule_times
 from roaming.settings import Settings
 from roaming.stations import bindings, presence
 from roaming.store import inbox, journal
@@ -72,6 +72,7 @@ class Worker:
         self._spawn("relay", Relay(database, self._bus, self._locks).run)
         self._spawn("fan-out", FanOut(services, self._modules, self._locks).run)
         self._spawn("reteller", Reteller(services, self._modules, self._locks).run)
+        self._spawn("rule-times", partial(rule_times.run, database, self._locks))
         self._spawn("deliverer", Deliverer(services, self._modules, self._locks).run)
         if services.pulling.is_on:
             self._spawn("puller", Puller(services, self._modules).run)

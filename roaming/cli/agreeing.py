@@ -3,6 +3,8 @@
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -13,7 +15,9 @@ from roaming.cli.output import fail
 from roaming.cli.registering import party_of
 from roaming.hub.why import NotKnown
 from roaming.hub.why import why as find_reasons
+from roaming.hub.why_price import why_of_session, why_there
 from roaming.model.identifiers import PartyId, fold
+from roaming.model.time import parse_timestamp
 from roaming.ocpi.credentials_token import new_token
 from roaming.partners import changing, operators
 from roaming.partners.agreements import Effect, Kind, Rule, SubjectKind
@@ -25,7 +29,9 @@ from roaming.partners.wishes import RuleWish
 
 TOLD = "partners are told of what comes into their sight, and what goes, by the running hub"
 FORCE = "give --force where it comes later"
-OPTIONS = {"tariffs": "--with"} | {name: f"--{name}" for name in ("who", "location", "evse", "tariff", "command")}
+OPTIONS = {"tariffs": "--with", "valid_from": "--from", "valid_until": "--until"} | {
+    name: f"--{name}" for name in ("who", "location", "evse", "tariff", "command", "tokens")
+}
 """By the field of a wish."""
 
 
@@ -101,6 +107,9 @@ async def list_rules() -> list[dict[str, Any]]:
             "what": rule.command or rule.kind.value,
             "of": str(rule.object),
             "tariffs": ", ".join(rule.tariff_ids),
+            "tokens": rule.token_group,
+            "from": rule.valid_from,
+            "until": rule.valid_until,
             "note": rule.note,
         }
         for rule in rulebook.rules
@@ -178,6 +187,29 @@ async def change_group(
             else:
                 count = await changing.remove_from_group(database, kind, name, members, who=who)
     return {"group": name, "of": kind, "added" if is_adding else "removed": count, "next": TOLD}
+
+
+def moment(option: str, text: str) -> datetime | None:
+    """A time as it is written; ``None`` for an empty text. Ends the command with what is wrong."""
+    try:
+        return parse_timestamp(text) if text else None
+    except ValueError as error:
+        fail(f"{option}: {error}")
+
+
+async def why_priced(session: str, cpo: str, place: str, *, token: str, emsp: str, at: str) -> dict[str, Any]:
+    """Why a charge has its tariff, or would have it."""
+    issuer, since = party_of(emsp) if emsp else None, moment("--at", at)
+    async with services_of_now() as services:
+        try:
+            if session:
+                found = await why_of_session(services, session)
+            else:
+                found = await why_there(services, party_of(cpo), place, at=since, token=token, emsp=issuer)
+        except NotKnown as error:
+            fail(str(error))
+    lists = {"offered": list(found.offered), "also": list(found.also)}
+    return {**asdict(found), **lists, "tariff": found.tariff or "none: the charge has no price"}
 
 
 async def list_operators() -> list[dict[str, Any]]:

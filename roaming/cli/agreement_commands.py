@@ -8,7 +8,7 @@ from roaming.cli.output import Csv, Json, run, show, show_rows
 
 Cpo = Annotated[str, typer.Argument(help="The operator, such as NL-HUB.")]
 Emsp = Annotated[str, typer.Argument(help="The drivers' company, such as DE-EMS.")]
-GroupKind = Annotated[str, typer.Argument(help="parties or locations.")]
+GroupKind = Annotated[str, typer.Argument(help="parties, locations or tokens.")]
 Force = Annotated[bool, typer.Option("--force", help="Even where what it names is not there yet.")]
 GroupName = Annotated[str, typer.Argument(help="The group's name.")]
 
@@ -27,7 +27,7 @@ def add_to(app: typer.Typer) -> None:
     rule_app.command("add")(rule_add)
     rule_app.command("remove")(rule_remove)
     rule_app.command("log")(rule_log)
-    group_app = typer.Typer(help="Groups of parties, and of locations, that rules name.", no_args_is_help=True)
+    group_app = typer.Typer(help="Groups of parties, locations and tokens that rules name.", no_args_is_help=True)
     group_app.command("list")(group_list)
     group_app.command("add")(group_add)
     group_app.command("remove")(group_remove)
@@ -84,7 +84,8 @@ def agreement_readings(
 
 
 def rule_list(as_json: Json = False, as_csv: Csv = False) -> None:
-    """List rules. Of those that fit the narrowest decides: by place, then command, then who; of equals the refusal."""
+    """List rules. Of those that fit the narrowest decides: by place, then command, then who (tokens first); of equals
+    the refusal; of prices the one that holds for a time."""
     from roaming.cli.agreeing import list_rules
 
     empty = "no rule yet: agreements open everything; roaming rule add deny locations NL-HUB --location LOC1"
@@ -105,12 +106,19 @@ def rule_add(
     tariff: Annotated[str, typer.Option(help="This tariff alone.")] = "",
     command: Annotated[str, typer.Option(help="This command alone, such as UNLOCK_CONNECTOR.")] = "",
     tariffs: Annotated[list[str] | None, typer.Option("--with", help="A tariff that a price rule offers.")] = None,
+    tokens: Annotated[
+        str, typer.Option(help="A group of tokens: the price is for their charges alone, before any other.")
+    ] = "",
+    valid_from: Annotated[
+        str, typer.Option("--from", help="A price for charges that begin then or later, such as 2026-12-01T00:00:00Z.")
+    ] = "",
+    valid_until: Annotated[str, typer.Option("--until", help="And before this.")] = "",
     note: Annotated[str, typer.Option(help="Why: people read it where the rule decides.")] = "",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Add a rule, in place of one about the same; partners are told what they see from now on."""
-    from roaming.cli.agreeing import add_rule
+    from roaming.cli.agreeing import add_rule, moment
     from roaming.partners.wishes import RuleWish
 
     wish = RuleWish(
@@ -123,6 +131,9 @@ def rule_add(
         tariff=tariff,
         command=command,
         tariffs=tuple(tariffs or ()),
+        tokens=tokens,
+        valid_from=moment("--from", valid_from),
+        valid_until=moment("--until", valid_until),
         note=note,
         force=force,
     )
@@ -161,7 +172,11 @@ def group_add(
     kind: GroupKind,
     name: GroupName,
     members: Annotated[
-        list[str], typer.Argument(help="NL-HUB in a group of parties, NL-HUB/LOC1 in one of locations.")
+        list[str],
+        typer.Argument(
+            help="NL-HUB in a group of parties, NL-HUB/LOC1 in one of locations,"
+            " DE-EMS/UID (or /GROUP_ID) in one of tokens."
+        ),
     ],
     force: Force = False,
     as_json: Json = False,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from roaming.cli.output import Csv, Json, run, show_rows
+from roaming.cli.output import Csv, Json, fail, run, show, show_rows
 
 TariffName = Annotated[str, typer.Argument(help="A JSON file of any OCPI version, or the id of a stored tariff.")]
 Party = Annotated[str, typer.Option("--party", help="Whose stored tariff, where several use the id.")]
@@ -20,6 +20,7 @@ def add_to(tariff_app: typer.Typer) -> None:
     tariff_app.command("lint")(lint)
     tariff_app.command("preview")(preview)
     tariff_app.command("history")(history)
+    tariff_app.command("why")(why)
 
 
 def lint(
@@ -60,6 +61,23 @@ def preview(
         as_json=as_json,
     )
     print(run(found))
+
+
+def why(
+    cpo: Annotated[str, typer.Argument(help="The operator, such as NL-HUB.")] = "",
+    place: Annotated[str, typer.Argument(help="LOCATION/EVSE, with a third part the connector.")] = "",
+    token: Annotated[str, typer.Option(help="The uid of the driver's token.")] = "",
+    emsp: Annotated[str, typer.Option(help="Or whose driver it is, such as DE-EMS.")] = "",
+    at: Annotated[str, typer.Option(help="When the charge would begin; now unless given.")] = "",
+    session: Annotated[str, typer.Option(help="Instead: the id of a charge that began.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Why a charge has its tariff, or would have it there: the price rule that decided, and those that lost."""
+    from roaming.cli.agreeing import why_priced
+
+    if not session and not (cpo and place):
+        fail("name the CPO and LOCATION/EVSE, or --session")
+    show(run(why_priced(session, cpo, place, token=token, emsp=emsp, at=at)), as_json=as_json)
 
 
 def history(

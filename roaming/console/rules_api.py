@@ -8,6 +8,7 @@ it. ``GET /api/openapi.json`` describes it.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -17,7 +18,10 @@ from starlette.responses import Response
 from roaming.console import rules_forms as forms
 from roaming.console.hearing import Unfit, limit_of, read
 from roaming.console.saying import committed, given, said
+from roaming.hub.why import NotKnown
+from roaming.hub.why_price import why_of_session, why_there
 from roaming.model.identifiers import PartyId
+from roaming.model.time import parse_timestamp
 from roaming.ocpi.module import Services
 from roaming.partners import changing
 from roaming.partners.directory import Directory
@@ -71,6 +75,36 @@ async def delete_rule(services: Services, request: Request, who: str) -> Respons
     number = _number("id", request.path_params["id"])
     await changing.remove_rule(services.database, number, who=who)
     return _nothing()
+
+
+async def get_price_reason(services: Services, request: Request, _who: str) -> Response:
+    query = request.query_params
+    known = ("session", "of", "place", "token", "emsp", "at")
+    asked = {name: _word(name, query[name]) for name in known if name in query}
+    try:
+        if "session" in asked:
+            found = await why_of_session(services, asked["session"])
+        elif "of" in asked and "place" in asked:
+            found = await why_there(
+                services,
+                party("of", asked["of"]),
+                asked["place"],
+                at=_time("at", asked["at"]) if "at" in asked else None,
+                token=asked.get("token", ""),
+                emsp=party("emsp", asked["emsp"]) if "emsp" in asked else None,
+            )
+        else:
+            raise Unfit("a session, or of and place", "session")
+    except NotKnown as error:
+        return said(str(error), 404)
+    return given(forms.WhyPriced(**asdict(found)))
+
+
+def _time(field: str, text: str) -> datetime:
+    try:
+        return parse_timestamp(text)
+    except ValueError as error:
+        raise Unfit(str(error), field) from None
 
 
 async def get_agreements(services: Services, _request: Request, _who: str) -> Response:
@@ -191,6 +225,22 @@ ENTRIES: Sequence[Entry] = (
         summary="Remove a rule; partners are told what they see from now on",
         success=204,
         refusals=(400, 404),
+    ),
+    Entry(
+        method="GET",
+        path="/api/price-reason",
+        handle=get_price_reason,
+        summary="Why a charge has its tariff: the price rule that decided, or would",
+        gives=forms.WhyPriced,
+        refusals=(400, 404),
+        query=(
+            ("session", "A charge that began: what was kept at its start"),
+            ("of", "Else the CPO, such as NL-HUB,"),
+            ("place", "LOCATION/EVSE, with a third part a connector,"),
+            ("token", "the uid of the driver's token,"),
+            ("emsp", "or whose driver it is,"),
+            ("at", "and when it would begin; now unless given"),
+        ),
     ),
     Entry(
         method="GET", path="/api/agreements", handle=get_agreements, summary="All agreements", gives=forms.Agreements

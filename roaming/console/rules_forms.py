@@ -11,7 +11,8 @@ from roaming.partners.wishes import Word
 
 
 class ShownRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule that holds. ``says``: the same in words."""
+    """A rule that holds. ``says``: the same in words. ``is_in_force``: partners are shown what it offers, which follows
+    its times within seconds."""
 
     id: int
     says: str
@@ -25,11 +26,16 @@ class ShownRule(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     tariffs: tuple[str, ...]
     note: str
+    tokens: str = ""
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    is_in_force: bool = True
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """All rules, in the order they were made. Of those that fit the narrowest decides: by place, then by command, then
-    by who; of equals the refusal."""
+    by who, a group of tokens before all others; of equals the refusal, and of prices the one that holds for a time, of
+    two such the one that begins later."""
 
     rules: tuple[ShownRule, ...]
 
@@ -55,7 +61,8 @@ class Agreements(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """A group of parties or locations. Ids of locations are in lower case: they are compared without case."""
+    """A group of parties, locations or tokens. Ids of locations and tokens are in lower case: they are compared without
+    case."""
 
     kind: str
     name: str
@@ -69,7 +76,8 @@ class Groups(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Members(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Members to be put into a group: ``NL-TNM`` of parties, ``NL-TNM/LOC1`` of locations."""
+    """Members to be put into a group: ``NL-TNM`` of parties, ``NL-TNM/LOC1`` of locations, ``DE-EMS/UID`` of
+    tokens (their uid, or the ``group_id`` of several)."""
 
     members: Annotated[tuple[Word, ...], msgspec.Meta(max_length=10_000)]
     force: Annotated[bool, msgspec.Meta(description="Even where what is named is not there yet")] = False
@@ -97,6 +105,17 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[ShownChange, ...]
 
 
+class WhyPriced(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a charge has its tariff. ``tariff``: empty where none that is ``offered`` is stored and holds: there is no
+    price. ``rule``: the number of the price rule that decided, ``also``: those that fitted and lost."""
+
+    tariff: str
+    because: str
+    rule: int | None
+    offered: tuple[str, ...]
+    also: tuple[str, ...]
+
+
 class Wrong(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is wrong and what to do next. ``field``: with which part of the request, where that is clear."""
 
@@ -121,6 +140,10 @@ def shown(rule: Rule) -> ShownRule:
         command=rule.command,
         tariffs=rule.tariff_ids,
         note=rule.note,
+        tokens=rule.token_group,
+        valid_from=rule.valid_from,
+        valid_until=rule.valid_until,
+        is_in_force=rule.is_in_force,
     )
 
 

@@ -7,7 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import EVSE, Connector, Location
+from roaming.model.price_reason import PriceReason
 from roaming.model.tariff import Tariff, TariffType
+from roaming.partners.agreements import Rule
 from roaming.store.documents import object_key, read_object
 
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,6 +24,17 @@ def find_connector(location: Location, evse_uid: str, connector_id: str) -> tupl
                     return evse, connector
             return evse, None
     return None, None
+
+
+def price_reason(rules: Sequence[Rule], own: Sequence[str]) -> PriceReason:
+    """Why these tariffs are offered: of ``rules``, which all fit, the first decides; without any the connector's
+    ``own``."""
+    if not rules:
+        return PriceReason(tariff_ids=tuple(own), says="the connector's own tariffs: no price rule fits")
+    first, *others = rules
+    return PriceReason(
+        tariff_ids=first.tariff_ids, says=str(first), rule=first.id, also=tuple(str(rule) for rule in others)
+    )
 
 
 async def tariff_at(

@@ -63,12 +63,16 @@ def _named(
 
 
 def _rules(before: Rulebook, after: Rulebook) -> Iterator[tuple[Rule, set[PartyId]]]:
-    """Rules that are new, gone or other than they were, each with the owners it is about, and those about a group of
-    locations that differs, each with the owners of what came or went."""
+    """Rules that are new, gone or other than they were, each with the owners it is about, those for a group of tokens
+    that differs, and those about a group of locations that differs, each with the owners of what came or went."""
     books = (before, after)
     changed = {*before.rules} ^ {*after.rules}
     for rule in changed:
         yield rule, _owners(rule, books)
+    moved_tokens = {*_differing(before.tokens_in, after.tokens_in)}
+    for rule in after.rules:
+        if rule.token_group in moved_tokens and rule not in changed:
+            yield rule, _owners(rule, books)
     for name in _differing(before.locations_in, after.locations_in):
         moved = before.locations_in.get(name, frozenset()) ^ after.locations_in.get(name, frozenset())
         about = {owner for owner, _ in moved}

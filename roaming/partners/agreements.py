@@ -3,11 +3,13 @@
 Of all rules that fit a question the most specific decides: first by its object (an EVSE before its location, that
 before a group of locations, that before all of a party), then by the command named, then by its subject (a party before
 its partner, that before a group of parties, that before everybody). Among equals a refusal wins. Where no rule fits,
-the agreement allows (decision 0080).
+the agreement allows (decision 0080). A price rule may be about a group of tokens, which comes before any other subject,
+and hold for a time: among equals that comes before one without, and of two such the one that begins later.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from functools import cached_property
 
@@ -100,8 +102,9 @@ class Object:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One rule. ``command``: the one it is about, empty for all (commands only); ``tariff_ids``: what it offers
-    (``Effect.PRICE`` only)."""
+    """One rule. ``command``: the one it is about, empty for all (commands only). Of ``Effect.PRICE`` only:
+    ``tariff_ids``, what it offers; ``token_group``, the group of tokens whose charges alone it prices, empty for all;
+    ``valid_from``, inclusive, and ``valid_until``, exclusive, when a charge must begin to be priced by it."""
 
     id: int
     effect: Effect
@@ -111,23 +114,43 @@ class Rule:
     command: str = ""
     tariff_ids: tuple[str, ...] = ()
     note: str = ""
+    token_group: str = ""
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    is_in_force: bool = True
+    """Whether partners are shown what it offers: follows the clock within seconds (``partners.rule_times``), while
+    charges are priced by the times themselves."""
 
     @property
-    def rank(self) -> tuple[int, bool, int, bool, int]:
+    def rank(self) -> tuple[int, bool, bool, int, bool, bool, datetime, int]:
         """The higher decides; the id settles what nothing else does, so that no order of reading matters."""
         return (
             self.object.scope,
             bool(self.command),
+            bool(self.token_group),
             self.subject.kind,
             self.effect == Effect.DENY,
+            self.valid_from is not None or self.valid_until is not None,
+            self.valid_from or _EVER,
             -self.id,
         )
+
+    def holds_at(self, at: datetime) -> bool:
+        """Whether its times take in ``at``."""
+        is_begun = self.valid_from is None or self.valid_from <= at
+        return is_begun and (self.valid_until is None or at < self.valid_until)
 
     def __str__(self) -> str:
         what = f"command:{self.command}" if self.command else self.kind.value
         tariffs = f" with {', '.join(self.tariff_ids)}" if self.tariff_ids else ""
+        tokens = f" for tokens of group:{self.token_group}" if self.token_group else ""
+        since = f" from {self.valid_from:%Y-%m-%dT%H:%M:%SZ}" if self.valid_from is not None else ""
+        until = f" until {self.valid_until:%Y-%m-%dT%H:%M:%SZ}" if self.valid_until is not None else ""
         note = f" ({self.note})" if self.note else ""
-        return f"rule {self.id}: {self.effect} {self.subject} {what} {self.object}{tariffs}{note}"
+        return f"rule {self.id}: {self.effect} {self.subject} {what} {self.object}{tariffs}{tokens}{since}{until}{note}"
+
+
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +170,16 @@ class Thing:
     object_id: str = ""
     evse_uid: str = ""
     command: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChargeBegun:
+    """What of a charge price rules ask for beside its place and its eMSP."""
+
+    at: datetime
+    token_uid: str
+    group_id: str | None = None
+    """Of the token (OCPI 2.2.1 tokens, Token)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +220,8 @@ class Rulebook:
     """Members of each group of parties."""
     locations_in: Mapping[str, frozenset[tuple[PartyId, str]]] = field(default_factory=dict)
     """Members of each group of locations: owner and folded id."""
+    tokens_in: Mapping[str, frozenset[tuple[PartyId, str]]] = field(default_factory=dict)
+    """Members of each group of tokens: owner and folded uid, or folded ``group_id`` of several tokens."""
 
     def decide(self, viewer: Viewer, thing: Thing, *, has_agreement: bool) -> Decision:
         """Whether ``viewer`` may see or use ``thing``, and why."""
@@ -213,13 +248,30 @@ class Rulebook:
         return sorted(found, key=lambda rule: rule.rank, reverse=True)
 
     def price(self, viewer: Viewer, owner: PartyId, location_id: str = "", evse_uid: str = "") -> Rule | None:
-        """The rule that says which tariffs ``viewer`` is offered there; ``None``: those of the connector itself."""
+        """The rule that says which tariffs ``viewer`` is shown there; ``None``: those of the connector itself. What is
+        for a group of tokens no version of OCPI can show at a connector."""
+        found = self._pricing(viewer, owner, location_id, evse_uid)
+        return next((rule for rule in found if rule.is_in_force and not rule.token_group), None)
+
+    def pricing(
+        self, viewer: Viewer, owner: PartyId, location_id: str, evse_uid: str, charge: ChargeBegun
+    ) -> Sequence[Rule]:
+        """The rules that would price a charge of a driver of ``viewer`` there, the one that decides first."""
+        ids = {(viewer.party, fold(id)) for id in (charge.token_uid, charge.group_id) if id}
+        return [
+            rule
+            for rule in self._pricing(viewer, owner, location_id, evse_uid)
+            if rule.holds_at(charge.at)
+            and not (rule.token_group and ids.isdisjoint(self.tokens_in.get(rule.token_group, ())))
+        ]
+
+    def _pricing(self, viewer: Viewer, owner: PartyId, location_id: str, evse_uid: str) -> Iterable[Rule]:
         thing = Thing(kind=Kind.LOCATIONS, owner=owner, object_id=location_id, evse_uid=evse_uid)
-        return next((rule for rule in self.fitting(viewer, thing) if rule.effect == Effect.PRICE), None)
+        return (rule for rule in self.fitting(viewer, thing) if rule.effect == Effect.PRICE)
 
     def offered(self, viewer: Viewer, owner: PartyId) -> tuple[frozenset[str], bool]:
         """Folded ids of the tariffs that price rules offer to ``viewer`` somewhere, and whether they leave any
-        connector with its own."""
+        connector with its own for any driver."""
         found = self._offered.get((viewer, owner))
         if found is None:
             found = self._offered[viewer, owner] = self._find_offered(viewer, owner)
@@ -230,14 +282,20 @@ class Rulebook:
         return {}
 
     def _find_offered(self, viewer: Viewer, owner: PartyId) -> tuple[frozenset[str], bool]:
-        places: dict[_Place, Rule] = {}
+        places: dict[tuple[_Place, str], Rule] = {}
         for rule in self._prices:
-            if owner in self.owners(rule) and self._is_about(rule.subject, viewer):
-                place = _place(rule)
+            if rule.is_in_force and owner in self.owners(rule) and self._is_told_price(rule, viewer):
+                place = (_place(rule), rule.token_group)
                 if place not in places or rule.rank > places[place].rank:
                     places[place] = rule
         tariffs = frozenset(fold(id) for rule in places.values() for id in rule.tariff_ids)
-        return tariffs, all(rule.object.scope != Scope.OWNER for rule in places.values())
+        return tariffs, all(r.token_group or r.object.scope != Scope.OWNER for r in places.values())
+
+    def _is_told_price(self, rule: Rule, viewer: Viewer) -> bool:
+        """What is for a group of tokens is shown to those who have one in it: their CDRs will quote it."""
+        if not self._is_about(rule.subject, viewer):
+            return False
+        return not rule.token_group or any(who == viewer.party for who, _ in self.tokens_in.get(rule.token_group, ()))
 
     def _is_open(self, viewer: Viewer, thing: Thing) -> bool:
         """What no allowing or denying rule speaks of: everything but tariffs that are somebody else's."""

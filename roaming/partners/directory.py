@@ -313,8 +313,7 @@ class Directory:
 
     def decide_for(self, party: PartyId, thing: Thing) -> Decision:
         """The same for one party, which is a partner's or hosted here."""
-        viewer = Viewer(partner_id=self._partner_id(party), party=party)
-        return self.rulebook.decide(viewer, thing, has_agreement=self._has_agreement(party, thing))
+        return self.rulebook.decide(self.viewer(party), thing, has_agreement=self._has_agreement(party, thing))
 
     def _has_agreement(self, party: PartyId, thing: Thing) -> bool:
         if self.may_exchange(cpo=thing.owner, emsp=party):
@@ -337,18 +336,15 @@ class Directory:
         """The same of one place, with what decided: the rule about the eMSP's tokens with this CPO, where that refuses,
         else the one about charging there."""
         has_agreement = self.may_exchange(cpo=cpo, emsp=emsp)
-        ours = Viewer(partner_id=self._partner_id(cpo), party=cpo)
-        known = self.rulebook.decide(ours, Thing(kind=Kind.TOKENS, owner=emsp), has_agreement=has_agreement)
+        known = self.rulebook.decide(self.viewer(cpo), Thing(kind=Kind.TOKENS, owner=emsp), has_agreement=has_agreement)
         if not known.is_allowed:
             return known
-        theirs = Viewer(partner_id=self._partner_id(emsp), party=emsp)
         place = Thing(kind=Kind.TOKENS, owner=cpo, object_id=location_id, evse_uid=evse_uid)
-        return self.rulebook.decide(theirs, place, has_agreement=has_agreement)
+        return self.rulebook.decide(self.viewer(emsp), place, has_agreement=has_agreement)
 
     def price_for(self, party: PartyId, owner: PartyId, location_id: str, evse_uid: str) -> Rule | None:
-        """The rule that says which tariffs ``party`` is offered there."""
-        viewer = Viewer(partner_id=self._partner_id(party), party=party)
-        return self.rulebook.price(viewer, owner, location_id, evse_uid)
+        """The rule that says which tariffs ``party`` is shown there now."""
+        return self.rulebook.price(self.viewer(party), owner, location_id, evse_uid)
 
     def is_charging_ruled(self, *, cpo: PartyId, emsp: PartyId) -> bool:
         """Whether a rule keeps drivers of ``emsp`` from some station of ``cpo``, or might."""
@@ -357,9 +353,10 @@ class Directory:
             for rule in self.rulebook.rules
         )
 
-    def _partner_id(self, party: PartyId) -> str:
+    def viewer(self, party: PartyId) -> Viewer:
+        """A party as rules know it."""
         partner = self.partner_of(party)
-        return partner.id if partner is not None else ""
+        return Viewer(partner_id=partner.id if partner is not None else "", party=party)
 
     def party_role(self, party: PartyId, role: str) -> PartyRole | None:
         """What we know of a party in a role, ours or a partner's."""

@@ -150,6 +150,13 @@ async def driver_who_charges(connection: AsyncConnection, uid: str, owner: Token
     return _driver(row) if row is not None else None
 
 
+async def group_of(connection: AsyncConnection, uid: str, owner: PartyId) -> str | None:
+    """The ``group_id`` of a token, as far as its owner has told of it."""
+    of_owner = (DRIVERS.c.country_code == owner.country_code) & (DRIVERS.c.party_id == owner.party_id)
+    statement = select(DRIVERS.c.group_id).where(of_owner & (DRIVERS.c.uid_folded == fold(uid)))
+    return (await connection.execute(statement.order_by(DRIVERS.c.used_at.desc()).limit(1))).scalar_one_or_none()
+
+
 def issuer_of(contract_id: str) -> PartyId | None:
     """The party that a contract id begins with (eMI3 standard V1.0, part 2: ``DE-8AA-C12345678-X``, the hyphens
     optional), if it is written so."""

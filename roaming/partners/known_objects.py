@@ -3,7 +3,7 @@ and nobody would say so."""
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.identifiers import PartyId, fold
@@ -11,8 +11,9 @@ from roaming.model.location import Location
 from roaming.model.tariff import Tariff
 from roaming.partners.agreements import Kind, Object, Rule, Subject, SubjectKind
 from roaming.partners.directory import Directory
+from roaming.partners.drivers import DRIVERS
 from roaming.partners.refusing import Missing
-from roaming.partners.rules import LOCATIONS, MEMBERS, PARTIES, Member
+from roaming.partners.rules import LOCATIONS, MEMBERS, PARTIES, TOKENS, Member
 from roaming.store.documents import object_key, read_object
 
 
@@ -31,6 +32,9 @@ async def check_rule(connection: AsyncConnection, directory: Directory, rule: Ru
     elif rule.object.object_id:
         await _check_place(connection, rule.object)
     await _check_tariffs(connection, "tariffs", owners, rule.tariff_ids)
+    if rule.token_group and not await _owners(connection, TOKENS, rule.token_group):
+        command = f"roaming group add tokens {rule.token_group} DE-EMS/UID"
+        raise Missing("tokens", f"no group of tokens {rule.token_group}: `{command}` makes it")
 
 
 async def check_members(
@@ -41,6 +45,9 @@ async def check_members(
     if kind == LOCATIONS:
         for owner, id in members:
             await _check_place(connection, Object(owner=owner, object_id=id), "members")
+    if kind == TOKENS:
+        for owner, id in members:
+            await _check_token(connection, owner, id)
 
 
 async def _owners(connection: AsyncConnection, kind: str, group: str) -> list[PartyId]:
@@ -65,6 +72,15 @@ def _check_parties(directory: Directory, field: str, parties: Iterable[PartyId])
     if unknown is not None:
         said = f"{unknown} is no party of this hub or of a partner: see `roaming party list`, `roaming partner list`"
         raise Missing(field, said)
+
+
+async def _check_token(connection: AsyncConnection, owner: PartyId, id: str) -> None:
+    """``id``: a folded uid, or the folded ``group_id`` of several tokens."""
+    of_owner = (DRIVERS.c.country_code == owner.country_code) & (DRIVERS.c.party_id == owner.party_id)
+    named = (DRIVERS.c.uid_folded == id) | (func.lower(DRIVERS.c.group_id) == id)
+    if (await connection.execute(select(DRIVERS.c.uid).where(of_owner & named).limit(1))).first() is None:
+        said = f"{owner} has told of no token {id}, and of none with that group_id: see `roaming token list`"
+        raise Missing("members", said)
 
 
 async def _check_place(connection: AsyncConnection, place: Object, field: str = "location") -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -11,36 +12,38 @@ from roaming.model.identifiers import PartyId, fold
 from roaming.partners.agreements import Effect, Kind, Object, Rule, Rulebook, Subject, SubjectKind
 from roaming.partners.tables import GroupMemberRow, RuleRow
 from roaming.store.bulk import insert_new, upsert
+from roaming.store.columns import text_to_time
 from roaming.store.database import Work
 
 RULES = RuleRow.__table__  # type: ignore[attr-defined]
 MEMBERS = GroupMemberRow.__table__  # type: ignore[attr-defined]
-PARTIES, LOCATIONS = "parties", "locations"
+PARTIES, LOCATIONS, TOKENS = "parties", "locations", "tokens"
 """Kinds of groups."""
 
 Member = tuple[PartyId, str]
-"""A party and no id, or the owner and the folded id of a location."""
+"""A party and no id, or an owner and the folded id of a location, or of a token or several (``group_id``)."""
 
 
 async def read_rulebook(fetch: Callable[[str], Awaitable[Sequence[Any]]]) -> Rulebook:
     """All rules and groups. Whatever was stored can be read."""
     rows = await fetch(
         "SELECT id, effect, subject_kind, subject, kind, owner, location_group, object_id, evse_uid, command,"
-        " tariff_ids, note FROM rules ORDER BY id"
+        " tariff_ids, note, token_group, valid_from, valid_until, is_in_force FROM rules ORDER BY id"
     )
     if not rows:
         return Rulebook()
     parties: dict[str, set[PartyId]] = {}
-    locations: dict[str, set[tuple[PartyId, str]]] = {}
+    members: dict[str, dict[str, set[Member]]] = {LOCATIONS: {}, TOKENS: {}}
     for kind, name, owner, object_id in await fetch("SELECT kind, name, owner, object_id FROM group_members"):
         if kind == PARTIES:
             parties.setdefault(name, set()).add(_party(owner))
         else:
-            locations.setdefault(name, set()).add((_party(owner), object_id))
+            members[kind].setdefault(name, set()).add((_party(owner), object_id))
     return Rulebook(
         rules=tuple(_rule(row) for row in rows),
-        parties_in={name: frozenset(members) for name, members in parties.items()},
-        locations_in={name: frozenset(members) for name, members in locations.items()},
+        parties_in={name: frozenset(found) for name, found in parties.items()},
+        locations_in={name: frozenset(found) for name, found in members[LOCATIONS].items()},
+        tokens_in={name: frozenset(found) for name, found in members[TOKENS].items()},
     )
 
 
@@ -68,17 +71,29 @@ def _rule(row: Any) -> Rule:
         command=row[9],
         tariff_ids=tuple(json.loads(row[10])),
         note=row[11],
+        token_group=row[12],
+        valid_from=_time(row[13]),
+        valid_until=_time(row[14]),
+        is_in_force=bool(row[15]),
     )
+
+
+def _time(value: Any) -> datetime | None:
+    return text_to_time(value) if isinstance(value, str) else value
 
 
 def _place(rule: Rule) -> str:
     what = "price" if rule.effect == Effect.PRICE else rule.kind.value
-    return "|".join((str(rule.subject), what, rule.command, fold(str(rule.object))))
+    place = "|".join((str(rule.subject), what, rule.command, fold(str(rule.object))))
+    if not (rule.token_group or rule.valid_from or rule.valid_until):
+        return place
+    times = ("" if each is None else each.isoformat() for each in (rule.valid_from, rule.valid_until))
+    return "|".join((place, rule.token_group, *times))
 
 
 async def put_rule(work: Work, rule: Rule) -> int:
-    """Stores a rule, in place of one about the same subject, object and command; returns its number. ``rule.id`` does
-    not count."""
+    """Stores a rule, in place of one about the same subject, object, command, tokens and times; returns its number.
+    ``rule.id`` and ``rule.is_in_force`` do not count."""
     row = {
         "place": _place(rule),
         "effect": rule.effect.value,
@@ -92,9 +107,14 @@ async def put_rule(work: Work, rule: Rule) -> int:
         "command": rule.command,
         "tariff_ids": json.dumps(list(rule.tariff_ids)),
         "note": rule.note,
+        "token_group": rule.token_group,
+        "valid_from": rule.valid_from,
+        "valid_until": rule.valid_until,
+        "is_in_force": rule.holds_at(work.now),
         "created_at": work.now,
     }
-    await upsert(work.connection, RULES, [row], key=("place",), update=("effect", "tariff_ids", "note"))
+    updated = ("effect", "tariff_ids", "note", "is_in_force")
+    await upsert(work.connection, RULES, [row], key=("place",), update=updated)
     found = await work.connection.execute(select(RULES.c.id).where(RULES.c.place == row["place"]))
     return int(found.scalar_one())
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, Column, Index, Integer, Text
+from sqlalchemy import Boolean, Column, Index, Integer, Text, true
 from sqlmodel import Field, SQLModel
 
 from roaming.store.columns import UtcDateTime
@@ -94,7 +94,7 @@ class AgreementRow(SQLModel, table=True):
 
 class RuleRow(SQLModel, table=True):
     """One rule: see ``agreements.Rule``. Of a subject, an object and a command there is one that allows or denies, and
-    one that prices."""
+    one that prices for each group of tokens and each time."""
 
     __tablename__ = "rules"
     __table_args__ = {"sqlite_autoincrement": True}  # people know rules by their number
@@ -113,6 +113,10 @@ class RuleRow(SQLModel, table=True):
     command: str
     tariff_ids: str = Field(sa_column=Column(Text, nullable=False))
     note: str = Field(default="", sa_column=Column(Text, nullable=False))
+    token_group: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    valid_from: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    valid_until: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    is_in_force: bool = Field(default=True, sa_column=Column(Boolean, nullable=False, server_default=true()))
     created_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
 
@@ -131,17 +135,17 @@ class RuleChangeRow(SQLModel, table=True):
 
 
 class GroupMemberRow(SQLModel, table=True):
-    """A party in a named group of parties, or a location in a named group of locations."""
+    """A party in a named group of parties, a location in one of locations, a token in one of tokens."""
 
     __tablename__ = "group_members"
 
     kind: str = Field(primary_key=True)
-    """parties or locations."""
+    """parties, locations or tokens."""
     name: str = Field(primary_key=True)
     owner: str = Field(primary_key=True)
-    """``NL-TNM``: the party, or whose location."""
+    """``NL-TNM``: the party, or whose location or token."""
     object_id: str = Field(default="", primary_key=True)
-    """The location's folded id."""
+    """The location's folded id; the token's folded uid, or the folded ``group_id`` of several."""
 
 
 class OperatorTokenRow(SQLModel, table=True):

@@ -1,6 +1,7 @@
 """What people and programs wish of rules and groups, in their words, and the rules that these make. Pure."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -10,10 +11,11 @@ from roaming.model.identifiers import PartyId, fold
 from roaming.partners.agreements import CHARGING_PROFILE, Effect, Kind, Object, Rule, Subject, SubjectKind
 from roaming.partners.directory import Directory
 from roaming.partners.refusing import Refused
-from roaming.partners.rules import LOCATIONS, PARTIES, Member
+from roaming.partners.rules import LOCATIONS, PARTIES, TOKENS, Member
 
 COMMANDS = (*(command.value for command in CommandType), CHARGING_PROFILE)
 Word = Annotated[str, msgspec.Meta(max_length=255, pattern="^[^\\x00]*$")]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class RuleWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,6 +30,13 @@ class RuleWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tariff: Word = ""
     command: Annotated[Word, msgspec.Meta(description="One of OCPI, or CHARGING_PROFILE; empty: all")] = ""
     tariffs: Annotated[tuple[Word, ...], msgspec.Meta(description="What a price rule offers", max_length=100)] = ()
+    tokens: Annotated[Word, msgspec.Meta(description="A group of tokens whose charges alone a price is for")] = ""
+    valid_from: Annotated[Moment | None, msgspec.Meta(description="Charges that begin earlier have another price")] = (
+        None
+    )
+    valid_until: Annotated[
+        Moment | None, msgspec.Meta(description="Charges that begin then or later have another price")
+    ] = None
     note: Word = ""
     force: Annotated[bool, msgspec.Meta(description="Even where what it names is not there yet")] = False
 
@@ -44,6 +53,9 @@ def rule_of(directory: Directory, wish: RuleWish) -> Rule:
         command=wish.command.upper(),
         tariff_ids=wish.tariffs,
         note=wish.note,
+        token_group=wish.tokens.removeprefix("group:"),
+        valid_from=_moment(wish.valid_from),
+        valid_until=_moment(wish.valid_until),
     )
 
 
@@ -57,6 +69,7 @@ def _check(wish: RuleWish) -> None:
         raise Refused("tariffs", "those that a price rule offers, one at least; other rules have none")
     if effect == Effect.PRICE and kind != Kind.LOCATIONS:
         raise Refused("kind", "a price is about locations, whose connectors are offered with other tariffs")
+    _check_bounds(wish)
     if wish.tariff and kind != Kind.TARIFFS:
         raise Refused("tariff", "only where the rule is about tariffs")
     if wish.location and kind == Kind.TARIFFS:
@@ -68,6 +81,19 @@ def _check(wish: RuleWish) -> None:
         raise Refused("command", "only where the rule is about commands")
     if wish.command and wish.command.upper() not in COMMANDS:
         raise Refused("command", f"{wish.command} is none of {', '.join(COMMANDS)}")
+
+
+def _check_bounds(wish: RuleWish) -> None:
+    """What a price alone is bound to."""
+    for field in ("tokens", "valid_from", "valid_until"):
+        if getattr(wish, field) and wish.effect != Effect.PRICE:
+            raise Refused(field, "only of a price rule: what is allowed or denied is so for all tokens, at all times")
+    if wish.valid_from is not None and wish.valid_until is not None and wish.valid_until <= wish.valid_from:
+        raise Refused("valid_until", "must be later than valid_from, or no charge would ever be priced by the rule")
+
+
+def _moment(at: datetime | None) -> datetime | None:
+    return None if at is None else at.astimezone(UTC).replace(microsecond=0)
 
 
 def _object(wish: RuleWish) -> Object:
@@ -97,15 +123,18 @@ def _subject(directory: Directory, who: str) -> Subject:
 
 def members_of(kind: str, texts: Sequence[str]) -> list[Member]:
     """Members of a group as they are written. Raises ``Refused``."""
-    if kind not in (PARTIES, LOCATIONS):
-        raise Refused("kind", f"{kind}: give {PARTIES} or {LOCATIONS}")
+    if kind not in (PARTIES, LOCATIONS, TOKENS):
+        raise Refused("kind", f"{kind}: give {PARTIES}, {LOCATIONS} or {TOKENS}")
     return [_member(kind, text) for text in texts]
 
 
 def _member(kind: str, text: str) -> Member:
     owner, _, id = text.partition("/")
-    if bool(id) != (kind == LOCATIONS):
-        said = f"{text}: name a party such as NL-TNM in a group of parties, NL-TNM/LOC1 in a group of locations"
+    if bool(id) != (kind != PARTIES):
+        said = (
+            f"{text}: name a party such as NL-TNM in a group of parties, NL-TNM/LOC1 in a group of locations,"
+            " DE-EMS/UID in a group of tokens"
+        )
         raise Refused("members", said)
     return party("members", owner), fold(id)
 

@@ -1,6 +1,7 @@
 """Rules for tests, put in place of all others."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import delete
 
@@ -26,6 +27,8 @@ def a_rule(
     group: str = "",
     command: str = "",
     tariffs: Sequence[str] = (),
+    tokens: str = "",
+    times: tuple[datetime | None, datetime | None] = (None, None),
 ) -> Rule:
     """A rule about ``partner``, one of its parties, or everybody."""
     subject = Subject(kind=SubjectKind.PARTNER, name=partner) if partner else EVERYBODY
@@ -39,6 +42,9 @@ def a_rule(
         object=Object(owner=whose, group=group, object_id=object_id, evse_uid=evse_uid),
         command=command,
         tariff_ids=tuple(tariffs),
+        token_group=tokens,
+        valid_from=times[0],
+        valid_until=times[1],
     )
 
 
@@ -57,9 +63,14 @@ async def change(database: Database, *rules: Rule, drop: int | None = None) -> i
 
 
 async def rule(
-    database: Database, rules: Iterable[Rule], groups: Mapping[str, Sequence[tuple[str, str]]] | None = None
+    database: Database,
+    rules: Iterable[Rule],
+    groups: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+    *,
+    kind: str = LOCATIONS,
 ) -> None:
-    """From now on these rules hold and no others. ``groups``: owner and id of locations, by name."""
+    """From now on these rules hold and no others. ``groups``: owner and id of locations, or what ``kind`` says, by
+    name."""
     async with database.work() as work:
         await registry.touch(work)
         await work.connection.execute(delete(RULES))
@@ -67,4 +78,4 @@ async def rule(
         for entry in rules:
             await put_rule(work, entry)
         for name, members in (groups or {}).items():
-            await add_members(work, LOCATIONS, name, [(PartyId.parse(owner), fold(id)) for owner, id in members])
+            await add_members(work, kind, name, [(PartyId.parse(owner), fold(id)) for owner, id in members])

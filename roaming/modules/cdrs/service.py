@@ -31,14 +31,16 @@ from roaming.ocpi.client import Outcome
 from roaming.ocpi.codec import DecodeContext, EncodeContext, dump_json
 from roaming.ocpi.errors import AddressRefused, InvalidParameters
 from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services, routing_to
-from roaming.ocpi.offered import find_connector, tariff_at
+from roaming.ocpi.offered import find_connector, price_reason, tariff_at
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.paging import is_same_origin, mend_next_url
 from roaming.ocpi.partner_call import call_to
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.quoting import context_to_read, contexts_to_write
 from roaming.ocpi.wire import Wire
+from roaming.partners.agreements import ChargeBegun
 from roaming.partners.directory import Directory, Partner
+from roaming.partners.drivers import group_of
 from roaming.rating.readings import DEFAULT_READINGS, ChosenReadings
 from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
@@ -116,8 +118,10 @@ async def bill_unused(
     _, connector = find_connector(location, message.evse_uid, message.connector_id)
     if connector is None:
         return False
-    rule = directory.price_for(emsp, cpo, message.location_id, message.evse_uid)
-    tariff_ids = rule.tariff_ids if rule is not None else connector.tariff_ids
+    group_id = await group_of(work.connection, message.token_uid, emsp)
+    begun = ChargeBegun(at=message.began_at, token_uid=message.token_uid, group_id=group_id)
+    rules = directory.rulebook.pricing(directory.viewer(emsp), cpo, message.location_id, message.evse_uid, begun)
+    tariff_ids = price_reason(rules, connector.tariff_ids).tariff_ids
     tariff = await tariff_at(work.connection, cpo, tariff_ids, message.began_at)
     if tariff is None or not prices_reservations(tariff):
         return False

@@ -13,6 +13,7 @@ from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import EVSE, Connector, Location
+from roaming.model.price_reason import PriceReason
 from roaming.model.session import AuthMethod, Session, SessionStatus
 from roaming.model.tariff import Tariff
 from roaming.model.time import next_update
@@ -22,8 +23,8 @@ from roaming.modules.sessions.course import Course, priced, settled, with_readin
 from roaming.modules.sessions.model import UNPLACED
 from roaming.modules.sessions.repository import Kept, Snapshots, Transaction, TransactionKey
 from roaming.ocpi import offered
-from roaming.ocpi.offered import tariff_at
-from roaming.partners.agreements import Rule
+from roaming.ocpi.offered import price_reason, tariff_at
+from roaming.partners.agreements import ChargeBegun, Rule
 from roaming.partners.directory import Directory
 from roaming.partners.drivers import driver_who_charges, find_driver
 from roaming.rating.readings import ChosenReadings
@@ -54,6 +55,8 @@ class Setting:
     time_zone: str
     chosen: ChosenReadings = field(default_factory=ChosenReadings)
     """How CPO and eMSP read tariffs."""
+    reason: PriceReason | None = None
+    """Why it is this tariff; only at the start."""
 
 
 def session_id_of(transaction: Transaction) -> str:
@@ -114,10 +117,15 @@ async def find_setting(connection: AsyncConnection, transaction: Transaction, di
     if driver is None:
         raise Unplaced(f"{UNPLACED}: no eMSP has told of the token of a charge at station {station_id}")
     location = await read_object(connection, "locations", object_key(binding.party, binding.location_id), Location)
-    rule = directory.price_for(driver.owner, binding.party, binding.location_id, binding.evse_uid)
+    begun = ChargeBegun(at=start.at, token_uid=driver.uid, group_id=driver.group_id)
+    viewer = directory.viewer(driver.owner)
+    rules = directory.rulebook.pricing(viewer, binding.party, binding.location_id, binding.evse_uid, begun)
+    rule = next(iter(rules), None)
     if location is not None and rule is not None:
         location = _offering(location, binding, rule)
-    tariff = await _tariff(connection, binding, location, start.at)
+    connector = find_connector(location, binding)[1] if location is not None else None
+    tariff_ids = connector.tariff_ids if connector is not None else ()
+    tariff = await tariff_at(connection, binding.party, tariff_ids, start.at)
     if rule is not None and tariff is None:
         logger.warning("offered_tariff_is_missing", rule=rule.id, tariffs=rule.tariff_ids, station=station_id)
     time_zone = location.time_zone if location is not None else "UTC"
@@ -128,6 +136,7 @@ async def find_setting(connection: AsyncConnection, transaction: Transaction, di
         tariff=tariff,
         time_zone=time_zone,
         chosen=ChosenReadings(chosen=directory.readings_between(cpo=binding.party, emsp=driver.owner)),
+        reason=price_reason(rules, tariff_ids),
     )
 
 
@@ -190,13 +199,15 @@ def make_session(
 
 
 async def freeze(connection: AsyncConnection, session_key: str, setting: Setting) -> None:
-    """Keeps tariff, place and readings as they are at the start."""
+    """Keeps tariff, place and readings as they are at the start, and the rule that chose the tariff."""
     if setting.tariff is not None:
         await repository.keep_snapshot(connection, session_key, "tariff", setting.tariff)
     if setting.location is not None:
         await repository.keep_snapshot(connection, session_key, "location", _only(setting.location, setting.binding))
     if setting.chosen.chosen:
         await repository.keep_snapshot(connection, session_key, "readings", setting.chosen)
+    if setting.reason is not None and setting.reason.rule is not None:
+        await repository.keep_snapshot(connection, session_key, "price_reason", setting.reason)
 
 
 def _only(location: Location, binding: Binding) -> Location:
@@ -223,16 +234,6 @@ def _offering(location: Location, binding: Binding, rule: Rule) -> Location:
 def find_connector(location: Location, binding: Binding) -> tuple[EVSE | None, Connector | None]:
     """The EVSE and connector of a binding in its location."""
     return offered.find_connector(location, binding.evse_uid, binding.evse_connector_id)
-
-
-async def _tariff(
-    connection: AsyncConnection, binding: Binding, location: Location | None, at: datetime
-) -> Tariff | None:
-    """The tariff of the connector that holds at ``at``."""
-    if location is None:
-        return None
-    _, connector = find_connector(location, binding)
-    return await tariff_at(connection, binding.party, connector.tariff_ids if connector is not None else (), at)
 
 
 def owner_of(session: Session) -> PartyId:

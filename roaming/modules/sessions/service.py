@@ -23,12 +23,14 @@ from roaming.ocpi.codec import Codec, DecodeContext, DecodeError, EncodeContext,
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.forms.location import LOCATION_211
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
+from roaming.ocpi.offered import price_reason
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.quoting import context_to_read, contexts_to_write
 from roaming.ocpi.wire import Wire
-from roaming.partners.agreements import CHARGING_PROFILE, Kind, Thing
+from roaming.partners.agreements import CHARGING_PROFILE, ChargeBegun, Kind, Thing
 from roaming.partners.directory import Directory
+from roaming.partners.drivers import group_of
 from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
 from roaming.store.documents import Origin, PageRow, Stored, insert_or_hold, object_key, read_object
@@ -208,8 +210,10 @@ async def prefer(
     emsp = PartyId.of(session.cdr_token.country_code, session.cdr_token.party_id)
     if not _may_prefer(directory, session, party, emsp):
         raise NotFound("you may not do this there by the rules of this hub", status_code=2001)
-    rule = directory.price_for(emsp, party, session.location_id, evse.uid)
-    ids = rule.tariff_ids if rule is not None else connector.tariff_ids if connector is not None else ()
+    group_id = await group_of(work.connection, session.cdr_token.uid, emsp)
+    begun = ChargeBegun(at=session.start_date_time, token_uid=session.cdr_token.uid, group_id=group_id)
+    rules = directory.rulebook.pricing(directory.viewer(emsp), party, session.location_id, evse.uid, begun)
+    ids = price_reason(rules, connector.tariff_ids if connector is not None else ()).tariff_ids
     tariffs = [await read_object(work.connection, "tariffs", object_key(party, id), Tariff) for id in ids]
     types = [tariff.type for tariff in tariffs if tariff is not None]
     answer = judge(preferences, session.status, connector, types, now=work.now)

@@ -134,6 +134,9 @@ async def test_why_of_other_objects(hub: HubInProcess, partner: str, words: tupl
         (("rule", "add", "price", "locations", "NL-HUB"), "--with"),
         (("rule", "add", "deny", "locations", "NL-HUB", "--evse", "A"), "--location"),
         (("rule", "add", "deny", "commands", "NL-HUB", "--command", "DANCE"), "START_SESSION"),
+        (("rule", "add", "price", "locations", "NL-HUB", "--with", "OURS", "--from", "soon"), "--from"),
+        (("tariff", "why", "NL-HUB"), "--session"),
+        (("tariff", "why", "NL-HUB", "L1/C", "--emsp", "DE-AAA"), "L1/A, L1/B"),
         (("rule", "add", "deny", "locations", "NL-HUB", "--who", "partner:zzz"), "roaming partner list"),
         (("rule", "add", "deny", "locations", "NL-HUB", "--who", "them"), "party:NL-TNM"),
         (("group", "add", "locations", "yards", "NL-HUB"), "NL-TNM/LOC1"),
@@ -167,6 +170,22 @@ async def test_what_is_not_there_is_kept_out_until_it_is_forced(hub: HubInProces
     await said("rule", "add", "deny", "locations", "group:yards")
     await hub.host_location("L3")
     assert not await sees(hub, "aaa", "L3")
+
+
+async def test_a_price_for_tokens_and_why(hub: HubInProcess) -> None:
+    card = ocpi_bodies.token("DE-AAA", uid="CARD-1", contract_id="DE-AAA-C1")
+    await hub.call("aaa", "PUT", f"{RECEIVER}/tokens/DE/AAA/CARD-1", body=card)
+    assert "no token card-2" in (await roaming("group", "add", "tokens", "vans", "DE-AAA/CARD-2")).output
+    await said("group", "add", "tokens", "vans", "DE-AAA/CARD-1")
+    words = ("price", "locations", "NL-HUB", "--with", "OURS")
+    plain = (await said("rule", "add", *words))["rule"]
+    vans = (await said("rule", "add", *words, "--tokens", "vans", "--until", "2099-01-01T00:00:00Z"))["rule"]
+    found = await said("tariff", "why", "NL-HUB", "L1/A", "--token", "CARD-1")
+    assert (found["tariff"], found["rule"], found["also"][0][:6]) == ("OURS", vans, f"rule {plain}"[:6])
+    later = await said("tariff", "why", "NL-HUB", "L1/A", "--token", "CARD-1", "--at", "2099-01-01T00:00:00Z")
+    assert (later["rule"], later["also"]) == (plain, [])
+    shown = {row["rule"]: (row["tokens"], row["until"]) for row in await said("rule", "list")}
+    assert shown == {plain: ("", None), vans: ("vans", "2099-01-01 00:00:00+00:00")}
 
 
 async def test_a_price_rule_of_a_group_needs_a_tariff_of_each_owner(hub: HubInProcess) -> None:

@@ -102,6 +102,41 @@ async def test_a_rule_is_added_holds_and_is_removed(hub: HubInProcess, api: Api)
     assert (gone.status_code, gone.json()["error"]) == (404, f"no rule {rule['id']}: see `roaming rule list`")
 
 
+async def test_a_price_for_tokens_and_a_time_and_why_it_decides(hub: HubInProcess, api: Api) -> None:
+    await api("POST", "groups/tokens/vans/members", {"members": ["DE-AAA/CARD-1"], "force": True})
+    words = {"effect": "price", "kind": "locations", "of": "NL-HUB", "tariffs": ["OURS"], "tokens": "vans"}
+    times = {"valid_from": "2020-01-01T01:00:00+01:00", "valid_until": "2099-01-01T00:00:00Z"}
+    rule = (await api("POST", "rules", words | times)).json()
+    assert (rule["tokens"], rule["is_in_force"]) == ("vans", True)
+    assert (rule["valid_from"], rule["valid_until"]) == ("2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z")
+    assert (await api("GET", "rules")).json() == {"rules": [rule]}
+    other = (await api("POST", "rules", words)).json()
+    assert other["id"] != rule["id"], "one more: for all times"
+    evse = (await hub.call("aaa", "GET", f"{SENDER}/locations/OURS")).data["evses"][0]["uid"]
+    there = f"price-reason?of=NL-HUB&place=OURS/{evse}"
+    found = (await api("GET", f"{there}&emsp=DE-AAA")).json()
+    assert (found["rule"], found["also"]) == (None, []), "no token of the group"
+    for path, status, said in (
+        (f"{there}&token=NOBODYS", 404, "roaming token list"),
+        (there, 404, "name a token"),
+        ("price-reason?session=NONE", 404, "roaming session list"),
+        ("price-reason", 400, "a session, or of and place"),
+        (f"{there}&emsp=DE-AAA&at=noon", 400, "noon"),
+        ("price-reason?of=NL-HUB&place=OURS/NONE&emsp=DE-AAA", 404, f"OURS/{evse}"),
+    ):
+        answer = await api("GET", path)
+        assert (answer.status_code, said in answer.json()["error"]) == (status, True), answer.text
+    for wrong, field in (
+        (words | {"tokens": "buses"}, "tokens"),
+        (words | {"valid_until": times["valid_from"], "valid_from": times["valid_until"]}, "valid_until"),
+        (DENY | {"tokens": "vans"}, "tokens"),
+        (DENY | {"valid_from": times["valid_from"]}, "valid_from"),
+        (words | {"valid_from": "2020-01-01T01:00:00"}, "valid_from"),
+    ):
+        answer = await api("POST", "rules", wrong)
+        assert (answer.status_code, answer.json()["field"]) == (400, field), answer.text
+
+
 async def test_who_changed_what_is_kept(hub: HubInProcess, api: Api) -> None:
     number = (await api("POST", "rules", DENY)).json()["id"]
     await api("POST", "groups/parties/big/members", {"members": ["DE-AAA"]})
@@ -196,7 +231,7 @@ async def test_an_agreement_that_would_rest_is_not_made_and_one_that_rests_can_b
         ("POST", "rules", DENY | {"evse": "NONE"}, "evse", "OURS-1"),
         ("POST", "rules", DENY | {"effect": "price"}, "tariffs", "one at least"),
         ("POST", "rules", DENY | {"effect": "price", "tariffs": ["T9"]}, "tariffs", "has no tariff T9"),
-        ("POST", "groups/cars/x/members", {"members": ["DE-AAA"]}, "kind", "parties or locations"),
+        ("POST", "groups/cars/x/members", {"members": ["DE-AAA"]}, "kind", "parties, locations or tokens"),
         ("POST", "groups/parties/x/members", {"members": []}, "members", "one at least"),
         ("POST", "groups/parties/x/members", {"members": ["DE-ZZX"]}, "members", "DE-ZZX is no party"),
         ("POST", "groups/parties/%00/members", {"members": ["DE-AAA"]}, "name", "characters"),

@@ -11,7 +11,15 @@ from roaming.model.party import Role
 from roaming.partners.affected import affected
 from roaming.partners.agreements import Effect, Kind, Object, Rule, Rulebook, Subject, SubjectKind
 from roaming.partners.directory import Directory, Partner, PartyRole
-from tests.roaming.partners.test_agreements import CPO, LOCATIONS_IN, OTHER_CPO, PARTIES, PARTIES_IN, rulebooks
+from tests.roaming.partners.test_agreements import (
+    CPO,
+    LOCATIONS_IN,
+    OTHER_CPO,
+    PARTIES,
+    PARTIES_IN,
+    TOKENS_IN,
+    rulebooks,
+)
 
 EMSP = PartyId("NL", "OUR")
 
@@ -55,12 +63,15 @@ def pictures(draw: st.DrawFn) -> Directory:
             rules=tuple(draw(rulebooks)),
             parties_in={name: draw(members) for name in PARTIES_IN},
             locations_in={"north": draw(groups)},
+            tokens_in={"fleet": draw(st.frozensets(st.sampled_from(sorted(TOKENS_IN["fleet"]))))},
         ),
     )
 
 
 @settings(max_examples=200)
-@given(pictures(), pictures(), st.sampled_from(["all", "agreements", "rules", "parties_in", "locations_in"]))
+@given(
+    pictures(), pictures(), st.sampled_from(["all", "agreements", "rules", "parties_in", "locations_in", "tokens_in"])
+)
 def test_whatever_differs_is_named(before: Directory, after: Directory, aspect: str) -> None:
     if aspect == "agreements":
         after = replace(before, agreements=after.agreements)

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -9,7 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roaming.model.identifiers import PartyId, fold
-from roaming.partners.agreements import Effect, Kind, Object, Rule, Rulebook, Subject, SubjectKind, Thing, Viewer
+from roaming.partners.agreements import (
+    ChargeBegun,
+    Effect,
+    Kind,
+    Object,
+    Rule,
+    Rulebook,
+    Subject,
+    SubjectKind,
+    Thing,
+    Viewer,
+)
 from roaming.partners.views import NOTHING, View, changed_locations, changed_tariffs, view_of
 
 CPO, OTHER_CPO = PartyId("NL", "TNM"), PartyId("DE", "CPO")
@@ -17,6 +29,7 @@ PARTIES = (PartyId("DE", "AAA"), PartyId("DE", "BBB"))
 IDS, EVSES, TARIFFS = ("L1", "l2", "L3"), ("E1", "E2"), ("T1", "T2", "T3")
 PARTIES_IN = {"big": frozenset(PARTIES[:1]), "all": frozenset(PARTIES)}
 LOCATIONS_IN = {"north": frozenset({(CPO, "l1"), (CPO, "l2"), (OTHER_CPO, "l1")})}
+TOKENS_IN = {"fleet": frozenset({(PARTIES[0], "card-1"), (PARTIES[0], "pool")})}
 VIEWERS = (Viewer(partner_id="aaa", party=PARTIES[0]), Viewer(partner_id="bbb", party=PARTIES[1]))
 
 subjects = st.sampled_from(
@@ -62,6 +75,8 @@ rules = st.one_of(
         kind=st.just(Kind.LOCATIONS),
         object=places,
         tariff_ids=st.sampled_from([("T1",), ("T2",), ("T1", "T2")]),
+        token_group=st.sampled_from(["", "", "fleet"]),
+        is_in_force=st.sampled_from([True, True, False]),
     ),
 )
 rulebooks = st.lists(rules, max_size=8).map(
@@ -82,7 +97,7 @@ viewers = st.sampled_from(VIEWERS)
 
 
 def book(found: list[Rule]) -> Rulebook:
-    return Rulebook(rules=tuple(found), parties_in=PARTIES_IN, locations_in=LOCATIONS_IN)
+    return Rulebook(rules=tuple(found), parties_in=PARTIES_IN, locations_in=LOCATIONS_IN, tokens_in=TOKENS_IN)
 
 
 def seen_by(viewer: Viewer, found: list[Rule]) -> View:
@@ -113,8 +128,8 @@ def test_the_narrowest_decides_and_of_equals_the_refusal(found: list[Rule], view
         return
     best = decision.considered[0]
     assert decision.rule == best
-    equals = [rule for rule in decision.considered if rule.rank[:3] == best.rank[:3]]
-    assert all(rule.rank[:3] <= best.rank[:3] for rule in decision.considered)
+    equals = [rule for rule in decision.considered if rule.rank[:4] == best.rank[:4]]
+    assert all(rule.rank[:4] <= best.rank[:4] for rule in decision.considered)
     assert decision.is_allowed == (not any(rule.effect == Effect.DENY for rule in equals))
 
 
@@ -298,3 +313,57 @@ def test_a_group_is_decided_once_not_for_each_of_its_locations() -> None:
     assert [view.sees_location(id) for id in ("M6", "M7", "elsewhere")] == [False, True, True]
     assert view.tariffs_at("m6", "") == view.tariffs_at("m7", "") == ("T1",)
     assert len(asked) < 20
+
+
+DAY = datetime(2026, 12, 10, tzinfo=UTC)
+_EVERYBODY = Subject(kind=SubjectKind.EVERYBODY)
+_AAA = Subject(kind=SubjectKind.PARTY, name=str(PARTIES[0]))
+_L1, _ALL = Object(owner=CPO, object_id="L1"), Object(owner=CPO)
+_FIVE, _TWO, _ONE = (timedelta(days=days) for days in (5, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("rules", "decides"),
+    [
+        ([{"object": _L1}, {"object": _ALL, "token_group": "fleet"}], 1),
+        ([{"subject": _AAA}, {"token_group": "fleet"}], 2),
+        ([{"token_group": "fleet", "subject": _AAA}, {"token_group": "fleet"}], 1),
+        ([{}, {"valid_from": DAY}], 2),
+        ([{}, {"valid_until": DAY}], 1),
+        ([{}, {"valid_until": DAY + _ONE}], 2),
+        ([{"valid_from": DAY + _ONE}, {}], 2),
+        ([{"valid_from": DAY - _FIVE}, {"valid_from": DAY - _TWO}], 2),
+        ([{"subject": _AAA}, {"valid_from": DAY - _TWO}], 1),
+        ([{"valid_from": DAY - _TWO}, {"valid_from": DAY - _TWO, "note": "again"}], 1),
+        ([{"is_in_force": False, "valid_from": DAY}], 1),
+    ],
+)
+def test_which_price_a_charge_has(rules: list[dict[str, object]], decides: int) -> None:
+    """By place, then tokens, then who, then time; whether partners have been told already does not matter."""
+    kept = {
+        "effect": Effect.PRICE,
+        "subject": _EVERYBODY,
+        "kind": Kind.LOCATIONS,
+        "object": _ALL,
+        "tariff_ids": ("T1",),
+    }
+    made = [Rule(id=number, **{**kept, **given}) for number, given in enumerate(rules, 1)]  # type: ignore[arg-type]
+    for token in ("CARD-1", "any of the pool"):
+        charge = ChargeBegun(at=DAY, token_uid=token, group_id="POOL")
+        for order in (made, made[::-1]):
+            found = book(order).pricing(VIEWERS[0], CPO, "L1", "E1", charge)
+            assert found[0].id == decides
+
+
+def test_a_price_for_tokens_is_no_others_and_shown_at_no_connector() -> None:
+    kept = {"effect": Effect.PRICE, "subject": _EVERYBODY, "kind": Kind.LOCATIONS, "object": _ALL}
+    rule = Rule(id=1, tariff_ids=("T2",), token_group="fleet", **kept)  # type: ignore[arg-type]
+    charges = {uid: ChargeBegun(at=DAY, token_uid=uid) for uid in ("card-1", "card-2")}
+    assert book([rule]).pricing(VIEWERS[0], CPO, "L1", "E1", charges["card-1"]) == [rule]
+    assert book([rule]).pricing(VIEWERS[0], CPO, "L1", "E1", charges["card-2"]) == []
+    assert book([rule]).pricing(VIEWERS[1], CPO, "L1", "E1", charges["card-1"]) == [], "the same uid of another eMSP"
+    views = [seen_by(viewer, [rule]) for viewer in VIEWERS]
+    assert [view.tariffs_at("L1", "E1") for view in views] == [None, None]
+    assert [[view.sees_tariff(id) for id in TARIFFS] for view in views] == [[True, True, True], [True, False, True]]
+    over = replace(rule, is_in_force=False)
+    assert [seen_by(viewer, [over]).sees_tariff("T2") for viewer in VIEWERS] == [False, False]

@@ -2,18 +2,28 @@
 from it."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from roaming.hub.why_price import why_of_session, why_there
 from roaming.model.cdr import CDR
+from roaming.model.identifiers import PartyId
 from roaming.modules.tariffs import service as tariffs
+from roaming.partners import registry
+from roaming.partners.rule_times import follow
+from roaming.partners.rules import RULES, TOKENS
 from tests.kit import ocpi_bodies
-from tests.kit.hub_in_process import HOSTED_CPO, SENDER, HubInProcess, decoded
+from tests.kit.hub_in_process import HOSTED_CPO, RECEIVER, SENDER, HubInProcess, decoded
 from tests.kit.ruling import a_rule, rule
 from tests.roaming.modules.sessions.charges import (
+    BEGAN,
+    NOW,
+    UID,
     billed,
     ended,
     hub_with_station,
@@ -24,6 +34,7 @@ from tests.roaming.modules.sessions.charges import (
 )
 
 EVSE = "AT-GOOD-1"
+CPO = PartyId("NL", "HUB")
 FOR_AAA = a_rule("price", "locations", partner="aaa", tariffs=["FLEET"])
 
 
@@ -93,6 +104,46 @@ async def test_the_rule_of_the_beginning_holds_to_the_end(hub: HubInProcess) -> 
     await let_pass(hub)
     (cdr,) = await billed(hub)
     assert [tariff.id for tariff in cdr.tariffs] == ["FLEET"]
+
+
+@pytest.mark.parametrize("member", [UID, "POOL"])
+async def test_a_group_of_tokens_has_its_price_and_no_connector_shows_it(hub: HubInProcess, member: str) -> None:
+    """The uid of a token, or the ``group_id`` of several."""
+    body = ocpi_bodies.token("DE-AAA", uid=UID, contract_id="DE-AAA-C1", whitelist="ALLOWED", group_id="pool")
+    assert (await hub.call("aaa", "PUT", f"{RECEIVER}/tokens/DE/AAA/{UID}", body=body)).outcome == (200, 1000)
+    fleet = a_rule("price", "locations", tariffs=["FLEET"], tokens="fleet")
+    await rule(hub.services.database, [fleet], {"fleet": [("DE-AAA", member)]}, kind=TOKENS)
+    assert await shown(hub, "aaa") == (["STANDARD"], {"STANDARD", "FLEET", "NIGHT"})
+    assert await shown(hub, "bbb") == (["STANDARD"], {"STANDARD", "NIGHT"})
+    cdr = await charge(hub)
+    assert [each.id for each in cdr.tariffs] == ["FLEET"]
+    why = await why_of_session(hub.services, cdr.session_id or "")
+    assert (why.tariff, why.because) == ("FLEET", f"rule {why.rule}: {str(fleet).split(': ')[1]}")
+    there = {
+        token: (await why_there(hub.services, CPO, f"AT-GOOD/{EVSE}", at=None, token=token, emsp=emsp)).tariff
+        for token, emsp in ((UID, None), ("", PartyId("DE", "AAA")))
+    }
+    assert there == {UID: "FLEET", "": "STANDARD"}
+
+
+async def test_a_price_for_a_time_is_shown_and_billed_in_that_time(hub: HubInProcess) -> None:
+    """The charge begins within it and is told of after it."""
+    database, minute = hub.services.database, timedelta(minutes=1)
+    over = a_rule("price", "locations", tariffs=["NIGHT"], times=(BEGAN - minute, BEGAN + minute))
+    to_come = a_rule("price", "locations", tariffs=["FLEET"], times=(NOW + 900 * minute, None))
+    await rule(database, [over, to_come])
+    assert await follow(database) == 0, "each stands as the clock says already"
+    async with database.work() as work:
+        await work.connection.execute(update(RULES).values(is_in_force=~RULES.c.is_in_force))
+        await registry.touch(work)
+    assert await shown(hub, "aaa") == (["FLEET"], {"FLEET"})
+    assert await follow(database) == 2
+    assert await shown(hub, "aaa") == (["STANDARD"], {"STANDARD"})
+    rows = await database.reader.fetch("SELECT partner_id, module FROM retellings ORDER BY partner_id, module")
+    assert {"locations", "tariffs"} == {row[1] for row in rows if row[0] == "aaa"}, "and it is told of both"
+    cdr = await charge(hub)
+    assert [each.id for each in cdr.tariffs] == ["NIGHT"]
+    assert (await why_of_session(hub.services, cdr.session_id or "")).because.startswith("rule")
 
 
 async def place(hub: HubInProcess, *tariff_ids: str) -> None:

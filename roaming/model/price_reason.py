@@ -1,0 +1,14 @@
+"""Why a charge is priced by its tariff, as it is kept with the session from its start. For operators alone."""
+
+from roaming.model.canonical import CanonicalObject
+
+
+class PriceReason(CanonicalObject, frozen=True, kw_only=True):
+    """``rule``: the number of the price rule that decided, ``None`` where none fits."""
+
+    tariff_ids: tuple[str, ...] = ()
+    """What was offered there; the tariff of the charge is the one of these that held when it began."""
+    says: str
+    rule: int | None = None
+    also: tuple[str, ...] = ()
+    """Other price rules that fitted, and lost."""
