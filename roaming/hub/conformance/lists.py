@@ -166,7 +166,7 @@ def read_object(prober: Prober, side: ListSide, item: Any, now: datetime) -> Any
     """Reads one object by its codec; what it departs in is reported by the path of the field."""
     report, module = prober.report, side.module
     try:
-        decoded = side.codec.decode(item, context=_context(prober, side, now))
+        decoded = side.codec.decode(item, context=_context(prober, side, item, now))
     except DecodeError as error:
         path = _INDEX.sub("[]", error.path)
         report.add(module, "fields", Verdict.FAIL, f"{path or 'data'}: {error.reason}")
@@ -187,12 +187,19 @@ def read_object(prober: Prober, side: ListSide, item: Any, now: datetime) -> Any
     return value
 
 
-def _context(prober: Prober, side: ListSide, now: datetime) -> DecodeContext:
+def _context(prober: Prober, side: ListSide, item: Any, now: datetime) -> DecodeContext:
     """What 2.1.1 leaves to its surroundings, made up: only the body is judged."""
     if prober.version != Version.V2_1_1:
         return DecodeContext()
     owner = side.parties[0] if side.parties else PartyId("ZZ", "ZZZ")
-    token = CdrToken(country_code="ZZ", party_id="ZZZ", uid="X", type="OTHER", contract_id="X")
+    contract = item.get("auth_id") if isinstance(item, dict) else None
+    token = CdrToken(
+        country_code="ZZ",
+        party_id="ZZZ",
+        uid="X",
+        type="OTHER",
+        contract_id=contract if isinstance(contract, str) else "X",
+    )
     return DecodeContext(
         country_code=owner.country_code,
         party_id=owner.party_id,

@@ -21,13 +21,13 @@ async def check_own(
     prober: Prober, side: ListSide, items: Sequence[Any], codecs: Sequence[Codec[Any]], now: datetime
 ) -> None:
     """GET of one object of a list by its id and, for as many levels as there are ``codecs``, of what is inside it."""
-    name, module = "single object", side.module
-    item = next((item for item in items if isinstance(item.get("id"), str) and item["id"]), None)
+    name, module, key = "single object", side.module, side.id_fields[0]
+    item = next((item for item in items if isinstance(item.get(key), str) and item[key]), None)
     if item is not None:
-        answer = await prober.get(module, join(side.url, item["id"]))
+        answer = await prober.get(module, join(side.url, item[key]))
         if prober.succeeded(module, name, answer) and _is_object(prober, module, name, answer.data):
-            is_meant = str(answer.data.get("id", "")).casefold() == item["id"].casefold()
-            prober.report.expect(module, name, is_meant, "id: another object than was asked for")
+            is_meant = str(answer.data.get(key, "")).casefold() == item[key].casefold()
+            prober.report.expect(module, name, is_meant, f"{key}: another object than was asked for")
             read_object(prober, side, answer.data, now)
         await _check_inside(prober, side, item, codecs[1:])
     await check_unknown(prober, module, join(side.url, NOWHERE))

@@ -17,9 +17,10 @@ from roaming.ocpi.codec import Codec
 from roaming.ocpi.module import OcpiModule, Route
 from roaming.ocpi.switches import BY_NAME
 
-NOT_HERE = frozenset({"payments", "bookings"})
-"""Modules of OCPI that are not spoken here."""
-_ID_FIELDS = {"tokens": ("uid",), "hubclientinfo": (), "invoicereconciliation": ("id",)}
+_ID_FIELDS = {"tokens": ("uid",), "hubclientinfo": (), "payments /terminals": ("terminal_id",)}
+"""By module, and path of the list where it has one; else ``id``."""
+_FOR_OTHERS = frozenset({"hubclientinfo", "payments"})
+"""Their objects name other parties than their owner."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,7 @@ async def check_platform(prober: Prober, url: str, modules: Sequence[OcpiModule]
         version, details_url = chosen
         prober.version, report.version = version, version.value
         by_id = {module.id: module for module in modules}
-        known = frozenset(by_id) | NOT_HERE
-        sides = await discovery.find_sides(prober, version, details_url, known)
+        sides = await discovery.find_sides(prober, version, details_url, frozenset(by_id))
         await _check_modules(prober, version, sides or [], by_id, wishes, tell)
     _report_dialect(prober)
     return report
@@ -64,12 +64,14 @@ async def _check_modules(
         parties = await discovery.find_parties(prober, version, credentials.url, modules["credentials"], sides)
     _tell(prober.report, "version details", tell)
     _tell(prober.report, "credentials", tell)
-    for side in sides:
-        module = modules.get(side.module)
+    for name in dict.fromkeys(side.module for side in sides):
+        module = modules.get(name)
         if module is None or module.id in ("credentials", "versions"):
             continue
-        await _check_side(prober, version, side, module, parties, wishes)
-        _tell(prober.report, side.module, tell)
+        for side in sides:
+            if side.module == name:
+                await _check_side(prober, version, side, module, parties, wishes)
+        _tell(prober.report, name, tell)
 
 
 async def _check_side(
@@ -85,8 +87,9 @@ async def _check_side(
     prober.to_party = _addressee(module, side, parties)
     gets = [route for route in module.routes if route.method == "GET" and version in route.versions]
     lists = [route for route in gets if route.gives is not None and route.gives.is_list]
-    if side.role in (None, InterfaceRole.SENDER) and lists:
-        await _check_lists(prober, version, side, lists[0], gets, parties, wishes)
+    if side.role in (None, InterfaceRole.SENDER):
+        for route in lists:
+            await _check_list(prober, version, side, route, gets, parties, wishes)
     theirs = [route for route in gets if route.interface is InterfaceRole.RECEIVER and "{country_code}" in route.path]
     if side.role is InterfaceRole.RECEIVER and theirs and prober.from_party is not None:
         depth = min(route.path.count("/") for route in theirs)
@@ -96,7 +99,7 @@ async def _check_side(
         prober.report.add(side.module, "offered", Verdict.PASS, f"{named}: nothing in it can be read")
 
 
-async def _check_lists(
+async def _check_list(
     prober: Prober,
     version: Version,
     side: Side,
@@ -108,16 +111,16 @@ async def _check_lists(
     codec = route.gives.codec(version, {}) if route.gives is not None else None
     if codec is None:
         return
-    is_for_others = side.module == "hubclientinfo" or any(role == "HUB" for _, role in parties)
+    is_for_others = side.module in _FOR_OTHERS or any(role == "HUB" for _, role in parties)
     listed_side = ListSide(
         module=side.module,
-        url=side.url,
+        url=side.url.rstrip("/") + route.path if route.path else side.url,
         codec=codec,
         parties=() if is_for_others else tuple(dict.fromkeys(party for party, _ in parties)),
-        id_fields=_ID_FIELDS.get(side.module, ("id",)),
+        id_fields=_ID_FIELDS.get(f"{side.module} {route.path}".rstrip(), ("id",)),
     )
     listed = await check_list(prober, listed_side, page_size=wishes.page_size, pages=wishes.pages)
-    own = [get for get in gets if get.interface is InterfaceRole.SENDER and get.path.startswith("/{")]
+    own = [get for get in gets if get.interface is InterfaceRole.SENDER and get.path.startswith(f"{route.path}/{{")]
     codecs: list[Codec[Any]] = [
         found for get in own if get.gives is not None and (found := get.gives.codec(version, {})) is not None
     ]
