@@ -19,7 +19,7 @@ from roaming.model.canonical import CanonicalObject, from_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.version import Version
 from roaming.store import counts
-from roaming.store.bulk import insert_new, select_rows, update_held, update_unlocked
+from roaming.store.bulk import insert_new, select_rows, update_held, update_if_free
 from roaming.store.columns import UtcDateTime, text_to_time
 from roaming.store.database import Database
 from roaming.store.reader import Reader, fetch_of
@@ -381,7 +381,7 @@ class Documents:
         changed just now."""
         column = TEXT_COLUMN[version]
         rows = [{"key": key, "revision": revision, column: text} for key, revision, text in texts]
-        await update_unlocked(connection, self.table, rows, key="key", only_if="revision", update=(column,))
+        await update_if_free(connection, self.table, rows, key="key", only_if="revision", update=(column,))
 
 
 async def insert_or_hold(

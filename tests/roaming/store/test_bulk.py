@@ -1,5 +1,6 @@
 """Many rows in one statement, the same on both databases."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, String, Table, Text, select
 
-from roaming.store.bulk import append, delete_keys, insert_new, update_unlocked, upsert
+from roaming.store.bulk import append, delete_keys, insert_new, update_held, update_if_free, update_unlocked, upsert
 from roaming.store.columns import Exact, UtcDateTime
 from roaming.store.database import Database
 
@@ -30,6 +31,7 @@ NUMBERED = Table(
     Column("name", String, unique=True),
 )
 TIMED = Table("test_timed", METADATA, Column("at", UtcDateTime, primary_key=True), Column("level", Float))
+Update = Callable[..., Awaitable[object]]
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=UTC)
 
 
@@ -161,17 +163,19 @@ async def test_keys_that_are_times_come_back_as_times(tables: Database) -> None:
         assert await insert_new(work.connection, TIMED, [{"at": NOON}], key=("at",)) == {(NOON,)}
 
 
-async def test_update_unlocked_leaves_rows_that_have_changed(tables: Database) -> None:
+@pytest.mark.parametrize("update", [update_unlocked, update_if_free])
+async def test_update_unlocked_leaves_rows_that_have_changed(tables: Database, update: Update) -> None:
     async with tables.work() as work:
         await insert_new(work.connection, THINGS, [thing("a"), thing("b", revision=2)][:1], key=("name",))
         await insert_new(work.connection, THINGS, [thing("b", revision=2)], key=("name",))
     async with tables.work() as work:
         made = [{"name": name, "revision": 1, "note": "made"} for name in ("a", "b", "gone")]
-        await update_unlocked(work.connection, THINGS, made, key="name", only_if="revision", update=("note",))
+        await update(work.connection, THINGS, made, key="name", only_if="revision", update=("note",))
     assert [row[5] for row in await rows(tables)] == ["made", "unsaid"]
 
 
-async def test_update_unlocked_passes_over_rows_in_other_hands(tables: Database) -> None:
+@pytest.mark.parametrize("update", [update_unlocked, update_if_free])
+async def test_update_unlocked_passes_over_rows_in_other_hands(tables: Database, update: Update) -> None:
     if tables.is_sqlite:
         pytest.skip("SQLite has one writer")
     async with tables.work() as work:
@@ -180,8 +184,27 @@ async def test_update_unlocked_passes_over_rows_in_other_hands(tables: Database)
     async with tables.engine.begin() as other:
         await other.execute(select(THINGS.c.name).where(THINGS.c.name == "a").with_for_update())
         async with tables.work() as work:
-            await update_unlocked(work.connection, THINGS, made, key="name", only_if="revision", update=("note",))
+            await update(work.connection, THINGS, made, key="name", only_if="revision", update=("note",))
     assert [row[5] for row in await rows(tables)] == ["unsaid", "made"]
+
+
+async def test_rows_that_are_held_are_updated_by_values_and_by_assignments(tables: Database) -> None:
+    later = NOON + timedelta(hours=1)
+    async with tables.work() as work:
+        await insert_new(work.connection, THINGS, [thing(name, number=5) for name in "abc"], key=("name",))
+    async with tables.work() as work:
+        changes = [
+            {"at": later, "number": 2, "cost": Decimal("0.000001"), "name": "a", "is_on": False},
+            {"at": None, "number": 3, "cost": None, "name": "c", "is_on": None},
+            {"at": later, "number": 4, "cost": None, "name": "gone", "is_on": True},
+        ]
+        update = ("at", "cost", "is_on", "number = t.number * 10 + n.number", "note = 'n'")
+        await update_held(work.connection, THINGS, changes, key="name", update=update)
+    assert await rows(tables) == [
+        ("a", 52, False, later, Decimal("0.000001"), "n", 1),
+        ("b", 5, True, NOON, Decimal("1.5"), "unsaid", 1),
+        ("c", 53, None, None, None, "n", 1),
+    ]
 
 
 async def test_delete_keys(tables: Database) -> None:
