@@ -18,7 +18,7 @@ from contracts.station_keys import digest_station_key
 from roaming.app import station_pepper
 from roaming.cli.output import fail, show
 from roaming.cli.places import Place
-from roaming.cli.running import Parts, everything, until_stopped
+from roaming.cli.running import Parts, everything, station_address, until_stopped
 from roaming.cli.simulating import partner_running, simulator
 from roaming.cli.stations import bind_at
 from roaming.model.identifiers import PartyId
@@ -261,7 +261,7 @@ def _what_to_do(settings: Settings, services: Services, emsp: SandboxEmsp, confi
     return {
         "live page": f"http://{settings.host}:{settings.port}/",
         "OCPI versions": f"{services.public_url}/versions",
-        "OCPP 1.6": f"ws://{settings.ocpp_host}:{settings.ocpp_port}/<station id>",
+        "OCPP": station_address(settings),
         "sandbox eMSP": f"{emsp.url} ({emsp.party})",
         "drivers' tokens": " ".join(emsp.drivers),
         "station password": PASSWORD,

@@ -234,7 +234,16 @@ def addresses(settings: Settings, services: Services) -> dict[str, str]:
     return {
         "console": f"http://{settings.host}:{settings.port}/",
         "OCPI versions": f"{services.public_url}/versions",
-        "OCPP 1.6": f"ws://{settings.ocpp_host}:{settings.ocpp_port}/<station id>",
+        "OCPP": station_address(settings),
         "data": settings.effective_database_url if settings.database_url else str(settings.data_dir.absolute()),
         "next": "roaming party add NL-HUB --role CPO --name 'My company'",
     }
+
+
+def station_address(settings: Settings) -> str:
+    """Where stations connect; with a certificate, where they do so over TLS (see the settings of adapters/ocpp)."""
+    chosen: dict[str, Any] = {"host": settings.ocpp_host, "port": settings.ocpp_port, "path": "/", **settings.ocpp}
+    is_encrypted = bool(chosen.get("tls_certificate"))
+    port = chosen["tls_port"] if is_encrypted and chosen.get("tls_port") is not None else chosen["port"]
+    path = f"{chosen['path'].rstrip('/')}/<station id>"
+    return f"{'wss' if is_encrypted else 'ws'}://{chosen['host']}:{port}{path}"

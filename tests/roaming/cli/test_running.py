@@ -4,8 +4,11 @@ import gc
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
-from roaming.cli.running import COLLECT_AFTER, everything, spare_collector
+import pytest
+
+from roaming.cli.running import COLLECT_AFTER, everything, spare_collector, station_address
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.model.token import Token
@@ -99,3 +102,16 @@ def test_what_start_up_made_is_left_alone_by_the_collector() -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+@pytest.mark.parametrize(
+    ("ocpp", "address"),
+    [
+        ({}, "ws://127.0.0.1:9000/<station id>"),
+        ({"host": "0.0.0.0", "port": 9001, "path": "/ocpp/"}, "ws://0.0.0.0:9001/ocpp/<station id>"),
+        ({"tls_certificate": "chain.pem", "tls_key": "key.pem"}, "wss://127.0.0.1:9000/<station id>"),
+        ({"tls_certificate": "chain.pem", "tls_key": "key.pem", "tls_port": 9443}, "wss://127.0.0.1:9443/<station id>"),
+    ],
+)
+def test_people_are_told_where_stations_connect(tmp_path: Path, ocpp: dict[str, Any], address: str) -> None:
+    assert station_address(Settings(data_dir=tmp_path, ocpp=ocpp)) == address
