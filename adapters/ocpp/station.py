@@ -24,6 +24,7 @@ WAITING_REQUESTS: Final = 64
 """A station that asks faster than it is answered is read no further than this."""
 TIMEOUTS_BEFORE_CLOSE: Final = 3
 REMEMBERED_ANSWERS: Final = 4
+_ANSWERS: Final = CallResult, CallError
 LOGGED: Final = 10
 """Of each kind of deviation on a connection, then every thousandth."""
 TRY_LATER: Final = 1013
@@ -141,12 +142,16 @@ class Station:
     _timeouts: int = field(init=False, default=0)
     _last_call: float = field(init=False, default=0.0)
     _is_over: bool = field(init=False, default=False)
+    _is_settling: bool = field(init=False, default=False)
+    """Its first request was answered."""
     _clock: Callable[[], float] = field(init=False)
+    _bucket: Bucket = field(init=False)
 
     def __post_init__(self) -> None:
         self._clock = asyncio.get_running_loop().time
         self.live = _Liveness(self._clock(), self._clock())
         self._waiting = asyncio.Queue(WAITING_REQUESTS)
+        self._bucket = Bucket(rate=self.pace.messages_per_second, burst=self.pace.burst)
 
     @property
     def is_over(self) -> bool:
@@ -191,7 +196,7 @@ class Station:
             future: asyncio.Future[CallResult | CallError] = loop.create_future()
             self._pending[frame_id] = future
             try:
-                await self._send(frames.call(frame_id, action, payload))
+                await self._until_sent(self.socket.send(frames.call(frame_id, action, payload)))
                 async with asyncio.timeout(min(seconds, self.pace.call_seconds)):
                     answer = await future
             except TimeoutError:
@@ -249,26 +254,41 @@ class Station:
         await self.socket.ping(heard)
 
     async def _read_all(self) -> str:
-        bucket = Bucket(rate=self.pace.messages_per_second, burst=self.pace.burst)
-        clock, live = self._clock, self.live
         try:
-            while True:
-                data = await self.socket.receive()
-                live.heard = clock()
-                live.has_spoken = True
-                if self.close_reason is not None:
-                    continue  # being closed: only its closing frame is waited for, it will say the rest again
-                pause = bucket.take()
-                if pause:
-                    self.deviations["too fast"] += 1
-                    await asyncio.sleep(pause)
-                frame = frames.parse(data)
-                if isinstance(frame, CallResult | CallError):
-                    self._settle(frame)
-                else:
-                    await self._waiting.put((frame, data, self.now()))
+            await self.socket.deliver(self._take)
         except SocketClosed as closed:
             return self.close_reason or str(closed)
+        raise AssertionError("a socket ends by SocketClosed")
+
+    def _take(self, data: bytes) -> Awaitable[None] | None:
+        """See ``transport.Take``."""
+        live = self.live
+        live.heard = self._clock()
+        live.has_spoken = True
+        if self.close_reason is not None:
+            return None  # being closed: only its closing frame is waited for, it will say the rest again
+        pause = self._bucket.take()
+        if pause:
+            self.deviations["too fast"] += 1
+            return self._take_later(data, pause)
+        return self._sort(data)
+
+    async def _take_later(self, data: bytes, pause: float) -> None:
+        await asyncio.sleep(pause)
+        pending = self._sort(data)
+        if pending is not None:
+            await pending
+
+    def _sort(self, data: bytes) -> Awaitable[None] | None:
+        frame = frames.parse(data)
+        if isinstance(frame, _ANSWERS):
+            self._settle(frame)
+            return None
+        item = frame, data, self.now()
+        if self._waiting.full():
+            return self._waiting.put(item)
+        self._waiting.put_nowait(item)
+        return None
 
     def _settle(self, frame: CallResult | CallError) -> None:
         future = self._pending.pop(str(frame.id), None)
@@ -310,10 +330,13 @@ class Station:
             if answer is None:
                 continue
             try:
-                await self._send(answer)
+                pending = self.socket.send_now(answer)
+                if pending is not None:
+                    await self._until_sent(pending)
             except SocketClosed:
                 continue  # what was read is still recorded; the station asks again
-            if not self._ready.is_set():
+            if not self._is_settling:
+                self._is_settling = True
                 asyncio.get_running_loop().call_later(self.pace.settle_seconds, self._ready.set)
 
     async def _turn_away(self) -> None:
@@ -357,11 +380,12 @@ class Station:
         if len(self._answered) > REMEMBERED_ANSWERS:
             del self._answered[next(iter(self._answered))]
 
-    async def _send(self, data: bytes) -> None:
+    async def _until_sent(self, pending: Awaitable[None]) -> None:
+        """While it does not read, it is known since when."""
         live = self.live
         live.sending_since = self._clock()
         try:
-            await self.socket.send(data)
+            await pending
         finally:
             live.sending_since = None
 

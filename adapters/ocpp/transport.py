@@ -71,15 +71,23 @@ class Admission:
     """The operator's own central system, where the station goes through to it."""
 
 
+Take = Callable[[bytes], Awaitable[None] | None]
+"""Is handed a message, as it came, a ``Binary`` if it was one. What it returns is waited for before the next one is
+handed over: the other side waits meanwhile (TCP)."""
+
+
 class Socket(Protocol):
     """One open WebSocket."""
 
-    async def receive(self) -> bytes:
-        """The next message, as it came, a ``Binary`` if it was one. Not calling it makes the other side wait (TCP).
-        Raises ``SocketClosed``."""
+    async def deliver(self, take: Take) -> None:
+        """Hands each message to ``take``, in order, as soon as it has come. Returns never: raises ``SocketClosed``, and
+        what ``take`` and its awaitables raise. One at a time; cancelled, it loses no message."""
 
     async def send(self, data: bytes) -> None:
         """Sends a text message; waits while the other side does not read. Raises ``SocketClosed``."""
+
+    def send_now(self, data: bytes) -> Awaitable[None] | None:
+        """The same at once. What it returns must be awaited: it waits, and raises, as ``send`` does."""
 
     async def ping(self, on_pong: Callable[[], None]) -> None:
         """Sends a ping; ``on_pong`` is called when it is answered. Raises ``SocketClosed``."""

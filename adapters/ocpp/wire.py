@@ -6,7 +6,7 @@ and counted as missed; no station notices.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from time import time
 from typing import Final
@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from adapters.kit.manifest import Wire
-from adapters.ocpp.transport import Admission, Handle, Socket
+from adapters.ocpp.transport import Admission, Handle, Socket, Take
 from contracts.masking import masked
 from contracts.messages import FramesSeen
 from contracts.messages.wire import WireFrame
@@ -160,11 +160,17 @@ class TappedSocket:
         self.close = socket.close
         self.abort = socket.abort
 
-    async def receive(self) -> bytes:
-        data = await self._socket.receive()
-        self._log.note(self._station_id, True, data)
-        return data
+    async def deliver(self, take: Take) -> None:
+        def noted(data: bytes) -> Awaitable[None] | None:
+            self._log.note(self._station_id, True, data)
+            return take(data)
+
+        await self._socket.deliver(noted)
 
     async def send(self, data: bytes) -> None:
         self._log.note(self._station_id, False, data)
         await self._socket.send(data)
+
+    def send_now(self, data: bytes) -> Awaitable[None] | None:
+        self._log.note(self._station_id, False, data)
+        return self._socket.send_now(data)

@@ -23,6 +23,16 @@ _MAY_COME_BACK: Final = (None, 1001, 1011, 1012, 1013)
 """How one goes that only starts anew: the connection broke, going away, error, service restart, try again later."""
 _SENDABLE: Final = frozenset({*range(1000, 1004), *range(1007, 1015)})
 """Close codes that may stand in a frame (RFC 6455, section 7.4)."""
+_USUAL_ANSWER: Final = b"[3,"
+"""How nearly all answers begin: no request does."""
+
+
+class _FarEndGone(Exception):
+    """The end that a frame was to go to."""
+
+    def __init__(self, closed: SocketClosed) -> None:
+        super().__init__(str(closed))
+        self.closed = closed
 
 
 class Foreign(Protocol):
@@ -164,41 +174,72 @@ class Line:
     # The two ways
 
     async def _up(self) -> Ended:
-        receive, send, put, now = self.station.receive, self.upstream.send, self.copies.put, self._now
-        while True:
-            data = self._unsent
-            if data is None:
-                try:
-                    data = await receive()
-                except SocketClosed as closed:
-                    return Ended(True, closed)
-                self.heard()
-                if self._is_looked_at(data):
-                    continue
-            self._unsent = data
-            try:
-                await send(data)
-            except SocketClosed as closed:
-                return Ended(False, closed)
-            self._unsent = None
-            put(Copy(True, data, now()))
+        try:
+            if self._unsent is not None:
+                await self._until_up(self.upstream.send(self._unsent), self._unsent)
+            await self.station.deliver(self._take_up)
+        except _FarEndGone as gone:
+            return Ended(False, gone.closed)
+        except SocketClosed as closed:
+            return Ended(True, closed)
+        raise AssertionError("a socket ends by SocketClosed")
 
     async def _down(self) -> Ended:
-        receive, send, put, now = self.upstream.receive, self.station.send, self.copies.put, self._now
-        while True:
-            try:
-                data = await receive()
-            except SocketClosed as closed:
-                return Ended(False, closed)
-            if self.has_calls:
-                await self._take_turn(data)
-            if self.foreign is not None and self.foreign.takes_down(data):
-                continue
-            try:
-                await send(data)
-            except SocketClosed as closed:
-                return Ended(True, closed)
-            put(Copy(False, data, now()))
+        try:
+            await self.upstream.deliver(self._take_down)
+        except _FarEndGone as gone:
+            return Ended(True, gone.closed)
+        except SocketClosed as closed:
+            return Ended(False, closed)
+        raise AssertionError("a socket ends by SocketClosed")
+
+    def _take_up(self, data: bytes) -> Awaitable[None] | None:
+        """See ``transport.Take``. A frame goes on in the same turn of the event loop in which it came."""
+        self.heard()
+        if self._is_looked_at(data):
+            return None
+        self._unsent = data
+        pending = self.upstream.send_now(data)
+        if pending is not None:
+            return self._until_up(pending, data)
+        self._unsent = None
+        self.copies.put(Copy(True, data, self._now()))
+        return None
+
+    async def _until_up(self, pending: Awaitable[None], data: bytes) -> None:
+        try:
+            await pending
+        except SocketClosed as closed:
+            raise _FarEndGone(closed) from None
+        self._unsent = None
+        self.copies.put(Copy(True, data, self._now()))
+
+    def _take_down(self, data: bytes) -> Awaitable[None] | None:
+        """The same for the other way."""
+        turn = self._take_turn(data) if self.has_calls else None
+        return self._pass_down(data) if turn is None else self._down_later(turn, data)
+
+    async def _down_later(self, turn: Awaitable[None], data: bytes) -> None:
+        await turn
+        pending = self._pass_down(data)
+        if pending is not None:
+            await pending
+
+    def _pass_down(self, data: bytes) -> Awaitable[None] | None:
+        if self.foreign is not None and self.foreign.takes_down(data):
+            return None
+        pending = self.station.send_now(data)
+        if pending is not None:
+            return self._until_down(pending, data)
+        self.copies.put(Copy(False, data, self._now()))
+        return None
+
+    async def _until_down(self, pending: Awaitable[None], data: bytes) -> None:
+        try:
+            await pending
+        except SocketClosed as closed:
+            raise _FarEndGone(closed) from None
+        self.copies.put(Copy(False, data, self._now()))
 
     def _is_looked_at(self, data: bytes) -> bool:
         """Whether a frame of the station is for us alone."""
@@ -213,20 +254,25 @@ class Line:
                     self._theirs_changed.set()
         return self.foreign is not None and self.foreign.takes_up(data)
 
-    async def _take_turn(self, data: bytes) -> None:
+    def _take_turn(self, data: bytes) -> Awaitable[None] | None:
         """OCPP 1.6 JSON, section 4.1.1: a request waits until the one before it was answered. Not for ever: a station
         that does not answer us must not be cut off from its own central system."""
-        found = head(data)
+        found = None if data.startswith(_USUAL_ANSWER) else head(data)
         if found is None or found.kind != frames.CALL:
-            return
+            return None
         if not self._is_free.is_set():
-            self.held += 1
-            try:
-                async with asyncio.timeout(self._hold_seconds):
-                    await self._is_free.wait()
-            except TimeoutError:
-                self._is_free.set()
+            return self._wait_for_turn(found.id)
         self._theirs[found.id] = asyncio.get_running_loop().time()
+        return None
+
+    async def _wait_for_turn(self, frame_id: bytes) -> None:
+        self.held += 1
+        try:
+            async with asyncio.timeout(self._hold_seconds):
+                await self._is_free.wait()
+        except TimeoutError:
+            self._is_free.set()
+        self._theirs[frame_id] = asyncio.get_running_loop().time()
 
     @staticmethod
     def _pass_ping(other: Socket, data: bytes) -> None:

@@ -1,9 +1,9 @@
 """A socket without a network: implements ``transport.Socket``."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from adapters.ocpp.transport import SocketClosed
+from adapters.ocpp.transport import SocketClosed, Take
 
 
 class FakeSocket:
@@ -32,14 +32,17 @@ class FakeSocket:
     def unread(self) -> int:
         return self._incoming.qsize()
 
-    async def receive(self) -> bytes:
-        if self._is_closed.is_set():
-            raise SocketClosed("closed by us")
-        data = await self._incoming.get()
-        if data is None:
-            self._is_closed.set()
-            raise SocketClosed("closed by the station (1000)")
-        return data
+    async def deliver(self, take: Take) -> None:
+        while True:
+            if self._is_closed.is_set():
+                raise SocketClosed("closed by us")
+            data = await self._incoming.get()
+            if data is None:
+                self._is_closed.set()
+                raise SocketClosed("closed by the station (1000)")
+            pending = take(data)
+            if pending is not None:
+                await pending
 
     async def send(self, data: bytes) -> None:
         if not self._reads:
@@ -47,6 +50,9 @@ class FakeSocket:
         if self._is_closed.is_set():
             raise SocketClosed("gone")
         self.sent.append(data)
+
+    def send_now(self, data: bytes) -> Awaitable[None] | None:
+        return self.send(data)
 
     async def ping(self, on_pong: Callable[[], None]) -> None:
         if self._is_closed.is_set():
