@@ -367,13 +367,20 @@ def sim_station(
     speed: Annotated[float, typer.Option(min=1, help="How many times faster than life they charge.")] = 60.0,
     seed: Annotated[int, typer.Option(help="The same seed, the same drivers.")] = 1,
     ocpp: Annotated[str, typer.Option(help="Versions they speak, in turn: 1.6,2.0.1,2.1.")] = "1.6",
+    scenario: Annotated[str, typer.Option(help="What they do wrong, in turn: repeated,silent.")] = "steady",
+    share: Annotated[float, typer.Option(min=0, max=1, help="Part of them that do so.")] = 1.0,
+    list_scenarios: Annotated[bool, typer.Option("--list-scenarios", help="Show what they can do wrong.")] = False,
     seconds: Annotated[float, typer.Option(min=0, help="End after so many seconds; 0: never.")] = 0.0,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
     """OCPP stations over real WebSockets, with drivers who come and go."""
-    from roaming.cli.simulating import run_stations, versions_of
+    from roaming.cli import simulating
 
-    ended = run_stations(
+    if list_scenarios:
+        show_rows(simulating.list_scenarios(), as_json=as_json, as_csv=as_csv, empty="")
+        return
+    ended = simulating.run_stations(
         n=n,
         url=url,
         prefix=prefix,
@@ -382,7 +389,9 @@ def sim_station(
         speed=speed,
         seed=seed,
         seconds=seconds,
-        ocpp=versions_of(ocpp),
+        ocpp=simulating.versions_of(ocpp),
+        scenarios=simulating.scenarios_of(scenario),
+        share=share,
     )
     show(run(ended), as_json=as_json)
 

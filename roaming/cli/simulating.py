@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,24 @@ def versions_of(text: str) -> tuple[str, ...]:
     return found
 
 
+def scenarios_of(text: str) -> tuple[str, ...]:
+    """``repeated,silent`` as two. Ends the command when there is no such scenario."""
+    known = simulator().scenarios
+    found = tuple(word.strip() for word in text.split(","))
+    for name in found:
+        if name not in known:
+            fail(f"--scenario: no {name!r}: see --list-scenarios")
+    return found
+
+
+def list_scenarios() -> list[dict[str, Any]]:
+    """What simulated stations can do wrong, and what the hub makes of it."""
+    return [
+        {"scenario": each.name, "ocpp": ",".join(each.versions), "stations": each.does, "hub": each.shows}
+        for each in simulator().scenarios.values()
+    ]
+
+
 async def run_stations(
     *,
     n: int,
@@ -50,6 +69,8 @@ async def run_stations(
     seed: int,
     seconds: float,
     ocpp: tuple[str, ...] = ("1.6",),
+    scenarios: tuple[str, ...] = ("steady",),
+    share: float = 1,
 ) -> dict[str, Any]:
     """Runs a fleet; returns what its books say. Ends the command when no station ever got a connection."""
     stations = simulator()
@@ -63,6 +84,8 @@ async def run_stations(
         seed=seed,
         duration_seconds=seconds or None,
         ocpp=ocpp,
+        scenarios=scenarios,
+        share=share,
     )
     seen = Seen()
     fleet = stations.fleet(config, on_event=seen.note)
@@ -78,6 +101,7 @@ async def run_stations(
         fail(_NOBODY_CONNECTED.format(url=url))
     return {
         "stations": n,
+        "scenarios": dict(Counter(station.scenario.name for station in fleet.stations.values())),
         "connected": len(seen.connected),
         "bound": len(seen.booted),
         "charges": len(fleet.charges),

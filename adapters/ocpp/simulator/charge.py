@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(kw_only=True)
@@ -47,6 +47,29 @@ class Charge:
         """The meter at a simulated time, in Wh. The car is full when the planned time is over."""
         seconds = min(at - self.started_at, self.planned).total_seconds()
         return self.register_start_wh + int(self.power_w * max(0.0, seconds) / 3600)
+
+    @classmethod
+    def from_journal(cls, left: dict[str, Any], station_id: str, *, power_w: int, speed: float) -> Self:
+        """What ``to_journal`` has written, of a charge that goes on no more."""
+        stopped = left["stopped_at"]
+        return cls(
+            number=left["number"],
+            station_id=station_id,
+            connector_id=left["connector_id"],
+            token=left["token"],
+            started_at=datetime.fromisoformat(left["started_at"]),
+            register_start_wh=left["register_start_wh"],
+            power_w=power_w,
+            planned=timedelta(0),
+            speed=speed,
+            plugged_at=0.0,
+            transaction_id=left["transaction_id"],
+            stopped_at=datetime.fromisoformat(stopped) if stopped else None,
+            register_stop_wh=left["register_stop_wh"],
+            stop_reason=left["stop_reason"],
+            remote_start_number=left.get("remote_start_number"),
+            said=left.get("said", 0),
+        )
 
     def to_journal(self) -> dict[str, Any]:
         """JSON for the journal."""

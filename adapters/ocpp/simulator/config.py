@@ -8,9 +8,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from adapters.ocpp.simulator.scenarios import SCENARIOS, Pace
+
 EventKind = Literal[
     "connected",
     "disconnected",
+    "hung",
     "booted",
     "status",
     "authorized",
@@ -62,6 +65,14 @@ class SimulatorConfig(BaseModel):
     answer_seconds: float = Field(30, gt=0, description="Without an answer for so long a station redials.")
     is_offline_start_allowed: bool = Field(True, description="Charge without asking while the hub is away.")
     is_strict: bool = Field(False, description="Check every frame against the official schemas (slow).")
+    scenarios: tuple[str, ...] = Field(
+        ("steady",), min_length=1, description="What the stations do wrong, in turn; names are those of `SCENARIOS`."
+    )
+    share: float = Field(1, ge=0, le=1, description="Part of the stations that do so; the others are steady.")
+    storm_seconds: float = Field(30, gt=0, description="Between two drops of all connections, in such a scenario.")
+    away_hours: tuple[float, float] = Field(
+        (1, 4), description="Shortest and longest time online and offline, simulated, in such a scenario."
+    )
     firmware_failures: float = Field(0, ge=0, le=1, description="Part of the stations whose updates fail to install.")
     duration_seconds: float | None = Field(None, gt=0, description="Stop after this time.")
     journal: Path | None = Field(None, description="Folder in which unanswered messages survive a restart.")
@@ -72,6 +83,18 @@ class SimulatorConfig(BaseModel):
         if any(not 0 < len(token) <= 20 for token in tokens):
             raise ValueError("a card has 1 to 20 characters; start longer tokens remotely")
         return tokens
+
+    @field_validator("scenarios")
+    @classmethod
+    def _are_known(cls, scenarios: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in scenarios if name not in SCENARIOS]:
+            raise ValueError(f"no scenario {unknown[0]!r}: name some of {', '.join(SCENARIOS)}")
+        return scenarios
+
+    @property
+    def pace(self) -> Pace:
+        """How fast the fleet lives."""
+        return Pace(speed=self.speed, storm_seconds=self.storm_seconds, away_hours=self.away_hours)
 
     def identities(self) -> tuple[str, ...]:
         """The identities of the fleet."""

@@ -3,10 +3,12 @@
 import asyncio
 import itertools
 import random
+from collections.abc import Iterator
 from typing import Final
 
 from adapters.ocpp.simulator.charge import Charge
 from adapters.ocpp.simulator.config import OnEvent, SimulatorConfig
+from adapters.ocpp.simulator.scenarios import STEADY, Scenario, scenario_of
 from adapters.ocpp.simulator.speech import Speech
 from adapters.ocpp.simulator.speech2 import SPEECH_21, SPEECH_201
 from adapters.ocpp.simulator.speech16 import Speech16
@@ -20,11 +22,18 @@ class Fleet:
 
     def __init__(self, config: SimulatorConfig, *, on_event: OnEvent | None = None) -> None:
         self.config = config
-        spoken = itertools.cycle(config.ocpp)
         self.stations = {
-            name: SimulatedStation(name, config, on_event=on_event, speech=SPEECHES[version])
-            for name, version in zip(config.identities(), spoken, strict=False)
+            name: SimulatedStation(name, config, on_event=on_event, speech=SPEECHES[version], scenario=scenario)
+            for name, version, scenario in self._parts()
         }
+
+    def _parts(self) -> Iterator[tuple[str, str, Scenario]]:
+        """Each station with what it speaks and does: each scenario in each version, in turn."""
+        every = [(name, version) for name in self.config.scenarios for version in self.config.ocpp]
+        for station_id, (name, version) in zip(self.config.identities(), itertools.cycle(every), strict=False):
+            chance = random.Random(f"{self.config.seed}/share/{station_id}")  # noqa: S311
+            is_chosen = chance.random() < self.config.share
+            yield station_id, version, scenario_of(name, version) if is_chosen else STEADY
 
     @property
     def charges(self) -> list[Charge]:

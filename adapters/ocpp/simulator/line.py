@@ -15,7 +15,9 @@ from websockets.typing import Subprotocol
 from adapters.ocpp.simulator.config import EventKind, SimulatorConfig
 from adapters.ocpp.simulator.link import CommandTaker
 from adapters.ocpp.simulator.link import Line as Link
+from adapters.ocpp.simulator.presence import Presence
 from adapters.ocpp.simulator.queue import Unanswered, UnansweredQueue
+from adapters.ocpp.simulator.scenarios import Scenario
 from adapters.ocpp.simulator.speech import Speech
 
 GONE: Final = (OSError, WebSocketException, TimeoutError, OCPPError, EOFError)
@@ -50,6 +52,8 @@ class Line:
         books: Books,
         *,
         speech: Speech,
+        scenario: Scenario,
+        presence: Presence,
         chance: random.Random,
     ) -> None:
         self._station_id = station_id
@@ -57,8 +61,14 @@ class Line:
         self._queue = queue
         self._books = books
         self._speech = speech
+        self._scenario = scenario
+        self._presence = presence
         self._chance = chance
+        self._interval: float | None = None
+        """Between heartbeats, as the last boot was answered."""
         self._link: Link | None = None
+        self._is_over = asyncio.Event()
+        """Of ``_link``."""
         self._boot_now = asyncio.Event()
         self._drop = asyncio.Event()
         self.is_booted = False
@@ -70,6 +80,7 @@ class Line:
         pause = shortest
         while True:
             was_booted = False
+            await self._presence.until_back()
             with contextlib.suppress(*GONE):
                 async with self._dial() as socket:
                     was_booted = await self._talk(socket)
@@ -80,7 +91,16 @@ class Line:
         """The hub's answer. Raises one of ``GONE`` when there is no line, no answer, or a CALLERROR."""
         if self._link is None or not self.is_booted:
             raise ConnectionError("no line to the hub")
-        return await self._link.ask(payload)
+        asking, breaking = asyncio.create_task(self._link.ask(payload)), asyncio.create_task(self._is_over.wait())
+        try:
+            # The package would wait for the answer for as long as it may take, connected or not
+            await asyncio.wait((asking, breaking), return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                raise ConnectionError("the line to the hub broke")
+            return asking.result()
+        finally:
+            asking.cancel()
+            breaking.cancel()
 
     async def tell(self, payload: Any) -> None:
         """If there is a line; nothing is kept for later."""
@@ -118,25 +138,41 @@ class Line:
 
     async def _talk(self, socket: ClientConnection) -> bool:
         """One connection; returns whether it booted."""
-        link = self._speech.link(self._station_id, socket, self._books, self._config)
-        self._link = link
+        link = self._speech.link(self._station_id, self._scenario.bent(socket), self._books, self._config)
+        self._link, self._is_over = link, asyncio.Event()
         self._drop.clear()
         self._books.emit("connected")
-        work = [asyncio.create_task(part) for part in (link.read(), self._live(link), self._drop.wait())]
+        parts = (link.read(), self._live(link), self._drop.wait(), self._presence.until_gone())
+        work = [asyncio.create_task(part) for part in parts]
+        hung = asyncio.create_task(self._presence.until_hung())
+        work.append(hung)
         try:
             await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            if hung.done():
+                await self._hang(socket, work)
             return self.is_booted
         finally:
             self._link = None
+            self._is_over.set()
             self.is_booted = False
             for task in work:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
             self._books.emit("disconnected")
 
+    async def _hang(self, socket: ClientConnection, work: list[asyncio.Task[Any]]) -> None:
+        """Until cancelled: not even pings are answered."""
+        for task in work:
+            task.cancel()
+        socket.transport.pause_reading()
+        self._books.emit("hung")
+        await asyncio.Event().wait()
+
     async def _live(self, link: Link) -> None:
         """Ends when one of its parts does."""
-        interval = await self._boot(link)
+        if self._interval is None or not self._presence.boots_once:
+            self._interval = await self._boot(link)
+        self.is_booted, interval = True, self._interval
         for connector_id, status in self._books.statuses():
             await link.ask(self._speech.status(connector_id, status))
         work = [
@@ -187,3 +223,4 @@ class Line:
             attempts = 0
             self._queue.answered()
             self._books.take_answer(item, answer)
+            self._presence.was_answered(item.action)

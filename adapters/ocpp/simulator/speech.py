@@ -3,8 +3,7 @@ keeps its books in one way; ``Unanswered.body`` is written in the words of 1.6."
 
 from typing import Any, Protocol
 
-from websockets.asyncio.client import ClientConnection
-
+from adapters.ocpp.simulator.bending import Socket
 from adapters.ocpp.simulator.charge import Charge
 from adapters.ocpp.simulator.config import SimulatorConfig
 from adapters.ocpp.simulator.link import CommandTaker, Line
@@ -16,7 +15,7 @@ class Speech(Protocol):
 
     subprotocol: str
 
-    def link(self, station_id: str, socket: ClientConnection, taker: CommandTaker, config: SimulatorConfig) -> Line:
+    def link(self, station_id: str, socket: Socket, taker: CommandTaker, config: SimulatorConfig) -> Line:
         """The station's end of a connection."""
 
     def boot(self, station_id: str, config: SimulatorConfig, firmware: str) -> Any:

@@ -18,8 +18,8 @@ from ocpp.v16.enums import (
     TriggerMessageStatus,
     UnlockStatus,
 )
-from websockets.asyncio.client import ClientConnection
 
+from adapters.ocpp.simulator.bending import Socket
 from adapters.ocpp.simulator.charge import Charge, timestamp
 from adapters.ocpp.simulator.config import SimulatorConfig
 from adapters.ocpp.simulator.link import CommandTaker, Conversation, Line
@@ -111,7 +111,7 @@ class Speech16:
 
     subprotocol = "ocpp1.6"
 
-    def link(self, station_id: str, socket: ClientConnection, taker: CommandTaker, config: SimulatorConfig) -> Line:
+    def link(self, station_id: str, socket: Socket, taker: CommandTaker, config: SimulatorConfig) -> Line:
         """See ``Speech``; so are the others."""
         return Link(station_id, socket, taker, seconds=config.answer_seconds, is_strict=config.is_strict)
 

@@ -11,8 +11,8 @@ import ocpp.v201
 import ocpp.v201.call
 import ocpp.v201.call_result
 from ocpp.routing import on
-from websockets.asyncio.client import ClientConnection
 
+from adapters.ocpp.simulator.bending import Socket
 from adapters.ocpp.simulator.charge import Charge, timestamp
 from adapters.ocpp.simulator.config import SimulatorConfig
 from adapters.ocpp.simulator.display_link2 import DisplayLink2
@@ -130,7 +130,7 @@ class Speech2:
         self._call = call
         self._link = link
 
-    def link(self, station_id: str, socket: ClientConnection, taker: CommandTaker, config: SimulatorConfig) -> Line:
+    def link(self, station_id: str, socket: Socket, taker: CommandTaker, config: SimulatorConfig) -> Line:
         """See ``Speech``; so are the others."""
         made: Line = self._link(station_id, socket, taker, seconds=config.answer_seconds, is_strict=config.is_strict)
         return made

@@ -16,6 +16,7 @@ from adapters.ocpp.simulator.config import Event, EventKind, OnEvent, SimulatorC
 from adapters.ocpp.simulator.line import GONE, Line
 from adapters.ocpp.simulator.profiles import Profiles
 from adapters.ocpp.simulator.queue import Unanswered, UnansweredQueue
+from adapters.ocpp.simulator.scenarios import STEADY, Scenario
 from adapters.ocpp.simulator.speech import Speech
 from adapters.ocpp.simulator.speech16 import Speech16
 from adapters.ocpp.simulator.upkeep import Upkeep
@@ -45,6 +46,7 @@ class SimulatedStation:
         *,
         on_event: OnEvent | None = None,
         speech: Speech | None = None,
+        scenario: Scenario = STEADY,
     ) -> None:
         """``speech``: OCPP 1.6 unless another is given."""
         self.id = station_id
@@ -59,13 +61,25 @@ class SimulatedStation:
         }
         self._queue = UnansweredQueue(self._journal_path())
         self._speech = speech or Speech16()
-        self._line = Line(station_id, config, self._queue, self, speech=self._speech, chance=self._random)
+        self.scenario = scenario
+        self._telling = scenario.telling()
+        chance = random.Random(f"{config.seed}/{station_id}/{scenario.name}")  # noqa: S311
+        self._line = Line(
+            station_id,
+            config,
+            self._queue,
+            self,
+            speech=self._speech,
+            scenario=scenario,
+            presence=scenario.presence(config.pace, chance),
+            chance=self._random,
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._profiles = Profiles(most_w=config.power_w)
         self.upkeep = Upkeep(
             connectors=config.connectors,
             chance=random.Random(f"{config.seed}/{station_id}/firmware"),  # noqa: S311
-            failing=config.firmware_failures,
+            failing=1 if scenario.has_failing_firmware else config.firmware_failures,
             words=self._speech,
             tell=self._line.tell,
             restart=self._restart,
@@ -407,8 +421,10 @@ class SimulatedStation:
         self._free(connector)
 
     def _say(self, action: str, charge: Charge, body: dict[str, Any]) -> None:
-        self._queue.add(Unanswered(action=action, charge=charge.number, body=body, number=charge.said))
+        item = Unanswered(action=action, charge=charge.number, body=body, number=charge.said)
         charge.said += 1
+        for said in self._telling.of(item, charge):
+            self._queue.add(said)
 
     def _stop(self, connector: _Connector, reason: str) -> None:
         if connector.charge is not None and connector.stopping is not None and not connector.stopping.is_set():
@@ -449,27 +465,8 @@ class SimulatedStation:
                 self._say("StopTransaction", charge, body)
 
     def _take_left_over(self, left: dict[str, Any]) -> None:
-        stopped = left["stopped_at"]
-        self.charges.append(
-            Charge(
-                number=left["number"],
-                station_id=self.id,
-                connector_id=left["connector_id"],
-                token=left["token"],
-                started_at=datetime.fromisoformat(left["started_at"]),
-                register_start_wh=left["register_start_wh"],
-                power_w=self._config.power_w,
-                planned=timedelta(0),
-                speed=self._config.speed,
-                plugged_at=0.0,
-                transaction_id=left["transaction_id"],
-                stopped_at=datetime.fromisoformat(stopped) if stopped else None,
-                register_stop_wh=left["register_stop_wh"],
-                stop_reason=left["stop_reason"],
-                remote_start_number=left.get("remote_start_number"),
-                said=left.get("said", 0),
-            )
-        )
+        config = self._config
+        self.charges.append(Charge.from_journal(left, self.id, power_w=config.power_w, speed=config.speed))
 
     def _save(self) -> None:
         if self._config.journal is not None:

@@ -54,6 +54,7 @@ def said(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         ("db upgrade", {"ROAMING_DATA_DIR": "broken.toml"}, "broken.toml"),
         ("sim station -n 0", {}, "-n"),
         ("sim station --speed 0", {}, "--speed"),
+        ("sim stations --scenario steady,tidal-wave", {}, "--scenario: no 'tidal-wave'"),
         ("token import wide.csv", {}, "line 2 has more cells than the header"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from roaming.cli.running import everything
-from roaming.cli.simulating import run_partner, run_stations, versions_of
+from roaming.cli.simulating import list_scenarios, run_partner, run_stations, scenarios_of, versions_of
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.ocpi.credentials_token import new_token
@@ -88,3 +88,10 @@ def test_versions_are_named_one_by_one() -> None:
     assert versions_of("1.6, 2.1") == ("1.6", "2.1")
     with pytest.raises(typer.Exit):
         versions_of("1.6,3")
+
+
+def test_scenarios_are_named_and_listed() -> None:
+    assert scenarios_of("steady, repeated") == ("steady", "repeated")
+    rows = {row["scenario"]: row for row in list_scenarios()}
+    assert rows["lost-ids"]["ocpp"] == "1.6"
+    assert all(row["stations"] and row["hub"] for row in rows.values())
