@@ -60,6 +60,10 @@ async def post_webhooks(services: Services, request: Request, who: str) -> Respo
 
 async def post_mails(services: Services, request: Request, who: str) -> Response:
     """``name``, ``address``, ``events`` (patterns; none: what goes wrong at stations), ``party``."""
+    if request.state.party:
+        # The hub's name stands on the message, and whoever reads there has not asked for it
+        told = f"`roaming mail add NAME ADDRESS --party {request.state.party}`"
+        return said(f"address: the hub's own people add addresses that it writes to: {told}", 403, field="address")
     if services.mail_server is None:
         return said(trying.NO_MAIL_SERVER, 409)
     return await _add(services, request, who, channel="EMAIL")

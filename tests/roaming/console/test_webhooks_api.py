@@ -90,6 +90,8 @@ async def test_a_party_adds_so_many_itself(hub: HubInProcess, monkeypatch: pytes
         for name, token in (("a", theirs), ("b", theirs), ("c", TOKEN))
     ]
     assert statuses == [201, 409, 201]
+    answer = await call(hub, "POST", "/api/mails", {"name": "d", "address": "anybody@example.org"}, token=theirs)
+    assert (answer.status_code, answer.json()["field"]) == (403, "address")
 
 
 async def test_nobody_else_is_answered(hub: HubInProcess) -> None:
