@@ -10,6 +10,9 @@ from roaming.store.database import Database
 from roaming.store.reader import Reader
 
 PAGE = 200
+STRIDE = 20_000
+"""Numbers that one statement goes through: of a reader with few events among many, who was away for long, it would
+take longer than any may."""
 LOOK_EVERY = 10.0
 """Seconds until somebody who waits is told that nothing has happened."""
 _READ = (
@@ -48,13 +51,16 @@ async def read_after(reader: Reader, number: int, wish: Wish, limit: int = PAGE)
     """Events after ``number`` in order, up to which number was looked, and whether there may be more."""
     # Asked first: what gets its number meanwhile is left for the next time
     last = await newest(reader)
-    if last <= number:
-        return [], number, False
-    rows = await reader.fetch(_READ, number, last, wish.party, f"% {wish.party} %", limit)
-    found = [(int(row[0]), written(*row[1:])) for row in rows if fits(wish.patterns, row[2])]
-    has_more = len(rows) == limit
-    # Whoever has few events of their own does not go through those of all others again each time
-    return found, int(rows[-1][0]) if has_more else last, has_more
+    found: list[Numbered] = []
+    looked = 0
+    while number < last and looked < limit:
+        upto = min(last, number + STRIDE)
+        rows = await reader.fetch(_READ, number, upto, wish.party, f"% {wish.party} %", limit - looked)
+        found += [(int(row[0]), written(*row[1:])) for row in rows if fits(wish.patterns, row[2])]
+        looked += len(rows)
+        # Whoever has few events of their own does not go through those of all others again each time
+        number = int(rows[-1][0]) if looked == limit else upto
+    return found, number, looked == limit
 
 
 async def follow(database: Database, number: int, wish: Wish) -> AsyncGenerator[Sequence[Numbered], None]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.monitoring.ribbon import (
@@ -95,11 +95,13 @@ async def _trim(connection: AsyncConnection, before: datetime, at_once: int) -> 
     later = DAYS.alias("later")
     same = [later.c[name] == DAYS.c[name] for name in _KEY[:3]]
     has_later = select(later.c.day).where(*same, later.c.day > DAYS.c.day, later.c.day < day).exists()
-    old = select(*(DAYS.c[name] for name in _KEY)).where(DAYS.c.day < day, has_later).limit(at_once)
-    keys = (await connection.execute(old)).all()
-    for key in keys:
-        await connection.execute(delete(DAYS).where(*(DAYS.c[n] == v for n, v in zip(_KEY, key, strict=True))))
-    return len(keys)
+    key = tuple_(*(DAYS.c[name] for name in _KEY))
+    # The oldest first: what stays is mostly of the last days, and is not gone through for each batch
+    old = select(*(DAYS.c[name] for name in _KEY)).where(DAYS.c.day < day, has_later).order_by(DAYS.c.day)
+    found = [tuple(row) for row in (await connection.execute(old.limit(at_once))).all()]
+    if found:
+        await connection.execute(delete(DAYS).where(key.in_(found)))
+    return len(found)
 
 
 TRIMMINGS = (Trimming(kind="state", what="station_days", remove=_trim, at_once=200),)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import select
@@ -23,8 +24,14 @@ class Places:
         bound = self.bindings.get((network, station_id, connector_id))
         if bound is not None:
             return (bound.party,)
-        mine = {b.party for key, b in self.bindings.items() if key[:2] == (network, station_id)}
-        return tuple(sorted(mine))
+        return self._by_station.get((network, station_id), ())
+
+    @cached_property
+    def _by_station(self) -> dict[tuple[str, str], tuple[PartyId, ...]]:
+        found: dict[tuple[str, str], set[PartyId]] = {}
+        for (network, station_id, _), binding in self.bindings.items():
+            found.setdefault((network, station_id), set()).add(binding.party)
+        return {station: tuple(sorted(parties)) for station, parties in found.items()}
 
     def named(self, network: str, station_id: str, connector_id: int | None = None) -> dict[str, Any]:
         """The place in the words that all events use."""

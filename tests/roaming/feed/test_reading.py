@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime
 
-from roaming.feed import numbering
+import pytest
+
+from roaming.feed import numbering, reading
 from roaming.feed.reading import Wish, newest, read_after
 from roaming.feed.telling import Event, event_id, tell
 from roaming.model.identifiers import PartyId
@@ -19,7 +21,11 @@ async def happens(database: Database, party: PartyId, *names: str) -> None:
     await numbering.number_once(database)
 
 
-async def test_what_is_of_others_is_gone_through_once(database: Database) -> None:
+@pytest.mark.parametrize("stride", [1, 2, 20_000])
+async def test_what_is_of_others_is_gone_through_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch, stride: int
+) -> None:
+    monkeypatch.setattr(reading, "STRIDE", stride)
     reader, wish = database.reader, Wish(party=str(HUB))
     assert await read_after(reader, 0, wish) == ([], 0, False)
     await happens(database, ABC, "1", "2", "3")
