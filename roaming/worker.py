@@ -27,7 +27,7 @@ from roaming.operations import projection as operations
 from roaming.operations import records as operation_records
 from roaming.partners import registry, retelling, rule_times
 from roaming.settings import Settings
-from roaming.stations import bindings, presence
+from roaming.stations import bindings, certificates, presence
 from roaming.store import inbox, journal
 from roaming.store.consume import Consumer, keep_malformed
 from roaming.store.errors import StoreUnavailable
@@ -136,6 +136,7 @@ def trimmings(modules: Iterable[OcpiModule]) -> list[Trimming]:
         *files.TRIMMINGS,
         *delivering.TRIMMINGS,
         *watching.TRIMMINGS,
+        *certificates.TRIMMINGS,
         *wire.TRIMMINGS,
         *outgoing.trimmings(modules),
         *own,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts import configuration
@@ -26,6 +26,10 @@ METERS = StationMeterRow.__table__  # type: ignore[attr-defined]
 _STATION = ("network", "station_id")
 _MOST_VARIABLES, _LONGEST = 2_000, 2_500
 """Of one report; characters of one value (OCPP 2.x, NotifyReport)."""
+MOST_OF_STATION = 5_000
+"""Variables; of a station that invents names the ones told longest ago are forgotten."""
+_HIGHEST_CONNECTOR = 9_999
+"""Connector 99 of EVSE 99: a station that counts on has no more rows than that."""
 STATES = ("AvailabilityState", "OperationalStatus", "Problem", "Active", "Enabled", "Tripped", "Overload", "Fallback")
 """Variables that say how a component is (OCPP 2.0.1 part 2, appendix 3)."""
 _UNITS: Mapping[Measurand, str] = {
@@ -62,10 +66,11 @@ async def write_meters(connection: AsyncConnection, told: Sequence[MeterValuesTa
     """Keeps the newest readings of each connector."""
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for message in told:
-        if message.connector_id is None or not message.samples:
+        number = message.connector_id
+        if number is None or not 0 <= number <= _HIGHEST_CONNECTOR or not message.samples:
             continue
         sample = max(message.samples, key=lambda sample: sample.at)
-        key = (message.network, message.station_id, message.connector_id)
+        key = (message.network, message.station_id, number)
         if key in rows and rows[key]["at"] > sample.at:
             continue
         readings = [
@@ -123,6 +128,17 @@ async def write_variables(
         update=update,
         only_if="excluded.at >= t.at",
     )
+    for network, station_id in sorted({key[:2] for key in rows}):
+        await _forget_oldest(connection, network, station_id)
+
+
+async def _forget_oldest(connection: AsyncConnection, network: str, station_id: str) -> None:
+    columns = VARIABLES.c
+    mine = (columns.network == network, columns.station_id == station_id)
+    count = (await connection.execute(select(func.count()).select_from(VARIABLES).where(*mine))).scalar_one()
+    if count > MOST_OF_STATION:
+        too_many = select(columns.name).where(*mine).order_by(columns.at.desc(), columns.name).offset(MOST_OF_STATION)
+        await connection.execute(delete(VARIABLES).where(*mine, columns.name.in_(too_many)))
 
 
 def of_configuration(told: ConfigurationTold) -> Iterator[tuple[str, str, str]]:
@@ -278,4 +294,4 @@ async def inventory(
     ]
 
 
-TRIMMINGS = (old_rows("state", FAULTS, "last_at"),)
+TRIMMINGS = (old_rows("state", FAULTS, "last_at"), old_rows("state", METERS, "at"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages import StationConnected, StationDisconnected
@@ -18,10 +18,16 @@ from roaming.store.bulk import select_rows, upsert
 from roaming.store.columns import storable_text
 from roaming.store.database import Database
 from roaming.store.errors import StoreUnavailable
+from roaming.store.trimming import old_rows
 
 logger = structlog.get_logger(__name__)
 
 LINES = StationLineRow.__table__  # type: ignore[attr-defined]
+_BOUND = exists().where(
+    STATIONS.c.network == LINES.c.network, STATIONS.c.station_id == LINES.c.station_id, STATIONS.c.is_admitted
+)
+TRIMMINGS = (old_rows("state", LINES, "at", LINES.c.is_online.is_(False), LINES.c.is_told, ~_BOUND),)
+"""Since when a station of ours is away stays known, however long it is."""
 LOOK_EVERY = 2.0
 AT_ONCE = 500
 _COLUMNS = ("network", "station_id", "epoch", "is_online", "at", "why", "is_told")

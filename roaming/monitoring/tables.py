@@ -66,6 +66,7 @@ class StationMeterRow(SQLModel, table=True):
     """What a connector's meter said last."""
 
     __tablename__ = "station_meters"
+    __table_args__ = (Index("station_meters_by_time", "at"),)
 
     network: str = Field(primary_key=True)
     station_id: str = Field(primary_key=True)

@@ -173,4 +173,4 @@ PROJECTION = Projection(
 )
 METERS = Projection(consumer="meters", topics=(METER,), messages=(MeterValuesTaken,), handle=handle_meters)
 PROJECTIONS = (PROJECTION, METERS)
-TRIMMINGS = (*days.TRIMMINGS, *knowing.TRIMMINGS)
+TRIMMINGS = (*days.TRIMMINGS, *knowing.TRIMMINGS, *lines.TRIMMINGS)

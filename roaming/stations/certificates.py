@@ -12,8 +12,10 @@ from contracts.messages.station import ShownCertificate
 from roaming.stations.tables import StationCertificateRow
 from roaming.store.bulk import select_rows, upsert
 from roaming.store.database import Work
+from roaming.store.trimming import old_rows
 
 CERTIFICATES = StationCertificateRow.__table__  # type: ignore[attr-defined]
+TRIMMINGS: Final = (old_rows("state", CERTIFICATES, "expires_at"),)
 _KEY: Final = ("network", "station_id", "fingerprint")
 StationKey = tuple[str, str]
 """Network and station id."""

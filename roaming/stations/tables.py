@@ -56,6 +56,7 @@ class StationCertificateRow(SQLModel, table=True):
     """A client certificate that a station was given, or came with."""
 
     __tablename__ = "station_certificates"
+    __table_args__ = (Index("station_certificates_by_end", "expires_at"),)
 
     network: str = Field(primary_key=True)
     station_id: str = Field(primary_key=True)

@@ -18,7 +18,8 @@ from adapters.ocpp.transport import Socket, SocketClosed
 CALL_LASTS: Final = 60.0
 """Seconds after which a request of the central system does not count as open any more: it has timed out there."""
 REMEMBERED: Final = 64
-"""Ids of our requests whose answers, however late, are not for the central system."""
+"""Ids of our requests whose answers, however late, are not for the central system; and requests of its own that its
+station has not answered."""
 _MAY_COME_BACK: Final = (None, 1001, 1011, 1012, 1013)
 """How one goes that only starts anew: the connection broke, going away, error, service restart, try again later."""
 _SENDABLE: Final = frozenset({*range(1000, 1004), *range(1007, 1015)})
@@ -262,7 +263,7 @@ class Line:
             return None
         if not self._is_free.is_set():
             return self._wait_for_turn(found.id)
-        self._theirs[found.id] = asyncio.get_running_loop().time()
+        self._mark_theirs(found.id)
         return None
 
     async def _wait_for_turn(self, frame_id: bytes) -> None:
@@ -272,7 +273,13 @@ class Line:
                 await self._is_free.wait()
         except TimeoutError:
             self._is_free.set()
+        self._mark_theirs(frame_id)
+
+    def _mark_theirs(self, frame_id: bytes) -> None:
+        self._theirs.pop(frame_id, None)
         self._theirs[frame_id] = asyncio.get_running_loop().time()
+        if len(self._theirs) > REMEMBERED:
+            del self._theirs[next(iter(self._theirs))]
 
     @staticmethod
     def _pass_ping(other: Socket, data: bytes) -> None:

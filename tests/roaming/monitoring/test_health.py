@@ -28,7 +28,8 @@ from contracts.messages.operation import ConfigurationTold, ConfigurationValue
 from contracts.vocabulary import ConnectorStatus, Measurand, OperationOutcome
 from roaming.feed.telling import EVENTS
 from roaming.model.identifiers import PartyId
-from roaming.monitoring import days, lines, watching
+from roaming.monitoring import days, knowing, lines, watching
+from roaming.monitoring.places import places_of
 from roaming.partners.operators import add_operator
 from roaming.stations import presence
 from roaming.stations.bindings import Binding, bind
@@ -287,3 +288,37 @@ async def test_a_party_sees_its_own_connectors_and_no_other_station(hub: HubInPr
         assert (await get(hub, "/api/faults", name)).json() == {"faults": []}
     assert len((await get(hub, "/api/faults")).json()["faults"]) == 1
     assert (await get(hub, "/api/firmware-inventory", "c")).json() == {"firmware": []}
+
+
+async def test_a_station_that_invents_names_fills_no_database(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(knowing, "MOST_OF_STATION", 5)
+    told = [
+        ("main", station_id, ago(minutes=10 - number), [(f"{number}.{name}", "1", "") for name in range(size)])
+        for station_id, size in (("CS-1", 3), ("CS-2", 1))
+        for number in range(3)
+    ]
+    async with database.work() as work:
+        for report in told:
+            await knowing.write_variables(work.connection, [report])
+    async with database.reading() as connection:
+        kept = [[one["name"] for one in await knowing.variables(connection, "main", f"CS-{n}")] for n in (1, 2)]
+    assert kept == [["1.0", "1.1", "2.0", "2.1", "2.2"], ["0.0", "1.0", "2.0"]]
+    value = MeterValue(measurand=Measurand.POWER, value=Decimal(1))
+    sample = MeterSample(at=NOW, values=(value,))
+    await says(
+        database,
+        *((MeterValuesTaken(**STATION, connector_id=number, samples=(sample,)), NOW) for number in (302, 2**40)),
+    )
+    async with database.reading() as connection:
+        assert [one["connector"] for one in await knowing.meters(connection, "main", "CS-1")] == [302]
+
+
+async def test_whose_a_part_of_a_station_is(database: Database) -> None:
+    await bound(database)
+    async with database.reading() as connection:
+        places = await places_of(connection, [("main", "CS-1"), ("main", "CS-2")])
+    hub, abc = PartyId("NL", "HUB"), PartyId("DE", "ABC")
+    parts = [("CS-1", 1), ("CS-1", 2), ("CS-1", 0), ("CS-1", 3), ("CS-2", 1)]
+    assert [places.parties("main", *part) for part in parts] == [(hub,), (abc,), (abc, hub), (abc, hub), ()]

@@ -5,6 +5,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from adapters.ocpp.proxy.copies import Copies, Room
+from adapters.ocpp.proxy.line import REMEMBERED, Line
 from contracts.messages import CommandRequested, StationConnected, TransactionStarted
 from contracts.vocabulary import AuthorizationBasis, CommandName, CommandOutcome
 from tests.adapters.ocpp.proxy.conftest import Proxied
@@ -123,3 +125,13 @@ async def test_an_id_like_ours_that_is_not_ours_passes(proxied: Proxied, csms: O
     await station.socket.send(text)
     assert await station.call("Heartbeat", {}, id=f"hub:{'1' * 32}")
     assert csms.heard[0] == text
+
+
+async def test_requests_that_no_station_answers_are_not_remembered_for_ever() -> None:
+    socket: Any = object()
+    copies = Copies(most=1, room=Room(octets=1))
+    line = Line(socket, socket, copies=copies, now=lambda: datetime.now(UTC), hold_seconds=1, has_calls=True)
+    for number in range(10 * REMEMBERED):
+        assert line._take_turn(json.dumps([2, f"id-{number}", "Reset", {}]).encode()) is None
+    assert len(line._theirs) == REMEMBERED
+    assert line.is_theirs_open()
