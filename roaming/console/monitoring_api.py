@@ -98,10 +98,8 @@ async def get_ribbon(services: Services, request: Request, _who: str) -> Respons
             return Response(drawing.svg(found[part], name), media_type="image/svg+xml", headers=HEADERS)
         case "html":
             ribbons = [(days.part_name(part), each) for part, each in found.items()]
-            safe = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-            return Response(
-                drawing.page(key[1], ribbons), media_type="text/html; charset=utf-8", headers=HEADERS | safe
-            )
+            drawn, headers = drawing.page(key[1], ribbons), {**HEADERS, **drawing.HEADERS}
+            return Response(drawn, media_type="text/html; charset=utf-8", headers=headers)
     return said("format: json, csv, svg or html", 400)
 
 

@@ -13,7 +13,10 @@ from starlette.staticfiles import StaticFiles
 from roaming.console import docs
 from roaming.console.live import Live
 from roaming.console.state import picture
+from roaming.monitoring import days, drawing, showing
 from roaming.ocpi.module import Services
+from roaming.operations import selecting
+from roaming.operations.selecting import NoSuchStation
 from roaming.store.errors import StoreUnavailable
 
 STATIC = Path(__file__).parent / "static"
@@ -54,6 +57,7 @@ def _is_loopback(host: str) -> bool:
     return host.startswith("127.") or host in ("::1", "localhost")
 
 
+AWAY = "the database is away; the page goes on when it is back"
 NOT_HERE = "the pages are for people at this machine: use a tunnel (ssh -L) until there is a sign-in"
 
 
@@ -88,7 +92,7 @@ def mount_console(app: FastAPI, services: Services, *, notice: str, controls: Co
         try:
             return JSONResponse(await state(), headers=HEADERS)
         except StoreUnavailable:
-            return JSONResponse({"error": "the database is away; the page goes on when it is back"}, 503)
+            return JSONResponse({"error": AWAY}, 503)
 
     @app.get("/console/events", include_in_schema=False)
     async def events(request: Request) -> Response:
@@ -104,8 +108,29 @@ def mount_console(app: FastAPI, services: Services, *, notice: str, controls: Co
 
         return StreamingResponse(stream(), media_type="text/event-stream", headers=HEADERS)
 
+    _mount_ribbon(app, services)
     if controls is not None:
         _mount_controls(app, controls)
+
+
+def _mount_ribbon(app: FastAPI, services: Services) -> None:
+    """How a station was, in pictures."""
+
+    @app.get("/console/ribbon", include_in_schema=False)
+    async def ribbon(request: Request, station: str = "", network: str = "") -> Response:
+        if not is_local(request):
+            return JSONResponse({"error": NOT_HERE}, 403)
+        start, end = days.window(services.clock.now(), showing.RIBBON_DAYS)
+        try:
+            async with services.database.reading() as connection:
+                key = await selecting.select_station(connection, station, network)
+                found = await days.ribbons(connection, *key, start=start, end=end)
+        except NoSuchStation as error:
+            return JSONResponse({"error": str(error)}, 404, headers=HEADERS)
+        except StoreUnavailable:
+            return JSONResponse({"error": AWAY}, 503)
+        drawn = drawing.page(key[1], [(days.part_name(part), each) for part, each in found.items()])
+        return Response(drawn, headers={**HEADERS, **drawing.HEADERS}, media_type="text/html; charset=utf-8")
 
 
 def _mount_docs(app: FastAPI) -> None:

@@ -14,7 +14,7 @@ MOST_COUNTED = 1_000
 _STATIONS = (
     "SELECT s.station_id, s.is_admitted, s.is_connected, s.vendor, s.model, c.connector_id,"
     " CASE WHEN c.is_away THEN 'UNKNOWN' ELSE c.status END, b.evse_uid,"
-    " b.location_id FROM (SELECT * FROM stations ORDER BY is_admitted, station_id, network LIMIT $1) s"
+    " b.location_id, s.network FROM (SELECT * FROM stations ORDER BY is_admitted, station_id, network LIMIT $1) s"
     " LEFT JOIN bindings b ON b.network = s.network AND b.station_id = s.station_id"
     " LEFT JOIN connectors c ON c.network = s.network AND c.station_id = s.station_id"
     " AND c.connector_id = b.connector_id"
@@ -68,6 +68,7 @@ async def _count(reader: Reader, rows: str) -> int | str:
 def _station(row: Any) -> dict[str, Any]:
     return {
         "station": row[0],
+        "network": row[9],
         "is_bound": bool(row[1]),
         "is_online": bool(row[2]),
         "make": f"{row[3]} {row[4]}".strip(),

@@ -35,6 +35,10 @@ LETTERS: Mapping[str, str] = {
     "UNKNOWN": "?",
 }
 WIDTH, HEIGHT = 900, 24
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+}
+"""Of ``page``: it needs nothing but its own style."""
 _STYLE = "body{font:14px sans-serif;margin:2em}svg{display:block;width:100%;max-width:60em}h2{margin-bottom:.2em}"
 
 

@@ -75,6 +75,15 @@ def test_a_visitor_sends_a_driver_and_sees_the_cdr_acknowledged(demo: str, page:
     expect(page.locator("#cdrs tr", has_text="DEMO-004")).to_contain_text("acknowledged", timeout=30_000)
     page.screenshot(path=os.environ.get("ROAMING_SCREENSHOT", str(tmp_path / "page.png")))
 
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="How DEMO-004 was in 90 days").click()
+    ribbon = opened.value
+    expect(ribbon.locator("h1")).to_contain_text("DEMO-004")
+    expect(ribbon.get_by_role("img", name="connector 1").locator('rect[fill="#1565c0"]').first).to_be_attached()
+    colours = ribbon.locator("svg rect").evaluate_all("found => found.map(one => getComputedStyle(one).fill)")
+    assert len(set(colours)) > 1, "nothing is drawn"
+    ribbon.close()
+
     page.get_by_role("radio", name="Mallory").click()
     page.get_by_role("button", name="Plug in at DEMO-005").click()
     expect(page.locator("#said")).to_contain_text("Mallory was refused", timeout=20_000)

@@ -56,6 +56,14 @@ function drawStations(stations, canPlug) {
     card.append(make("small", [station.make, station.location].filter(Boolean).join(" · ")));
     const words = station.is_bound ? station.status.replaceAll("_", " ").toLowerCase() : "waits to be bound";
     card.append(make("span", station.is_online ? words : "offline", "status"));
+    if (station.is_bound) {
+      const link = make("a", "90 days", "ribbon");
+      link.href = `/console/ribbon?${new URLSearchParams({ station: station.station, network: station.network })}`;
+      link.target = "_blank";
+      link.rel = "noopener";
+      link.setAttribute("aria-label", `How ${station.evse || station.station} was in 90 days`);
+      card.append(link);
+    }
     if (canPlug && station.is_bound) {
       const button = make("button", "Plug in");
       button.disabled = !station.is_online || station.status !== "AVAILABLE";

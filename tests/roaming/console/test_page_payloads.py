@@ -142,6 +142,7 @@ def test_no_word_of_others_runs(running: HubOnSocket, shown: Shown, page: Page) 
     page.on("pageerror", lambda error: ran.append(str(error)))
     assert len(set(PAYLOADS)) >= 50
     tags: set[str] = set()
+    linked: set[str] = set()
     for payload in PAYLOADS:
         shown.payload = payload
         page.goto(running.url)
@@ -155,8 +156,12 @@ def test_no_word_of_others_runs(running: HubOnSocket, shown: Shown, page: Page) 
         assert page.locator("#drivers button").text_content() in {f"{each}: {each}" for each in PAYLOADS}
         page.locator("#drivers button").click()
         tags.update(page.evaluate("[...document.querySelectorAll('main *')].map(each => each.tagName)"))
+        linked.update(
+            page.evaluate("[...document.querySelectorAll('main a')].map(each => each.origin + each.pathname)")
+        )
     own = {"SECTION", "DIV", "B", "SPAN", "H2", "P", "BUTTON", "SMALL", "TABLE", "THEAD", "TBODY", "TR", "TH", "TD"}
-    assert tags <= own | {"UL", "LI"}, "an element of others' making"
+    assert tags <= own | {"UL", "LI", "A"}, "an element of others' making"
+    assert linked <= {f"{running.url}/console/ribbon"}
     assert ran == []
     assert {url for url in asked if not url.startswith(running.url)} == set()
 
