@@ -78,6 +78,7 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             settling_grace=settings.settling_grace,
             cdr_grace=settings.cdr_grace,
             session_push_interval=settings.session_push_interval,
+            cost_interval=settings.cost_interval,
             offline_grace=settings.offline_grace,
             offline_notice=settings.offline_notice,
             mail_server=mail_server_of(settings),

@@ -118,6 +118,13 @@ class Settings(BaseSettings):
     )
     cdr_grace: float = Field(default=600.0, description="Seconds after which a session without a CDR is looked into.")
     session_push_interval: float = Field(default=60.0, description="Seconds between updates of a running session.")
+    cost_interval: float = Field(
+        default=60.0,
+        ge=0,
+        le=3600,
+        description="Seconds after which a station that shows drivers the cost so far is told it anew: 10 at least, and"
+        " no oftener than session_push_interval; 0: never.",
+    )
     offline_grace: float = Field(default=900.0, description="Seconds a station may be away before it is UNKNOWN.")
     offline_notice: float = Field(
         default=120.0, ge=0, description="Seconds a station may be away before those who watch are told."

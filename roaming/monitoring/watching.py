@@ -24,6 +24,7 @@ from roaming.monitoring import days, knowing, lines
 from roaming.monitoring.lines import Line
 from roaming.monitoring.places import Places, places_of
 from roaming.monitoring.ribbon import CONNECTION, OFFLINE, ONLINE, Change
+from roaming.stations import displays
 from roaming.store.consume import Projection, Received
 from roaming.store.database import Work
 
@@ -40,6 +41,8 @@ async def handle(work: Work, batch: Sequence[Received]) -> None:
     await days.write(work.connection, passage.changes)
     await knowing.write_faults(work.connection, passage.faults)
     await knowing.write_variables(work.connection, passage.variables)
+    said = [(network, id, [pair[:2] for pair in variables]) for network, id, _, variables in passage.variables]
+    await displays.note(work.connection, said)
     await tell(work, events)
 
 

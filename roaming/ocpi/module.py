@@ -80,6 +80,8 @@ class Services:
     """Seconds after a session's end in which its CDR must exist; then it is looked for and issued."""
     session_push_interval: float = 60.0
     """Seconds between two updates of a running session to its owner."""
+    cost_interval: float = 60.0
+    """Seconds between two tellings of its cost so far to a station that shows it; 0: never."""
     offline_grace: float = 900.0
     """Seconds a station may be away before its EVSEs become UNKNOWN."""
     offline_notice: float = 120.0

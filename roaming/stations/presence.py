@@ -31,7 +31,7 @@ from roaming.store.journal import Exchange, write_within
 logger = structlog.get_logger(__name__)
 
 STATIONS = StationRow.__table__  # type: ignore[attr-defined]
-_COLUMNS = ("network", "station_id", "is_connected", "is_admitted", "instance", "epoch")
+_COLUMNS = ("network", "station_id", "is_connected", "is_admitted", "instance", "epoch", "shows_cost")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,8 @@ class Presence:
     is_admitted: bool
     instance: str
     epoch: int
+    shows_cost: bool = False
+    """To the driver, while the charge runs."""
 
     @property
     def is_commandable(self) -> bool:
@@ -62,9 +64,13 @@ async def presences_of(
     rows = await select_rows(connection, STATIONS, _COLUMNS, key=("network", "station_id"), values=wanted)
     return {
         (network, station_id): Presence(
-            is_connected=bool(is_connected), is_admitted=bool(is_admitted), instance=instance, epoch=epoch
+            is_connected=bool(is_connected),
+            is_admitted=bool(is_admitted),
+            instance=instance,
+            epoch=epoch,
+            shows_cost=bool(shows_cost),
         )
-        for network, station_id, is_connected, is_admitted, instance, epoch in rows
+        for network, station_id, is_connected, is_admitted, instance, epoch, shows_cost in rows
     }
 
 

@@ -16,6 +16,13 @@ _PIECE: Final = 4
 """Settings in one NotifyReport."""
 _COMPONENTS: Final = frozenset(known.variable.partition(".")[0] for known in KNOWN_KEYS)
 
+_SHOWS_COST: Final = {
+    "component": {"name": "TariffCostCtrlr"},
+    "variable": {"name": "Enabled", "instance": "Cost"},
+    "variable_attribute": [{"value": "true", "mutability": "ReadOnly"}],
+    "variable_characteristics": {"data_type": "boolean", "supports_monitoring": False},
+}
+
 
 class UpkeepLink2:
     """Put before a ``ChargePoint`` of 2.x: the package finds what ``on`` marks by its name."""
@@ -41,7 +48,7 @@ class UpkeepLink2:
     @after("GetBaseReport")  # type: ignore[untyped-decorator]
     async def _report(self, request_id: int, **_: Any) -> None:
         known, _unknown = self._taker.upkeep.get(None)
-        entries = [entry for entry in map(_reported, known) if entry is not None]
+        entries = [entry for entry in map(_reported, known) if entry is not None] + [_SHOWS_COST]
         with contextlib.suppress(*GONE):
             for number, start in enumerate(range(0, len(entries), _PIECE)):
                 piece = self.calls.NotifyReport(

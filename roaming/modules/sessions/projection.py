@@ -48,6 +48,7 @@ from roaming.modules.sessions.opening import (
 from roaming.modules.sessions.preferences import most_power
 from roaming.modules.sessions.repository import Transaction, TransactionKey
 from roaming.modules.sessions.service import outgoing_of
+from roaming.modules.sessions.showing_cost import tell_costs
 from roaming.ocpi.module import Outgoing, Services
 from roaming.ocpi.outgoing import tell
 from roaming.store.columns import exact_to_millionths, searchable
@@ -166,6 +167,7 @@ class Sessions:
         updated: dict[TransactionKey, Transaction] = {}
         sessions: dict[str, Session] = {}
         told: list[Outgoing] = []
+        priced: list[tuple[Transaction, Session]] = []
         for entry in entries:
             key = entry.session_key
             if entry.state not in (TransactionState.OPEN, TransactionState.ENDING) or key not in kept:
@@ -177,9 +179,11 @@ class Sessions:
                 updated[entry.key] = replace(_in_trouble(entry, str(error)), pushed_at=work.now)
                 continue
             told.append(outgoing_of(sessions[key], key, entry.course.correlation_id))
+            priced.append((entry, sessions[key]))
             updated[entry.key] = replace(entry, pushed_at=work.now, trouble="")
         await repository.save_changed(work.connection, sessions, now=work.now)
         await tell(work, told)
+        await tell_costs(work, priced, every=self._services.cost_interval)
         return updated
 
     async def close_due(self) -> int:
