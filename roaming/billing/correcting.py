@@ -19,7 +19,7 @@ from roaming.modules.cdrs.crediting import NotCreditable, credit, reissue, repla
 from roaming.modules.cdrs.issuing import PlaceUnknown, issue
 from roaming.modules.cdrs.signing import with_signed
 from roaming.partners.agreed_readings import readings_between
-from roaming.rating import DEFAULT_READINGS, RatingError, Readings, rate
+from roaming.rating import DEFAULT_READINGS, RatingError, Readings, rate, relevant_tariffs
 from roaming.rating.readings import ChosenReadings
 from roaming.store.database import Work
 from roaming.store.documents import object_key, read_object
@@ -87,21 +87,22 @@ async def _from_session(work: Work, cdr: CDR) -> CDR:
         chosen = ChosenReadings(chosen=await readings_between(work.connection, cpo=owner, emsp=emsp))
     location = await read_object(work.connection, "locations", object_key(owner, cdr.cdr_location.id), Location)
     time_zone = location.time_zone if location is not None else "UTC"
-    return repriced(cdr, cdr.tariffs[0], time_zone, chosen.readings if chosen else DEFAULT_READINGS)
+    return repriced(cdr, time_zone, chosen.readings if chosen else DEFAULT_READINGS)
 
 
-def repriced(cdr: CDR, tariff: Tariff, time_zone: str, readings: Readings) -> CDR:
-    """The same charge at what ``tariff``, read as the two parties agreed, makes of its periods. Raises
+def repriced(cdr: CDR, time_zone: str, readings: Readings) -> CDR:
+    """The same charge at what its own tariffs, read as the two parties agreed, make of its periods. Raises
     ``NotCreditable``."""
     start, end = cdr.start_date_time, cdr.end_date_time
+    tariffs = relevant_tariffs(cdr.tariffs, cdr.charging_periods)
     try:
-        rated = rate(tariff, cdr.charging_periods, start=start, end=end, time_zone=time_zone, readings=readings)
+        rated = rate(tariffs, cdr.charging_periods, start=start, end=end, time_zone=time_zone, readings=readings)
     except RatingError as error:
         raise NotCreditable(f"CDR {cdr.id} cannot be priced anew: {error}; give --replacement FILE") from error
     return msgspec.structs.replace(
         cdr,
-        currency=tariff.currency,
-        tariffs=(tariff,),
+        currency=rated.currency,
+        tariffs=tariffs,
         total_cost=rated.total,
         total_fixed_cost=rated.fixed,
         total_energy_cost=rated.energy,

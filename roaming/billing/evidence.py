@@ -23,7 +23,7 @@ from roaming.model.tariff import Tariff
 from roaming.modules.cdrs.repository import Ended
 from roaming.modules.sessions.repository import readings_of
 from roaming.ocpi.module import Services
-from roaming.rating import RatingError, explain, rate
+from roaming.rating import RatingError, explain, rate, relevant_tariffs
 from roaming.store.columns import text_to_time
 from roaming.store.documents import object_key, read_objects
 
@@ -77,12 +77,12 @@ def _plain(value: CanonicalObject | None) -> Any:
 
 
 def _explanation(cdr: CDR, known: Known) -> list[dict[str, Any]]:
-    tariff = cdr.tariffs[0] if cdr.tariffs else known.tariff
-    if tariff is None:
+    tariffs = relevant_tariffs(cdr.tariffs, cdr.charging_periods) or tuple(filter(None, [known.tariff]))
+    if not tariffs:
         return []
     try:
         rated = rate(
-            tariff,
+            tariffs,
             cdr.charging_periods,
             start=cdr.start_date_time,
             end=cdr.end_date_time,

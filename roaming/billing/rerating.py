@@ -19,9 +19,9 @@ from roaming.model.money import Price
 from roaming.model.session import ChargingPeriod
 from roaming.model.tariff import Tariff
 from roaming.partners.agreed_readings import agreed_readings
-from roaming.rating import RatingError, Readings, price_list
+from roaming.rating import RatingError, Readings
 from roaming.rating.engine import rate_before_taxes
-from roaming.rating.price_list import PriceList
+from roaming.rating.price_list import PriceList, price_lists
 from roaming.store.columns import text_to_time
 from roaming.store.documents import object_key, read_objects
 from roaming.store.reader import Reader
@@ -190,10 +190,10 @@ class Rerater:
 
     def _price(self, between: _Between, cdr: _Stored) -> Decimal | None:
         prices = self._compiled(bytes(cdr.tariffs), between)
-        if prices is None:
+        if not prices:
             return None
-        if prices.tariff.currency != cdr.currency:
-            raise RatingError(f"currency: the CDR is in {cdr.currency}, tariff {prices.tariff.id} in another")
+        if prices[0].tariff.currency != cdr.currency:
+            raise RatingError(f"currency: the CDR is in {cdr.currency}, tariff {prices[0].tariff.id} in another")
         total = rate_before_taxes(
             prices,
             cdr.charging_periods,
@@ -203,12 +203,11 @@ class Rerater:
         )
         return -total if cdr.credit else total
 
-    def _compile(self, tariffs: bytes, between: _Between) -> PriceList | None:
-        found = self._tariffs.decode(tariffs)
-        tariff, other = (found[0] if found else None), self._wishes.tariff
-        if other is not None and (tariff is None or _is_same(other, tariff)):
-            tariff = other
-        return None if tariff is None else price_list(tariff, between.readings)
+    def _compile(self, tariffs: bytes, between: _Between) -> tuple[PriceList, ...]:
+        found, other = self._tariffs.decode(tariffs), self._wishes.tariff
+        if other is not None:
+            found = tuple(other if _is_same(other, tariff) else tariff for tariff in found) or (other,)
+        return price_lists(found, between.readings) if found else ()
 
     def _find_between(
         self, country_code: str, party_id: str, token_country_code: str, token_party_id: str, version: str

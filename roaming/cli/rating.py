@@ -1,6 +1,7 @@
 """``roaming rate``: files in, the priced document and its explanation out. No database is needed."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +11,8 @@ import msgspec
 
 from roaming.cli.agreed_readings import pairs_of
 from roaming.cli.output import fail, show_rows
-from roaming.rating import Rated, RatingError, Readings, Row, explain, price_list, price_session, rate
+from roaming.model.identifiers import fold
+from roaming.rating import Rated, RatingError, Readings, Row, explain, price_session, rate
 from roaming.rating.constant_power import story_of
 from roaming.rating.documents import (
     COSTS,
@@ -21,7 +23,7 @@ from roaming.rating.documents import (
     tariff_of,
     version_of,
 )
-from roaming.rating.price_list import PriceList
+from roaming.rating.price_list import PriceList, price_lists
 from roaming.rating.spanning import Span, spans_of
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
@@ -47,12 +49,15 @@ def rate_files(
     is_reservation_expired: bool,
 ) -> RatedFile:
     """Prices what the second file holds by the first one. Ends the command on what cannot be read or priced."""
-    tariff_body, body = read_object(tariff_file), read_object(charge_file)
-    version = version or version_of(tariff_body, body)
+    tariff_bodies, body = read_tariffs(tariff_file), read_object(charge_file)
+    version = version or version_of(tariff_bodies[0], body)
     try:
-        prices = price_list(tariff_of(tariff_body), readings_of(version, readings))
+        lists = price_lists([tariff_of(each) for each in tariff_bodies], readings_of(version, readings))
+        prices = lists[0]
         if "power_kw" in body or "phases" in body:
-            zone = _zone(prices, time_zone or str(body.get("time_zone") or ""))
+            if len(lists) > 1:
+                fail(f"{tariff_file}: holds several tariffs, and no period names one; give one, or a CDR with periods")
+            zone = _zone(lists, time_zone or str(body.get("time_zone") or ""))
             session = price_session(story_of(body), prices, zone)
             assert session.rated is not None
             charge = Charge(
@@ -63,12 +68,13 @@ def rate_files(
                 is_credit=False,
                 time_zone=zone,
             )
-            return RatedFile(document=priced({}, tariff_body, charge, session.rated, version), rated=session.rated)
+            document = priced({}, tariff_bodies[:1], charge, session.rated, version)
+            return RatedFile(document=document, rated=session.rated)
         charge = charge_of(body)
         check_currency(prices.tariff, charge)
-        zone = _zone(prices, time_zone or charge.time_zone or "")
+        zone = _zone(lists, time_zone or charge.time_zone or "")
         rated = rate(
-            prices,
+            lists,
             charge.periods,
             start=charge.start,
             end=charge.end,
@@ -80,11 +86,29 @@ def rate_files(
     except KeyError as error:
         fail(f"{charge_file}: {error.args[0]} is missing")
     spans = spans_of(rated, charge.periods, end=charge.end, time_zone=zone)
-    return RatedFile(document=priced(body, tariff_body, charge, rated, version), rated=rated, spans=spans)
+    return RatedFile(document=priced(body, tariff_bodies, charge, rated, version), rated=rated, spans=spans)
+
+
+def read_tariffs(file: Path) -> list[dict[str, Any]]:
+    """The tariff in a file, or several: a list of them, or a CDR with those that it holds."""
+    found = _read(file)
+    if isinstance(found, dict) and "charging_periods" in found and isinstance(found.get("tariffs"), list):
+        found = found["tariffs"]
+    if isinstance(found, list) and len(found) > 1 and all(isinstance(each, dict) for each in found):
+        ids = Counter(fold(str(each.get("id"))) for each in found)
+        for id, count in ids.items():
+            if count > 1:
+                fail(f"{file}: holds tariff {id} twice; give each once")
+        return found
+    return [_only(file, found)]
 
 
 def read_object(file: Path) -> dict[str, Any]:
     """The JSON object in a file, numbers exact. An OCPI answer is taken apart, a list of one as well."""
+    return _only(file, _read(file))
+
+
+def _read(file: Path) -> Any:
     text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     try:
         found = _DECODER.decode(text)
@@ -92,6 +116,10 @@ def read_object(file: Path) -> dict[str, Any]:
         fail(f"{file}: {error}; give a JSON object")
     if isinstance(found, dict) and "status_code" in found and "data" in found:
         found = found["data"]
+    return found
+
+
+def _only(file: Path, found: Any) -> dict[str, Any]:
     if isinstance(found, list) and len(found) == 1:
         (found,) = found
     if not isinstance(found, dict):
@@ -106,8 +134,8 @@ def readings_of(version: str, chosen: Sequence[str]) -> Readings:
     return Readings.of_version(version).choosing(pairs_of(chosen))
 
 
-def _zone(prices: PriceList, time_zone: str) -> str:
-    if not time_zone and prices.is_local_time_needed:
+def _zone(lists: Sequence[PriceList], time_zone: str) -> str:
+    if not time_zone and any(prices.is_local_time_needed for prices in lists):
         fail("--time-zone: the tariff looks at local times or days; give the zone of the location")
     return time_zone or "UTC"
 

@@ -24,7 +24,10 @@ def add_to(app: typer.Typer, cdr_app: typer.Typer) -> None:
 
 
 def rate(
-    tariff: Annotated[Path | None, typer.Argument(help="A tariff: a JSON file of any OCPI version.")] = None,
+    tariff: Annotated[
+        Path | None,
+        typer.Argument(help="A tariff, or a list of those that periods name: a JSON file of any OCPI version."),
+    ] = None,
     charge: Annotated[
         Path | None, typer.Argument(help="A CDR or Session with charging periods: JSON; - is standard input.")
     ] = None,

@@ -20,7 +20,7 @@ from roaming.modules.payments.model import FinancialAdviceConfirmation, Terminal
 from roaming.modules.sessions.late import find_late
 from roaming.modules.sessions.repository import take_up_again
 from roaming.ocpi.module import Services
-from roaming.rating import DEFAULT_READINGS, Readings, explain, rate
+from roaming.rating import DEFAULT_READINGS, Readings, explain, rate, relevant_tariffs
 from roaming.rating.readings import ChosenReadings
 from roaming.store.database import Database
 from roaming.store.documents import object_key, read_object
@@ -232,7 +232,7 @@ async def explain_cdr(cdr_id: str, *, party: str) -> list[dict[str, Any]]:
             location = await read_object(connection, "locations", key, Location)
         readings = await _readings(services, cdr, owner)
     rated = rate(
-        cdr.tariffs[0],
+        relevant_tariffs(cdr.tariffs, cdr.charging_periods),
         cdr.charging_periods,
         start=cdr.start_date_time,
         end=cdr.end_date_time,

@@ -17,6 +17,7 @@ from roaming.rating.explanation import Row, explain
 from roaming.rating.price_list import PriceList, price_list
 from roaming.rating.rated import Finding, FindingCode, Line, Part, Rated
 from roaming.rating.readings import DEFAULT_READINGS, Readings
+from roaming.rating.relevant import named_tariffs, relevant_tariffs
 from roaming.rating.timeline import ChargingState, Reading, StateChange, Timeline, charging_state
 
 __all__ = [
@@ -44,7 +45,9 @@ __all__ = [
     "charging_state",
     "check_totals",
     "explain",
+    "named_tariffs",
     "price_list",
     "price_session",
     "rate",
+    "relevant_tariffs",
 ]

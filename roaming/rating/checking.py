@@ -3,7 +3,7 @@
 Pure; says which totals do not agree and by how much, not what to do about it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
@@ -34,7 +34,7 @@ class Mismatch(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_totals(
     cdr: CDR,
-    tariff: Tariff | PriceList,
+    tariff: Tariff | PriceList | Sequence[Tariff],
     time_zone: str,
     readings: Readings = DEFAULT_READINGS,
     *,
@@ -43,8 +43,9 @@ def check_totals(
 ) -> tuple[Mismatch, ...]:
     """The totals that differ: amounts by more than ``tolerance``, kWh and hours by more than 0.001.
 
-    A total that the CDR leaves out, or whose taxes either side does not know, is not compared. In a credit CDR
-    ``total_cost`` alone is negative (OCPI 2.2.1 mod_cdrs, Credit CDRs). Raises ``RatingError``.
+    Of several tariffs each prices the periods that name it. A total that the CDR leaves out, or whose taxes either
+    side does not know, is not compared. In a credit CDR ``total_cost`` alone is negative
+    (OCPI 2.2.1 mod_cdrs, Credit CDRs). Raises ``RatingError``.
     """
     rated = rate(
         tariff,

@@ -3,7 +3,7 @@
 Looser than the codecs of what partners send: a field that rating does not look at may be missing. Knows no file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import Any, Final, TypeVar
@@ -118,22 +118,22 @@ def check_currency(tariff: Tariff, charge: Charge) -> None:
 
 
 def priced(
-    body: Mapping[str, Any], tariff: Mapping[str, Any], charge: Charge, rated: Rated, version: str
+    body: Mapping[str, Any], tariffs: Sequence[Mapping[str, Any]], charge: Charge, rated: Rated, version: str
 ) -> dict[str, Any]:
-    """``body`` with its periods, tariff and every total as ``rated`` has them, in the fields of ``version``."""
+    """``body`` with its periods, tariffs and every total as ``rated`` has them, in the fields of ``version``."""
     with localcontext(EXACT):
-        return _priced(body, tariff, charge, rated, version)
+        return _priced(body, tariffs, charge, rated, version)
 
 
 def _priced(
-    body: Mapping[str, Any], tariff: Mapping[str, Any], charge: Charge, rated: Rated, version: str
+    body: Mapping[str, Any], tariffs: Sequence[Mapping[str, Any]], charge: Charge, rated: Rated, version: str
 ) -> dict[str, Any]:
     result = {name: value for name, value in body.items() if name not in COSTS}
     result |= {
         "start_date_time": charge.start,
         "stop_date_time" if version == "2.1.1" else "end_date_time": charge.end,
         "currency": rated.currency,
-        "tariffs": [tariff],
+        "tariffs": list(tariffs),
         "charging_periods": list(charge.periods),
         "total_energy": _sum(charge, CdrDimensionType.ENERGY),
         "total_time": _hours(charge),

@@ -15,7 +15,7 @@ from roaming.model.session import CdrDimensionType, ChargingPeriod
 from roaming.model.tariff import ReservationRestrictionType, Tariff
 from roaming.rating.errors import MalformedPeriods, RatingError, UnsupportedNumber
 from roaming.rating.exact import EXACT, SECOND, ZERO, kilowatt, rounded
-from roaming.rating.price_list import ENERGY, FLAT, PARKING_TIME, TIME, PriceList, price_list
+from roaming.rating.price_list import ENERGY, FLAT, PARKING_TIME, TIME, PricedComponent, PriceList
 from roaming.rating.rated import Finding, FindingCode, Line, Part, Rated
 from roaming.rating.readings import (
     DEFAULT_READINGS,
@@ -27,9 +27,11 @@ from roaming.rating.readings import (
     RoundedAt,
     UnknownPower,
 )
+from roaming.rating.relevant import chosen_lists, lists_of
 from roaming.rating.restrictions import Moment, local_day_and_minute
+from roaming.rating.result import PricedBy, rated_of
 from roaming.rating.steps import Draft, step_additions
-from roaming.rating.totals import NOTHING, Sum, before_taxes_of, limited, price_of, sum_of, whole
+from roaming.rating.totals import before_taxes_of, limited, price_of, sum_of
 
 MOST_PERIODS: Final = 100_000
 """Of one charge: one a minute for 69 days. Lines of more would fill the memory that many charges share."""
@@ -43,7 +45,7 @@ T = TypeVar("T")
 
 
 def rate(
-    tariff: Tariff | PriceList,
+    tariff: Tariff | PriceList | Sequence[Tariff] | Sequence[PriceList],
     periods: Sequence[ChargingPeriod],
     *,
     start: datetime,
@@ -54,41 +56,78 @@ def rate(
 ) -> Rated:
     """The price of ``periods``, which last from ``start`` to ``end`` and lie in time order.
 
-    ``tariff`` may be a ``price_list``, made once for many sessions; it then brings its own readings. Where
-    periods begin with RESERVATION_TIME, duration restrictions of the session count from the first other period.
-    Raises ``RatingError`` naming the field.
+    ``tariff`` may be a ``price_list``, made once for many sessions; it then brings its own readings. Of several
+    tariffs, or ``price_lists``, each prices the periods that name it, with its own fees, steps and limits; what
+    restrictions count, they count from the start of the session. Where periods name one tariff or none, that one or
+    the first prices all. Where periods begin with RESERVATION_TIME, duration restrictions of the session count from
+    the first other period. Raises ``RatingError`` naming the field.
     """
-    prices = tariff if isinstance(tariff, PriceList) else price_list(tariff, readings)
-    return _exactly(_Session.rated, prices, periods, start, end, time_zone, is_reservation_expired)
+    lists = chosen_lists(lists_of(tariff, readings), periods)
+
+    def work() -> Rated:
+        sessions = _sessions(lists, periods, start, end, time_zone, is_reservation_expired)
+        parts = [PricedBy(each.prices, each.rated_lines()) for each in sessions]
+        return rated_of(parts, [finding for each in sessions for finding in each.findings])
+
+    return _exactly(work, lists, periods)
 
 
 def rate_before_taxes(
-    prices: PriceList, periods: Sequence[ChargingPeriod], *, start: datetime, end: datetime, time_zone: str
-) -> Decimal:
-    """The total before taxes that ``rate`` gives, without all else: for those who price a million."""
-    return _exactly(_Session.before_taxes, prices, periods, start, end, time_zone, False)
-
-
-def _exactly(
-    work: "Callable[[_Session], T]",
-    prices: PriceList,
+    tariff: PriceList | Sequence[PriceList],
     periods: Sequence[ChargingPeriod],
+    *,
     start: datetime,
     end: datetime,
     time_zone: str,
-    is_reservation_expired: bool,
-) -> T:
+) -> Decimal:
+    """The total before taxes that ``rate`` gives, without all else: for those who price a million."""
+    lists = (tariff,) if isinstance(tariff, PriceList) else chosen_lists(tariff, periods)
+    if len(lists) > 1:
+        return rate(lists, periods, start=start, end=end, time_zone=time_zone).total.before_taxes
+    (prices,) = lists
+    return _exactly(lambda: _Session(prices, periods, start, end, time_zone, False).before_taxes(), lists, periods)
+
+
+def _exactly(work: Callable[[], T], lists: Sequence[PriceList], periods: Sequence[ChargingPeriod]) -> T:
     if len(periods) > MOST_PERIODS:
         raise MalformedPeriods(
             f"charging_periods: {len(periods):,} are more than {MOST_PERIODS:,}; put those of one price together"
         )
     with localcontext(EXACT):
         try:
-            return work(_Session(prices, periods, start, end, time_zone, is_reservation_expired))
+            return work()
         except (Inexact, InvalidOperation, Overflow):
+            named = ", ".join(each.tariff.id for each in lists)
             raise UnsupportedNumber(
-                f"charging_periods: a volume cannot be kept exact with tariff {prices.tariff.id}; shorten it"
+                f"charging_periods: a volume cannot be kept exact with tariff {named}; shorten it"
             ) from None
+
+
+def _sessions(
+    lists: Sequence[PriceList],
+    periods: Sequence[ChargingPeriod],
+    start: datetime,
+    end: datetime,
+    time_zone: str,
+    is_reservation_expired: bool,
+) -> "list[_Session]":
+    """One for each price list, with the periods that are its own."""
+    if len(lists) == 1:
+        return [_Session(lists[0], periods, start, end, time_zone, is_reservation_expired)]
+    by_id = {fold(prices.tariff.id): prices for prices in lists}
+    own: dict[str, set[int]] = {id: set() for id in by_id}
+    unpriced: list[int] = []
+    for index, period in enumerate(periods):
+        if period.tariff_id is None:
+            unpriced.append(index)
+        else:
+            own[fold(period.tariff_id)].add(index)
+    found = [
+        _Session(prices, periods, start, end, time_zone, is_reservation_expired, own=frozenset(own[id]))
+        for id, prices in by_id.items()
+    ]
+    found[0].leave_unpriced(unpriced)
+    return found
 
 
 def zone_of(time_zone: str) -> ZoneInfo:
@@ -100,7 +139,7 @@ def zone_of(time_zone: str) -> ZoneInfo:
 
 
 class _Session:
-    """One call of ``rate``."""
+    """One call of ``rate``, as far as one tariff prices it. ``own``: the indices of its periods; ``None``: all."""
 
     def __init__(
         self,
@@ -110,8 +149,11 @@ class _Session:
         end: datetime,
         time_zone: str,
         is_reservation_expired: bool,
+        own: frozenset[int] | None = None,
     ) -> None:
         self.prices = prices
+        self.own = own
+        self.unpriced: frozenset[int] = frozenset()
         self.periods = periods
         self.end = end
         self.zone = zone_of("UTC" if prices.readings.clock is Clock.UTC else time_zone)
@@ -124,9 +166,17 @@ class _Session:
         self.findings: list[Finding] = []
         self.charged_fees: set[str] = set()
 
-    def rated(self) -> Rated:
+    def leave_unpriced(self, indices: Sequence[int]) -> None:
+        """Takes in periods that no tariff prices: their volumes count, and cost nothing."""
+        self.unpriced = frozenset(indices)
+        self.own = (self.own or frozenset()) | self.unpriced
+        for index in indices:
+            text = f"charging_periods[{index}] names no tariff, as others do: it is not priced"
+            self.findings.append(Finding(FindingCode.NO_TARIFF, text, index))
+
+    def rated_lines(self) -> list[Line]:
         self._check_tariff()
-        return self._result(self._lines())
+        return self._lines()
 
     def before_taxes(self) -> Decimal:
         prices = self.prices
@@ -165,7 +215,7 @@ class _Session:
             found.append(Finding(FindingCode.TARIFF_NOT_VALID, f"tariff {tariff.id} was not valid at {self.start}"))
         found.extend(Finding(FindingCode.UNREAD_TARIFF_PART, place) for place in self.prices.unread)
         own = fold(tariff.id)
-        for index, period in enumerate(self.periods):
+        for index, period in enumerate(self.periods if self.own is None else ()):
             if period.tariff_id is not None and fold(period.tariff_id) != own:
                 text = f"charging_periods[{index}] names tariff {period.tariff_id}, priced by {tariff.id}"
                 found.append(Finding(FindingCode.OTHER_TARIFF, text, index))
@@ -179,6 +229,9 @@ class _Session:
             raise MalformedPeriods(
                 f"charging_periods[{index}] begins at {begin}, after its end {until}; sort the periods"
             )
+        if self.own is not None and index not in self.own:
+            self.kwh += ZERO if _is_reservation(volumes) else volumes.get(ENERGY, ZERO)
+            return
         if _RESERVATION_TIME in volumes:
             self._draft_reservation(index, begin, length)
         if _is_reservation(volumes):
@@ -189,15 +242,18 @@ class _Session:
             quantity = self._quantity(dimension, volumes, length)
             if not quantity:
                 continue
-            component = self.prices.choose(dimension, moment)
+            component = self._choose(index, dimension, moment)
             self.drafts.append(Draft(part, dimension, index, quantity, component, moment))
         self.kwh += volumes.get(ENERGY, ZERO)
+
+    def _choose(self, index: int, dimension: str, moment: Moment, kind: str = "") -> PricedComponent | None:
+        return None if index in self.unpriced else self.prices.choose(dimension, moment, kind)
 
     def _draft_fee(self, index: int, moment: Moment) -> None:
         is_each = self.prices.readings.flat_fee is FlatFee.EACH_COMPONENT
         if FLAT in self.charged_fees and not is_each:
             return
-        fee = self.prices.choose(FLAT, moment)
+        fee = self._choose(index, FLAT, moment)
         if fee is None:
             return
         place = f"{fee.element}/{fee.component}"
@@ -215,13 +271,13 @@ class _Session:
         if self.is_reservation_expired and self.prices.readings.expired_start_fee is ExpiredStartFee.CHARGED:
             self._draft_fee(index, moment)
         for kind in kinds:
-            fee = None if kind in self.charged_fees else self.prices.choose(FLAT, moment, kind)
+            fee = None if kind in self.charged_fees else self._choose(index, FLAT, moment, kind)
             if fee is not None:
                 self.charged_fees.add(kind)
                 self.drafts.append(Draft(Part.RESERVATION, FLAT, index, Decimal(1), fee, moment))
         component = None
         for kind in kinds:
-            component = component or self.prices.choose(TIME, moment, kind)
+            component = component or self._choose(index, TIME, moment, kind)
         quantity = self._seconds(self.volumes[index][_RESERVATION_TIME], length)
         self.drafts.append(Draft(Part.RESERVATION, TIME, index, quantity, component, moment))
 
@@ -271,6 +327,7 @@ class _Session:
             if self.prices.readings.rounded_at is RoundedAt.LINE:
                 net, gross = self._rounded(net), self._rounded(gross)
         return Line(
+            tariff_id=self.prices.tariff.id,
             part=draft.part,
             dimension=draft.dimension,
             period=draft.period,
@@ -289,59 +346,6 @@ class _Session:
         denominator, readings = self.prices.denominator, self.prices.readings
         return rounded(numerator, denominator, readings.decimals, readings.rounding) * denominator
 
-    def _result(self, lines: list[Line]) -> Rated:
-        prices = self.prices
-        by_part: dict[Part, list[Line]] = {}
-        for line in lines:
-            by_part.setdefault(line.part, []).append(line)
-        sums = {part: sum_of(of_part) for part, of_part in by_part.items()}
-        amounts = {part: price_of(each, prices) for part, each in sums.items()}
-        plain = whole(sums.values())
-        total = limited(plain, lines, prices)
-        if total[:2] != plain[:2]:
-            lines.append(self._limit_line(plain, total))
-        if total.net is None:
-            text = "the prices contain taxes of an unknown rate; before_taxes holds the sum with taxes"
-            self.findings.append(Finding(FindingCode.NET_UNKNOWN, text))
-        if total.gross is None:
-            self.findings.append(Finding(FindingCode.TAX_UNKNOWN, "the taxes on the total are not known"))
-
-        return Rated(
-            currency=prices.tariff.currency,
-            total=price_of(total, prices),
-            energy=amounts.get(Part.ENERGY, NOTHING),
-            time=amounts.get(Part.TIME, NOTHING),
-            parking=amounts.get(Part.PARKING_TIME, NOTHING),
-            fixed=amounts.get(Part.FLAT, NOTHING),
-            reservation=amounts.get(Part.RESERVATION, NOTHING),
-            is_net_known=total.net is not None,
-            billed_energy=_billed(by_part.get(Part.ENERGY)),
-            billed_charging_seconds=_billed(by_part.get(Part.TIME)),
-            billed_parking_seconds=_billed(by_part.get(Part.PARKING_TIME)),
-            billed_reservation_seconds=_billed(by_part.get(Part.RESERVATION)),
-            lines=tuple(lines),
-            findings=tuple(self.findings),
-            price_list=prices,
-        )
-
-    def _limit_line(self, plain: Sum, total: Sum) -> Line:
-        net, gross = (
-            None if before is None or after is None else after - before
-            for before, after in zip(plain[:2], total[:2], strict=True)
-        )
-        return Line(
-            part=Part.LIMIT,
-            dimension="",
-            period=None,
-            quantity=Decimal(1),
-            step_added=ZERO,
-            component=None,
-            moment=None,
-            net=net,
-            gross=gross,
-            denominator=self.prices.denominator,
-        )
-
 
 def _volumes(period: ChargingPeriod, index: int) -> dict[str, Decimal]:
     found: dict[str, Decimal] = {}
@@ -355,15 +359,6 @@ def _volumes(period: ChargingPeriod, index: int) -> dict[str, Decimal]:
             raise MalformedPeriods(f"charging_periods[{index}].{dimension.type} stands there twice; merge the two")
         found[dimension.type] = volume
     return found
-
-
-def _billed(lines: list[Line] | None) -> Decimal:
-    """The billed volume of the lines of one part, its fees left out."""
-    volume = ZERO
-    for line in lines or ():
-        if line.dimension != FLAT:
-            volume += line.quantity + line.step_added
-    return volume
 
 
 def _is_reservation(volumes: dict[str, Decimal]) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 
 from roaming.rating.exact import EXACT, ZERO, rounded
 from roaming.rating.price_list import ENERGY, FLAT, PARKING_TIME, TIME, PricedComponent
-from roaming.rating.rated import Line, Part, Rated
+from roaming.rating.rated import FindingCode, Line, Part, Rated
 
 _UNITS: Final = {ENERGY: ("kWh", "per kWh"), TIME: ("s", "per h"), PARKING_TIME: ("s", "per h"), FLAT: ("", "flat")}
 _RESERVATION_KINDS: Final = ("RESERVATION", "RESERVATION_EXPIRES")
@@ -21,6 +21,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One line for people and for JSON. ``None`` in an amount: not known."""
 
     part: Part
+    tariff: str
+    """Its id."""
     period: int | None
     quantity: Decimal
     step_added: Decimal
@@ -90,6 +92,7 @@ def _row(
     unit, price_unit = _UNITS.get(line.dimension, ("", ""))
     return Row(
         part=line.part,
+        tariff=line.tariff_id,
         period=line.period,
         quantity=line.quantity,
         step_added=line.step_added,
@@ -108,13 +111,22 @@ def _row(
 
 
 def _reason(line: Line, rated: Rated) -> str:
+    named = f"tariff {line.tariff_id}: " if len(rated.price_lists) > 1 else ""
+    return named + _why(line, rated)
+
+
+def _why(line: Line, rated: Rated) -> str:
     if line.part is Part.LIMIT:
         return _limit_reason(line)
+    if line.component is None and any(
+        each.code is FindingCode.NO_TARIFF and each.period == line.period for each in rated.findings
+    ):
+        return "the period names no tariff, as others do: it costs nothing"
     kinds = _RESERVATION_KINDS if line.part is Part.RESERVATION else ("",)
     refused = [
         text
         for kind in kinds
-        for candidate in rated.price_list.candidates(line.dimension, kind)
+        for candidate in rated.price_list_of(line).candidates(line.dimension, kind)
         if (text := _refusal(candidate, line)) is not None
     ]
     component = line.component

@@ -4,7 +4,7 @@ Built once per tariff, used for any number of sessions. Knows no session. Amount
 ``PriceList.denominator`` (see ``roaming.rating.exact``).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, Inexact, InvalidOperation, localcontext
 from fractions import Fraction
 from math import lcm
@@ -14,7 +14,7 @@ import msgspec
 
 from roaming.model.money import TaxIncluded
 from roaming.model.tariff import PriceComponent, ReservationRestrictionType, Tariff, TariffDimensionType
-from roaming.rating.errors import MalformedTariff, UnsupportedNumber
+from roaming.rating.errors import CurrencyMismatch, MalformedTariff, UnsupportedNumber
 from roaming.rating.exact import EXACT
 from roaming.rating.readings import DEFAULT_READINGS, AbsentVat, ElementChoice, Readings
 from roaming.rating.restrictions import Condition, Moment, Thresholds, conditions_of, thresholds_of
@@ -119,11 +119,35 @@ def price_list(tariff: Tariff, readings: Readings = DEFAULT_READINGS) -> PriceLi
             ) from None
 
 
-def _price_list(tariff: Tariff, readings: Readings) -> PriceList:
+def price_lists(tariffs: Sequence[Tariff], readings: Readings = DEFAULT_READINGS) -> tuple[PriceList, ...]:
+    """The tariffs of one charge made ready for pricing, all over one denominator. Raises as ``price_list`` does, and
+    ``CurrencyMismatch``."""
+    if len(tariffs) == 1:
+        return (price_list(tariffs[0], readings),)
+    for tariff in tariffs[1:]:
+        if tariff.currency.upper() != tariffs[0].currency.upper():
+            raise CurrencyMismatch(
+                f"tariffs: {tariffs[0].id} is in {tariffs[0].currency}, {tariff.id} in {tariff.currency}; a CDR has one"
+                " currency"
+            )
+    with localcontext(EXACT):
+        try:
+            for tariff in tariffs:
+                _check_numbers(tariff)
+            scale = lcm(*map(_scale, tariffs))
+            return tuple(_price_list(tariff, readings, scale) for tariff in tariffs)
+        except (Inexact, InvalidOperation):
+            named = ", ".join(tariff.id for tariff in tariffs)
+            raise UnsupportedNumber(
+                f"tariffs {named}: a price, VAT rate or step cannot be kept exact; shorten it"
+            ) from None
+
+
+def _price_list(tariff: Tariff, readings: Readings, scale: int | None = None) -> PriceList:
     if not tariff.elements:
         raise MalformedTariff(f"tariff {tariff.id}: elements is empty; a free tariff has one FLAT component at 0.00")
     _check_numbers(tariff)
-    scale = _scale(tariff)
+    scale = _scale(tariff) if scale is None else scale
     elements: dict[str, list[_Element]] = {}
     unread: list[str] = []
     for index, element in enumerate(tariff.elements):

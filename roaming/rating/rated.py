@@ -34,6 +34,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     fee. ``component`` is ``None`` where nothing priced the quantity, and in a LIMIT line.
     """
 
+    tariff_id: str
     part: Part
     dimension: str
     period: int | None
@@ -69,6 +70,8 @@ class FindingCode(StrEnum):
     """The session began outside the tariff's validity."""
     OTHER_TARIFF = "OTHER_TARIFF"
     """A period names another tariff than the one it was priced by."""
+    NO_TARIFF = "NO_TARIFF"
+    """A period names no tariff where others name several: none is relevant to it (OCPI 2.2.1 cdrs, ChargingPeriod)."""
     POWER_UNKNOWN = "POWER_UNKNOWN"
     CURRENT_UNKNOWN = "CURRENT_UNKNOWN"
     UNREAD_TARIFF_PART = "UNREAD_TARIFF_PART"
@@ -105,4 +108,14 @@ class Rated(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[Line, ...]
     """In the order of the periods; their exact amounts add up to the exact total."""
     findings: tuple[Finding, ...]
-    price_list: PriceList
+    price_lists: tuple[PriceList, ...]
+    """Those that price a period, in the order in which they first do; under one set of readings."""
+
+    @property
+    def price_list(self) -> PriceList:
+        """The first one; most charges have no other."""
+        return self.price_lists[0]
+
+    def price_list_of(self, line: Line) -> PriceList:
+        """The one that priced a line."""
+        return next((each for each in self.price_lists if each.tariff.id == line.tariff_id), self.price_list)

@@ -16,7 +16,7 @@ import msgspec
 from roaming.model.session import ChargingPeriod
 from roaming.rating.boundaries import local_moments
 from roaming.rating.engine import zone_of
-from roaming.rating.price_list import ENERGY, FLAT, PARKING_TIME, TIME, PricedComponent
+from roaming.rating.price_list import ENERGY, FLAT, PARKING_TIME, TIME, PricedComponent, PriceList
 from roaming.rating.rated import Line, Part, Rated
 from roaming.rating.readings import Clock
 from roaming.rating.restrictions import Moment, local_day_and_minute
@@ -55,16 +55,16 @@ def spans_of(rated: Rated, periods: Sequence[ChargingPeriod], *, end: datetime, 
 
 
 def _spans(rated: Rated, periods: Sequence[ChargingPeriod], end: datetime, time_zone: str) -> Iterator[Span]:
-    prices = rated.price_list
-    zone = zone_of("UTC" if prices.readings.clock is Clock.UTC else time_zone)
+    zone = zone_of("UTC" if rated.price_list.readings.clock is Clock.UTC else time_zone)
     for line in rated.lines:
         if line.period is None or line.moment is None or line.part not in _DIMENSIONS or line.dimension == FLAT:
             continue
+        prices = rated.price_list_of(line)
         begin = periods[line.period].start_date_time
         until = periods[line.period + 1].start_date_time if line.period + 1 < len(periods) else end
         length = (until - begin) // _MICROSECOND
         kwh = _energy(periods[line.period])
-        for elapsed in sorted(_changes(rated, line.moment, begin, until, zone, kwh)):
+        for elapsed in sorted(_changes(prices, line.moment, begin, until, zone, kwh)):
             later = prices.choose(line.dimension, _later(line.moment, begin, elapsed, length, kwh, zone))
             if _place(later) != _place(line.component):
                 yield Span(
@@ -79,10 +79,10 @@ def _spans(rated: Rated, periods: Sequence[ChargingPeriod], end: datetime, time_
 
 
 def _changes(
-    rated: Rated, moment: Moment, begin: datetime, until: datetime, zone: ZoneInfo, kwh: Decimal
+    prices: PriceList, moment: Moment, begin: datetime, until: datetime, zone: ZoneInfo, kwh: Decimal
 ) -> Iterator[int]:
     """Microseconds into the period at which a restriction may begin or cease to hold."""
-    thresholds, length = rated.price_list.thresholds, (until - begin) // _MICROSECOND
+    thresholds, length = prices.thresholds, (until - begin) // _MICROSECOND
     found = [limit - moment.elapsed for limit in thresholds.elapsed]
     if kwh > 0:
         found += [int((limit - moment.kwh) * length / kwh) + 1 for limit in thresholds.kwh]

@@ -1,6 +1,6 @@
 """Whether the amounts of a CDR follow from its tariff and its periods. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from roaming.billing.checks.amounts import ZERO, gross_of, shown
@@ -11,7 +11,7 @@ from roaming.billing.checks.rules import CheckRules
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import fold
 from roaming.model.tariff import Tariff
-from roaming.rating import Mismatch, RatingError, check_totals
+from roaming.rating import Mismatch, RatingError, check_totals, named_tariffs, relevant_tariffs
 
 COSTS = ("total_fixed_cost", "total_energy_cost", "total_time_cost", "total_parking_cost", "total_reservation_cost")
 VOLUMES = frozenset({"total_energy", "total_time", "total_parking_time"})
@@ -21,21 +21,23 @@ def check_prices(cdr: CDR, known: Known, rules: CheckRules) -> Iterator[Finding]
     """Findings about costs, volumes, tariff and currency."""
     yield from _sums(cdr, rules)
     yield from _currency(cdr, known, rules)
-    tariff = _tariff_of(cdr) or known.tariff
-    if tariff is None:
+    tariffs = relevant_tariffs(cdr.tariffs, cdr.charging_periods) or tuple(filter(None, [known.tariff]))
+    if not tariffs:
         if cdr.total_cost.before_taxes:
             text = "the CDR quotes no tariff, and its owner told us of none: nobody can say what it should cost"
             yield Finding(
                 kind=Kind.TARIFF_MISSING, field="tariffs", text=text, at_stake=abs(cdr.total_cost.before_taxes)
             )
         return
-    named = {fold(period.tariff_id) for period in cdr.charging_periods if period.tariff_id is not None}
-    if len(named) > 1:
-        text = f"its periods name {len(named)} tariffs: {', '.join(sorted(named))}; reckon it by hand"
-        yield Finding(kind=Kind.TARIFF, field="charging_periods", text=text)
+    named = named_tariffs(cdr.charging_periods)
+    quoted = {fold(tariff.id) for tariff in tariffs}
+    missing = [written for id, written in named.items() if id not in quoted]
+    if len(named) > 1 and missing:
+        text = f"its periods name {len(named)} tariffs, and it does not quote {', '.join(missing)}: ask for it"
+        yield Finding(kind=Kind.TARIFF, field="tariffs", text=text)
         return
-    yield from _totals(cdr, known, rules, tariff)
-    yield from _version(cdr, known, rules, tariff)
+    yield from _totals(cdr, known, rules, tariffs)
+    yield from _version(cdr, known, rules, tariffs)
 
 
 def per_kwh(cdr: CDR) -> Decimal:
@@ -43,18 +45,9 @@ def per_kwh(cdr: CDR) -> Decimal:
     return abs(cdr.total_cost.before_taxes) / cdr.total_energy if cdr.total_energy > 0 else ZERO
 
 
-def _tariff_of(cdr: CDR) -> Tariff | None:
-    """The one that the periods name, or the first."""
-    by_id = {fold(tariff.id): tariff for tariff in reversed(cdr.tariffs)}
-    for period in cdr.charging_periods:
-        if period.tariff_id is not None and fold(period.tariff_id) in by_id:
-            return by_id[fold(period.tariff_id)]
-    return cdr.tariffs[0] if cdr.tariffs else None
-
-
-def _totals(cdr: CDR, known: Known, rules: CheckRules, tariff: Tariff) -> Iterator[Finding]:
+def _totals(cdr: CDR, known: Known, rules: CheckRules, tariffs: Sequence[Tariff]) -> Iterator[Finding]:
     try:
-        found = check_totals(cdr, tariff, known.time_zone, known.readings, tolerance=rules.tolerance)
+        found = check_totals(cdr, tariffs, known.time_zone, known.readings, tolerance=rules.tolerance)
     except RatingError as error:
         yield Finding(kind=Kind.PERIODS, field="charging_periods", text=f"it cannot be priced: {error}")
         return
@@ -62,7 +55,7 @@ def _totals(cdr: CDR, known: Known, rules: CheckRules, tariff: Tariff) -> Iterat
         if mismatch.field in VOLUMES:
             yield _volume(cdr, mismatch)
         else:
-            yield _price(cdr, known, rules, tariff, mismatch)
+            yield _price(cdr, known, rules, tariffs, mismatch)
 
 
 def _volume(cdr: CDR, mismatch: Mismatch) -> Finding:
@@ -78,15 +71,15 @@ def _volume(cdr: CDR, mismatch: Mismatch) -> Finding:
     )
 
 
-def _price(cdr: CDR, known: Known, rules: CheckRules, tariff: Tariff, mismatch: Mismatch) -> Finding:
+def _price(cdr: CDR, known: Known, rules: CheckRules, tariffs: Sequence[Tariff], mismatch: Mismatch) -> Finding:
     difference = mismatch.stated - mismatch.expected
     reading = ""
     if mismatch.field == "total_cost":
-        case = Case(cdr=cdr, tariff=tariff, time_zone=known.time_zone, readings=known.readings)
+        case = Case(cdr=cdr, tariffs=tariffs, time_zone=known.time_zone, readings=known.readings)
         reading = explaining_reading(case, tolerance=rules.tolerance)
     because = f"; the difference vanishes under the reading: {reading}" if reading else ""
     text = (
-        f"says {shown(mismatch.stated)} {cdr.currency}, tariff {tariff.id} and the periods come to"
+        f"says {shown(mismatch.stated)} {cdr.currency}, {_named(tariffs)} and the periods come to"
         f" {shown(mismatch.expected)} ({difference:+f}){because}"
     )
     return Finding(
@@ -100,16 +93,25 @@ def _price(cdr: CDR, known: Known, rules: CheckRules, tariff: Tariff, mismatch: 
     )
 
 
-def _version(cdr: CDR, known: Known, rules: CheckRules, quoted: Tariff) -> Iterator[Finding]:
+def _named(tariffs: Sequence[Tariff]) -> str:
+    ids = [tariff.id for tariff in tariffs]
+    return f"tariff {ids[0]}" if len(ids) == 1 else f"tariffs {', '.join(ids)}"
+
+
+def _version(cdr: CDR, known: Known, rules: CheckRules, tariffs: Sequence[Tariff]) -> Iterator[Finding]:
     """The tariff that the CDR quotes beside the one that was told before the session began."""
     told = known.tariff
-    if told is None or told is quoted or told.last_updated > cdr.start_date_time or fold(told.id) != fold(quoted.id):
+    if told is None or told.last_updated > cdr.start_date_time:
+        return
+    quoted = next((each for each in tariffs if fold(each.id) == fold(told.id)), None)
+    if quoted is None or quoted is told:
         return
     if _priced_by(told) == _priced_by(quoted):
         return
     at_stake = ZERO
     try:
-        for mismatch in check_totals(cdr, told, known.time_zone, known.readings, tolerance=ZERO):
+        instead = [told if each is quoted else each for each in tariffs]
+        for mismatch in check_totals(cdr, instead, known.time_zone, known.readings, tolerance=ZERO):
             if mismatch.field == "total_cost":
                 at_stake = abs(mismatch.stated - mismatch.expected)
     except RatingError:
@@ -126,9 +128,9 @@ def _priced_by(tariff: Tariff) -> tuple[object, ...]:
 
 
 def _currency(cdr: CDR, known: Known, rules: CheckRules) -> Iterator[Finding]:
-    tariff = _tariff_of(cdr) or known.tariff
+    tariffs = relevant_tariffs(cdr.tariffs, cdr.charging_periods) or tuple(filter(None, [known.tariff]))
     others = (
-        ("its tariff", tariff.currency if tariff is not None else cdr.currency),
+        *(("its tariff", tariff.currency) for tariff in tariffs),
         ("its session", known.session.currency if known.session is not None else cdr.currency),
     )
     for where, currency in others:

@@ -4,7 +4,7 @@ Each is one mistake, or one choice that the specification leaves open, made alon
 list, and the first that fits is named.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -14,6 +14,7 @@ import msgspec
 
 from roaming.billing.checks.amounts import gross_of
 from roaming.model.cdr import CDR
+from roaming.model.money import PriceLimit
 from roaming.model.tariff import Tariff
 from roaming.rating import Line, Part, Rated, RatingError, Readings, rate
 from roaming.rating.readings import (
@@ -21,6 +22,7 @@ from roaming.rating.readings import (
     Clock,
     ElementChoice,
     HoursReading,
+    Limits,
     RoundedAt,
     Rounding,
     StepScope,
@@ -42,14 +44,20 @@ class Case:
     """One session to be priced."""
 
     cdr: CDR
-    tariff: Tariff
+    tariffs: Sequence[Tariff]
     time_zone: str
     readings: Readings
 
-    def rated(self, *, time_zone: str | None = None, readings: Readings | None = None) -> Rated:
+    def rated(
+        self,
+        *,
+        time_zone: str | None = None,
+        readings: Readings | None = None,
+        tariffs: Sequence[Tariff] | None = None,
+    ) -> Rated:
         """Priced by us. Raises ``RatingError``."""
         return rate(
-            self.tariff,
+            tariffs or self.tariffs,
             self.cdr.charging_periods,
             start=self.cdr.start_date_time,
             end=self.cdr.end_date_time,
@@ -110,10 +118,10 @@ def _line(line: Line, quantity: Decimal | None = None) -> Amounts:
     )
 
 
-def _within(case: Case, amounts: Amounts) -> Amounts:
+def _within(tariff: Tariff, amounts: Amounts) -> Amounts:
     """Each sum within min_price and max_price, as ``rate`` bounds them; with taxes only where the limit says them."""
     net, gross = amounts
-    for limit, bound in ((case.tariff.min_price, max), (case.tariff.max_price, min)):
+    for limit, bound in ((tariff.min_price, max), (tariff.max_price, min)):
         if limit is None or net is None:
             continue
         bounded = bound(net, Fraction(limit.before_taxes))
@@ -126,19 +134,19 @@ def _within(case: Case, amounts: Amounts) -> Amounts:
 
 
 def _no_step(case: Case) -> Amounts:
-    return _within(case, _sum(_line(line, line.quantity) for line in case.rated().lines if line.part is not Part.LIMIT))
+    rated = case.rated()
+    lines = [line for line in rated.lines if line.part is not Part.LIMIT]
+    return _sum(
+        _within(
+            prices.tariff,
+            _sum(_line(line, line.quantity) for line in lines if rated.price_list_of(line) is prices),
+        )
+        for prices in rated.price_lists
+    )
 
 
 def _without_limits(case: Case) -> Amounts:
     return _sum(_line(line) for line in case.rated().lines if line.part is not Part.LIMIT)
-
-
-def _scaled_tax(case: Case) -> Amounts:
-    """min_price or max_price moved the net; the tax was moved in the same ratio, past what the limit says of it."""
-    plain, limited = _without_limits(case), _of(case.rated())
-    if not plain.net or plain.gross is None or limited.net is None:
-        return Amounts(None, None)
-    return Amounts(limited.net, plain.gross * limited.net / plain.net)
 
 
 def _flat_again(case: Case) -> Amounts:
@@ -173,13 +181,29 @@ def _with(**changes: object) -> Callable[[Case], Amounts]:
     return priced
 
 
+def _scaled_past_limits(case: Case) -> Amounts:
+    """Taxes scaled with a limit, and what the limit says with taxes not looked at."""
+    tariffs = [
+        msgspec.structs.replace(
+            each, min_price=_before_taxes_only(each.min_price), max_price=_before_taxes_only(each.max_price)
+        )
+        for each in case.tariffs
+    ]
+    return _of(case.rated(tariffs=tariffs, readings=msgspec.structs.replace(case.readings, limits=Limits.SCALED_TAX)))
+
+
+def _before_taxes_only(limit: PriceLimit | None) -> PriceLimit | None:
+    return None if limit is None else msgspec.structs.replace(limit, after_taxes=None)
+
+
 READINGS: tuple[Reading, ...] = (
     ("rounding per line", _with(rounded_at=RoundedAt.LINE, decimals=2)),
     ("step_size in every period", _with(step_scope=StepScope.PERIOD)),
     ("step_size left out", _no_step),
     ("FLAT charged twice", _flat_again),
     ("FLAT charged in every period", _flat_per_period),
-    ("tax scaled with min_price or max_price", _scaled_tax),
+    ("tax scaled with min_price or max_price", _with(limits=Limits.SCALED_TAX)),
+    ("tax scaled past what min_price or max_price says with taxes", _scaled_past_limits),
     ("min_price and max_price left out", _without_limits),
     ("wrong time zone: UTC", _with(clock=Clock.UTC)),
     ("wrong time zone: winter time of Central Europe all year", _in_zone("Etc/GMT-1")),

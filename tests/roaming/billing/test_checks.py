@@ -118,9 +118,9 @@ CASES: dict[str, tuple[Kind, str, Case]] = {
         "tariffs",
         lambda: (a_cdr(a_tariff(TariffElement(price_components=(component("ENERGY", "0.90"),)))), known()),
     ),
-    "several tariffs": (
+    "several tariffs, one of them not quoted": (
         Kind.TARIFF,
-        "charging_periods",
+        "tariffs",
         lambda: (
             changed(
                 a_cdr(),
@@ -326,8 +326,8 @@ def in_utc() -> CDR:
     return changed(a_cdr(), total_cost=priced(a_cdr(), a_tariff(), "UTC").total_cost)
 
 
-def scaled() -> CDR:
-    cdr = a_cdr(LIMITED)
+def scaled(after_taxes: Decimal) -> CDR:
+    cdr = a_cdr(changed(LIMITED, min_price=PriceLimit(before_taxes=Decimal(20), after_taxes=after_taxes)))
     free = priced(cdr, changed(LIMITED, min_price=None)).total_cost
     tax = sum((each.amount for each in free.taxes or ()), Decimal(0)) * 20 / free.before_taxes
     return changed(cdr, total_cost=Price(before_taxes=Decimal(20), taxes=(TaxAmount(name="VAT", amount=tax),)))
@@ -344,7 +344,8 @@ READINGS: dict[str, Callable[[], CDR]] = {
     "taxes counted as part of the price before taxes": lambda: stated(NET * Decimal("1.2")),
     "only the energy": lambda: stated(NET - Decimal("1.60")),
     "wrong time zone: UTC": in_utc,
-    "tax scaled with min_price or max_price": scaled,
+    "tax scaled with min_price or max_price": lambda: scaled(Decimal(21)),
+    "tax scaled past what min_price or max_price says with taxes": lambda: scaled(Decimal(30)),
 }
 
 
@@ -357,6 +358,27 @@ def test_the_reading_that_makes_a_difference_vanish_is_named(name: str) -> None:
     ]
     assert [each.reading for each in found] == [name]
     assert name in found[0].text
+
+
+def test_a_cdr_with_several_tariffs_is_checked_by_all_of_them() -> None:
+    """Its periods name them; one that is wrong is found with what is at stake, whichever prices it."""
+    day, night = a_tariff(id="DAY"), a_tariff(TariffElement(price_components=(component("ENERGY", "0.10"),)), id="N")
+    periods = tuple(
+        changed(each, tariff_id=id) for each, id in zip(a_cdr().charging_periods, ("day", "N", "DAY"), strict=True)
+    )
+    cdr = changed(a_cdr(day), charging_periods=periods, tariffs=(day, night))
+    times = {"start": START, "end": END, "time_zone": "Europe/Paris"}
+    rated = rate((day, night), periods, **times)  # type: ignore[arg-type]
+    # By hand: fee 1.00, 5.4 kWh become 6 at 0.5055, half an hour of parking 0.60; 9.3 kWh at 0.10
+    assert rated.total.before_taxes == Decimal("1.00") + 6 * Decimal("0.5055") + Decimal("0.60") + Decimal("0.93")
+    right = changed(cdr, total_cost=rated.total, total_energy_cost=rated.energy)
+    assert findings(right, known(tariff=day)) == ()
+    assert "tariffs DAY, N and the periods" in findings(cdr, known(tariff=day))[0].text
+    dear = changed(night, elements=(TariffElement(price_components=(component("ENERGY", "0.20"),)),))
+    other = [each for each in findings(right, known(tariff=dear)) if each.kind is Kind.TARIFF]
+    assert [each.at_stake for each in other] == [Decimal("0.93")], "another version of the second one"
+    foreign = changed(right, tariffs=(day, changed(night, currency="SEK")))
+    assert {each.kind for each in findings(foreign, known(tariff=day))} >= {Kind.CURRENCY}
 
 
 def test_rounding_per_line_is_named() -> None:

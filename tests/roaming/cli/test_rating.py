@@ -138,7 +138,8 @@ def test_a_period_that_outlasts_its_price_is_said(tmp_path: Path) -> None:
     ("tariff", "charge", "said"),
     [
         ("[", CDR, "give a JSON object"),
-        ([TARIFF, TARIFF], CDR, "holds a list"),
+        ([TARIFF, TARIFF], CDR, "holds tariff t1 twice"),
+        ([], CDR, "holds a list"),
         ({"id": "T1", "currency": "EUR"}, CDR, "tariff: object missing required field `elements`"),
         (
             {**TARIFF, "elements": [{"price_components": [{"type": "TIME"}]}]},
@@ -184,3 +185,16 @@ def test_cases_on_standard_input() -> None:
     first, second = result.stdout.splitlines()
     assert json.loads(first)["total_cost"] == {"excl_vat": "6.5000", "incl_vat": "7.3000"}
     assert "error" in json.loads(second)
+
+
+def test_several_tariffs_price_the_periods_that_name_them(tmp_path: Path) -> None:
+    """A list of them, or the CDR that holds them."""
+    parking = {"id": "P", "currency": "EUR", "elements": [{"price_components": [ELEMENT["price_components"][1]]}]}
+    periods = [each | {"tariff_id": id} for each, id in zip(PERIODS, ("t1", "P"), strict=True)]
+    cdr = CDR | {"charging_periods": periods, "tariffs": [TARIFF, parking]}
+    for tariffs in ([TARIFF, parking], cdr):
+        found = rated(tmp_path, tariffs, cdr)
+        assert found["priced"]["total_cost"] == {"excl_vat": Decimal("6.5"), "incl_vat": Decimal("7.3")}
+        assert [row["tariff"] for row in found["explanation"]] == ["T1", "T1", "P"]
+        assert [each["id"] for each in found["priced"]["tariffs"]] == ["T1", "P"]
+    assert "no period names one" in refusal(tmp_path, [TARIFF, parking], {"start": "x", "power_kw": 1})
