@@ -11,6 +11,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import SplitResult, quote, urlencode, urlsplit, urlunsplit
 
 from roaming.ocpi.errors import AddressRefused
@@ -127,21 +128,24 @@ def check_url(url: str, policy: AddressPolicy) -> None:
     a canonical IP address that is allowed, a port.
     """
     parts = _split(url)
-    if parts.scheme not in _PORTS:
-        raise AddressRefused("the URL must start with https://")
-    if parts.scheme == "http" and not policy.is_http_allowed:
-        raise AddressRefused(
-            "the URL must start with https://; http is not allowed here without ROAMING_IS_HTTP_ALLOWED=true"
-        )
-    if "@" in parts.netloc:
-        raise AddressRefused("the URL must not hold a user name or password")
-    host = parts.hostname or ""
+    reason = _refusal(parts.scheme, "@" in parts.netloc, parts.hostname or "", policy)
+    if reason:
+        raise AddressRefused(reason)
+
+
+@lru_cache(maxsize=1024)
+def _refusal(scheme: str, has_user: bool, host: str, policy: AddressPolicy) -> str:
+    """Why we would not call this server; empty: we would. The same few are called all the time."""
+    if scheme not in _PORTS:
+        return "the URL must start with https://"
+    if scheme == "http" and not policy.is_http_allowed:
+        return "the URL must start with https://; http is not allowed here without ROAMING_IS_HTTP_ALLOWED=true"
+    if has_user:
+        return "the URL must not hold a user name or password"
     literal = _literal(host)
     if literal is not None:
-        if not policy.allows(literal):
-            raise AddressRefused(f"the URL leads to an address that is not allowed: {_PUBLIC_ONLY}")
-    elif not _is_host_name(host):
-        raise AddressRefused("the URL must have a host name, or an IP address in its usual form")
+        return "" if policy.allows(literal) else f"the URL leads to an address that is not allowed: {_PUBLIC_ONLY}"
+    return "" if _is_host_name(host) else "the URL must have a host name, or an IP address in its usual form"
 
 
 def join(endpoint: str, *parts: str, is_slash_trailing: bool = False) -> str:

@@ -9,6 +9,7 @@ A partner's habits are stored beside it by switch (``roaming.ocpi.switches``), e
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -43,6 +44,7 @@ class Dialect:
     """A number from 1 to 64."""
 
     @classmethod
+    @lru_cache(maxsize=32)
     def of_version(cls, version: str) -> "Dialect":
         """What to assume of a partner that nothing is known of: 2.1.1 sends tokens raw, later versions Base64."""
         return cls(token_encoding="raw" if version.startswith(("2.0", "2.1")) else "base64")
