@@ -19,7 +19,7 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS known_ids (key INTEGER PRIMARY KEY, forget_after INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS known_lately (place INTEGER PRIMARY KEY, key INTEGER NOT NULL, forget_after INTEGER)",
 )
-_LENGTHS = (128, 32, 8, 1)
+_LENGTHS = (128, 64, 32, 16, 8, 4, 2, 1)
 _KEYS = 2**63
 _SLICE = 512
 CHUNKS = 256

@@ -1,13 +1,16 @@
 """Takes what the spool keeps to the bus, in order, until the bus has it.
 
-Knows topics and the bus's promises; knows nothing of how facts came in.
+Knows topics and the bus's promises; knows nothing of how facts came in. What was just committed is handed over in
+memory; what the bus did not take in time is read from disk.
 """
 
 import asyncio
 import random
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 
@@ -17,12 +20,21 @@ from contracts.envelope import Envelope, MalformedEnvelope, decode, encode
 from contracts.topics import TOPIC_BY_NAME, TOPIC_OF
 
 _BATCH = 250
+_MOST_AT_HAND = 4 * _BATCH
 _SET_ASIDE_KEPT = 10_000
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 5.0
 _TOPIC_OF_TYPE = {message.__name__: topic.name for message, topic in TOPIC_OF.items()}
 
 logger = structlog.get_logger(__name__)
+
+
+class Kept(NamedTuple):
+    """A fact on disk."""
+
+    sequence: int
+    octets: int
+    envelope: Envelope
 
 
 Wave = dict[str, list[Envelope]]
@@ -61,6 +73,10 @@ class Relay:
         self._bus = bus
         self._on_relayed = on_relayed
         self._after = 0
+        self._at_hand: deque[Kept] = deque()
+        """What follows ``_after``, without a gap."""
+        self._is_all_at_hand = False
+        """Whether nothing is on disk that is not at hand."""
         self._has_work = asyncio.Event()
         self._is_idle = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -71,8 +87,14 @@ class Relay:
         self._has_work.set()
         self._task = asyncio.create_task(self._run())
 
-    def wake(self) -> None:
-        """Something was committed."""
+    def offer(self, kept: Sequence[Kept]) -> None:
+        """These were committed, behind all that was offered before."""
+        if self._is_all_at_hand:
+            if len(self._at_hand) + len(kept) <= _MOST_AT_HAND:
+                # Reading from disk may have been ahead of the commit's own word
+                self._at_hand.extend(one for one in kept if one.sequence > self._after)
+            else:
+                self._is_all_at_hand = False
         self._has_work.set()
         self._is_idle.clear()
 
@@ -102,24 +124,42 @@ class Relay:
                 await self._relay_batch()
             except sqlite3.Error as error:
                 logger.error("the spool cannot be read", error=str(error))
+                # What was taken in hand and not passed on is on disk
+                self._at_hand.clear()
+                self._is_all_at_hand = False
                 self._has_work.set()
                 await asyncio.sleep(_LONGEST_PAUSE)
 
     async def _relay_batch(self) -> None:
-        rows = self._database.fetch(
+        if self._at_hand:
+            kept = [self._at_hand.popleft() for _ in range(min(len(self._at_hand), _BATCH))]
+            await self._pass_on(
+                [one.envelope for one in kept], len(kept), sum(one.octets for one in kept), last=kept[-1].sequence
+            )
+            return
+        rows = [] if self._is_all_at_hand else self._read()
+        if rows:
+            envelopes = await self._readable(rows)
+            await self._pass_on(envelopes, len(rows), sum(len(row[1]) for row in rows), last=rows[-1][0])
+            return
+        # What is committed from now on is offered
+        self._is_all_at_hand = True
+        if not self._has_work.is_set():
+            self._is_idle.set()
+            await self._has_work.wait()
+
+    async def _pass_on(self, envelopes: Sequence[Envelope], facts: int, octets: int, *, last: int) -> None:
+        for wave in waves(envelopes):
+            await self._publish(wave)
+        self._after = last
+        self._database.write_later(partial(_delete, self._after))
+        self._on_relayed(facts, octets)
+
+    def _read(self) -> list[tuple[int, bytes]]:
+        return self._database.fetch(
             "SELECT sequence, envelope FROM spooled WHERE sequence > ? ORDER BY sequence LIMIT ?",
             (self._after, _BATCH),
         )
-        if not rows:
-            if not self._has_work.is_set():
-                self._is_idle.set()
-                await self._has_work.wait()
-            return
-        for wave in waves(await self._readable(rows)):
-            await self._publish(wave)
-        self._after = rows[-1][0]
-        self._database.write_later(partial(_delete, self._after))
-        self._on_relayed(len(rows), sum(len(row[1]) for row in rows))
 
     async def _readable(self, rows: list[tuple[int, bytes]]) -> list[Envelope]:
         """What can be published. A row of another release, or a damaged one, is set aside where it can be looked

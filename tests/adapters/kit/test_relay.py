@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -97,7 +98,10 @@ async def test_what_was_set_aside_is_bounded(
     assert database.fetch("SELECT sequence FROM set_aside") == [(6,), (7,), (8,)]
 
 
-async def test_a_damaged_row_does_not_hold_up_the_others(bus: ScriptedBus, spool: Spool, database: Database) -> None:
+async def test_a_damaged_row_does_not_hold_up_the_others(
+    bus: ScriptedBus, spool: Spool, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "_MOST_AT_HAND", 0)
     bus.is_away = True
     await spool.record([make_fact(1, 0)])
     await until(lambda: bus.calls)
@@ -136,3 +140,46 @@ async def test_facts_that_left_are_gone_from_disk(bus: ScriptedBus, spool: Spool
     assert await spool.drain(5)
     await until(lambda: database.fetch("SELECT count(*) FROM spooled") == [(0,)])
     assert len(bus.published) == 600
+
+
+async def test_what_does_not_fit_in_memory_comes_from_disk_in_its_place(
+    bus: ScriptedBus, spool: Spool, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "_MOST_AT_HAND", 3)
+    monkeypatch.setattr(relay, "_BATCH", 2)
+    number = 0
+    for more in (1, 2, 3, 4, 1, 9, 2, 1, 1):
+        bus.gate.clear()
+        for _ in range(more):
+            await spool.record([make_fact(1, number)])
+            number += 1
+        bus.gate.set()
+        if more % 2:
+            assert await spool.drain(5)
+    assert await spool.drain(5)
+    assert bus.ids() == [make_fact(1, each).id for each in range(number)]
+    assert spool.backlog() == 0
+
+
+async def test_a_disk_that_fails_in_between_loses_nothing_at_hand(
+    bus: ScriptedBus, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "_LONGEST_PAUSE", 0.01)
+    failures = iter([True])
+    keep_aside = relay._keep_aside
+
+    def fail(*arguments: Any) -> None:
+        if next(failures, False):
+            raise sqlite3.OperationalError("disk I/O error")
+        keep_aside(*arguments)
+
+    monkeypatch.setattr(relay, "_keep_aside", fail)
+    bus.refuses = lambda one: one.id == make_fact(1, 2).id
+    await spool.record([make_fact(1, 0)])
+    assert await spool.drain(5)
+    await spool.record([make_fact(1, number) for number in range(1, 5)])
+    assert await spool.drain(5)
+    await spool.record([make_fact(1, 5)])
+    assert await spool.drain(5)
+    assert set(bus.ids()) == {make_fact(1, number).id for number in (0, 1, 3, 4, 5)}
+    assert not next(failures, False)
