@@ -42,8 +42,15 @@ async def handle(work: Work, batch: Sequence[Received]) -> None:
     await knowing.write_faults(work.connection, passage.faults)
     await knowing.write_variables(work.connection, passage.variables)
     said = [(network, id, [pair[:2] for pair in variables]) for network, id, _, variables in passage.variables]
+    said += [(told.network, told.station_id, [(key, "") for key in _unknown(told)]) for told in messages]
     await displays.note(work.connection, said)
     await tell(work, events)
+
+
+def _unknown(message: Any) -> Sequence[str]:
+    """Settings that a station was asked for and does not have."""
+    told = message.told if isinstance(message, OperationAnswered) else None
+    return told.unknown_keys if isinstance(told, ConfigurationTold) else ()
 
 
 async def handle_meters(work: Work, batch: Sequence[Received]) -> None:

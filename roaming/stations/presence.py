@@ -31,7 +31,8 @@ from roaming.store.journal import Exchange, write_within
 logger = structlog.get_logger(__name__)
 
 STATIONS = StationRow.__table__  # type: ignore[attr-defined]
-_COLUMNS = ("network", "station_id", "is_connected", "is_admitted", "instance", "epoch", "shows_cost")
+_COLUMNS = ("network", "station_id", "is_connected", "is_admitted", "instance", "epoch")
+_MORE = ("protocol", "shows_cost", "is_cost_known")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +43,12 @@ class Presence:
     is_admitted: bool
     instance: str
     epoch: int
+    protocol: str = ""
+    """What its connection speaks, such as ``ocpp2.0.1``."""
     shows_cost: bool = False
     """To the driver, while the charge runs."""
+    is_cost_known: bool = False
+    """Whether it has said so or the opposite."""
 
     @property
     def is_commandable(self) -> bool:
@@ -61,16 +66,18 @@ async def presences_of(
 ) -> dict[tuple[str, str], Presence]:
     """Those of the given (network, station_id) that somebody has heard of."""
     wanted = list(dict.fromkeys(stations))
-    rows = await select_rows(connection, STATIONS, _COLUMNS, key=("network", "station_id"), values=wanted)
+    rows = await select_rows(connection, STATIONS, (*_COLUMNS, *_MORE), key=("network", "station_id"), values=wanted)
     return {
         (network, station_id): Presence(
             is_connected=bool(is_connected),
             is_admitted=bool(is_admitted),
             instance=instance,
             epoch=epoch,
+            protocol=protocol,
             shows_cost=bool(shows_cost),
+            is_cost_known=bool(is_cost_known),
         )
-        for network, station_id, is_connected, is_admitted, instance, epoch, shows_cost in rows
+        for network, station_id, is_connected, is_admitted, instance, epoch, protocol, shows_cost, is_cost_known in rows
     }
 
 

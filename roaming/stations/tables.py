@@ -48,6 +48,8 @@ class StationRow(SQLModel, table=True):
 
     shows_cost: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
     """It has said that its display shows what a charge costs so far (OCPP 2.x)."""
+    is_cost_known: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
+    """Whether it has said so or the opposite."""
     is_proxied: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
     """It goes through to its operator's own central system."""
     missed_frames: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))

@@ -7,11 +7,12 @@ from typing import Final
 
 from contracts.envelope import message_id
 from contracts.messages import OperationRequested
-from contracts.messages.operation import UpdateCost
+from contracts.messages.operation import AnyOperation, GetConfiguration, UpdateCost
 from roaming.model.money import Price
 from roaming.model.session import Session
 from roaming.modules.sessions.model import TransactionState
 from roaming.modules.sessions.repository import Transaction
+from roaming.stations.displays import COST
 from roaming.stations.presence import presences_of
 from roaming.store.database import Work
 
@@ -37,8 +38,8 @@ def with_taxes(price: Price | None) -> Decimal | None:
 
 
 async def tell_costs(work: Work, told: Sequence[tuple[Transaction, Session]], *, every: float) -> None:
-    """Asks stations to show the cost of these running charges, as their sessions say it. ``told``: with when each was
-    told before. Nobody waits for an answer: the next cost follows."""
+    """Asks stations to show the cost of these running charges, as their sessions say it; those of 2.x that have not
+    said whether they show it are asked that first. Nobody waits for an answer: the next cost follows."""
     costs = {
         entry.key: cost
         for entry, session in told
@@ -49,7 +50,13 @@ async def tell_costs(work: Work, told: Sequence[tuple[Transaction, Session]], *,
     present = await presences_of(work.connection, [key[:2] for key in costs]) if costs else {}
     for (network, station_id, transaction_id), cost in costs.items():
         presence = present.get((network, station_id))
-        if presence is None or not presence.is_commandable or not presence.shows_cost:
+        if presence is None or not presence.is_commandable:
+            continue
+        if presence.shows_cost:
+            wanted: AnyOperation = UpdateCost(transaction_id=transaction_id, total_cost=cost)
+        elif presence.protocol.startswith("ocpp2") and not presence.is_cost_known:
+            wanted = GetConfiguration(keys=(COST,))
+        else:
             continue
         id = message_id("cost", network, station_id, transaction_id, work.now.isoformat())
         request = OperationRequested(
@@ -59,6 +66,6 @@ async def tell_costs(work: Work, told: Sequence[tuple[Transaction, Session]], *,
             network=network,
             station_id=station_id,
             deadline=work.now + _TAKES,
-            operation=UpdateCost(transaction_id=transaction_id, total_cost=cost),
+            operation=wanted,
         )
         work.outbox.add(request, subject=presence.instance, id=id)

@@ -203,6 +203,12 @@ async def test_it_tells_its_settings(hub: Hub, fleet: Fleet, version: str) -> No
     assert values[name] == ("300", False)
     assert values["SendLocalListMaxLength" if version == "1.6" else "LocalAuthListCtrlr.ItemsPerMessage"][1]
     assert len(values) == (8 if version == "1.6" else 7), "2.x has not two of them, and one more"
+    if version != "1.6":
+        name = "TariffCostCtrlr.Enabled[Cost]"
+        assert values[name] == ("true", True)
+        told = (await ask(hub, op.GetConfiguration(keys=(name,)))).told
+        assert isinstance(told, op.ConfigurationTold)
+        assert [(value.key, value.value) for value in told.values] == [(name, "true")]
     assert hub.inside(NAME).deviations["not strict"] == 0
 
 

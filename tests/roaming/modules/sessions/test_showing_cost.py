@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from contracts.messages import OperationRequested, StationReported
-from contracts.messages.operation import UpdateCost
+from contracts.messages import OperationAnswered, OperationRequested, StationConnected, StationReported
+from contracts.messages.operation import ConfigurationTold, ConfigurationValue, GetConfiguration, UpdateCost
+from contracts.vocabulary import OperationOutcome
 from roaming.model.money import Price, TaxAmount
 from roaming.modules.sessions.showing_cost import is_due, with_taxes
 from roaming.modules.tariffs import service as tariffs
 from roaming.monitoring import watching
+from roaming.stations import presence
 from tests.kit import ocpi_bodies
 from tests.kit.admitting import received
 from tests.kit.hub_in_process import HOSTED_CPO, HubInProcess, decoded
@@ -79,6 +81,34 @@ async def test_the_running_cost_goes_to_who_shows_it(hub: HubInProcess) -> None:
     await a_minute_later(hub)
     await tell(hub, ended("T1", 50, 9000))
     assert len(await told(hub)) == 1
+
+
+async def answers(hub: HubInProcess, told: ConfigurationTold) -> None:
+    answered = OperationAnswered(
+        operation_id="x", network="main", station_id="GOOD", outcome=OperationOutcome.ACCEPTED, told=told
+    )
+    async with hub.services.database.work() as work:
+        await watching.handle(work, [received(answered)])
+
+
+@pytest.mark.parametrize("value", ["true", "false", None])
+async def test_a_station_is_asked_first_whether_it_shows_costs(hub: HubInProcess, value: str | None) -> None:
+    name = "TariffCostCtrlr.Enabled[Cost]"
+    connected = StationConnected(network="main", station_id="GOOD", instance="new", epoch=2, protocol="ocpp2.1")
+    async with hub.services.database.work() as work:
+        await presence.handle(work, [received(connected)])
+    await tell(hub, started("T1", 0))
+    kinds = []
+    for minute, wh in enumerate((3000, 5000, 7000), 1):
+        await a_minute_later(hub)
+        await tell(hub, metered("T1", minute, wh))
+        asked = [message.operation for _, message in await waiting(hub.services.database, OperationRequested)]
+        kinds = [type(one).__name__ for one in asked]
+        if minute == 2:
+            assert asked == 2 * [GetConfiguration(keys=(name,))], "again, while nobody has answered"
+            known = (ConfigurationValue(key=name, value=value),) if value else ()
+            await answers(hub, ConfigurationTold(values=known, unknown_keys=() if value else (name,)))
+    assert kinds[2:] == (["UpdateCost"] if value == "true" else [])
 
 
 @pytest.mark.parametrize(
