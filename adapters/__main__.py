@@ -26,6 +26,7 @@ from adapters.kit.manifest import Adapter, KitError
 from adapters.kit.runner import RunningKit, run
 from contracts.bus.kafka import KafkaBus
 from contracts.bus.kafka_security import KafkaSecurity
+from contracts.collector import spare_collector
 from contracts.probes import Health, serve_probes
 from contracts.station_keys import derive
 
@@ -219,6 +220,7 @@ async def _until_told(adapter: Adapter, own_settings: BaseModel, settings: Proce
             probes = await serve_probes(settings.probe_host, settings.probe_port, partial(_health, kit, bus))
         for what, address in kit.addresses().items():
             typer.echo(f"{what}: {address}")
+        spare_collector()
         await told.wait()
         logger.info("stopping")
     finally:

@@ -140,7 +140,7 @@ class OcppSettings(BaseModel):
     authorize_seconds: float = Field(8, gt=0, description="How long an authorisation may take.")
     messages_per_second: float = Field(20, gt=0, description="Of one station, in the long run.")
     message_burst: float = Field(200, ge=1, description="Of one station, at once.")
-    accepts_per_second: float = Field(500, gt=0, description="New connections, all stations together.")
+    accepts_per_second: float = Field(1000, gt=0, description="New connections, all stations together.")
     max_strangers: int = Field(1000, ge=0, description="Unknown stations held at the same time.")
     first_frame_seconds: float = Field(
         60, gt=0, description="A connection that neither says anything nor answers pings is closed after this."

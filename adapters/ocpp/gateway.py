@@ -36,7 +36,7 @@ logger = structlog.get_logger(__name__)
 class Watch:
     """What is expected of connections."""
 
-    accepts_per_second: float = 500
+    accepts_per_second: float = 1000
     max_strangers: int = 1000
     first_frame_seconds: float = 60
     ping_seconds: float = 60

@@ -114,6 +114,9 @@ class Transactions:
         self._state = state
         self._secret = secret
         self._open: dict[str, dict[int, Transaction]] = {}
+        self._not_open: dict[str, tuple[int, Transaction | None]] = {}
+        """Of each station here, the id that was last looked for in the file, and what was found: meter values that
+        come after a stop, or after another instance took the start, name the same one again and again."""
 
     def find_start(self, station_id: str, key: str) -> Transaction | None:
         """The transaction that this start began."""
@@ -124,7 +127,14 @@ class Transactions:
         if not 0 < transaction_id <= LARGEST_ID:
             return None
         known = self.open_at(station_id).get(transaction_id)
-        return known or self._one("station_id = ? AND transaction_id = ?", (station_id, transaction_id))
+        if known is not None:
+            return known
+        last = self._not_open.get(station_id)
+        if last is not None and last[0] == transaction_id:
+            return last[1]
+        found = self._one("station_id = ? AND transaction_id = ?", (station_id, transaction_id))
+        self._not_open[station_id] = transaction_id, found
+        return found
 
     def find_told(self, station_id: str, told_id: str) -> Transaction | None:
         """The same by the id that the service knows."""
@@ -174,6 +184,7 @@ class Transactions:
     def numbered(self, known: Transaction, transaction_id: int, *, now: datetime) -> Transaction:
         """The same transaction after its central system gave it another id, to a start that was repeated."""
         self.make_room(known.station_id, transaction_id, start_key=known.start_key)
+        self._not_open.pop(known.station_id, None)
         self._state.execute(
             "UPDATE transactions SET transaction_id = ?, told_id = ?, changed_at = ?"
             " WHERE station_id = ? AND start_key = ?",
@@ -190,6 +201,7 @@ class Transactions:
         if holder is None or holder.start_key == start_key:
             return False
         self._open.get(station_id, {}).pop(transaction_id, None)
+        self._not_open.pop(station_id, None)
         self._state.execute(
             "UPDATE transactions SET told_id = ?, transaction_id = -rowid_of.number FROM"
             " (SELECT 1 + coalesce(max(-transaction_id), 0) AS number FROM transactions"
@@ -202,6 +214,7 @@ class Transactions:
         """Remembers a start, and that earlier transactions on its connector must be over. A start that is known
         already stays as it was; the return value is what is remembered. Nothing is told of what is over: the service
         sees it by the starts, on whatever instance they came, and closes it (decision 0095)."""
+        self._not_open.pop(started.station_id, None)
         self._state.execute(_INSERT, (*_row(started), now.isoformat()))
         found = self.find_start(started.station_id, started.start_key) or started
         if found.state is TransactionState.OPEN:
@@ -219,6 +232,7 @@ class Transactions:
     def forget_station(self, station_id: str) -> None:
         """It is not connected here any more; its rows stay."""
         self._open.pop(station_id, None)
+        self._not_open.pop(station_id, None)
 
     def _change(self, transaction: Transaction, state: TransactionState, key: str | None, now: datetime) -> None:
         self._state.execute(
@@ -227,6 +241,7 @@ class Transactions:
             (state.value, key, now.isoformat(), transaction.station_id, transaction.transaction_id),
         )
         self._open.get(transaction.station_id, {}).pop(transaction.transaction_id, None)
+        self._not_open.pop(transaction.station_id, None)
 
     def _one(self, condition: str, values: tuple[object, ...]) -> Transaction | None:
         return next(iter(self._many(f"{condition} LIMIT 1", values)), None)

@@ -5,7 +5,6 @@ What only some processes need is imported by them: a killed one is to be back at
 
 import asyncio
 import errno
-import gc
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -20,6 +19,7 @@ from pydantic import ValidationError
 
 from contracts.bus.memory import MemoryBus
 from contracts.bus.port import Bus
+from contracts.collector import spare_collector
 from contracts.probes import Check, Health, serve_probes
 from roaming.app import adapter_secret, create_app, open_services, station_pepper
 from roaming.cli.database import must_be_current
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from roaming.console.pages import Controls
 
 logger = structlog.get_logger(__name__)
-
-COLLECT_AFTER = 10_000
-"""New objects that may be part of a circle."""
 
 
 async def start(*, migrate: bool, as_json: bool) -> None:
@@ -209,14 +206,6 @@ async def adapters(settings: Settings, bus: Bus, values: Mapping[str, Any]) -> A
         yield running
     finally:
         await running.stop()
-
-
-def spare_collector() -> None:
-    """Lets Python look for circles among what requests and batches leave behind only, and seldom: going over all that
-    start-up made, again and again, took a quarter of the processor time of a batch."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
 
 
 async def until_stopped() -> None:

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from contracts.bus.memory import MemoryBus
+from contracts.collector import spare_collector
 from contracts.envelope import Envelope, message_id, wrap
 from contracts.messages import ConnectorStatusChanged, Message, MeterValuesTaken, TransactionStarted
 from contracts.messages.metering import MeterSample, MeterValue
 from contracts.topics import EVENTS, METER, Topic
 from contracts.vocabulary import AuthorizationStatus, ConnectorStatus, Measurand
 from roaming.app import open_services
-from roaming.cli.running import spare_collector
 from roaming.ocpi.module import Services
 from roaming.partners.drivers import Driver, touch_driver
 from roaming.settings import Settings

@@ -245,6 +245,7 @@ async def serve(folder: Path, stations: int, port: int) -> None:
     from adapters.ocpp.adapter import ADAPTER, OcppSettings
     from contracts.bus.memory import MemoryBus
     from contracts.bus.port import Subscription
+    from contracts.collector import spare_collector
     from contracts.envelope import Envelope
     from contracts.topics import EVENTS
 
@@ -271,6 +272,7 @@ async def serve(folder: Path, stations: int, port: int) -> None:
     )
     if kit.knows_nobody():
         await _make_known(bus, [name_of(0)])
+    spare_collector()
     print(kit.addresses()["ocpp"].rsplit(":", 1)[1].strip("/"), flush=True)
     commands = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)

@@ -211,6 +211,7 @@ async def serve_adapter(
 
     from adapters.kit.manifest import Account
     from adapters.ocpp.adapter import OcppSettings, start
+    from contracts.collector import spare_collector
     from tests.kit.stations import FakePorts
 
     fakes = FakePorts()
@@ -230,6 +231,7 @@ async def serve_adapter(
     usual = {"port": 0, "state_path": folder / "state.sqlite", "messages_per_second": 1e9, "message_burst": 1e9}
     settings = OcppSettings(**{**usual, **values})
     running = await start(ports, settings)
+    spare_collector()  # as every process of ours does
     print(running.addresses()["ocpp"].rsplit(":", 1)[1].strip("/"), flush=True)
     await asyncio.Event().wait()
 

@@ -115,3 +115,30 @@ def test_the_first_word_about_a_start_counts() -> None:
 def test_nonsense_ids_are_nobody() -> None:
     known = Transactions(open_state(None), secret=b"")
     assert [known.find("CS-1", number) for number in (0, -1, 2**31, 2**63, 10**30)] == [None] * 5
+
+
+def test_what_was_looked_for_in_vain_is_found_once_it_is_there() -> None:
+    """A look at the file is remembered until something of the station changes."""
+    known = Transactions(open_state(None), secret=b"")
+
+    def states(*numbers: int) -> list[TransactionState | None]:
+        found = (known.find("CS-1", number) for number in numbers for _ in range(2))
+        return [one.state if one is not None else None for one in found][::2]
+
+    assert states(1) == [None]
+    began = known.begin(_start(1, "a"), now=NOW)
+    assert states(1) == [TransactionState.OPEN]
+    assert states(2) == [None]
+    known.end(began, key="end", now=NOW)
+    assert states(1, 2, 1) == [TransactionState.ENDED, None, TransactionState.ENDED]
+    known.begin(_start(2, "b"), now=NOW)
+    known.forget_station("CS-1")
+    assert states(3, 2) == [None, TransactionState.OPEN]
+    known.begin(_start(3, "c", minutes=1), now=NOW)
+    assert states(2, 3) == [TransactionState.SUPERSEDED, TransactionState.OPEN]
+    again = known.numbered(_start(3, "c", minutes=1), 7, now=NOW)
+    assert again.transaction_id == 7
+    assert states(3, 7) == [None, TransactionState.OPEN]
+    assert states(2) == [TransactionState.SUPERSEDED]
+    assert known.make_room("CS-1", 2, start_key="other")
+    assert states(2) == [None]

@@ -1,6 +1,5 @@
 """All parts in one process, and what becomes of them when a part of the disk is lost."""
 
-import gc
 import shutil
 import sqlite3
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from roaming.cli.running import COLLECT_AFTER, everything, spare_collector, station_address
+from roaming.cli.running import everything, station_address
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.model.token import Token
@@ -91,17 +90,6 @@ async def test_an_adapter_that_lost_its_disk_is_told_again_what_it_must_know(tmp
         await until(is_accepted, seconds=30, every=0.1)
         await until_the_adapter_knows_everything(tmp_path)
         await station.close()
-
-
-def test_what_start_up_made_is_left_alone_by_the_collector() -> None:
-    before = gc.get_threshold()
-    try:
-        spare_collector()
-        assert gc.get_freeze_count() > 10_000
-        assert gc.get_threshold() == (COLLECT_AFTER, *before[1:])
-    finally:
-        gc.unfreeze()
-        gc.set_threshold(*before)
 
 
 @pytest.mark.parametrize(
