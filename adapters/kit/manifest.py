@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+import msgspec
 from pydantic import BaseModel
 
 from contracts.messages import ChargingSchedule, CommandRequested, FramesSeen, Message, OperationRequested, TokenOwner
@@ -28,8 +29,7 @@ class SpoolFull(KitError):
     was kept. Stop reading the station's socket and record the same facts again later."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """Something a station told us, ready for the spool."""
 
     id: str

@@ -8,9 +8,9 @@ nothing here raises for anything a station can send.
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 CALL: Final = 2
@@ -28,8 +28,7 @@ LARGEST_NUMBER_AS_ID: Final = 2**53
 _TYPE_WORDS: Final = {"2": CALL, "3": CALL_RESULT, "4": CALL_ERROR, "6": SEND}
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A request. ``payload`` is still unchecked."""
 
     id: str | int
@@ -41,26 +40,23 @@ class Call:
     """False: a SEND of OCPP 2.1."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallResult:
+class CallResult(msgspec.Struct, frozen=True):
     """An answer to a request of ours."""
 
     id: str | int
     payload: Any
 
 
-@dataclass(frozen=True, slots=True)
-class CallError:
+class CallError(msgspec.Struct, frozen=True):
     """A refusal of a request of ours."""
 
     id: str | int
     code: str
     description: str = ""
-    details: Any = field(default_factory=dict)
+    details: Any = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(msgspec.Struct, frozen=True):
     """Not a frame. ``is_answerable``: it may have been a request, so a CALLERROR is due."""
 
     id: str | int
@@ -165,6 +161,9 @@ def _is_answer(raw: bytes) -> bool:
 
 
 def _shape(value: Any, deviations: tuple[str, ...]) -> Frame:
+    match value:
+        case [2, str() as frame_id, str() as action, dict() as payload] if type(value[0]) is int:
+            return Call(frame_id, action, payload, deviations)  # nearly all of them
     if not isinstance(value, list) or len(value) < 2:
         return Unreadable(UNKNOWN_ID, "not an array of at least two elements", is_answerable=True)
     kind = value[0]

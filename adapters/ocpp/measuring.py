@@ -35,6 +35,7 @@ _CONTEXT: Final = {
 _PER_PHASE: Final = (Measurand.ENERGY_REGISTER, Measurand.ENERGY_EXPORT_REGISTER, Measurand.ENERGY_INTERVAL)
 _PLAIN_UNITS: Final = frozenset({"Wh", "W", "A", "V", "Percent"})
 _LARGEST: Final = Decimal(10) ** 12
+_SMALLEST: Final = -_LARGEST
 _KELVIN: Final = Decimal("273.15")
 
 Entry = tuple[ReadingContext, MeterValue | SignedReading]
@@ -81,16 +82,18 @@ def to_number(said: Any) -> Decimal | None:
             number = Decimal(text.strip().replace(",", "."))
         except InvalidOperation:
             return None
-    return number if number.is_finite() and abs(number) <= _LARGEST else None
+    return number if number.is_finite() and _SMALLEST <= number <= _LARGEST else None
 
 
 def samples_at(at: datetime, entries: Iterable[Entry]) -> list[MeterSample]:
     """What was measured at one moment: a sample per context."""
     by_context: dict[ReadingContext, tuple[list[MeterValue], list[SignedReading]]] = {}
+    last: ReadingContext | None = None
+    group: tuple[list[MeterValue], list[SignedReading]] = ([], [])
     for context, entry in entries:
-        group = by_context.get(context)
-        if group is None:
-            group = by_context[context] = ([], [])
+        if context is not last:  # they seldom change
+            last = context
+            group = by_context.setdefault(context, ([], []))
         if isinstance(entry, SignedReading):
             group[1].append(entry)
         else:
@@ -141,7 +144,10 @@ def _in_fixed_unit(number: Decimal, measurand: Measurand, unit: str) -> Decimal:
 
 def _with_totals(found: list[MeterValue]) -> tuple[MeterValue, ...]:
     """Energy has a total: where a station gives only phases, the one is the total, three are its sum."""
-    if all(value.phase is None for value in found):
+    for value in found:
+        if value.phase is not None:
+            break
+    else:
         return tuple(found)
     for measurand in _PER_PHASE:
         phased = [value for value in found if value.measurand is measurand and value.location is None]

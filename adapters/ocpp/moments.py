@@ -1,9 +1,10 @@
 """What time a station means. Pure, save that ``StationClock`` remembers how far one station's clock is off."""
 
 from collections import deque
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+import msgspec
 
 EARLIEST: Final = datetime(2015, 1, 1, tzinfo=UTC)
 """OCPP 1.6 is of 2015: what is older was written by a clock that had not been set."""
@@ -14,8 +15,7 @@ SLACK: Final = timedelta(seconds=90)
 LONGEST_BURST: Final = timedelta(minutes=2)
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """A point in time in UTC. ``is_clock_set`` is false when the station's word was unusable and the time of
     arrival stands in for it."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from adapters.ocpp import frames
@@ -43,8 +44,7 @@ class NotDurable(Exception):
     """What a station said could not be kept: it must not be answered, so that it says it again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One request of a station, with what the answerer needs beside it."""
 
     call: Call

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 OF_EACH: Final = 128
 """Octets that the administration of a copy is counted with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(msgspec.Struct, frozen=True):
     """One frame that has passed."""
 
     is_of_station: bool

@@ -1,9 +1,10 @@
 """Requests of a station put together with what its central system answered. Pure: knows no socket and no clock."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+import msgspec
 
 from adapters.ocpp.frames import Call, CallError, CallResult, Frame, Unreadable
 
@@ -13,8 +14,7 @@ LATEST: Final = timedelta(seconds=120)
 """After which nobody waits for an answer any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(msgspec.Struct, frozen=True):
     """A request of the station and its answer."""
 
     request: Call | Unreadable
