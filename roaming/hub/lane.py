@@ -17,6 +17,7 @@ from sqlalchemy import update
 from roaming.hub import judging
 from roaming.hub.gathering import Gathering
 from roaming.hub.judging import COLUMNS, Pending, Prepared, Result, prepare
+from roaming.hub.pace import Pace
 from roaming.hub.recording import NotAsRead, Recorder
 from roaming.hub.sending import Sender
 from roaming.model.version import Version
@@ -78,6 +79,7 @@ class Lane:
         """Order keys with something more to send once what is under way has ended."""
         self._calling = 0
         self._at_once = 1
+        self._agreed = Pace()
         self._pause = 0.0
         self._paused_at = 0.0
         self._resumes_at = 0.0
@@ -118,7 +120,8 @@ class Lane:
                 logger.warning("delivery_waits", partner=self._partner_id, reason=str(error))
                 self.poke()
                 await asyncio.sleep(REST_SECONDS)
-            rest = self._resumes_at - time.monotonic()
+            now = time.monotonic()
+            rest = max(self._resumes_at - now, self._agreed.wait(now))
             if self._under_way or rest > 0:
                 await self._news_within(rest if rest > 0 else None)
             elif not await self._news_within(LINGER_SECONDS):
@@ -139,16 +142,20 @@ class Lane:
         room = self._room()
         begun, self._ready = self._ready[:room], self._ready[room:]
         for prepared in begun:
-            task = asyncio.create_task(self._attempt(prepared, time.monotonic()))
+            now = time.monotonic()
+            self._agreed.began(now)
+            task = asyncio.create_task(self._attempt(prepared, now))
             self._calling += 1
             self._under_way[prepared.pending.order_key] = _Attempt(prepared.pending, task)
 
     def _room(self) -> int:
         """How many more calls may begin; one alone while the partner is being spared."""
+        now = time.monotonic()
         if not self._pause:
             unrecorded = len(self._under_way) - self._calling
-            return 0 if unrecorded >= MOST_UNRECORDED else max(0, self._at_once - self._calling)
-        is_time = time.monotonic() >= self._resumes_at
+            most = 0 if unrecorded >= MOST_UNRECORDED else max(0, self._at_once - self._calling)
+            return self._agreed.room(now, most)
+        is_time = now >= self._resumes_at
         return 1 if is_time and not self._under_way else 0
 
     async def _claim(self) -> None:
@@ -160,7 +167,9 @@ class Lane:
         if partner is None or not partner.is_connected:
             await self._postpone("the partner is not registered")
             return
-        self._at_once = int(dialect_of(partner).at_once)
+        dialect = dialect_of(partner)
+        self._at_once = int(dialect.at_once)
+        self._agreed.limit(dialect.most_per_second)
         for limit in (FEW + len(self._under_way), MANY):
             rows = await self._services.database.reader.fetch(_PENDING, self._partner_id, limit)
             chosen = self._choose([row for row in rows if row[1] in self._rules])

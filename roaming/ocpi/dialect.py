@@ -42,6 +42,8 @@ class Dialect:
     patch: str = "yes"
     at_once: str = "8"
     """A number from 1 to 64."""
+    per_second: str = "unlimited"
+    """Or a number from 1 to 1000."""
 
     @classmethod
     @lru_cache(maxsize=32)
@@ -62,6 +64,11 @@ class Dialect:
     def token_header(self, token: str) -> str:
         """The Authorization header that presents our ``token`` to this partner."""
         return header_value(token, self.token_encoding)
+
+    @property
+    def most_per_second(self) -> int | None:
+        """How many deliveries may begin within a second; ``None``: as many as there are."""
+        return None if self.per_second == "unlimited" else int(self.per_second)
 
     @property
     def other_encoding(self) -> TokenEncoding:

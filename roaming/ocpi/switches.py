@@ -51,6 +51,10 @@ def _is_count(value: str) -> bool:
     return value.isascii() and value.isdigit() and 1 <= int(value) <= 64
 
 
+def _is_rate(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) <= 4 and 1 <= int(value) <= 1000
+
+
 TABLE: tuple[Switch, ...] = (
     Switch(
         name="token_encoding",
@@ -145,6 +149,14 @@ TABLE: tuple[Switch, ...] = (
         changes="deliveries under way to the partner at once, at most",
         detected="",
         is_value=_is_count,
+    ),
+    Switch(
+        name="per_second",
+        values=("unlimited", "1 to 1000"),
+        default="unlimited",
+        changes="deliveries that begin within a second, at most, evenly spread; also what waited while it was away",
+        detected="",
+        is_value=_is_rate,
     ),
 )
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -34,7 +35,7 @@ from roaming.ocpi.module import (
 )
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.secrets import Secrets
-from roaming.partners import registry
+from roaming.partners import dialects, registry
 from roaming.partners.directory import Directory, DirectoryCache, Endpoint, PartyRole
 from roaming.store.database import Database
 from roaming.store.journal import Journal
@@ -380,6 +381,27 @@ async def test_one_slow_call_does_not_hold_up_the_next(services: Services, monke
             for number in range(60):
                 await change(services, f"o{number}", str(number))
             await until(lambda: len(door.taken) >= 60, seconds=10)
+
+
+async def test_a_partner_that_was_away_is_told_as_fast_as_was_agreed(services: Services) -> None:
+    """Evenly: no two at once, and no later ones sooner because it was away meanwhile."""
+    times: list[float] = []
+    door = Door(plan=["500"])
+
+    async def noted(request: Received, writer: asyncio.StreamWriter) -> None:
+        times.append(time.monotonic())
+        await door(request, writer)
+
+    async with ScriptedPartner(noted) as partner:
+        await connect(services, "ems", partner.url)
+        async with services.database.work() as work:
+            await dialects.set_switch(work, "ems", "per_second", "20")
+        for number in range(8):
+            await change(services, f"o{number}", str(number))
+        async with working(services):
+            await until(lambda: len(door.taken) == 8, seconds=10)
+    # Sent so far apart; some may have taken longer to arrive than others
+    assert times[-1] - times[0] > 7 / 20 - 0.1
 
 
 async def test_after_a_kill_a_record_is_not_looked_up_while_its_sending_may_be_under_way(services: Services) -> None:

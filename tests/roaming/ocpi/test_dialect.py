@@ -65,6 +65,8 @@ def test_the_table_and_the_dialect_have_the_same_switches() -> None:
         ("page_links", "follow:pages.example:8443", "follow:http://pages.example"),
         ("at_once", "64", "65"),
         ("at_once", "1", "0"),
+        ("per_second", "1000", "1001"),
+        ("per_second", "unlimited", "0"),
         ("patch", "no", "perhaps"),
     ],
 )
