@@ -137,6 +137,7 @@ def trimmings(modules: Iterable[OcpiModule]) -> list[Trimming]:
         *delivering.TRIMMINGS,
         *watching.TRIMMINGS,
         *certificates.TRIMMINGS,
+        *presence.TRIMMINGS,
         *wire.TRIMMINGS,
         *outgoing.trimmings(modules),
         *own,

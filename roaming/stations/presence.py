@@ -27,10 +27,14 @@ from roaming.store.bulk import select_rows, upsert
 from roaming.store.consume import Projection, Received
 from roaming.store.database import Work
 from roaming.store.journal import Exchange, write_within
+from roaming.store.trimming import old_rows
 
 logger = structlog.get_logger(__name__)
 
 STATIONS = StationRow.__table__  # type: ignore[attr-defined]
+_NOBODYS = (STATIONS.c.is_admitted.is_(False), STATIONS.c.is_connected.is_(False), STATIONS.c.key_digest.is_(None))
+TRIMMINGS = (old_rows("state", STATIONS, "connected_at", *_NOBODYS),)
+"""Whoever came by a name that nobody has bound, and has gone."""
 _COLUMNS = ("network", "station_id", "is_connected", "is_admitted", "instance", "epoch")
 _MORE = ("protocol", "shows_cost", "is_cost_known")
 
