@@ -19,6 +19,7 @@ from adapters.ocpp import frames
 from adapters.ocpp.frames import Call, CallError, CallResult, Unreadable
 from adapters.ocpp.limits import Bucket
 from adapters.ocpp.transport import Admission, Socket, SocketClosed
+from adapters.ocpp.waiting import Waiting
 from contracts.vocabulary import ConnectorStatus
 
 WAITING_REQUESTS: Final = 64
@@ -134,7 +135,7 @@ class Station:
     close_reason: str | None = None
     live: _Liveness = field(init=False)
     _ready: asyncio.Event = field(init=False, default_factory=asyncio.Event)
-    _waiting: asyncio.Queue[tuple[Call | Unreadable, bytes, datetime] | None] = field(init=False)
+    _waiting: Waiting[tuple[Call | Unreadable, bytes, datetime] | None] = field(init=False)
     _pending: dict[str, asyncio.Future[CallResult | CallError]] = field(init=False, default_factory=dict)
     _turn: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     _answered: dict[str | int, tuple[int, bytes]] = field(init=False, default_factory=dict)
@@ -150,7 +151,7 @@ class Station:
     def __post_init__(self) -> None:
         self._clock = asyncio.get_running_loop().time
         self.live = _Liveness(self._clock(), self._clock())
-        self._waiting = asyncio.Queue(WAITING_REQUESTS)
+        self._waiting = Waiting(WAITING_REQUESTS)
         self._bucket = Bucket(rate=self.pace.messages_per_second, burst=self.pace.burst)
 
     @property
@@ -284,11 +285,7 @@ class Station:
         if isinstance(frame, _ANSWERS):
             self._settle(frame)
             return None
-        item = frame, data, self.now()
-        if self._waiting.full():
-            return self._waiting.put(item)
-        self._waiting.put_nowait(item)
-        return None
+        return self._waiting.put((frame, data, self.now()))
 
     def _settle(self, frame: CallResult | CallError) -> None:
         future = self._pending.pop(str(frame.id), None)
@@ -307,7 +304,9 @@ class Station:
         """Requests read before the end are still dealt with: a stop in them must not wait for the next connection."""
         try:
             async with asyncio.timeout(self.pace.drain_seconds):
-                await self._waiting.put(None)
+                pending = self._waiting.put(None)
+                if pending is not None:
+                    await pending
                 await asyncio.shield(answering)
         except TimeoutError:
             logger.warning("requests left unanswered at the end", station_id=self.id)
@@ -317,7 +316,7 @@ class Station:
 
     async def _answer_all(self) -> None:
         while True:
-            item = await self._waiting.get()
+            item = await self._waiting.take()
             if item is None:
                 return
             frame, raw, received_at = item
@@ -342,7 +341,7 @@ class Station:
     async def _turn_away(self) -> None:
         """Closes, and forgets what else was read: it must not overtake what could not be kept."""
         closing = asyncio.create_task(self.close(TRY_LATER, "try again later"))
-        while await self._waiting.get() is not None:
+        while await self._waiting.take() is not None:
             self.deviations["dropped unanswered"] += 1
         await closing
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from adapters.ocpp.state import from_owner_text, to_owner_text
@@ -99,6 +100,7 @@ def transaction_id(key: str, *, secret: bytes, attempt: int = 0) -> int:
     return int.from_bytes(mac.digest(), "big") % LARGEST_ID + 1
 
 
+@lru_cache(maxsize=16_384)
 def correlation(*, network: str, station_id: str, transaction_id: int | str) -> str:
     """Shared by all facts of one transaction."""
     return message_id("transaction", network, station_id, transaction_id)
