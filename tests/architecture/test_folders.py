@@ -37,6 +37,7 @@ OWN_FILES = {
         "late.py",
         "opening.py",
         "preferences.py",
+        "showing_cost.py",
         "trimming.py",
     },
     "tariffs": {"history.py"},
