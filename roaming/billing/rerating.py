@@ -5,8 +5,8 @@ kept; of a document only what pricing needs is read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
+from decimal import Decimal, localcontext
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -15,13 +15,12 @@ import msgspec
 
 from roaming.model.identifiers import PartyId
 from roaming.model.location import Location
-from roaming.model.money import Price
-from roaming.model.session import ChargingPeriod
 from roaming.model.tariff import Tariff
 from roaming.partners.agreed_readings import agreed_readings
 from roaming.rating import RatingError, Readings
-from roaming.rating.engine import rate_before_taxes
-from roaming.rating.price_list import PriceList, price_lists
+from roaming.rating.exact import EXACT
+from roaming.rating.net import NetPricer, Period
+from roaming.rating.price_list import price_lists
 from roaming.store.columns import text_to_time
 from roaming.store.documents import object_key, read_objects
 from roaming.store.reader import Reader
@@ -33,22 +32,28 @@ MOST_TARIFFS: Final = 5_000
 """Compiled and kept in a process."""
 MOST_EXAMPLES: Final = 20
 _SQL: Final = (
-    "SELECT key, origin_version, ended_at, document FROM cdrs WHERE ended_at >= $1 AND ended_at < $2"
-    " AND (ended_at, key) > ($3, $4) ORDER BY ended_at, key LIMIT $5"
+    "SELECT key, origin_version, ended_at, document FROM cdrs WHERE (ended_at, key) > ($1, $2) AND ended_at < $3"
+    " ORDER BY ended_at, key LIMIT $4"
 )
+"""One lower bound: of two, SQLite would begin each page at the earlier one."""
 
 
-class _Token(msgspec.Struct):
+class _Token(msgspec.Struct, gc=False):
     country_code: str
     party_id: str
 
 
-class _Place(msgspec.Struct):
+class _Place(msgspec.Struct, gc=False):
     id: str
 
 
-class _Stored(msgspec.Struct):
-    """What pricing needs of a CDR's document."""
+class _Cost(msgspec.Struct, gc=False):
+    before_taxes: Decimal
+
+
+class _Stored(msgspec.Struct, gc=False):
+    """What pricing needs of a CDR's document. Not looked at by the collector of garbage, which would take as long as
+    the reading: nothing of it refers to itself."""
 
     country_code: str
     party_id: str
@@ -56,8 +61,8 @@ class _Stored(msgspec.Struct):
     start_date_time: datetime
     end_date_time: datetime
     currency: str
-    charging_periods: tuple[ChargingPeriod, ...]
-    total_cost: Price
+    charging_periods: list[Period]
+    total_cost: _Cost
     cdr_token: _Token
     cdr_location: _Place
     tariffs: msgspec.Raw = msgspec.Raw(b"[]")
@@ -152,15 +157,18 @@ class Rerater:
         if self._agreed is None:
             self._agreed = await agreed_readings(self._reader)
         outcome = Outcome()
-        after: tuple[datetime, str] = (part.since - timedelta(seconds=1), "")
+        after: tuple[datetime, str] = (part.since, "")
         while True:
-            rows = await self._reader.fetch(_SQL, *part, *after, PAGE)
+            rows = await self._reader.fetch(_SQL, *after, part.until, PAGE)
             if not rows:
                 return outcome
             stored = [(row[0], row[1], self._decoder.decode(row[3])) for row in rows]
             await self._find_zones(each for _, _, each in stored)
-            for key, version, cdr in stored:
-                self._one(outcome, key, version, cdr)
+            with localcontext(EXACT):
+                for key, version, cdr in stored:
+                    self._one(outcome, key, version, cdr)
+            if len(rows) < PAGE:
+                return outcome
             after = (text_to_time(rows[-1][2]), rows[-1][0])
 
     def _one(self, outcome: Outcome, key: str, version: str, cdr: _Stored) -> None:
@@ -190,12 +198,12 @@ class Rerater:
 
     def _price(self, between: _Between, cdr: _Stored) -> Decimal | None:
         prices = self._compiled(bytes(cdr.tariffs), between)
-        if not prices:
+        if prices is None:
             return None
-        if prices[0].tariff.currency != cdr.currency:
-            raise RatingError(f"currency: the CDR is in {cdr.currency}, tariff {prices[0].tariff.id} in another")
-        total = rate_before_taxes(
-            prices,
+        tariff = prices.prices.tariff
+        if tariff.currency != cdr.currency:
+            raise RatingError(f"currency: the CDR is in {cdr.currency}, tariff {tariff.id} in another")
+        total = prices.rate(
             cdr.charging_periods,
             start=cdr.start_date_time,
             end=cdr.end_date_time,
@@ -203,11 +211,11 @@ class Rerater:
         )
         return -total if cdr.credit else total
 
-    def _compile(self, tariffs: bytes, between: _Between) -> tuple[PriceList, ...]:
+    def _compile(self, tariffs: bytes, between: _Between) -> NetPricer | None:
         found, other = self._tariffs.decode(tariffs), self._wishes.tariff
         if other is not None:
             found = tuple(other if _is_same(other, tariff) else tariff for tariff in found) or (other,)
-        return price_lists(found, between.readings) if found else ()
+        return NetPricer(price_lists(found, between.readings)) if found else None
 
     def _find_between(
         self, country_code: str, party_id: str, token_country_code: str, token_party_id: str, version: str

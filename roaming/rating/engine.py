@@ -36,7 +36,7 @@ from roaming.rating.totals import before_taxes_of, limited, price_of, sum_of
 MOST_PERIODS: Final = 100_000
 """Of one charge: one a minute for 69 days. Lines of more would fill the memory that many charges share."""
 _MICROSECOND: Final = timedelta(microseconds=1)
-_HALF_OF_LAST_DECIMAL: Final = 180_000
+HALF_OF_LAST_DECIMAL: Final = 180_000
 """Microseconds in 0.00005 h."""
 _RESERVATION_TIME: Final = CdrDimensionType.RESERVATION_TIME.value
 _PARTS: Final = ((ENERGY, Part.ENERGY), (TIME, Part.TIME), (PARKING_TIME, Part.PARKING_TIME))
@@ -291,7 +291,7 @@ class _Session:
 
     def _seconds(self, hours: Decimal, length: int) -> Decimal:
         stated = hours * 3600 * SECOND
-        if self.prices.readings.hours is HoursReading.PERIOD_LENGTH and abs(stated - length) <= _HALF_OF_LAST_DECIMAL:
+        if self.prices.readings.hours is HoursReading.PERIOD_LENGTH and abs(stated - length) <= HALF_OF_LAST_DECIMAL:
             stated = Decimal(length)
         return stated.scaleb(-6)
 
@@ -302,7 +302,7 @@ class _Session:
         if not (prices.thresholds.power or prices.thresholds.current):
             return Moment(elapsed, self.kwh, minute, day)
         volumes = self.volumes[index]
-        power = _extremes(volumes, "POWER")
+        power = extremes(volumes, "POWER")
         if power == (None, None) and prices.thresholds.power:
             if length and prices.readings.unknown_power is UnknownPower.AVERAGE:
                 average = kilowatt(volumes.get(ENERGY, ZERO), length)
@@ -310,7 +310,7 @@ class _Session:
             else:
                 text = f"charging_periods[{index}] states no power"
                 self.findings.append(Finding(FindingCode.POWER_UNKNOWN, text, index))
-        current = _extremes(volumes, "CURRENT")
+        current = extremes(volumes, "CURRENT")
         if current == (None, None) and prices.thresholds.current:
             text = f"charging_periods[{index}] states no current"
             self.findings.append(Finding(FindingCode.CURRENT_UNKNOWN, text, index))
@@ -365,7 +365,7 @@ def _is_reservation(volumes: dict[str, Decimal]) -> bool:
     return _RESERVATION_TIME in volumes and not any(volumes.get(dimension) for dimension, _ in _PARTS)
 
 
-def _extremes(volumes: dict[str, Decimal], what: str) -> tuple[Decimal | None, Decimal | None]:
+def extremes(volumes: dict[str, Decimal], what: str) -> tuple[Decimal | None, Decimal | None]:
     """The lowest and highest power or current of a period; one that is missing is taken from what is there."""
     lowest, highest, average = (volumes.get(f"{kind}{what}") for kind in ("MIN_", "MAX_", ""))
     other = average if average is not None else highest if lowest is None else lowest

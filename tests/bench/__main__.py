@@ -151,7 +151,8 @@ def rerated(name: str, database_url: str, folder: Path, count: int) -> None:
         os.environ.pop(key) if value is None else os.environ.update({key: value})
     assert got.cdrs == count
     per_second = f"{got.cdrs / got.seconds:.0f}/s"
-    row(f"{name}: {count:,} CDRs re-rated", per_second, f"{got.seconds:.1f} s", f"{got.megabytes:.0f} MB")
+    costs = per_second, f"{got.seconds:.1f} s", f"{got.cpu:.1f} s CPU", f"{got.megabytes:.0f} MB"
+    row(f"{name}: {count:,} CDRs re-rated", *costs)
 
 
 def crowds(name: str, only: set[str], seconds: float, place: Callable[[str], tuple[str, Path]]) -> None:

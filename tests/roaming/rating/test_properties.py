@@ -1,9 +1,11 @@
 """What holds for any tariff and any session."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,6 +21,7 @@ from roaming.rating import (
     Part,
     PricedSession,
     Rated,
+    RatingError,
     Readings,
     Timeline,
     explain,
@@ -29,10 +32,14 @@ from roaming.rating import (
 from roaming.rating.boundaries import local_moments
 from roaming.rating.constant_power import of_phases
 from roaming.rating.curve import MILLISECOND, EnergyCurve
+from roaming.rating.documents import cdr_of, tariff_of
 from roaming.rating.engine import rate_before_taxes, zone_of
 from roaming.rating.exact import EXACT, rounded
+from roaming.rating.net import NetPricer, Period
+from roaming.rating.price_list import PriceList
 from roaming.rating.readings import PowerBetweenReadings, Rounding
 from roaming.rating.restrictions import Moment, local_day_and_minute
+from tests.judges.random_charges import random_cases
 from tests.roaming.rating.building import MONDAY, element, gross, part, tariff, volumes
 from tests.roaming.rating.strategies import ZONES, tariffs, timelines
 
@@ -237,19 +244,49 @@ readings = st.builds(
 )
 
 
+def as_stored(periods: Sequence[ChargingPeriod]) -> list[Period]:
+    return msgspec.json.decode(msgspec.json.encode(periods), type=list[Period])
+
+
+def short_way(prices: PriceList, periods: list[Period], **where: Any) -> Decimal:
+    return NetPricer([prices]).rate(periods, **where)
+
+
+def test_the_short_way_comes_to_what_the_engine_does() -> None:
+    """Of random charges, reservations among them, and of what is no charge, where both say the same is wrong."""
+    seen = set()
+    for case in (each for each in random_cases(300, 7) if each["version"] == "2.2.1"):
+        cdr, prices = cdr_of(case["cdr"]), price_list(tariff_of(case["tariff"]))
+        where: dict[str, Any] = {"start": cdr.start_date_time, "time_zone": case["time_zone"]}
+        for end, volume in ((cdr.end_date_time, None), (cdr.start_date_time - DAY, None), (cdr.end_date_time, "-1")):
+            periods = as_stored(cdr.charging_periods)
+            if volume is not None:
+                periods[-1].dimensions[-1].volume = Decimal(volume)
+            told: list[Any] = []
+            for price in (rate_before_taxes, short_way):
+                try:
+                    with localcontext(EXACT):
+                        told.append(price(prices, periods, **where, end=end))  # type: ignore[arg-type]
+                except RatingError as error:
+                    told.append(str(error))
+            assert told[0] == told[1], case
+            seen.add(type(told[0]))
+    assert seen == {Decimal, str}
+
+
+DAY = timedelta(days=1)
+
+
 @few
 @given(timelines(), tariffs(), zones, readings)
 def test_shown_lines_add_up_under_any_reading(story: Timeline, prices: Tariff, zone: str, chosen: Readings) -> None:
     rated = price_session(story, prices, zone, chosen).rated
     assert rated is not None
-    total = rate_before_taxes(
-        price_list(prices, chosen),
-        price_session(story, prices, zone, chosen).periods,
-        start=story.start,
-        end=story.end,
-        time_zone=zone,
-    )
-    assert total == rated.total.before_taxes
+    compiled, periods = price_list(prices, chosen), price_session(story, prices, zone, chosen).periods
+    where: dict[str, Any] = {"start": story.start, "end": story.end, "time_zone": zone}
+    assert rate_before_taxes(compiled, periods, **where) == rated.total.before_taxes
+    with localcontext(EXACT):
+        assert NetPricer([compiled]).rate(as_stored(periods), **where) == rated.total.before_taxes
     rows = explain(rated)
     net = [row.before_taxes for row in rows]
     if rated.is_net_known and None not in net:
