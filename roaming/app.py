@@ -76,6 +76,7 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             is_late_start_stopped=settings.is_late_start_stopped,
             closing_grace=settings.closing_grace,
             settling_grace=settings.settling_grace,
+            silent_charge_hours=settings.silent_charge_hours,
             cdr_grace=settings.cdr_grace,
             session_push_interval=settings.session_push_interval,
             cost_interval=settings.cost_interval,

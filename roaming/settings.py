@@ -113,6 +113,11 @@ class Settings(BaseSettings):
         default=600.0,
         description="Seconds for a station's own word of the end of a charge that the next on its connector outlived.",
     )
+    silent_charge_hours: float = Field(
+        default=48.0,
+        ge=0,
+        description="Hours without a word of a charge until it is closed, station gone or connector free; 0: never.",
+    )
     late_facts_days: int = Field(
         default=400, ge=1, le=36500, description="Days that what a station told of a closed charge is kept."
     )

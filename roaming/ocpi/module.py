@@ -76,6 +76,8 @@ class Services:
     """Seconds after a transaction's end in which late meter values still count."""
     settling_grace: float = 600.0
     """Seconds in which a station may still say when a charge ended that the next on its connector has outlived."""
+    silent_charge_hours: float = 48.0
+    """Hours without a word of a charge, its station gone or its connector free, after which it is closed; 0: never."""
     cdr_grace: float = 600.0
     """Seconds after a session's end in which its CDR must exist; then it is looked for and issued."""
     session_push_interval: float = 60.0

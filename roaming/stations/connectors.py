@@ -93,6 +93,17 @@ async def statuses_of(
     return {(row[0], row[1], row[2]): ConnectorStatus.UNKNOWN if row[4] else _STATUS[row[3]] for row in rows}
 
 
+async def free_since(
+    connection: AsyncConnection, stations: Sequence[tuple[str, str]], *, before: datetime
+) -> dict[tuple[str, str, int], datetime]:
+    """Of the given stations the connectors that are free, and were told to be so before ``before``: since when."""
+    columns = ("network", "station_id", "connector_id", "status", "at")
+    wanted = list(dict.fromkeys(stations))
+    rows = await select_rows(connection, CONNECTORS, columns, key=("network", "station_id"), values=wanted)
+    free = ConnectorStatus.AVAILABLE.value
+    return {(row[0], row[1], row[2]): row[4] for row in rows if row[3] == free and row[4] < before}
+
+
 async def mark_away(connection: AsyncConnection, *, before: datetime) -> set[tuple[str, str]]:
     """Marks the connectors of stations that disconnected before ``before`` and did not come back; returns the
     stations whose connectors were not marked yet."""

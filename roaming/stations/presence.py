@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from sqlalchemy import select, update
@@ -83,6 +84,18 @@ async def presences_of(
         )
         for network, station_id, is_connected, is_admitted, instance, epoch, protocol, shows_cost, is_cost_known in rows
     }
+
+
+async def gone_since(
+    connection: AsyncConnection, stations: Sequence[tuple[str, str]], *, before: datetime
+) -> set[tuple[str, str]]:
+    """Those of the given (network, station_id) that have not been connected since ``before``, or that nobody has heard
+    of."""
+    columns = ("network", "station_id", "is_connected", "disconnected_at")
+    wanted = list(dict.fromkeys(stations))
+    rows = await select_rows(connection, STATIONS, columns, key=("network", "station_id"), values=wanted)
+    here = {(row[0], row[1]) for row in rows if row[2] or (row[3] is not None and row[3] >= before)}
+    return set(wanted) - here
 
 
 async def handle(work: Work, batch: Sequence[Received]) -> None:

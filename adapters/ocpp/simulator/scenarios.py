@@ -86,7 +86,8 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         Scenario(
             name="silent",
             does="hang in the middle of their first charge: the connection stays, nothing comes any more",
-            shows="disconnected as silent; `roaming doctor` names the charge after a day",
+            shows="disconnected as silent; the charge is closed by time with its last reading (`silent_charge_hours`),"
+            " and its CDR says so",
             presence=lambda _pace, _chance: Hanging(),
         ),
         Scenario(

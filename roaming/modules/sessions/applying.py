@@ -99,7 +99,7 @@ class Applied:
                 if metered is not None and metered.state in UNFINISHED:
                     if readings := courses.readings_of(message):
                         self._readings.setdefault(metered.key, []).extend(readings)
-                    self._put(metered, courses.signed_by(metered.course, message))
+                    self._put(metered, courses.signed_by(courses.heard_again(metered.course), message))
                 elif metered is not None:
                     self._keep_late(metered, received)
             case TransactionUpdated():
@@ -139,6 +139,8 @@ class Applied:
     def _put(self, entry: Transaction, course: Course, *, wait: timedelta = timedelta(0)) -> None:
         if course is entry.course:
             return
+        if course.end is not None and course.end is entry.course.end:
+            course = courses.heard_again(course)
         state, close_at = entry.state, entry.close_at
         if course.start is None:
             state = TransactionState.ORPHAN if course.end is not None else state

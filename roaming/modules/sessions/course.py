@@ -56,6 +56,8 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     is_assumed: bool = False
     """Its station never said so. ``at`` is until when it can have gone on; once settled, when something was last known
     of it, and ``register_wh`` what was read then."""
+    is_silent: bool = False
+    """Assumed since nothing was heard of it, not since another charge began: a word of it takes the end back."""
 
 
 State = tuple[datetime, str]
@@ -131,6 +133,21 @@ def outlived(course: Course, at: datetime) -> Course:
         return course
     assumed = End(at=at, register_wh=start.register_wh, reason=StopReason.RULE.value, is_assumed=True)
     return msgspec.structs.replace(course, end=assumed)
+
+
+def fell_silent(course: Course, at: datetime) -> Course:
+    """Taken to be over, since nothing more was heard of it until ``at``. Needs a start and no end."""
+    start = course.start
+    assert start is not None
+    reason = StopReason.RULE.value
+    assumed = End(at=at, register_wh=start.register_wh, reason=reason, is_assumed=True, is_silent=True)
+    return msgspec.structs.replace(course, end=assumed)
+
+
+def heard_again(course: Course) -> Course:
+    """Goes on: it was only silent. Any other course stays as it is."""
+    is_silent = course.end is not None and course.end.is_silent
+    return msgspec.structs.replace(course, end=None) if is_silent else course
 
 
 def told_late(course: Course) -> Course:

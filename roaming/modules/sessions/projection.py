@@ -27,7 +27,7 @@ from roaming.model.session import Session
 from roaming.model.signed_records import SignedRecords
 from roaming.modules.sessions import late, repository
 from roaming.modules.sessions.applying import Applied
-from roaming.modules.sessions.course import with_readings
+from roaming.modules.sessions.course import heard_again, with_readings
 from roaming.modules.sessions.doubting import doubts_of
 from roaming.modules.sessions.lagging import ReadingLag
 from roaming.modules.sessions.model import UNFINISHED, UNPLACED, TransactionState, is_same_trouble, next_try, trouble_of
@@ -49,6 +49,7 @@ from roaming.modules.sessions.preferences import most_power
 from roaming.modules.sessions.repository import Transaction, TransactionKey
 from roaming.modules.sessions.service import outgoing_of
 from roaming.modules.sessions.showing_cost import tell_costs
+from roaming.modules.sessions.silence import Silence, is_back
 from roaming.ocpi.module import Outgoing, Services
 from roaming.ocpi.outgoing import tell
 from roaming.store.columns import exact_to_millionths, searchable
@@ -232,6 +233,10 @@ class Sessions:
     async def _close_held(self, work: Work, key: TransactionKey) -> None:
         entry = (await repository.load_transactions(work.connection, [key]))[key]
         if _is_due_to_close(entry, work.now):
+            if await is_back(work.connection, entry):
+                again = replace(entry, course=heard_again(entry.course), state=TransactionState.OPEN, close_at=None)
+                await repository.save_transactions(work.connection, [replace(again, pushed_at=work.now)])
+                return
             (entry,) = await repository.with_readings(work.connection, [entry])
             await repository.save_transactions(work.connection, [await self._close(work, entry)])
 
@@ -355,5 +360,5 @@ def projections(services: Services) -> Sequence[Projection]:
 
 
 def tasks(services: Services) -> Sequence[Callable[[], Awaitable[None]]]:
-    """Closing after the grace, and forgetting what came too late long ago."""
-    return (Sessions(services).run,)
+    """Closing after the grace, and what nobody hears of any more."""
+    return Sessions(services).run, Silence(services).run

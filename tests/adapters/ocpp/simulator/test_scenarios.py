@@ -35,6 +35,8 @@ from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs.projection import END_ASSUMED
 from roaming.modules.sessions.projection import Sessions
+from roaming.modules.sessions.repository import TRANSACTIONS
+from roaming.modules.sessions.silence import Silence
 from roaming.stations.bindings import Binding, bind
 from roaming.store.consume import Received
 from tests.adapters.ocpp.conftest import PASSWORD, Hub
@@ -75,7 +77,7 @@ EXPECTED = {
     "reconnect-storm": Expected(is_clean=False),
     "no-boot": Expected(is_clean=False),
     "offline-hours": Expected(is_clean=False),
-    "silent": Expected(bills=0),
+    "silent": Expected(kwh=None, remark=END_ASSUMED),
     "deaf": Expected(),
     "clock-skew": Expected(counted="clock corrected", charges=2, bills=2),
     "clock-unset": Expected(counted="clock not set", remark="5.5 kWh in 0.0"),
@@ -156,7 +158,8 @@ async def watch(seen: Seen, folder: Path) -> None:
         for fact in hub.facts.facts
         if isinstance(fact.message, OF_CHARGES)
     ]
-    seen.bills = await bills_of(heard, list(fleet.stations), folder)
+    silent = [station.id for (name, _), station in seen.stations.items() if name == "silent"]
+    seen.bills = await bills_of(heard, list(fleet.stations), folder, silent=silent)
 
 
 async def drive(hub: Hub, seen: Seen, name: str, station: SimulatedStation) -> None:
@@ -222,14 +225,20 @@ async def ask(hub: Hub, station: SimulatedStation, operation: AnyOperation) -> O
     return (await hub.fakes.commands.ask(request)).outcome
 
 
-async def bills_of(heard: Sequence[Received], stations: Sequence[str], folder: Path) -> dict[str, list[CDR]]:
-    """What a hub makes of it, by station."""
+async def bills_of(
+    heard: Sequence[Received], stations: Sequence[str], folder: Path, *, silent: Sequence[str]
+) -> dict[str, list[CDR]]:
+    """What a hub makes of it, by station; of ``silent`` ones after it was long enough."""
     async with hub_with_station(f"sqlite:///{folder / 'hub.db'}", folder) as hub:
         async with hub.services.database.work() as work:
             for name in stations:
                 await bind(work, [binding_of(name)], has_no_key=True)
         async with hub.services.database.work() as work:
             await Sessions(hub.services).handle(work, heard)
+            long_ago = work.now - timedelta(hours=hub.services.silent_charge_hours + 1)
+            of_silent = TRANSACTIONS.c.station_id.in_(silent)
+            await work.connection.execute(TRANSACTIONS.update().where(of_silent).values(pushed_at=long_ago))
+        assert await Silence(hub.services).close_silent() == len(silent)
         await let_pass(hub)
         cdrs = {cdr.session_id: cdr for cdr in await billed(hub)}
         rows = await hub.services.database.reader.fetch("SELECT station_id, session_key FROM transactions")
