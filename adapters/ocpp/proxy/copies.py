@@ -81,6 +81,11 @@ class Copies:
         self._most = 0
         self.forget()
 
+    @property
+    def is_refused(self) -> bool:
+        """See ``refuse``."""
+        return self._most == 0
+
     def end(self) -> None:
         """Nothing more comes; ``take`` gives what waits and then ``None``."""
         self._is_over = True

@@ -153,11 +153,12 @@ class ProxiedStation(Station):
                 pause = min(LONGEST_PAUSE, pause * 2)
 
     async def _finish_reading(self, reading: asyncio.Task[None]) -> None:
+        is_read = not self.line.copies.is_refused
         with suppress(TimeoutError):
-            async with asyncio.timeout(self.pace.drain_seconds):
+            async with asyncio.timeout(self.pace.drain_seconds if is_read else 0):
                 await asyncio.shield(reading)
         reading.cancel()
         results = await asyncio.gather(reading, return_exceptions=True)
         unread = self.line.copies.forget()
-        if unread:
+        if unread and is_read:
             logger.error("copies were given up at the end", station_id=self.id, frames=unread, error=repr(results[0]))

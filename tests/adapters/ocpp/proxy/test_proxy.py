@@ -226,6 +226,9 @@ async def test_a_version_that_is_not_spoken_here_passes_unread(proxied: Proxied,
     station = await proxied.dial("CS-1", subprotocols=("ocpp1.5",))
     assert await station.call("Heartbeat", {})
     assert proxied.facts.facts == []
+    # Nothing is read of it, so nothing is waited for at the end: ten seconds otherwise
+    async with asyncio.timeout(8):
+        await proxied.close()
 
 
 async def test_who_does_not_prove_itself_to_the_hub_takes_nothing_over(proxied: Proxied, csms: OwnCsms) -> None:
