@@ -21,7 +21,8 @@ def check_prices(cdr: CDR, known: Known, rules: CheckRules) -> Iterator[Finding]
     """Findings about costs, volumes, tariff and currency."""
     yield from _sums(cdr, rules)
     yield from _currency(cdr, known, rules)
-    tariffs = relevant_tariffs(cdr.tariffs, cdr.charging_periods) or tuple(filter(None, [known.tariff]))
+    yield from _priceless(cdr)
+    tariffs = _tariffs_of(cdr, known)
     if not tariffs:
         if cdr.total_cost.before_taxes:
             text = "the CDR quotes no tariff, and its owner told us of none: nobody can say what it should cost"
@@ -43,6 +44,29 @@ def check_prices(cdr: CDR, known: Known, rules: CheckRules) -> Iterator[Finding]
 def per_kwh(cdr: CDR) -> Decimal:
     """What a kWh of this CDR comes to on average, before taxes."""
     return abs(cdr.total_cost.before_taxes) / cdr.total_energy if cdr.total_energy > 0 else ZERO
+
+
+def _tariffs_of(cdr: CDR, known: Known) -> tuple[Tariff, ...]:
+    """Those that it quotes and that have prices, else the one that its owner told."""
+    quoted = [tariff for tariff in cdr.tariffs if _has_prices(tariff)]
+    return relevant_tariffs(quoted, cdr.charging_periods) or tuple(filter(None, [known.tariff]))
+
+
+def _has_prices(tariff: Tariff) -> bool:
+    return any(element.price_components for element in tariff.elements)
+
+
+def _priceless(cdr: CDR) -> Iterator[Finding]:
+    """Such a CDR is a claim all the same: taken, and looked at (decision 0115)."""
+    for index, tariff in enumerate(cdr.tariffs):
+        if not _has_prices(tariff):
+            text = f"quotes tariff {tariff.id} without any price, which is none: free is a price of 0"
+            yield Finding(
+                kind=Kind.TARIFF_MISSING,
+                field=f"tariffs[{index}]",
+                text=text,
+                at_stake=abs(cdr.total_cost.before_taxes),
+            )
 
 
 def _totals(cdr: CDR, known: Known, rules: CheckRules, tariffs: Sequence[Tariff]) -> Iterator[Finding]:
@@ -128,7 +152,7 @@ def _priced_by(tariff: Tariff) -> tuple[object, ...]:
 
 
 def _currency(cdr: CDR, known: Known, rules: CheckRules) -> Iterator[Finding]:
-    tariffs = relevant_tariffs(cdr.tariffs, cdr.charging_periods) or tuple(filter(None, [known.tariff]))
+    tariffs = _tariffs_of(cdr, known)
     others = (
         *(("its tariff", tariff.currency) for tariff in tariffs),
         ("its session", known.session.currency if known.session is not None else cdr.currency),
