@@ -77,6 +77,10 @@ async def listen(listener: Listener, welcome: Welcome, handle: Handle) -> _Serve
     async def run(connection: ServerConnection) -> None:
         assert isinstance(connection, _Connection)
         assert connection.admission is not None
+        # An idle station holds an eighth less, and nothing its password
+        if connection.request is not None:
+            connection.request.headers.clear()
+        connection.response = None
         await handle(WebSocket(connection, far="the station"), connection.admission)
 
     limits = listener.limits

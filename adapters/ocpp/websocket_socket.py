@@ -1,7 +1,8 @@
 """One open connection of the ``websockets`` package, whichever side opened it, as a ``transport.Socket``.
 
 Whole messages go past the package's queue of frames, which costs a turn of the event loop and half of the processor
-time of receiving one; a message in fragments still goes through it.
+time of receiving one; a message in fragments still goes through it. A text message that came alone, in one piece, goes
+past its parser too. What is done here with insides of the package is of its release 17.
 """
 
 import asyncio
@@ -12,10 +13,18 @@ from typing import Any, Final
 from websockets.asyncio.connection import Connection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
-from websockets.protocol import State
+from websockets.protocol import Protocol, Side, State
+from websockets.streams import StreamReader
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # where nothing could be compiled
+    from websockets.utils import apply_mask
 
 from adapters.ocpp.transport import Binary, SocketClosed, Take
 
+_WHOLE_TEXT: Final = 0x81
+_BETWEEN_FRAMES: Final = StreamReader.at_eof.__code__
 MOST_WAITING: Final = 2
 """Whole messages that nobody has taken; with more, the other side is read no further."""
 
@@ -39,6 +48,14 @@ class Kinds:
         self.failed: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._is_paused = False
+
+    def data_received(self, data: bytes) -> None:
+        """See ``asyncio.Protocol``."""
+        text = whole_text(data, self._protocol())
+        if text is None or not self._is_queue_free():
+            super().data_received(data)  # type: ignore[misc]
+        else:
+            self._hand_over(text)
 
     def process_event(self, event: Any) -> None:
         """Each event of the protocol, in the order of the wire."""
@@ -118,6 +135,41 @@ class Kinds:
 
     def _queue(self) -> Any:
         return self.recv_messages  # type: ignore[attr-defined]
+
+    def _protocol(self) -> Protocol:
+        return self.protocol  # type: ignore[attr-defined, no-any-return]
+
+
+def whole_text(data: bytes, protocol: Protocol) -> bytes | None:
+    """The message, where ``data`` is one text frame and nothing else, and ``protocol`` waits for the beginning of one;
+    else ``None``: then it is the protocol's to read (RFC 6455, section 5.2)."""
+    size = len(data)
+    if size < 2 or data[0] != _WHOLE_TEXT:
+        return None
+    is_masked, length, start = data[1] >> 7, data[1] & 0x7F, 2
+    if length == 126 and size >= 4:
+        length, start = data[2] << 8 | data[3], 4
+    if is_masked:
+        start += 4
+    limit = protocol.max_message_size
+    if (
+        start + length != size
+        or is_masked != (protocol.side is Side.SERVER)
+        or (limit is not None and length > limit)
+        or protocol.state is not State.OPEN
+        or protocol.current_size is not None
+        or protocol.reader.buffer
+        or protocol.extensions
+        or not _is_between_frames(protocol.parser)
+    ):
+        return None
+    return apply_mask(data[start:], data[start - 4 : start]) if is_masked else data[start:]
+
+
+def _is_between_frames(parser: Any) -> bool:
+    while (inner := parser.gi_yieldfrom) is not None:
+        parser = inner
+    return parser.gi_code is _BETWEEN_FRAMES
 
 
 class WebSocket:

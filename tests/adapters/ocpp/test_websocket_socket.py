@@ -4,11 +4,17 @@ taken."""
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from websockets.asyncio.connection import Connection
+from websockets.protocol import Protocol, Side
 
 from adapters.ocpp.transport import Admission, Binary, Handshake, Listener, Socket, SocketClosed
 from adapters.ocpp.websocket import listen
+from adapters.ocpp.websocket_socket import Kinds, WebSocket
 from tests.kit.wait import until
 
 TEXT, BINARY, CONTINUED, PING = 0x1, 0x2, 0x0, 0x9
@@ -49,6 +55,10 @@ async def test_whole_and_fragmented_messages_keep_their_order() -> None:
     ended: list[str] = []
 
     async def handle(socket: Socket) -> None:
+        assert isinstance(socket, WebSocket)
+        request = socket._connection.request
+        assert request is not None
+        assert not list(request.headers.raw_items()), "a password may be among them"
         try:
             await socket.deliver(taken.append)
         except SocketClosed as closed:
@@ -121,3 +131,96 @@ async def test_what_taking_raises_ends_the_delivery() -> None:
     async with joined(handle) as writer:
         writer.write(frame(TEXT, b"one"))
         await until(lambda: raised == ["unfit"])
+
+
+class Joined(Kinds, Connection):
+    """A connection without a socket."""
+
+
+class FakeTransport(asyncio.Transport):
+    def write(self, data: object) -> None:
+        return None
+
+    def is_closing(self) -> bool:
+        return False
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        return None
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        return None
+
+    def pause_reading(self) -> None:
+        return None
+
+    def resume_reading(self) -> None:
+        return None
+
+
+MESSAGES = st.lists(
+    st.tuples(
+        st.sampled_from([TEXT, TEXT, TEXT, BINARY, PING]),
+        st.lists(st.binary(max_size=3) | st.integers(0, 300).map(lambda size: b"x" * size), min_size=1, max_size=3),
+    ),
+    max_size=8,
+)
+
+
+@given(
+    st.sampled_from(Side),
+    MESSAGES,
+    st.lists(st.integers(0, 3000), max_size=12),
+    st.booleans(),
+    st.binary(min_size=4, max_size=4),
+)
+@example(Side.SERVER, [(TEXT, [frame(TEXT, b"a frame in a frame, from the first octet on")])], [6], False, bytes(4))
+def test_however_the_stream_is_cut(
+    side: Side, messages: list[tuple[int, list[bytes]]], cuts: list[int], is_by_frame: bool, mask: bytes
+) -> None:
+    """In pieces that are frames, and in pieces that are not."""
+    pieces: list[bytes] = []
+    wanted: list[tuple[bool, bytes]] = []
+    for kind, bodies in messages:
+        if kind == PING:
+            pieces.append(sealed(PING, bodies[0][:100], is_last=True, side=side, mask=mask))
+            continue
+        wanted.append((kind == BINARY, b"".join(bodies)))
+        for number, body in enumerate(bodies):
+            is_last = number == len(bodies) - 1
+            pieces.append(sealed(CONTINUED if number else kind, body, is_last=is_last, side=side, mask=mask))
+    if not is_by_frame:
+        stream = b"".join(pieces)
+        ends = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})
+        pieces = [stream[start:end] for start, end in pairwise(ends)]
+
+    async def play() -> list[tuple[bool, bytes]]:
+        taken: list[tuple[bool, bytes]] = []
+        connection = Joined(Protocol(side), max_queue=2, ping_interval=None)
+        connection.connection_made(FakeTransport())
+        socket = WebSocket(connection, far="the station")
+        delivering = asyncio.create_task(
+            socket.deliver(lambda data: taken.append((type(data) is Binary, bytes(data))))  # type: ignore[arg-type]
+        )
+        for piece in pieces:
+            connection.data_received(piece)
+            if cuts and cuts[0] % 2:
+                await asyncio.sleep(0)
+        for _ in range(40):
+            await asyncio.sleep(0)
+        delivering.cancel()
+        await asyncio.gather(delivering, return_exceptions=True)
+        return taken
+
+    assert asyncio.run(play()) == wanted
+
+
+def sealed(kind: int, body: bytes, *, is_last: bool, side: Side, mask: bytes) -> bytes:
+    """A frame that goes to ``side``: masked where that is the server."""
+    plain = frame(kind, body, is_last=is_last)
+    start = len(plain) - len(body) - 4
+    if side is Side.CLIENT:
+        return bytes([plain[0], plain[1] & 0x7F]) + plain[2:start] + body
+    return plain[:start] + mask + bytes(octet ^ mask[at % 4] for at, octet in enumerate(body))
