@@ -314,6 +314,45 @@ def test_a_longer_charge_is_never_cheaper(prices: Tariff, seconds: int, more: in
 
 
 @pytest.mark.parametrize(
+    ("day", "hours"),
+    [
+        ("2026-01-12", [*range(18, 24), *range(6)]),
+        ("2026-03-28", [*range(18, 24), 0, 1, 3, 4, 5, 6]),
+        ("2026-10-24", [*range(18, 24), 0, 1, 2, 2, 3, 4]),
+    ],
+)
+def test_price_signals_of_a_day_are_elements_each_with_its_own_time(day: str, hours: list[int]) -> None:
+    """A price for each quarter of an hour of two days, by date and local time: twelve hours at 10 kW over midnight. The
+    quarter hours of a skipped hour are not charged, those of a repeated one twice: local time cannot tell these."""
+    zone, first = zone_of("Europe/Berlin"), datetime.fromisoformat(day)
+
+    def price(of_day: int, quarter: int) -> Decimal:
+        return Decimal(100 * of_day + quarter) / 1000
+
+    def clock(quarter: int) -> str:
+        return f"{quarter // 4 % 24:02d}:{quarter % 4 * 15:02d}"
+
+    elements = [
+        element(
+            part("ENERGY", str(price(of_day, quarter))),
+            start_date=(first + timedelta(days=of_day)).date().isoformat(),
+            end_date=(first + timedelta(days=of_day + 1)).date().isoformat(),
+            start_time=clock(quarter),
+            end_time=clock(quarter + 1),
+        )
+        for of_day in (0, 1)
+        for quarter in range(96)
+    ]
+    start = (first + timedelta(hours=18)).replace(tzinfo=zone).astimezone(UTC)
+    story = of_phases(start, [(12 * 3_600_000_000, Decimal(10))])
+    session, rated = priced(story, tariff(*elements), "Europe/Berlin")
+    assert len(session.periods) == 48, "each begins where a price does"
+    quarters = [(int(hour < 18), 4 * hour + quarter) for hour in hours for quarter in range(4)]
+    assert rated.total.before_taxes == sum(price(*each) for each in quarters) * Decimal("2.5")
+    assert [line.component.price for line in rated.lines if line.component] == [price(*each) for each in quarters]
+
+
+@pytest.mark.parametrize(
     ("day", "night_hours"), [("2026-03-28", 6), ("2026-03-29", 5), ("2026-10-25", 7), ("2026-10-26", 6)]
 )
 def test_a_day_of_a_clock_change_has_the_hours_that_it_has(day: str, night_hours: int) -> None:

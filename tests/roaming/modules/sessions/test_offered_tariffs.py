@@ -146,6 +146,21 @@ async def test_a_price_for_a_time_is_shown_and_billed_in_that_time(hub: HubInPro
     assert (await why_of_session(hub.services, cdr.session_id or "")).because.startswith("rule")
 
 
+async def test_a_tariff_that_changes_meanwhile_keeps_the_price_of_the_beginning(hub: HubInProcess) -> None:
+    """The version is frozen at the start: the next charge has the new one."""
+    await tell(hub, started("T1", 0))
+    await tariff(hub, "STANDARD", 9.9)
+    await tell(hub, metered("T1", 10, 3000), ended("T1", 20, 11000))
+    await tell(hub, started("T2", 30, wh=11000), metered("T2", 40, 13000), ended("T2", 50, 21000))
+    await let_pass(hub)
+    first, second = await billed(hub)
+    assert [each.total_cost.before_taxes for each in (first, second)] == [Decimal("5.00"), Decimal("99.00")]
+    assert [each.tariffs[0].elements[0].price_components[0].price for each in (first, second)] == [
+        Decimal("0.5"),
+        Decimal("9.9"),
+    ]
+
+
 async def place(hub: HubInProcess, *tariff_ids: str) -> None:
     """What the connector says."""
     connector = ocpi_bodies.connector(tariff_ids=tariff_ids)
