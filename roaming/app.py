@@ -68,6 +68,7 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             authority_certificate=settings.authority_certificate,
             authority_key=settings.authority_key,
             certificate_lifetime=settings.certificate_lifetime,
+            certificate_renewal=settings.certificate_renewal,
             versions=tuple(Version(version) for version in sorted(set(settings.offered_versions))),
             hub_party=PartyId.parse(settings.hub_party) if settings.hub_party else None,
             authorization_timeout=settings.authorization_timeout,

@@ -93,6 +93,12 @@ class Settings(BaseSettings):
     certificate_lifetime: int = Field(
         default=365, ge=1, le=3650, description="Days that a station's certificate is good for."
     )
+    certificate_renewal: int = Field(
+        default=30,
+        ge=0,
+        le=3650,
+        description="Days before its end that a station's certificate is renewed by our authority; 0: when asked only.",
+    )
     allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Private networks that partner addresses may lie in, such as 10.0.0.0/8, by commas."
     )

@@ -22,9 +22,10 @@ from roaming.hub.retelling import Reteller
 from roaming.monitoring import lines, watching, wire
 from roaming.ocpi import asked, outgoing, sent
 from roaming.ocpi.module import OcpiModule, Services
-from roaming.operations import files, waves
+from roaming.operations import files, renewing, waves
 from roaming.operations import projection as operations
 from roaming.operations import records as operation_records
+from roaming.operations.authority import authority_of
 from roaming.partners import registry, retelling, rule_times
 from roaming.settings import Settings
 from roaming.stations import bindings, certificates, presence
@@ -80,6 +81,8 @@ class Worker:
         self._spawn("operations", partial(operations.watch_deadlines, database))
         addresses = files.Addresses(base=services.files_url, digest=services.secrets.digest)
         self._spawn("waves", partial(waves.run, database, self._locks, addresses))
+        authority, days = authority_of(services), services.certificate_renewal
+        self._spawn("renewals", partial(renewing.run, database, self._locks, authority, days=days))
         self._spawn("journal", services.journal.run)
         self._spawn("trimmer", Trimmer(database, trimmings(self._modules), self._locks, days=self._days).run)
         self._spawn("cdr-checks", Watcher(services, self._locks).run)

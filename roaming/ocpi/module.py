@@ -60,6 +60,8 @@ class Services:
     """PEM files of the operator's own authority, which signs stations' certificates. Empty: there is none."""
     certificate_lifetime: int = 365
     """Days."""
+    certificate_renewal: int = 30
+    """Days before the end at which stations' certificates are renewed; 0: when somebody asks."""
     versions: tuple[Version, ...] = (Version.V2_2_1,)
     """Offered, best last."""
     hub_party: PartyId | None = None
