@@ -1,6 +1,5 @@
 """What time a station means. Pure, save that ``StationClock`` remembers how far one station's clock is off."""
 
-from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -77,7 +76,7 @@ class StationClock:
 
     def __init__(self) -> None:
         self.offset = timedelta(0)
-        self._seen: deque[tuple[timedelta, datetime]] = deque(maxlen=5)
+        self._seen: list[tuple[timedelta, datetime]] = []
 
     def observe(self, text: str | None, *, received_at: datetime) -> None:
         """Looks at the timestamp of a message that stations do not queue, such as a status."""
@@ -89,7 +88,7 @@ class StationClock:
         if abs(difference - quarters) > SLACK:
             self._seen.clear()
             return
-        self._seen.append((quarters, received_at))
+        self._seen = [*self._seen[-4:], (quarters, received_at)]
         if self._is_certain(quarters):
             self.offset = quarters
 
@@ -97,7 +96,7 @@ class StationClock:
         """A burst of late messages looks like a slow clock, so that takes more of them, and over some time; nothing
         but a fast clock looks like a fast clock."""
         is_fast = quarters >= timedelta(0)
-        seen = list(self._seen)[-3 if is_fast else -5 :]
+        seen = self._seen[-3 if is_fast else -5 :]
         if len(seen) < (3 if is_fast else 5) or any(other != quarters for other, _ in seen):
             return False
         return is_fast or seen[-1][1] - seen[0][1] > LONGEST_BURST

@@ -1,7 +1,6 @@
 """What waits between one who puts and one who takes, bounded. Knows nothing of what it is."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable
 from typing import Generic, TypeVar
 
@@ -10,12 +9,12 @@ T = TypeVar("T")
 
 class Waiting(Generic[T]):
     """Half as dear as ``asyncio.Queue``, in time and in memory, of which each station has one; but one at a time may
-    wait at each end."""
+    wait at each end. For a few dozen items."""
 
     __slots__ = ("_items", "_most", "_room", "_some")
 
     def __init__(self, most: int) -> None:
-        self._items: deque[T] = deque()
+        self._items: list[T] = []  # a deque of none is three quarters of a kilobyte
         self._most = most
         self._some: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
@@ -39,7 +38,7 @@ class Waiting(Generic[T]):
                 await self._some
             finally:
                 self._some = None
-        item = self._items.popleft()
+        item = self._items.pop(0)
         _wake(self._room)
         return item
 

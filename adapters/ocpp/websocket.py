@@ -81,6 +81,7 @@ async def listen(listener: Listener, welcome: Welcome, handle: Handle) -> _Serve
         if connection.request is not None:
             connection.request.headers.clear()
         connection.response = None
+        connection.logger = connection.protocol.logger = _silent
         await handle(WebSocket(connection, far="the station"), connection.admission)
 
     limits = listener.limits

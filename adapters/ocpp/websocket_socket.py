@@ -35,9 +35,10 @@ class Kinds:
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.whole: deque[bytes] = deque()
-        """Messages that came in one frame, behind nothing in fragments."""
-        self.binaries: deque[int] = deque()
+        self.whole: deque[bytes] | None = None
+        """Messages that came in one frame, behind nothing in fragments, while nobody took them. A deque of none is
+        three quarters of a kilobyte, so there is one only while there are some."""
+        self.binaries: deque[int] | None = None
         """Which messages of those in the package's queue, counted from the first, are binary."""
         self.came = 0
         self.ping_told: Callable[[bytes], None] | None = None
@@ -67,6 +68,7 @@ class Kinds:
                     self._hand_over(Binary(data) if opcode is Opcode.BINARY else data)
                     return
                 if opcode is Opcode.BINARY:
+                    self.binaries = self.binaries or deque()
                     self.binaries.append(self.came)
                 self.came += 1
             elif opcode is Opcode.PING and self.ping_told is not None:
@@ -99,14 +101,19 @@ class Kinds:
             pending.close()
 
     def next_whole(self) -> bytes:
-        """The oldest of ``whole``, which must not be empty."""
+        """The oldest of ``whole``, of which there must be some."""
+        assert self.whole is not None
         data = self.whole.popleft()
-        if self._is_paused and not self.whole:
-            self._is_paused = False
-            messages = self._queue()
-            if not messages.paused:
-                messages.resume()
+        if not self.whole:
+            self.whole = None
+            self._resume()
         return data
+
+    def _resume(self) -> None:
+        messages = self._queue()
+        if self._is_paused and not messages.paused:
+            messages.resume()
+        self._is_paused = False
 
     def has_queued(self) -> bool:
         """Whether the package's queue holds a message or its end."""
@@ -115,6 +122,7 @@ class Kinds:
 
     def _hand_over(self, data: bytes) -> None:
         if self.take is None or self.whole:
+            self.whole = self.whole or deque()
             self.whole.append(data)
             if len(self.whole) > MOST_WAITING and not self._is_paused:
                 self._is_paused = True
@@ -214,6 +222,8 @@ class WebSocket:
         binaries = self._kinds.binaries
         if binaries and binaries[0] == self._taken:
             binaries.popleft()
+            if not binaries:
+                self._kinds.binaries = None
             data = Binary(data)
         self._taken += 1
         return data
