@@ -38,6 +38,7 @@ OWN_FILES = {
         "opening.py",
         "preferences.py",
         "showing_cost.py",
+        "silence.py",
         "trimming.py",
     },
     "tariffs": {"history.py"},
