@@ -153,6 +153,8 @@ async def test_a_tariff_that_changes_meanwhile_keeps_the_price_of_the_beginning(
     await tell(hub, metered("T1", 10, 3000), ended("T1", 20, 11000))
     await tell(hub, started("T2", 30, wh=11000), metered("T2", 40, 13000), ended("T2", 50, 21000))
     await let_pass(hub)
+    sessions = (await hub.call("aaa", "GET", f"{SENDER}/sessions?date_from=2020-01-01T00:00:00Z")).data
+    assert sorted(session["total_cost"]["excl_vat"] for session in sessions) == [5, 99]
     first, second = await billed(hub)
     assert [each.total_cost.before_taxes for each in (first, second)] == [Decimal("5.00"), Decimal("99.00")]
     assert [each.tariffs[0].elements[0].price_components[0].price for each in (first, second)] == [
