@@ -31,7 +31,7 @@ class RpcStation:
         version: str = "ocpp1.6",
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._environment = environment or {}
+        self._environment: Mapping[str, str] = environment or {}
         self._script = SCRIPT if version == "ocpp1.6" else SCRIPT_2
         self._arguments: tuple[str, ...] = (url, identity, password, token_uid, version)
         self.said: list[dict[str, Any]] = []
@@ -81,6 +81,7 @@ class RpcCsms(RpcStation):
     """An operator's own central system on the same package; ``known``: the tokens it knows."""
 
     def __init__(self, version: str, *, known: Sequence[str]) -> None:
+        self._environment: Mapping[str, str] = {}
         self._script = CSMS_SCRIPT
         self._arguments = (version, *known)
         self.said = []
