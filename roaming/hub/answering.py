@@ -6,8 +6,11 @@ from urllib.parse import urljoin
 from roaming.hub import callbacks
 from roaming.hub.callbacks import Kind
 from roaming.hub.checking import owner_of
-from roaming.hub.passage import Passage
+from roaming.hub.passage import Passage, may_deal
 from roaming.hub.translating import NotInTheirVersion, Side, translate
+from roaming.model.identifiers import PartyId
+from roaming.model.party import InterfaceRole
+from roaming.model.version import Version
 from roaming.ocpi.answers import Answer, Outcome, Trouble
 from roaming.ocpi.codec import DecodeError, EncodeError, dump_json
 from roaming.ocpi.envelope import failure, success
@@ -24,6 +27,7 @@ from roaming.ocpi.errors import (
 from roaming.ocpi.module import Clue, OcpiResponse, Services
 from roaming.ocpi.paging import LIMIT, LINK, TOTAL_COUNT, is_downgrade, is_same_origin, mend_next_url, next_url
 from roaming.ocpi.wire import Note, count_losses
+from roaming.partners.directory import HUB
 
 LOCATION = "Location"
 
@@ -102,6 +106,8 @@ class Answering:
         passage, gives = self._passage, self._passage.route.gives
         data = answer.data
         has_foreign = gives is not None and gives.is_list and _has_foreign(data, passage)
+        if gives is not None and not gives.is_list and _is_anothers(data, passage):
+            raise HubError(f"{passage.to_party} answers with what is another party's")
         if passage.is_same_version and answer.ocpi_status is not None and not has_foreign:
             return answer.body
         if gives is not None and gives.is_list:
@@ -124,12 +130,13 @@ class Answering:
         return success(None if data is None else dump_json(data), self._services.clock.now())
 
     def _own(self, data: Any) -> Any:
-        """Of a list that quotes tokens, what is the caller's: no partner is shown another one's drivers."""
+        """Of a list what is whose it should be: no partner is shown another one's drivers, and none answers for
+        another one's party."""
         if not isinstance(data, list):
             return data
         own = [entry for entry in data if not _is_foreign(entry, self._passage)]
         if len(own) != len(data):
-            self._notes.append(f"left out {len(data) - len(own)} of other eMSPs")
+            self._notes.append(f"left out {len(data) - len(own)} of other parties")
         return own
 
     async def _next_page(self, answer: Answer) -> dict[str, str]:
@@ -190,8 +197,31 @@ def _url_in(data: Any) -> str | None:
 
 
 def _is_foreign(entry: Any, passage: Passage) -> bool:
-    owner = owner_of(entry.get("cdr_token")) if isinstance(entry, dict) else None
-    return owner is not None and owner != passage.from_party
+    driver = owner_of(entry.get("cdr_token")) if isinstance(entry, dict) else None
+    return (driver is not None and driver != passage.from_party) or _is_anothers(entry, passage)
+
+
+def _is_anothers(entry: Any, passage: Passage) -> bool:
+    """Whether an object, or the token that is allowed or not, names an owner that whoever answers may not speak for.
+    2.1.1 names none."""
+    pull = passage.module.pull
+    if passage.route.interface != InterfaceRole.SENDER or passage.their_version == Version.V2_1_1:
+        return False
+    if pull is None or not pull.names_owner or not isinstance(entry, dict):
+        return False
+    owner = owner_of(entry.get("token") if passage.route.clue is Clue.DRIVER else entry)
+    return owner is not None and owner != passage.to_party and not _may_speak_for(passage, owner)
+
+
+def _may_speak_for(passage: Passage, owner: PartyId) -> bool:
+    """For other parties of the same platform that the caller has an agreement with; a hub that is asked as a whole for
+    all that are nobody else's."""
+    partner, directory = passage.partner, passage.request.directory
+    if passage.to_party in partner.parties(HUB):
+        return not directory.is_hosted(owner) and directory.partner_of(owner) in (None, partner)
+    return owner in partner.parties() and may_deal(
+        directory, passage.module, passage.route, asking=passage.from_party, asked=owner
+    )
 
 
 def _has_foreign(data: Any, passage: Passage) -> bool:
