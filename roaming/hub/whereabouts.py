@@ -124,7 +124,14 @@ async def cpos_of_session(
     reader: Reader, emsp: PartyId, session_id: str, candidates: Sequence[PartyId]
 ) -> list[PartyId]:
     """Which of the ``candidates`` have a session of this id for a driver of ``emsp``. Raises ``StoreUnavailable``."""
-    return [cpo for cpo in candidates if await emsp_of_session(reader, cpo, session_id) == emsp]
+    session_id = storable_text(session_id)
+    owners = {str(cpo): cpo for cpo in candidates}
+    sql = "SELECT owner, other FROM hub_whereabouts WHERE kind = $1 AND object_id = $2 AND owner IN"
+    passed = {owners[owner]: other for owner, other in await fetch_of(reader, sql, owners, SESSION, fold(session_id))}
+    keys = {object_key(cpo, session_id): cpo for cpo in candidates}
+    stored = await fetch_of(reader, "SELECT key, scope FROM sessions WHERE key IN", keys)
+    emsp_of = {keys[key]: scope for key, scope in stored} | passed  # as in emsp_of_session
+    return [cpo for cpo in candidates if emsp_of.get(cpo) == str(emsp)]
 
 
 async def cpos_of_reservation(reader: Reader, emsp: PartyId, reservation_id: str) -> list[PartyId]:
