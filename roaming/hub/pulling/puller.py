@@ -4,6 +4,7 @@ processes, and several partners beside each other.
 
 import asyncio
 import random
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -23,6 +24,9 @@ logger = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 2.0
 PARTNERS_AT_ONCE = 4
+TURN_SECONDS = 600.0
+"""Whoever's lists take longer goes on when the others that are due have had theirs: a few that answer slowly without
+end must not keep everybody else's from being read."""
 MISSED = timedelta(days=1)
 """A partner that registers again after so long is pulled at once, as after a first registration."""
 
@@ -106,10 +110,12 @@ class Puller:
             self._lanes[partner_id] = asyncio.create_task(self._lane(partner_id), name=f"pull:{partner_id}")
 
     async def _lane(self, partner_id: str) -> None:
-        """All that is due of one partner."""
+        """All that is due of one partner, for one turn."""
+        ends_at = time.monotonic() + TURN_SECONDS
         try:
-            while await self.pull_next(partner_id) is not None:
-                pass
+            while await self.pull_next(partner_id, ends_at=ends_at) is not None:
+                if time.monotonic() >= ends_at:
+                    break
         except StoreUnavailable as error:
             logger.warning("pull_waits", partner=partner_id, reason=str(error))
         except Exception:
@@ -117,17 +123,22 @@ class Puller:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def pull_next(
-        self, partner_id: str, *, modules: Sequence[str] = (), on_page: OnPage | None = None
+        self,
+        partner_id: str,
+        *,
+        modules: Sequence[str] = (),
+        on_page: OnPage | None = None,
+        ends_at: float = float("inf"),
     ) -> Pull | None:
         """Pulls the next due list of this partner (among ``modules``) until it ends, fails or has to wait; ``None``
-        when none is due or another process is at it. Raises ``StoreUnavailable``."""
+        when none is due or another process is at it. ``ends_at``: see ``Runner``. Raises ``StoreUnavailable``."""
         database = self._services.database
         async with database.work() as work:
             pull = await state.claim(work, partner_id, self._holder, modules=modules)
         if pull is None:
             return None
         try:
-            runner = await self._prepared(pull, on_page)
+            runner = await self._prepared(pull, on_page, ends_at)
             if runner is not None:
                 await runner.run()
         except Lost as error:
@@ -137,7 +148,7 @@ class Puller:
             raise
         return pull
 
-    async def _prepared(self, pull: Pull, on_page: OnPage | None) -> Runner | None:
+    async def _prepared(self, pull: Pull, on_page: OnPage | None, ends_at: float) -> Runner | None:
         """The pull under way or a new one, ready to go on; ``None`` when it cannot be pulled any more."""
         services = self._services
         directory = await services.directory.current()
@@ -158,7 +169,7 @@ class Puller:
                 due = pull.kind if is_unfinished else schedule.kind_due(work.now, services.pulling, pull.full_at)
                 kind = "FULL" if pull.full_at is None else pull.wanted or due
                 await state.begin(work, pull, kind, [line_of(line) for line in rules.lines(directory, partner)])
-        return Runner(services, directory, partner, rules, pull, on_page=on_page)
+        return Runner(services, directory, partner, rules, pull, on_page=on_page, ends_at=ends_at)
 
     async def _let_go(self, pull: Pull) -> None:
         """This process ends: another one may go on at once."""

@@ -50,13 +50,16 @@ class Runner:
         pull: Pull,
         *,
         on_page: OnPage | None = None,
+        ends_at: float = float("inf"),
     ) -> None:
+        """``ends_at``, on the monotonic clock: after the page under way then, others have their turn."""
         self._services = services
         self._directory = directory
         self._partner = partner
         self._rules = rules
         self._pull = pull
         self._on_page = on_page or (lambda _pull: None)
+        self._ends_at = ends_at
         self._visited: set[str] = set()
         self._asked_at = 0.0
 
@@ -128,6 +131,8 @@ class Runner:
             progress.stale_pages = progress.stale_pages + 1 if page.items and not seen else 0
             if reason := self._go_on(page):
                 self._give_up(reason)
+            elif time.monotonic() >= self._ends_at:
+                pull.state, pull.due_at = "WAITING", work.now
             if progress.restarts != restarts:
                 await forget_seen(work, pull, line=progress.line)
             await save(work, pull, is_released=pull.state != "RUNNING")

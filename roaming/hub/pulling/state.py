@@ -30,8 +30,8 @@ _COLUMNS = (
     " last_error, progress, holder, held_until"
 )
 _DUE = (
-    "SELECT DISTINCT partner_id FROM pulls WHERE due_at <= $1 AND (held_until IS NULL OR held_until <= $1)"
-    " ORDER BY partner_id"
+    "SELECT partner_id FROM pulls WHERE due_at <= $1 AND (held_until IS NULL OR held_until <= $1)"
+    " GROUP BY partner_id ORDER BY MIN(due_at), partner_id"
 )
 
 
@@ -107,7 +107,7 @@ class Lost(RuntimeError):
 
 
 async def due_partners(reader: Reader, now: datetime) -> list[str]:
-    """Partners with a pull that is due and that nobody sees to. Raises ``StoreUnavailable``."""
+    """Partners with a pull that is due and that nobody sees to, the longest due first. Raises ``StoreUnavailable``."""
     return [row[0] for row in await reader.fetch(_DUE, now)]
 
 

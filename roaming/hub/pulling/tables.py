@@ -18,7 +18,8 @@ class PullRow(SQLModel, table=True):
     module: str = Field(primary_key=True)
     interface: str = Field(primary_key=True)
     state: str
-    """NEW, RUNNING, WAITING (a page failed and is asked for again), DONE, FAILED (until the next is due), OFF."""
+    """NEW, RUNNING, WAITING (a page failed and is asked for again, or others have their turn), DONE, FAILED (until the
+    next is due), OFF."""
     kind: str = "FULL"
     """FULL or DELTA: of the pull under way, or of the last one."""
     wanted: str = ""
