@@ -151,16 +151,19 @@ async def accept(request: OcpiRequest, body: Any) -> bytes:
         await retire_tokens(work, partner_id=partner.id, keep=[digest, presented])
         await retire_tokens(work, partner_id=partner.id, keep=[digest], grace=grace)
         directory = await services.directory.current()
-        await connect_partner(
-            work,
-            directory,
-            partner,
-            version=version.value,
-            versions_url=theirs.url,
-            endpoints=offer.endpoints,
-            roles=roles,
-            sealed_token=services.secrets.seal(theirs.token, partner_id=partner.id),
-        )
+        try:
+            await connect_partner(
+                work,
+                directory,
+                partner,
+                version=version.value,
+                versions_url=theirs.url,
+                endpoints=offer.endpoints,
+                roles=roles,
+                sealed_token=services.secrets.seal(theirs.token, partner_id=partner.id),
+            )
+        except PartyTaken as error:  # while we looked the platform up
+            raise InvalidParameters(f"roles: {error}") from None
     return answer
 
 

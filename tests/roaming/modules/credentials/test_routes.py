@@ -193,6 +193,26 @@ async def test_a_party_of_somebody_else_cannot_be_claimed(hub: HubInProcess, par
     assert answer.message.startswith("roles")
 
 
+async def test_a_party_that_is_taken_while_we_look_cannot_be_claimed(hub: HubInProcess) -> None:
+    token_a = await hub.add_planned("new")
+
+    async def script(request: Received, writer: asyncio.StreamWriter) -> None:
+        if request.target == "/versions":
+            await hub.connect("faster", "DE-NEW", "EMSP")
+        data: object = [{"version": "2.2.1", "url": f"{slower.url}/2.2.1"}]
+        if request.target != "/versions":
+            endpoint = {"identifier": "credentials", "role": "SENDER", "url": f"{slower.url}/credentials"}
+            data = {"version": "2.2.1", "endpoints": [endpoint]}
+        writer.write(http_answer(enveloped(data)))
+
+    async with ScriptedPartner(script) as slower:
+        body = credentials("DE-NEW", f"{slower.url}/versions")
+        answer = await hub.call(None, "POST", CREDENTIALS, token=token_a, body=body)
+    assert answer.outcome == (200, 2001), answer.text
+    assert answer.message.startswith("roles")
+    assert not (await hub.services.directory.current()).partners["new"].is_connected
+
+
 @pytest.mark.parametrize(
     "url", ["http://10.0.0.1/versions", "ftp://127.0.0.1/versions", "http://a:b@127.0.0.1/", "http://2130706433/", "x"]
 )
