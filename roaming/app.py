@@ -74,6 +74,7 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             authorization_timeout=settings.authorization_timeout,
             command_timeout=settings.command_timeout,
             commands_per_minute=settings.commands_per_minute,
+            unknown_tokens_per_minute=settings.unknown_tokens_per_minute,
             is_late_start_stopped=settings.is_late_start_stopped,
             closing_grace=settings.closing_grace,
             settling_grace=settings.settling_grace,

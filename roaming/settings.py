@@ -110,6 +110,12 @@ class Settings(BaseSettings):
         ge=0,
         description="Commands, charging profiles and preferences that one party may send in a minute; 0: no limit.",
     )
+    unknown_tokens_per_minute: int = Field(
+        default=600,
+        ge=0,
+        description="Tokens that are not known here about which one CPO may have all its eMSPs asked in a minute;"
+        " 0: no limit.",
+    )
     is_late_start_stopped: bool = Field(
         default=False,
         description="Stop a charge that begins after its eMSP was told TIMEOUT; else it goes on and is shown.",

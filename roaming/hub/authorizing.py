@@ -15,6 +15,7 @@ from roaming.model.version import Version
 from roaming.ocpi.codec import parse_json
 from roaming.ocpi.errors import ForwardTimeout, OcpiError, UnknownToken
 from roaming.ocpi.headers import RoutingHeaders
+from roaming.ocpi.minute_limit import MinuteLimit
 from roaming.ocpi.module import OcpiModule, OcpiRequest, OcpiResponse, Route, Services
 from roaming.ocpi.racing import race
 from roaming.partners.drivers import find_drivers
@@ -36,6 +37,7 @@ class Authorizing:
     def __init__(self, services: Services, forwarder: Forwarder) -> None:
         self._services = services
         self._forwarder = forwarder
+        self._unknown = MinuteLimit(services.unknown_tokens_per_minute, of="tokens that are not known here")
 
     async def answer(
         self, request: OcpiRequest, module: OcpiModule, route: Route, cpo: PartyId, known: Sequence[PartyId]
@@ -54,6 +56,9 @@ class Authorizing:
             return None
         if len(ways) == 1 and not hosted:
             return await self._forwarder.forward(ways[0], timeout=timeout)
+        if not issuers:
+            # Whoever makes up tokens would have each of them asked of everybody
+            self._unknown.take(request.partner.id, str(cpo))
         asked: list[Coroutine[Any, Any, Word]] = [_word(self._forwarder.forward(way, timeout=timeout)) for way in ways]
         if hosted:
             unnamed = replace(request, routing=RoutingHeaders(request.routing.from_party, None))

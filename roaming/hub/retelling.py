@@ -186,7 +186,7 @@ class Reteller:
 def _recipient(directory: Directory, task: _Open, stored: Stored, told: Told) -> Recipient:
     partner, is_apart = told.partner, told.is_apart
     if task.module == "tokens":
-        cpos = [cpo for told, cpo in directory.cpos_of(task.owner) if told.id == partner.id]
+        cpos = [cpo for other, cpo in directory.cpos_of(task.owner) if other.id == partner.id]
         party, is_apart = next(iter(cpos or partner.parties(Role.CPO)), None), False
     else:
         party = told.party or partner.hub_party or (PartyId.parse(task.before.party) if task.before.party else None)

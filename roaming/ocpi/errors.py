@@ -11,7 +11,7 @@ Knows nothing of bodies or frameworks. (OCPI 2.2.1, transport_and_format 4.1.7 a
     ├── TooSlow                 408  2000   the request did not arrive in time
     ├── TooLarge                413  2000   request body over our limit
     ├── TooManyAttempts         429  2000   guessing of credentials tokens is slowed down
-    │   └── TooManyCommands     429  2000   a party sends more commands than the hub takes
+    │   └── LimitReached        429  2000   a party asks for more in a minute than the hub takes
     ├── HeadTooLarge            431  2000   address and headers over our limit
     ├── InvalidParameters       200  2001
     │   └── AddressRefused      200  2001   a URL we will not call
@@ -102,7 +102,7 @@ class TooManyAttempts(OcpiError):
         self.headers = MappingProxyType({"Retry-After": str(retry_after)})
 
 
-class TooManyCommands(TooManyAttempts):
+class LimitReached(TooManyAttempts):
     """Counted per party; the others of its partner go on."""
 
 

@@ -72,6 +72,8 @@ class Services:
     """Seconds a station has to answer a command."""
     commands_per_minute: int = 600
     """Of one party, in this process; 0: no limit."""
+    unknown_tokens_per_minute: int = 600
+    """That eMSPs are asked about, of one party, in this process; 0: no limit."""
     is_late_start_stopped: bool = False
     """Whether a charge is stopped that begins after its START_SESSION was told TIMEOUT (ocpi/ocpi#475)."""
     closing_grace: float = 1.0

@@ -23,7 +23,6 @@ from roaming.model.party import InterfaceRole, Role
 from roaming.model.version import Version
 from roaming.ocpi.authorization import Caller, FailureLimit, authenticate, check_sender
 from roaming.ocpi.codec import DecodeError, EncodeError, MalformedJson
-from roaming.ocpi.command_limit import CommandLimit
 from roaming.ocpi.elsewhere import Elsewhere
 from roaming.ocpi.envelope import CONTENT_TYPE, failure, success
 from roaming.ocpi.errors import (
@@ -40,6 +39,7 @@ from roaming.ocpi.errors import (
     UnknownReceiver,
 )
 from roaming.ocpi.headers import LoweredHeaders, RequestIds, RoutingHeaders, response_headers
+from roaming.ocpi.minute_limit import MinuteLimit
 from roaming.ocpi.module import Clue, OcpiModule, OcpiRequest, OcpiResponse, Route, Services, module_path
 from roaming.ocpi.path_tree import PathTree
 from roaming.ocpi.wire import Note, as_text, count_losses
@@ -123,7 +123,7 @@ class OcpiServer:
         self._services = services
         self._elsewhere = elsewhere
         self._limit = FailureLimit()
-        self._commands = CommandLimit(services.commands_per_minute)
+        self._commands = MinuteLimit(services.commands_per_minute, of="commands")
         self._paths: PathTree[_Address] = PathTree()
         found: dict[str, _Address] = {}
         paths: dict[str, str] = {}
@@ -195,7 +195,7 @@ class _Exchange:
         self.body = b""
         self.notes: list[Note] = []
 
-    async def answer(self, limit: FailureLimit, commands: CommandLimit) -> _Reply:
+    async def answer(self, limit: FailureLimit, commands: MinuteLimit) -> _Reply:
         try:
             reply, ocpi_status = await self._handle(limit, commands)
         except ClientDisconnect:
@@ -222,7 +222,7 @@ class _Exchange:
         await self._journal(reply, ocpi_status)
         return reply
 
-    async def _handle(self, limit: FailureLimit, commands: CommandLimit) -> tuple[_Reply, int]:
+    async def _handle(self, limit: FailureLimit, commands: MinuteLimit) -> tuple[_Reply, int]:
         try:
             self.caller = await authenticate(self.services, self.headers.get("authorization"))
         except Unauthorized:

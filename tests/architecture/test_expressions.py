@@ -83,9 +83,13 @@ def _flags(call: ast.Call) -> int:
 def expressions() -> Iterator[Expression]:
     """Those that are written out, with what is done with them."""
     for path in sources("roaming", "adapters", "contracts"):
-        tree = ast.parse(text(path))
+        written = text(path)
+        if "import re\n" not in written:
+            assert "from re import" not in written, f"{path}: import re as a whole: its expressions are looked for"
+            continue
+        nodes = list(ast.walk(ast.parse(written)))
         named: dict[str, Expression] = {}
-        for node in ast.walk(tree):
+        for node in nodes:
             function = _of_re(node)
             if function is None:
                 continue
@@ -97,7 +101,7 @@ def expressions() -> Iterator[Expression]:
             if function in METHODS:
                 found.methods.add(function)
                 yield found
-        for assigned in ast.walk(tree):
+        for assigned in nodes:
             value = getattr(assigned, "value", None)
             if not isinstance(assigned, ast.Assign | ast.AnnAssign) or _of_re(value) != "compile":
                 continue
@@ -106,7 +110,7 @@ def expressions() -> Iterator[Expression]:
             assert isinstance(value.args[0], ast.Constant), f"{path}:{assigned.lineno}: write the expression out"
             assert isinstance(target, ast.Name)
             named[target.id] = Expression(f"{path}:{assigned.lineno}", value.args[0].value, _flags(value))
-        for node in ast.walk(tree):
+        for node in nodes:
             is_call = isinstance(node, ast.Attribute) and node.attr in METHODS
             if is_call and isinstance(node.value, ast.Name) and node.value.id in named:
                 named[node.value.id].methods.add(node.attr)

@@ -113,12 +113,21 @@ class Passing:
 
 @asynccontextmanager
 async def passing_hub(
-    database_url: str, folder: Path, *, agreed: tuple[tuple[str, str], ...] | None = None, **versions: str
+    database_url: str,
+    folder: Path,
+    *,
+    agreed: tuple[tuple[str, str], ...] | None = None,
+    unknown_tokens_per_minute: int = 0,
+    **versions: str,
 ) -> AsyncIterator[Passing]:
     """``versions``: of whom is connected, such as ``ope="2.1.1"``. Agreements between all of them but what ``agreed``
     says otherwise: pairs of (CPO, eMSP) by name."""
     async with AsyncExitStack() as stack:
-        hub = await stack.enter_async_context(hub_in_process(database_url, folder, hub_party="NL-HUX"))
+        hub = await stack.enter_async_context(
+            hub_in_process(
+                database_url, folder, hub_party="NL-HUX", unknown_tokens_per_minute=unknown_tokens_per_minute
+            )
+        )
         of = {name: Neighbour(hub, name, version) for name, version in versions.items()}
         for name, each in of.items():
             await stack.enter_async_context(each.door)

@@ -85,6 +85,8 @@ async def test_the_rules_of_readme_are_about_what_the_samples_hold(hub: HubInPro
     for kind, (name, _) in SAMPLES.items():
         assert (await roaming(kind, "import", str(ROOT / "deploy" / "samples" / name))).exit_code == 0
     await hub.connect("acme", "DE-ACM", "EMSP")
+    card = ocpi_bodies.token("DE-ACM", uid="04C1A5B2D3E480")
+    assert (await hub.call("acme", "PUT", f"{RECEIVER}/tokens/DE/ACM/04C1A5B2D3E480", body=card)).code == 1000
     commands = readme_lines("roaming agreement add FR-CPO DE-ACM")
     assert len([words for words in commands if words[1:3] == ["rule", "add"]]) > 3
     for program, *words in commands:

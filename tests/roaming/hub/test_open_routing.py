@@ -64,6 +64,23 @@ async def test_a_token_that_nobody_knows_is_unknown(equal: Passing) -> None:
     assert (await ask(equal)).outcome == (404, 2004)
 
 
+async def test_made_up_tokens_are_asked_about_only_so_often(sqlite_url: str, tmp_path: Path) -> None:
+    names = dict.fromkeys(("ope", "msp", "ms2"), "2.2.1")
+    async with passing_hub(sqlite_url, tmp_path, unknown_tokens_per_minute=3, **names) as passing:
+        known = ocpi_bodies.token("IT-MSP", uid="KNOWN")
+        assert (await passing.msp.push("PUT", "tokens", "KNOWN", body=known)).code == 1000
+        for each in (passing.msp, passing.ms2):
+            each.says_code(2004, status="404 Not Found")
+        for number in range(3):
+            assert (await ask(passing, uid=f"U{number}")).outcome == (404, 2004)
+        refused = await ask(passing, uid="U3")
+        assert refused.outcome == (429, 2000)
+        assert refused.message == "more than 3 tokens that are not known here of ES-OPE in a minute: wait 20 s"
+        assert len(passing.ms2.asked) == 3
+        passing.msp.says_data(info("IT-MSP"))
+        assert (await ask(passing, uid="KNOWN")).data["allowed"] == "ALLOWED"
+
+
 async def test_silence_of_all_is_a_timeout(sqlite_url: str, tmp_path: Path) -> None:
     async with passing_hub(sqlite_url, tmp_path, ope="2.2.1", msp="2.2.1", ms2="2.2.1") as passing:
         object.__setattr__(passing.hub.services, "authorization_timeout", 0.1)

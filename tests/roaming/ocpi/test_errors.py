@@ -13,7 +13,7 @@ TABLE = [
     (errors.TooLarge, 413, 2000),
     (errors.HeadTooLarge, 431, 2000),
     (errors.TooManyAttempts, 429, 2000),
-    (errors.TooManyCommands, 429, 2000),
+    (errors.LimitReached, 429, 2000),
     (errors.InvalidParameters, 200, 2001),
     (errors.AddressRefused, 200, 2001),
     (errors.NotEnoughInformation, 200, 2002),

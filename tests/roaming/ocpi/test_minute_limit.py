@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from roaming.ocpi.command_limit import CommandLimit
-from roaming.ocpi.errors import TooManyCommands
+from roaming.ocpi.errors import LimitReached
+from roaming.ocpi.minute_limit import MinuteLimit
 from roaming.settings import Settings
 from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import RECEIVER, SENDER, Answer, HubInProcess, hub_in_process
@@ -15,14 +15,14 @@ from tests.kit.hub_in_process import RECEIVER, SENDER, Answer, HubInProcess, hub
 
 def test_a_bucket_fills_evenly() -> None:
     now = [0.0]
-    limit = CommandLimit(60, now=lambda: now[0])
+    limit = MinuteLimit(60, of="commands", now=lambda: now[0])
 
     def took(party: str = "DE-AAA") -> int | str:
         """How many are taken before one is refused, and when that is to come again."""
         for count in range(100):
             try:
                 limit.take("aaa", party)
-            except TooManyCommands as error:
+            except LimitReached as error:
                 return f"{count}, then {error.headers['Retry-After']} s"
         return 100
 
@@ -36,7 +36,7 @@ def test_a_bucket_fills_evenly() -> None:
 
 
 def test_none_is_no_limit() -> None:
-    limit = CommandLimit(0, now=lambda: 0.0)
+    limit = MinuteLimit(0, of="commands", now=lambda: 0.0)
     for _ in range(10_000):
         limit.take("aaa", "")
     assert Settings(secret="5e" * 32).commands_per_minute > 0
