@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import gc
 import json
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -24,7 +23,6 @@ PIPED_WIDTH = 250
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Runs a command's work under uvloop where there is one."""
-    gc.enable()  # after ``main`` has put it off
     configure_logging()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # whoever reads a pipe wants it now
     try:
