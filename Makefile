@@ -25,7 +25,7 @@ endif
 # keep a core busy each.
 PROCESSES ?= 3
 HUBS ?= 2
-PARALLEL := -n $(PROCESSES) --dist loadfile
+PARALLEL := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 NEEDS_MORE := kafka or browser or outside or slow
 
 .PHONY: help

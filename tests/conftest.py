@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -12,12 +13,22 @@ from tests.kit.kafka import KafkaBroker
 from tests.kit.postgresql import Postgresql
 from tests.kit.tools import is_missing
 
+LONG = ("kafka", "browser", "outside", "slow")
+
 closed_network.close()
 
 # How long an example takes says more about the machine's other work than about the code; CI repeats what it found
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with tests that wait for servers come first, then those with most tests: what takes long must not be begun
+    last, by one process while the others have ended."""
+    tests = Counter(item.path for item in items)
+    waiting = {item.path for item in items for mark in LONG if item.get_closest_marker(mark)}
+    items.sort(key=lambda item: (item.path not in waiting, -tests[item.path], str(item.path)))
 
 
 def pytest_collection_finish() -> None:
