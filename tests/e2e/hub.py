@@ -68,8 +68,6 @@ class Hub:
             "ROAMING_CLOSING_GRACE": "0.5",
             "ROAMING_COMMAND_TIMEOUT": "8",
             "ROAMING_NETWORK": NETWORK,
-            # Where it is set, every process would compile all libraries anew: seconds at each start
-            "PYTHONDONTWRITEBYTECODE": "",
         }
         return values | self._settings | ({"KAFKA_BOOTSTRAP": self.kafka} if self.kafka else {})
 
