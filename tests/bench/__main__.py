@@ -23,7 +23,7 @@ from tests.bench.forwarding import forwarding
 from tests.bench.hostile import refusals
 from tests.bench.proxying import lines, proxying
 from tests.bench.pulling import pull_list
-from tests.bench.pushes import neighbours, push
+from tests.bench.pushes import Crowd, neighbours, push
 from tests.bench.rating import price_random, rerate_stored, store_month
 from tests.bench.serving import authorise, reading
 from tests.kit.postgresql import Postgresql
@@ -120,15 +120,18 @@ async def on(name: str, database_url: str, folder: Path, only: set[str], seconds
 
 
 async def beside(
-    name: str, database_url: str, folder: Path, seconds: float, *, has_hanging: bool, partners: int = 20
+    name: str, partners: int, place: Callable[[str], tuple[str, Path]], seconds: float, *, turns: int
 ) -> None:
-    """So many doors, with or without one more that hangs, on an empty hub of their own; 200 pushes a second."""
-    settings = await prepare(database_url, folder)
+    """So many partners, without and with one more that hangs, each on a hub of its own; 200 pushes a second."""
     rate = 200 / (partners + 1)
-    changes = int(2 * rate * seconds)
-    p50, p99, lost = await neighbours(settings, partners=partners, changes=changes, rate=rate, has_hanging=has_hanging)
-    what = "one more hangs" if has_hanging else "all answer"
-    row(f"{name}: {partners} partners, {what}", f"p50 {p50:.0f} ms", f"p99 {p99:.0f} ms", f"{lost} missing")
+    crowds = [
+        Crowd(await prepare(*place(f"crowd-{partners}-{what}")), partners, has_hanging=what == "beside")
+        for what in ("without", "beside")
+    ]
+    heard = await neighbours(*crowds, rate=rate, changes=max(2, int(2 * rate * seconds)), turns=turns)
+    for what, waits in zip(("all answer", "one more hangs"), heard, strict=True):
+        cells = f"p50 {waits.p50:.0f} ms", f"p99 {waits.p99:.0f} ms", f"{waits.missing} missing"
+        row(f"{name}: {partners} partners, {what}", *cells)
 
 
 async def million(name: str, database_url: str, folder: Path, evses: int) -> None:
@@ -157,10 +160,9 @@ def rerated(name: str, database_url: str, folder: Path, count: int) -> None:
 
 def crowds(name: str, only: set[str], seconds: float, place: Callable[[str], tuple[str, Path]]) -> None:
     """Benchmarks on hubs of their own. ``place`` makes one by name: its database and its folder."""
-    for kind, partners in (("neighbours", 20), ("hundred", 99)):
-        for has_hanging in (False, True) if kind in only else ():
-            url, folder = place(f"{kind}_{has_hanging}".lower())
-            uvloop.run(beside(name, url, folder, seconds, has_hanging=has_hanging, partners=partners))
+    for kind, partners, turns in (("neighbours", 20, 2), ("hundred", 99, 8)):
+        if kind in only:
+            uvloop.run(beside(name, partners, place, seconds, turns=turns if seconds > 1 else 1))
     if "rating" in only or "million-cdrs" in only:
         rerated(name, *place("rerate"), 1_000_000 if "million-cdrs" in only else int(10_000 * seconds))
     if "million" in only:

@@ -128,38 +128,77 @@ async def _bare(door: Door, pushes: int) -> Pushed:
     return Pushed(per_second=pushes / took, cpu_ms=spent / pushes * 1000)
 
 
-async def neighbours(
-    settings: Settings, *, partners: int, changes: int, rate: float, has_hanging: bool
-) -> tuple[float, float, int]:
-    """(p50 ms, p99 ms, missing) from a change to the doors of ``partners`` partners, beside one more that hangs
-    if ``has_hanging``."""
-    async with AsyncExitStack() as stack:
-        doors = [await stack.enter_async_context(open_door()) for _ in range(partners)]
-        services = await stack.enter_async_context(open_services(settings))
-        for number, door in enumerate(doors):
-            await connect(services, number, door.url)
-        if has_hanging:
-            hanging = HangingDoor()
-            await hanging.open()
-            stack.callback(hanging.close)
-            await connect(services, partners, hanging.url)
-        told: dict[str, float] = {}
+class Crowd:
+    """A hub of its own with ``partners`` partners, and one more that hangs if ``has_hanging``; what their doors saw."""
 
-        async def change(number: int) -> None:
-            async with services.database.work() as work:
-                await tell(work, [_changed(number)])
+    def __init__(self, settings: Settings, partners: int, *, has_hanging: bool) -> None:
+        self._settings = settings
+        self._partners = partners
+        self._has_hanging = has_hanging
+        self._doors: list[Door] = []
+        self._told: dict[str, float] = {}
 
-        async with _delivering(services):
-            await change(changes)  # connections are made, and this is not counted
-            for door in doors:
-                await _arrived(door, 1, seconds=20.0)
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["Crowd"]:
+        async with AsyncExitStack() as stack:
+            self._services = await stack.enter_async_context(open_services(self._settings))
+            for number in range(self._partners):
+                self._doors.append(await stack.enter_async_context(open_door()))
+                await connect(self._services, number, self._doors[-1].url)
+            if self._has_hanging:
+                hanging = HangingDoor()
+                await hanging.open()
+                stack.callback(hanging.close)
+                await connect(self._services, self._partners, hanging.url)
+            yield self
+
+    async def hear(self, numbers: range, rate: float) -> None:
+        """Tells of one location after the other, so many a second; the first one makes connections and is not
+        counted."""
+        async with _delivering(self._services):
+            await self._change(numbers[0])
+            await self._all_came(numbers[0])
             start = time.perf_counter()
-            for number in range(changes):
-                await asyncio.sleep(max(0.0, start + number / rate - time.perf_counter()))
-                told[_id(number)] = time.perf_counter()
-                await change(number)
-            for door in doors:
-                await _arrived(door, changes + 1, seconds=20.0)
-    took = [(door.came[name] - at) * 1000 for door in doors for name, at in told.items() if name in door.came]
-    missing = len(told) * partners - len(took)
-    return (percentile(took, 50), percentile(took, 99), missing) if took else (0.0, 0.0, missing)
+            for turn, number in enumerate(numbers[1:]):
+                await asyncio.sleep(max(0.0, start + turn / rate - time.perf_counter()))
+                self._told[_id(number)] = time.perf_counter()
+                await self._change(number)
+            await self._all_came(numbers[-1])
+
+    async def _change(self, number: int) -> None:
+        async with self._services.database.work() as work:
+            await tell(work, [_changed(number)])
+
+    async def _all_came(self, number: int, seconds: float = 20.0) -> None:
+        end = time.perf_counter() + seconds
+        while any(_id(number) not in door.came for door in self._doors) and time.perf_counter() < end:
+            await asyncio.sleep(0.01)
+
+    def heard(self) -> "Heard":
+        waits = [
+            (door.came[name] - at) * 1000
+            for door in self._doors
+            for name, at in self._told.items()
+            if name in door.came
+        ]
+        missing = len(self._told) * len(self._doors) - len(waits)
+        return Heard(p50=percentile(waits, 50), p99=percentile(waits, 99), missing=missing)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """From a change to the doors of partners, in ms, and how many of them never heard of it."""
+
+    p50: float
+    p99: float
+    missing: int
+
+
+async def neighbours(without: Crowd, beside: Crowd, *, rate: float, changes: int, turns: int) -> tuple[Heard, Heard]:
+    """One hub without and one with a partner that hangs, in turns: what the machine does meanwhile befalls both."""
+    async with without.opened(), beside.opened():
+        for turn in range(turns):
+            first = turn * (changes + 1)
+            for crowd in (without, beside):
+                await crowd.hear(range(first, first + changes + 1), rate)
+        return without.heard(), beside.heard()
