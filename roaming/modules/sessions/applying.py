@@ -163,8 +163,8 @@ class Applied:
             if other.key == key or begun is None or begun.connector_id != start.connector_id:
                 continue
             over, until = courses.over(begun, start)
-            earlier = other if over is begun else known
-            course = courses.outlived(earlier.course, until)
+            earlier, later = (other, start) if over is begun else (known, begun)
+            course = courses.outlived(earlier.course, until, by=later)
             if course is not earlier.course:
                 logger.warning("transaction_outlived", station=key[1], transaction=earlier.key[2], until=until)
                 self._put(earlier, course)

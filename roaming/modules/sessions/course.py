@@ -58,6 +58,9 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     of it, and ``register_wh`` what was read then."""
     is_silent: bool = False
     """Assumed since nothing was heard of it, not since another charge began: a word of it takes the end back."""
+    below_wh: Decimal | None = None
+    """Assumed since another charge began at this register: what was read below it is not of that one, whatever its
+    date. A clock that was set back dates the next charge before the readings of this one."""
 
 
 State = tuple[datetime, str]
@@ -124,14 +127,15 @@ def over(one: Start, other: Start) -> tuple[Start, datetime]:
     return first, last.at
 
 
-def outlived(course: Course, at: datetime) -> Course:
-    """Taken to be over at ``at`` at the latest, without a word of its station. Needs a start; changes nothing where an
-    end is known, or assumed for an earlier time."""
+def outlived(course: Course, at: datetime, *, by: Start) -> Course:
+    """Taken to be over at ``at`` at the latest, when the charge ``by`` began, without a word of its station. Needs a
+    start; changes nothing where an end is known, or assumed for an earlier time."""
     start, end = course.start, course.end
     assert start is not None
     if end is not None and (not end.is_assumed or end.at <= at):
         return course
-    assumed = End(at=at, register_wh=start.register_wh, reason=StopReason.RULE.value, is_assumed=True)
+    reason = StopReason.RULE.value
+    assumed = End(at=at, register_wh=start.register_wh, reason=reason, is_assumed=True, below_wh=by.register_wh)
     return msgspec.structs.replace(course, end=assumed)
 
 
@@ -161,7 +165,12 @@ def settled(course: Course) -> Course:
     start, end = course.start, course.end
     if start is None or end is None or not end.is_assumed:
         return course
-    known = [(at, register) for at, register, _ in course.readings if start.at < at <= end.at]
+    below = end.below_wh if end.below_wh is not None else start.register_wh
+    known = [
+        (at, register)
+        for at, register, _ in course.readings
+        if start.at < at and (at <= end.at or start.register_wh <= register < below)
+    ]
     times = [at for at, _ in known] + [at for at, _ in course.states if start.at < at <= end.at]
     register = max(known)[1] if known else start.register_wh
     last = msgspec.structs.replace(end, at=max(times, default=start.at), register_wh=register)

@@ -105,6 +105,19 @@ async def test_a_clock_set_back_ends_what_it_finds(hub: HubInProcess, began: flo
     assert (second.total_energy, second.end_date_time) == (Decimal(6), after(began + 120))
 
 
+@pytest.mark.parametrize("began", [5, 29, 30])
+async def test_a_clock_set_back_by_less_than_the_charge_loses_no_reading(hub: HubInProcess, began: float) -> None:
+    """The next charge is dated amid the readings of the first; its register says whose they are. What is read at that
+    register or above under the first one's name is not the first one's."""
+    await tell(hub, started("1", 0), metered("1", 15, 3000), metered("1", 30, 4000))
+    await tell(hub, started("2", began, wh=5000))
+    await tell(hub, metered("1", began + 40, 5000), metered("1", began + 50, 6000), metered("1", began + 55, 900))
+    await let_pass(hub)
+    [cdr] = await billed(hub)
+    assert (cdr.total_energy, cdr.end_date_time) == (Decimal(3), after(30))
+    assert END_ASSUMED in (cdr.remark or "")
+
+
 async def test_two_clocks_in_whatever_order_they_are_read(hub: HubInProcess) -> None:
     """Two adapters heard them: what counts is when they did, not whose bus was faster."""
     first, second = started("1", 0), started("2", -55, wh=5000)
