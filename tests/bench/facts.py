@@ -228,6 +228,7 @@ async def to_the_door(settings: Settings, door: Door, *, rate: float, seconds: f
         bus = MemoryBus()
         worker = Worker(services, bus)
         await worker.start()
+        spare_collector()
         sent: dict[str, float] = {}
         total = int(rate * seconds)
         waiting: asyncio.Queue[Envelope] = asyncio.Queue()

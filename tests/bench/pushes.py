@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from contracts.collector import spare_collector
 from roaming.app import open_services
 from roaming.hub.deliver import Deliverer
 from roaming.hub.fan_out import FanOut
@@ -83,6 +84,7 @@ async def _delivering(services: Services) -> AsyncIterator[None]:
         asyncio.create_task(Deliverer(services, services.modules, locks).run()),
         asyncio.create_task(services.journal.run()),
     ]
+    spare_collector()  # as every process of the service does
     yield
     for task in tasks:
         task.cancel()
