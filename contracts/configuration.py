@@ -129,7 +129,7 @@ KNOWN_KEYS: tuple[KnownKey, ...] = (
     _known(
         "AuthorizationKey",
         "SecurityCtrlr.BasicAuthPassword",
-        "The password of its line to us: with a new one it is locked out until the hub knows it",
+        "The password of its line to us; the old one is good until it has come with the new one",
         is_secret=True,
     ),
     _known(

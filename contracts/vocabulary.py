@@ -245,6 +245,24 @@ class MonitorKind(StrEnum):
     PERIODIC_CLOCK_ALIGNED = "PERIODIC_CLOCK_ALIGNED"
 
 
+class MonitoringBase(StrEnum):
+    """Which monitors are in force (OCPP 2.0.1 MonitoringBaseEnumType)."""
+
+    ALL = "ALL"
+    FACTORY_DEFAULT = "FACTORY_DEFAULT"
+    HARD_WIRED_ONLY = "HARD_WIRED_ONLY"
+
+
+class ComponentCriterion(StrEnum):
+    """What a component is like (OCPP 2.0.1 ComponentCriterionEnumType)."""
+
+    ACTIVE = "ACTIVE"
+    AVAILABLE = "AVAILABLE"
+    ENABLED = "ENABLED"
+    PROBLEM = "PROBLEM"
+    """It tells that something is wrong with it."""
+
+
 class TariffPriceKind(StrEnum):
     """What a price is for (OCPP 2.1 TariffType)."""
 

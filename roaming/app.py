@@ -60,6 +60,7 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             secrets=Secrets(
                 pepper=derive_key(secret, "credentials-token-digest"),
                 sealing_key=derive_key(secret, "credentials-token-seal"),
+                station_pepper=station_pepper(settings),
             ),
             clock=clock,
             modules=find_modules(),

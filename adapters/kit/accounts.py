@@ -17,14 +17,17 @@ from contracts.topics import STATIONS
 
 _TABLE = """CREATE TABLE IF NOT EXISTS accounts (
     station_id TEXT PRIMARY KEY, is_admitted INTEGER NOT NULL, key_digest TEXT, operator TEXT,
-    minimum_profile INTEGER NOT NULL DEFAULT 0, revoked_certificates TEXT NOT NULL DEFAULT '') WITHOUT ROWID"""
-_ADDED = {"minimum_profile": "INTEGER NOT NULL DEFAULT 0", "revoked_certificates": "TEXT NOT NULL DEFAULT ''"}
+    minimum_profile INTEGER NOT NULL DEFAULT 0, revoked_certificates TEXT NOT NULL DEFAULT '',
+    next_key_digests TEXT NOT NULL DEFAULT '') WITHOUT ROWID"""
+_ADDED = {
+    "minimum_profile": "INTEGER NOT NULL DEFAULT 0",
+    "revoked_certificates": "TEXT NOT NULL DEFAULT ''",
+    "next_key_digests": "TEXT NOT NULL DEFAULT ''",
+}
 """Columns that a file of an earlier release lacks."""
-_ALL = "SELECT station_id, is_admitted, key_digest, operator, minimum_profile, revoked_certificates FROM accounts"
-_KEEP = (
-    "INSERT OR REPLACE INTO accounts"
-    " (station_id, is_admitted, key_digest, operator, minimum_profile, revoked_certificates) VALUES (?, ?, ?, ?, ?, ?)"
-)
+_COLUMNS = "station_id, is_admitted, key_digest, operator, minimum_profile, revoked_certificates, next_key_digests"
+_ALL = f"SELECT {_COLUMNS} FROM accounts"
+_KEEP = f"INSERT OR REPLACE INTO accounts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 logger = structlog.get_logger(__name__)
 
@@ -43,13 +46,14 @@ class StationAccounts:
     async def start(self) -> None:
         """Loads what is on disk."""
         await self._database.write(_create)
-        for station_id, is_admitted, key_digest, operator, minimum_profile, revoked in self._database.fetch(_ALL):
+        for station_id, is_admitted, key_digest, operator, minimum_profile, revoked, next_ in self._database.fetch(_ALL):
             self._accounts[station_id] = Account(
                 is_admitted=bool(is_admitted),
                 key_digest=key_digest,
                 operator=operator,
                 minimum_profile=minimum_profile,
                 revoked_certificates=tuple(revoked.split()),
+                next_key_digests=tuple(next_.split()),
             )
 
     def subscription(self) -> Subscription:
@@ -87,6 +91,7 @@ class StationAccounts:
                     operator=message.operator,
                     minimum_profile=message.minimum_profile,
                     revoked_certificates=message.revoked_certificates,
+                    next_key_digests=message.next_key_digests,
                 ),
             )
             for _, message in read(envelopes, StationAccountChanged)
@@ -128,6 +133,7 @@ def _keep(changes: list[tuple[str, Account]], connection: sqlite3.Connection) ->
                 account.operator,
                 account.minimum_profile,
                 " ".join(account.revoked_certificates),
+                " ".join(account.next_key_digests),
             )
             for station_id, account in changes
         ],

@@ -6,7 +6,7 @@ The whitelist rules are those of OCPI 2.2.1, tokens, WhitelistType. Tokens are n
 import asyncio
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -138,13 +138,14 @@ class TokenAuthorizer:
             decided = None if token is None else decide_at_once(token)
             if decided is not None:
                 return decided
-            if known or self._guesses.may_ask(station_id):
-                uid = known[0].uid if known else token_uid
-                answer = await self._ask(station_id, connector_id, token_uid=uid, timeout=timeout)
-                if answer is not None:
-                    if not known and answer.status is not AuthorizationStatus.UNKNOWN_TOKEN:
-                        self._guesses.was_right(station_id)
-                    return answer
+            if not known and not self._guesses.may_ask(station_id):
+                return replace(decide_unanswered(None, token_uid=token_uid), is_unasked=True)
+            uid = known[0].uid if known else token_uid
+            answer = await self._ask(station_id, connector_id, token_uid=uid, timeout=timeout)
+            if answer is not None:
+                if not known and answer.status is not AuthorizationStatus.UNKNOWN_TOKEN:
+                    self._guesses.was_right(station_id)
+                return answer
         except Exception as error:
             logger.exception("authorisation failed", station_id=station_id, error=type(error).__name__)
         if known and token is None:

@@ -66,6 +66,8 @@ class Authorization:
     ``TransactionStarted``."""
     owner: TokenOwner | None = None
     """Whose token it is, where that is known. Goes into ``TransactionStarted``."""
+    is_unasked: bool = False
+    """Nobody was asked about this unknown token: the station has shown too many of them lately."""
 
 
 class Authorizer(Protocol):
@@ -138,6 +140,8 @@ class Account:
     """OCPP security profile below which it is refused."""
     revoked_certificates: tuple[str, ...] = ()
     """Fingerprints of its certificates that are not taken any more (SHA-256, small hexadecimal digits)."""
+    next_key_digests: tuple[str, ...] = ()
+    """Of passwords that it was given and may come with from now on."""
 
 
 class Accounts(Protocol):

@@ -138,6 +138,9 @@ class OcppSettings(BaseModel):
     )
     command_pause_seconds: float = Field(0.25, ge=0, description="Pause between two commands to one station.")
     authorize_seconds: float = Field(8, gt=0, description="How long an authorisation may take.")
+    guess_pause_seconds: float = Field(
+        2, ge=0, le=20, description="How long a station that shows many unknown tokens waits for each further answer."
+    )
     messages_per_second: float = Field(20, gt=0, description="Of one station, in the long run.")
     message_burst: float = Field(200, ge=1, description="Of one station, at once.")
     accepts_per_second: float = Field(1000, gt=0, description="New connections, all stations together.")
@@ -146,6 +149,9 @@ class OcppSettings(BaseModel):
         60, gt=0, description="A connection that neither says anything nor answers pings is closed after this."
     )
     frame_octets: int = Field(2**20, ge=1024, description="Longest message; a longer one closes with 1009.")
+    offers_compression: bool = Field(
+        False, description="Compress messages with stations that ask for it (permessage-deflate; OCPP 2.x wants it)."
+    )
     mode: Literal["csms", "proxy"] = Field(
         "csms", description="Stations end here, or those of `upstreams` go through to their operators' own systems."
     )
@@ -255,6 +261,7 @@ async def _start(ports: Ports, settings: OcppSettings, state: sqlite3.Connection
             heartbeat_seconds=settings.heartbeat_seconds,
             pending_seconds=settings.pending_seconds,
             authorize_seconds=settings.authorize_seconds,
+            guess_pause_seconds=settings.guess_pause_seconds,
             signs_certificates=settings.signs_certificates,
         ),
     )
@@ -360,7 +367,9 @@ def _watch(settings: OcppSettings) -> Watch:
 async def _listen(settings: OcppSettings, gateway: Gateway, handle: Handle) -> dict[str, Server]:
     """By scheme. Raises ``OSError``, and then nothing listens."""
     limits = Limits(frame_octets=settings.frame_octets)
-    clear = Listener(host=settings.host, port=settings.port, limits=limits)
+    clear = Listener(
+        host=settings.host, port=settings.port, limits=limits, offers_compression=settings.offers_compression
+    )
     encrypted = _encrypted(settings, limits) if settings.tls_certificate else None
     wanted = {"ws": clear if encrypted is None or settings.tls_port is not None else None, "wss": encrypted}
     servers: dict[str, Server] = {}
@@ -384,6 +393,7 @@ def _encrypted(settings: OcppSettings, limits: Limits) -> Listener:
         minimum_tls=settings.tls_minimum,
         client_authorities=str(settings.tls_client_authorities) if settings.tls_client_authorities else None,
         limits=limits,
+        offers_compression=settings.offers_compression,
     )
 
 

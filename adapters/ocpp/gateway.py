@@ -25,7 +25,7 @@ from contracts.envelope import message_id
 from contracts.messages import Message, SecurityEventReported, StationConnected, StationDisconnected
 
 POLICY: Final = 1008
-REFUSED_EVERY: Final = 600.0
+TOLD_EVERY: Final = 600.0
 LONGEST_PACING: Final = 8.0
 """A newcomer waits this long for its turn at most, then it is sent away with 503."""
 
@@ -72,8 +72,9 @@ class Gateway:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _running: set[Station] = field(default_factory=set)
     _is_empty: asyncio.Event = field(default_factory=asyncio.Event)
-    _refused: dict[tuple[str, str], float] = field(default_factory=dict)
-    """When the operator was last told of a station's refusal; as many of each kind as there are accounts at most."""
+    _told: dict[tuple[str, str], float] = field(default_factory=dict)
+    """When the operator was last told of what touches a station's security; as many of each kind as there are accounts
+    at most."""
     _is_draining: bool = False
 
     def __post_init__(self) -> None:
@@ -110,7 +111,7 @@ class Gateway:
                     address=handshake.remote_address,
                 )
             if decision.station_id is not None:
-                await self._tell_refused(decision.station_id, decision)
+                await self._tell_security(decision.station_id, decision.event, decision.info or decision.reason)
         return decision
 
     async def handle(self, socket: Socket, admission: Admission) -> None:
@@ -209,9 +210,7 @@ class Gateway:
             return None  # admitted while this one was in its handshake: an unproven connection disturbs nobody
         self._stations[station.id] = station
         if current is not None:
-            if current.is_admitted and self._silence(current) < 60:
-                self._takeovers.note(station.id)
-            self._spawn(current.close(RECONNECT, "replaced by a newer connection"))
+            self._replace(current)
         if not await self._tell(station, self._connected(station), "connected"):
             self._stations.pop(station.id, None)
             return None
@@ -234,9 +233,7 @@ class Gateway:
             return station
         self._stations[station.id] = station
         if current is not None:
-            if current.is_admitted and self._silence(current) < 60:
-                self._takeovers.note(station.id)
-            self._spawn(current.close(RECONNECT, "replaced by a newer connection"))
+            self._replace(current)
         self._spawn(self._introduce(station))
         return station
 
@@ -307,21 +304,26 @@ class Gateway:
             return False
         return True
 
-    async def _tell_refused(self, station_id: str, refusal: Refusal) -> None:
-        """At most once in ``REFUSED_EVERY`` for a station: it will come again and again."""
+    async def _tell_security(self, station_id: str, event: str, info: str) -> None:
+        """At most once in ``TOLD_EVERY`` for a station: whatever it is, it will come again and again."""
         now = asyncio.get_running_loop().time()
-        if now - self._refused.get((station_id, refusal.event), -math.inf) < REFUSED_EVERY:
+        if now - self._told.get((station_id, event), -math.inf) < TOLD_EVERY:
             return
-        self._refused[station_id, refusal.event] = now
+        self._told[station_id, event] = now
         at, network = self.ports.now(), self.ports.network
-        message = SecurityEventReported(
-            network=network, station_id=station_id, event=refusal.event, at=at, info=refusal.reason
-        )
-        id = message_id("refused", network, station_id, at.isoformat())
+        message = SecurityEventReported(network=network, station_id=station_id, event=event, at=at, info=info)
+        id = message_id("security", network, station_id, event, at.isoformat())
         try:
             await self.ports.facts.record([Fact(id=id, message=message, station_id=station_id, occurred_at=at)])
         except Exception as error:
-            logger.error("a refusal could not be told", station_id=station_id, error=type(error).__name__)
+            logger.error("a security event could not be told", station_id=station_id, error=type(error).__name__)
+
+    def _replace(self, current: Station) -> None:
+        """A newer connection has taken its place. A live one that goes this way again and again is two devices."""
+        if current.is_admitted and self._silence(current) < 60 and self._takeovers.note(current.id):
+            info = "two devices come as this station: each new connection ends the other's"
+            self._spawn(self._tell_security(current.id, "ConnectionsReplaceEachOther", info))
+        self._spawn(current.close(RECONNECT, "replaced by a newer connection"))
 
     def _connected(self, station: Station) -> StationConnected:
         return StationConnected(

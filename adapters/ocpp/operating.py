@@ -28,6 +28,7 @@ from contracts.messages.operation import (
     UpdateFirmware,
     UploadLog,
 )
+from contracts.messages.publishing import PublishFirmware
 from contracts.vocabulary import OperationOutcome, TokenChoice
 
 Request = tuple[str, dict[str, Any]]
@@ -67,6 +68,9 @@ OUTCOME: Final[Mapping[str, OperationOutcome]] = {
     "UnsupportedMonitorType": OperationOutcome.NOT_SUPPORTED,
     "Duplicate": OperationOutcome.REJECTED,
     "NotFound": OperationOutcome.UNKNOWN,
+    "Unpublished": OperationOutcome.ACCEPTED,
+    "NoFirmware": OperationOutcome.UNKNOWN,
+    "DownloadOngoing": OperationOutcome.REJECTED,
     "NoProfile": OperationOutcome.UNKNOWN,
     "NoProfiles": OperationOutcome.UNKNOWN,
     "NoTariff": OperationOutcome.UNKNOWN,
@@ -230,7 +234,7 @@ def to_log(answer: Mapping[str, Any]) -> OperationResult:
     )
 
 
-def retries(operation: UpdateFirmware | UploadLog) -> dict[str, Any]:
+def retries(operation: UpdateFirmware | UploadLog | PublishFirmware) -> dict[str, Any]:
     """The fields of that name."""
     return without_none({"retries": operation.retries, "retryInterval": operation.retry_interval})
 

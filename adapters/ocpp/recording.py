@@ -36,6 +36,8 @@ class Answering:
     """How soon a held stranger should boot again."""
     authorize_seconds: float = 8
     """Below the time in which stations expect an answer (usually 30 s)."""
+    guess_pause_seconds: float = 2
+    """Before the answer about an unknown token of a station that has shown too many of them."""
     authorization_kept: timedelta = timedelta(minutes=10)
     """From Authorize to the start that follows it."""
     signs_certificates: bool = False

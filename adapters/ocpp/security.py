@@ -188,11 +188,9 @@ class Doorkeeper:
         """What keeps out a station that somebody else lets in: nothing about who it is."""
         if handshake.origin is not None:
             return Refusal(status=403, reason="stations do not send an Origin header")
+        if refusal := self._too_often(handshake, station_id):
+            return refusal
         address = handshake.remote_address or ""
-        wait = self._guesses.wait(station_id, address)
-        if wait:
-            retry = (("Retry-After", str(math.ceil(wait))),)
-            return Refusal(status=429, reason="too many failed attempts", headers=retry)
         if handshake.authorization is not None and not handshake.is_encrypted and address not in self._clear_text:
             return Refusal(status=403, reason="passwords are taken over wss only")
         if handshake.certificate_names not in (None, (station_id,)):
@@ -224,7 +222,7 @@ class Doorkeeper:
         profile = _profile(handshake, has_password=digest is not None)
         if not self._is_proven(account, digest, handshake.remote_address, profile):
             return False
-        return _proven(account, profile) >= max(1, account.minimum_profile)
+        return _proven(account, profile, digest) >= max(1, account.minimum_profile)
 
     def was_wrong(self, handshake: Handshake, station_id: str) -> None:
         """Somebody else did not let it in."""
@@ -261,11 +259,9 @@ class Doorkeeper:
         is_assumed = not handshake.subprotocols and self._rules.is_1_6_assumed
         if subprotocol is None and not is_assumed:
             return Refusal(status=400, reason=f"offer the subprotocol {' or '.join(spoken)}")
+        if refusal := self._too_often(handshake, station_id):
+            return refusal
         address = handshake.remote_address or ""
-        wait = self._guesses.wait(station_id, address)
-        if wait:
-            retry = (("Retry-After", str(math.ceil(wait))),)
-            return Refusal(status=429, reason="too many failed attempts", headers=retry)
         password = password_of(handshake.authorization, station_id=station_id)
         if password is not None and not handshake.is_encrypted and address not in self._clear_text:
             return Refusal(status=403, reason="passwords are taken over wss only")
@@ -291,7 +287,7 @@ class Doorkeeper:
             return refusal
         elif self._is_proven(account, digest, address, profile):
             self._guesses.right(station_id, address)
-            profile = _proven(account, profile)
+            profile = _proven(account, profile, digest)
             if profile < account.minimum_profile:
                 reason = _too_low(account, profile)
                 return Refusal(status=403, reason=reason, station_id=station_id, event="SecurityProfileTooLow")
@@ -326,7 +322,7 @@ class Doorkeeper:
             return _too_low(account, profile) if profile < account.minimum_profile else None
         if not self._is_proven(account, admission.key_digest, admission.remote_address, profile):
             return "the password has changed"
-        proven = _proven(account, profile)
+        proven = _proven(account, profile, admission.key_digest)
         return _too_low(account, proven) if proven < account.minimum_profile else None
 
     def is_revoked(self, admission: Admission) -> bool:
@@ -339,7 +335,25 @@ class Doorkeeper:
         password that its account does not know of."""
         account = self._accounts.find(admission.station_id)
         profile = admission.security_profile
-        return profile if account is None or not account.is_admitted else _proven(account, profile)
+        if account is None or not account.is_admitted:
+            return profile
+        return _proven(account, profile, admission.key_digest)
+
+    def _too_often(self, handshake: Handshake, station_id: str) -> Refusal | None:
+        """Whoever has been wrong too often waits; the operator is told where it says to be one of ours."""
+        address = handshake.remote_address or ""
+        wait = self._guesses.wait(station_id, address)
+        if not wait:
+            return None
+        account = self._accounts.find(station_id)
+        return Refusal(
+            status=429,
+            reason="too many failed attempts",
+            headers=(("Retry-After", str(math.ceil(wait))),),
+            station_id=station_id if account is not None and account.is_admitted else None,
+            event="PasswordGuessing",
+            info=f"too many wrong passwords or certificates, now from {address or 'an unknown address'}",
+        )
 
     def _revoked(self, handshake: Handshake, station_id: str) -> Refusal | None:
         account = self._accounts.find(station_id)
@@ -353,9 +367,9 @@ class Doorkeeper:
         none there."""
         if profile == BY_CERTIFICATE:
             return True
-        if account.key_digest is None:
-            return address in self._passwordless
-        return is_same_digest(digest or _NOBODY, account.key_digest) and digest is not None
+        if account.key_digest is None and address in self._passwordless:
+            return True
+        return _fits(account, digest)
 
     def _refuse(self, station_id: str, address: str, handshake: Handshake) -> Refusal:
         # A station that shows no password guesses nothing: it may only not have been set up yet.
@@ -377,9 +391,18 @@ def _is_revoked(account: Account, certificate: ShownCertificate | None) -> bool:
     return certificate is not None and certificate.fingerprint in account.revoked_certificates
 
 
-def _proven(account: Account, profile: int) -> int:
+def _proven(account: Account, profile: int, digest: str | None) -> int:
     """What a station that came with this profile has proven: a password that nobody compares proves nothing."""
-    return profile if account.key_digest is not None or profile == BY_CERTIFICATE else 0
+    is_compared = account.key_digest is not None or (bool(account.next_key_digests) and _fits(account, digest))
+    return profile if is_compared or profile == BY_CERTIFICATE else 0
+
+
+def _fits(account: Account, digest: str | None) -> bool:
+    """Whether it is that of the account's password, or of one that the station was given since. Takes the same time
+    whichever it is."""
+    known = [account.key_digest or _NOBODY, *account.next_key_digests]
+    found = [is_same_digest(digest or _NOBODY, each) for each in known]
+    return any(found) and digest is not None
 
 
 def _too_low(account: Account, profile: int) -> str:
@@ -397,15 +420,17 @@ class Takeovers:
     clock: Callable[[], float] = field(kw_only=True)
     _seen: OrderedDict[str, list[float]] = field(default_factory=OrderedDict)
 
-    def note(self, station_id: str) -> None:
-        """A connection took the place of a live one."""
+    def note(self, station_id: str) -> bool:
+        """A connection took the place of a live one; whether newcomers are turned away from now on."""
         now = self.clock()
         times = [at for at in self._seen.pop(station_id, []) if at > now - self.window]
         self._seen[station_id] = [*times, now][-self.allowed - 1 :]
         if len(self._seen) > 10_000:
             self._seen.popitem(last=False)
-        if len(times) + 1 > self.allowed:
+        is_frozen = len(times) + 1 > self.allowed
+        if is_frozen:
             logger.error("connections of one station keep replacing each other", station_id=station_id)
+        return is_frozen
 
     def wait(self, station_id: str) -> float:
         """Seconds for which a newcomer is turned away; 0: none."""

@@ -51,6 +51,8 @@ class Refusal:
     station_id: str | None = None
     """The station whose operator is told, as a security event of this kind."""
     event: str = ""
+    info: str = ""
+    """What only the operator is told; empty: ``reason``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,3 +158,5 @@ class Listener:
     client_authorities: str | None = None
     """PEM file: clients may show a certificate, and one that does not lead up to these breaks the handshake."""
     limits: Limits = field(default_factory=Limits)
+    offers_compression: bool = False
+    """RFC 7692, to who asks for it."""

@@ -94,7 +94,7 @@ async def listen(listener: Listener, welcome: Welcome, handle: Handle) -> _Serve
         process_request=process_request,
         select_subprotocol=select_subprotocol,
         create_connection=_Connection,
-        compression=None,
+        compression="deflate" if listener.offers_compression else None,
         server_header=None,
         open_timeout=limits.handshake_seconds,
         close_timeout=limits.close_seconds,

@@ -11,7 +11,15 @@ import msgspec
 
 from contracts.messages.asked import Operation, Told
 from contracts.messages.charging_profile import ChargingSchedule
+from contracts.messages.device_model import (
+    AdjustStream,
+    ReportComponents,
+    ReportStreams,
+    SetMonitoringBase,
+    SetMonitoringLevel,
+)
 from contracts.messages.message import Message
+from contracts.messages.publishing import PublishFirmware, UnpublishFirmware
 from contracts.messages.station_tariff import StationTariff
 from contracts.messages.trust import CertificatesTold, DeleteCertificate, GetInstalledCertificates, InstallCertificate
 from contracts.vocabulary import (
@@ -238,6 +246,16 @@ class ClearTariffs(Operation, frozen=True, kw_only=True):
     connector_id: int | None = None
 
 
+class ExpectPayment(Operation, frozen=True, kw_only=True):
+    """Tells a station that a driver has begun to pay for one of its EVSEs, by a web page: it lets nobody else begin
+    there meanwhile (OCPP 2.1)."""
+
+    connector_id: int
+    """Of its EVSE; 0: whichever."""
+    seconds: int
+    """After so many nothing more is to be expected of it."""
+
+
 class ShowText(Operation, frozen=True, kw_only=True):
     """Shows a text on the station's display (OCPP 2.x). The same id again replaces."""
 
@@ -361,6 +379,14 @@ AnyOperation = (
     | SetMonitor
     | ClearMonitors
     | ReportMonitors
+    | ReportComponents
+    | SetMonitoringBase
+    | SetMonitoringLevel
+    | ReportStreams
+    | AdjustStream
+    | PublishFirmware
+    | UnpublishFirmware
+    | ExpectPayment
     | InstallCertificate
     | GetInstalledCertificates
     | DeleteCertificate
@@ -380,7 +406,7 @@ class ConfigurationValue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConfigurationTold(Told, frozen=True, kw_only=True):
-    """Of GET_CONFIGURATION."""
+    """Of GET_CONFIGURATION and REPORT_COMPONENTS."""
 
     values: tuple[ConfigurationValue, ...] = ()
     unknown_keys: tuple[str, ...] = ()
@@ -436,7 +462,8 @@ class TransactionTold(Told, frozen=True, kw_only=True):
 
 
 class RawTold(Told, frozen=True, kw_only=True):
-    """Of CALL_RAW, and of REPORT_TARIFFS, CLEAR_TARIFFS, SET_MONITOR and CLEAR_MONITORS: the station's answer."""
+    """Of CALL_RAW, and of REPORT_TARIFFS, CLEAR_TARIFFS, SET_MONITOR, CLEAR_MONITORS and REPORT_STREAMS: the station's
+    answer."""
 
     payload: str
     """JSON, cut to 65,536 characters."""

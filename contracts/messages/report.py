@@ -11,7 +11,8 @@ class StationReported(Message, frozen=True, kw_only=True):
     kind: str
     """The protocol's own name of the message, such as ``NotifyReport``."""
     body: str
-    """JSON, mended where it broke its schema. Longer than 65,536 characters it is left out: empty."""
+    """JSON, mended where it broke its schema. Empty: left out, as longer than 65,536 characters, or of a request that
+    was declined."""
     connector_id: int | None = None
     """Whom it is about, where it says so; 0 is the station itself."""
     transaction_id: str | None = None

@@ -134,3 +134,5 @@ class StationAccountChanged(Message, frozen=True, kw_only=True):
     """OCPP security profile, 0 to 3, below which it is refused."""
     revoked_certificates: tuple[str, ...] = ()
     """Fingerprints of its certificates that are not taken any more, as in ``ShownCertificate``."""
+    next_key_digests: tuple[str, ...] = ()
+    """Keyed digests of what it may show once it has taken a password that it was given: taken beside ``key_digest``."""

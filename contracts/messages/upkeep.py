@@ -37,8 +37,9 @@ class SecurityEventReported(Message, frozen=True, kw_only=True):
     station_id: str
     event: str
     """The station's word, such as ``InvalidFirmwareSignature`` (OCPP 1.6 security white paper, appendix; OCPP 2.0.1
-    part 2, appendix 1); or the adapter's, for a station that it has refused:
-    ``SecurityProfileTooLow``, ``RevokedCertificate``."""
+    part 2, appendix 1); or the adapter's: ``SecurityProfileTooLow`` and ``RevokedCertificate`` of a station that it
+    has refused, ``PasswordGuessing`` and ``TokenGuessing`` where too many were wrong, ``ConnectionsReplaceEachOther``
+    where two devices come by one identity."""
     at: datetime
     info: str | None = None
 

@@ -64,7 +64,14 @@ async def operate(whom: Whom, written: Mapping[str, Any], *, tell: Tell) -> list
                     wait=timedelta(seconds=whom.wait or UNWATCHED_SECONDS),
                 )
                 addresses = Addresses(base=services.files_url, digest=services.secrets.digest)
-                asked = await ask(work, keys, wish, addresses=addresses, authority=authority_of(services))
+                asked = await ask(
+                    work,
+                    keys,
+                    wish,
+                    addresses=addresses,
+                    authority=authority_of(services),
+                    digest_password=services.secrets.station_digest,
+                )
         except (Unreadable, NoSuchStation, NoSuchFile, KeyTaken) as error:
             fail(str(error))
         done = await _wait(services, [record.id for record in asked], whom.wait, tell=tell)

@@ -51,6 +51,13 @@ def station_sign() -> Written:
 
 
 @asks()
+def station_new_password() -> Written:
+    """Give each station a new password of its line to us, which nobody sees; the old one is good until it has come with
+    the new one. To set one yourself: `station config set --set AuthorizationKey=...`, or `station bind --password`."""
+    return {"kind": "CHANGE_PASSWORD"}
+
+
+@asks()
 def station_raise(
     profile: Annotated[int, typer.Option(min=1, max=3, help="1: password; 2: over TLS; 3: client certificate.")],
     url: Annotated[str, typer.Option(help="Where OCPP 2.x stations then come, such as wss://hub.example/.")] = "",
@@ -141,6 +148,12 @@ def station_clear_cache() -> Written:
 
 
 @asks()
+def station_list_version() -> Written:
+    """Ask stations which version of their local list of tokens they have; `station sync-list` sends it."""
+    return {"kind": "GET_LOCAL_LIST_VERSION"}
+
+
+@asks()
 def station_transfer(
     vendor: Annotated[str, typer.Argument(help="Whose message it is, such as com.example.")],
     message: Annotated[str, typer.Option(help="Which message.")] = "",
@@ -166,6 +179,10 @@ def station_update(
         str, typer.Argument(help="Where stations fetch the firmware; `hub:ID` for a file of `roaming firmware list`.")
     ],
     retries: Annotated[int | None, typer.Option(min=0, help="How often a station tries; empty: as it likes.")] = None,
+    fetch_at: Annotated[str, typer.Option(help="When it is fetched, such as 2026-11-24T02:00:00Z; empty: now.")] = "",
+    install_at: Annotated[
+        str, typer.Option(help="When it is installed, likewise (1.6: with --signature only); empty: at once.")
+    ] = "",
     certificate: Annotated[Path | None, typer.Option(help="PEM of who signed it; with --signature.")] = None,
     signature: Annotated[str, typer.Option(help="Base64, of the file.")] = "",
 ) -> Written:
@@ -176,6 +193,8 @@ def station_update(
         "kind": "UPDATE_FIRMWARE",
         "url": url,
         "retries": retries,
+        "retrieve_at": fetch_at or None,
+        "install_at": install_at or None,
         "signing_certificate": certificate.read_text() if certificate else None,
         "signature": signature or None,
     }
@@ -185,9 +204,24 @@ def station_update(
 def station_log(
     url: Annotated[str, typer.Option(help="Where stations upload it; empty: here, see `roaming firmware logs`.")] = "",
     kind: Annotated[str, typer.Option("--log", help="diagnostics or security.")] = "diagnostics",
+    since: Annotated[str, typer.Option(help="No older entries: such as 2026-11-24T02:00:00Z, or 2h ago.")] = "",
+    until: Annotated[str, typer.Option(help="No newer ones, likewise.")] = "",
 ) -> Written:
     """Make stations upload a log; `roaming station show` tells how it goes."""
-    return {"kind": "UPLOAD_LOG", "log": kind.upper(), "url": url or "hub:"}
+    said = {"kind": "UPLOAD_LOG", "log": kind.upper(), "url": url or "hub:"}
+    return said | {"oldest": _moment(since), "latest": _moment(until)}
+
+
+def _moment(text: str) -> str | None:
+    """A time, or so long ago."""
+    from datetime import UTC, datetime
+
+    from roaming.monitoring.moments import moment_of
+
+    try:
+        return moment_of(text, datetime.now(UTC)).isoformat() if text else None
+    except ValueError as error:
+        fail(str(error))
 
 
 _SHOWN = {
@@ -308,6 +342,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "trigger": station_trigger,
     "sign": station_sign,
     "raise": station_raise,
+    "new-password": station_new_password,
     "reserve": station_reserve,
     "cancel": station_cancel,
     "clear-cache": station_clear_cache,
@@ -316,6 +351,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "transfer": station_transfer,
     "call": station_call,
     "operations": station_operations,
+    "list-version": station_list_version,
     "sync-list": station_sync_list,
     "group": station_group,
     "groups": station_groups,
@@ -344,6 +380,23 @@ def config_get(
 ) -> Written:
     """Ask stations for settings."""
     return {"kind": "GET_CONFIGURATION", "keys": list(setting)}
+
+
+@config_app.command("report")
+@asks(rows=_settings, seconds=60.0)
+def config_report(
+    criterion: Annotated[
+        list[str], typer.Option(help="Components that are active, available, enabled, or have a problem.")
+    ] = [],  # noqa: B006
+    component: Annotated[
+        list[str], typer.Option(help="Component or Component.Variable, such as EVSE(1); may be given again.")
+    ] = [],  # noqa: B006
+) -> Written:
+    """Ask stations of OCPP 2.x for parts of their device model, such as all that has a problem."""
+    if not criterion and not component:
+        fail("--criterion, --component: give one of them; `config get` asks for all settings")
+    wanted = [word.upper() for word in criterion]
+    return {"kind": "REPORT_COMPONENTS", "criteria": wanted, "names": list(component)}
 
 
 @config_app.command("set")

@@ -10,6 +10,7 @@ from roaming.cli.station_asking import Written, asks
 
 text_app = typer.Typer(help="Texts on the displays of stations (OCPP 2.x).", no_args_is_help=True)
 monitor_app = typer.Typer(help="Variables that stations tell of by themselves (OCPP 2.x).", no_args_is_help=True)
+stream_app = typer.Typer(help="Streams of values that stations have open (OCPP 2.1).", no_args_is_help=True)
 tariff_app = typer.Typer(help="Tariffs that stations show and reckon by (OCPP 2.1).", no_args_is_help=True)
 
 Transaction = Annotated[str, typer.Option(help="Number of the charge: see `roaming station show`.")]
@@ -17,12 +18,16 @@ Transaction = Annotated[str, typer.Option(help="Number of the charge: see `roami
 
 def add_to(station_app: typer.Typer) -> None:
     """Registers the commands."""
+    station_app.command("publish")(station_publish)
+    station_app.command("unpublish")(station_unpublish)
+    station_app.command("expect-payment")(station_expect_payment)
     station_app.command("check")(station_check)
     station_app.command("cost")(station_cost)
     station_app.command("priority")(station_priority)
     station_app.command("customer")(station_customer)
     station_app.add_typer(text_app, name="text")
     station_app.add_typer(monitor_app, name="monitor")
+    station_app.add_typer(stream_app, name="stream")
     station_app.add_typer(tariff_app, name="tariff")
 
 
@@ -61,6 +66,36 @@ def station_customer(
 ) -> Written:
     """Have stations report what they keep about a driver, or forget it (OCPP 2.x): `roaming station show`."""
     return {"kind": "REPORT_CUSTOMER", "token_uid": token, "is_cleared": clear}
+
+
+@asks()
+def station_publish(
+    url: Annotated[
+        str, typer.Argument(help="Where it is fetched; `hub:ID` for a file of `roaming firmware list`.")
+    ],
+    checksum: Annotated[str, typer.Option(help="MD5 of the file, 32 hexadecimal digits; not for `hub:ID`.")] = "",
+    retries: Annotated[int | None, typer.Option(min=0, help="How often it is tried; empty: as it likes.")] = None,
+) -> Written:
+    """Have local controllers fetch firmware once and offer it to the stations behind them (OCPP 2.x); `roaming station
+    show --json` tells where it then is."""
+    return {"kind": "PUBLISH_FIRMWARE", "url": url, "checksum": checksum, "retries": retries}
+
+
+@asks()
+def station_unpublish(
+    checksum: Annotated[str, typer.Argument(help="MD5 of the file, as it was published.")],
+) -> Written:
+    """Have local controllers offer that firmware no more (OCPP 2.x)."""
+    return {"kind": "UNPUBLISH_FIRMWARE", "checksum": checksum}
+
+
+@asks(is_one=True)
+def station_expect_payment(
+    connector: Annotated[int, typer.Option(min=0, help="Number of a connector of the EVSE; 0: whichever.")] = 0,
+    seconds: Annotated[int, typer.Option(min=1, max=3600, help="Seconds until nothing is to be expected.")] = 120,
+) -> Written:
+    """Tell a station that a driver has begun to pay by a web page, so that nobody else begins there (OCPP 2.1)."""
+    return {"kind": "EXPECT_PAYMENT", "connector_id": connector, "seconds": seconds}
 
 
 @text_app.command("show")
@@ -139,6 +174,44 @@ def monitor_list(
 ) -> Written:
     """Have stations report their monitors: `roaming station show`."""
     return {"kind": "REPORT_MONITORS", "variables": list(variable)}
+
+
+@monitor_app.command("base")
+@asks()
+def monitor_base(
+    base: Annotated[str, typer.Argument(help="all, factory-default or hard-wired-only.")],
+) -> Written:
+    """Say which monitors are in force: what people have set is gone with all but `all`."""
+    return {"kind": "SET_MONITORING_BASE", "base": base.upper().replace("-", "_")}
+
+
+@monitor_app.command("level")
+@asks()
+def monitor_level(
+    severity: Annotated[int, typer.Argument(min=0, max=9, help="From 0, danger, to 9, debug.")],
+) -> Written:
+    """Have stations tell only of what is as severe as this, or severer."""
+    return {"kind": "SET_MONITORING_LEVEL", "severity": severity}
+
+
+@stream_app.command("list")
+@asks()
+def stream_list() -> Written:
+    """Ask stations which streams they have open."""
+    return {"kind": "REPORT_STREAMS"}
+
+
+@stream_app.command("adjust")
+@asks()
+def stream_adjust(
+    number: Annotated[int, typer.Option("--id", min=0, help="Number of the stream: see `stream list`.")],
+    interval: Annotated[int | None, typer.Option(min=0, help="Seconds between two tellings.")] = None,
+    values: Annotated[int | None, typer.Option(min=0, help="How many values make a telling.")] = None,
+) -> Written:
+    """Change how often a stream tells."""
+    if interval is None and values is None:
+        fail("--interval, --values: give one of them, or both")
+    return {"kind": "ADJUST_STREAM", "stream_id": number, "interval": interval, "values": values}
 
 
 @tariff_app.command("set")

@@ -28,11 +28,23 @@ def add_to(station_app: typer.Typer, location_app: typer.Typer) -> None:
     location_app.command("place")(location_place)
 
 
-def station_list(as_json: Json = False, as_csv: Csv = False) -> None:
+def station_list(
+    group: Annotated[str, typer.Option(help="Only of this group.")] = "",
+    tag: Annotated[list[str], typer.Option(help="Only with this tag; given twice: with both.")] = [],  # noqa: B006
+    find: Annotated[str, typer.Option(help="Only with this text in name, make, protocol, location or fault.")] = "",
+    online: Annotated[bool | None, typer.Option("--online/--offline", help="Only those, or only these.")] = None,
+    waiting: Annotated[
+        bool | None, typer.Option("--waiting/--bound", help="Only those that wait to be bound, or only the others.")
+    ] = None,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
     """List stations, those that wait to be bound first."""
-    from roaming.cli.stations import list_stations
+    from roaming.cli.stations import Shown, list_stations
 
-    show_rows(run(list_stations()), as_json=as_json, as_csv=as_csv, empty="no station has connected yet")
+    shown = Shown(group=group, tags=tag, text=find, is_online=online, is_waiting=waiting)
+    empty = "no station has connected yet" if shown == Shown(tags=[]) else "no such station"
+    show_rows(run(list_stations(shown)), as_json=as_json, as_csv=as_csv, empty=empty)
 
 
 def station_bind(

@@ -1,6 +1,7 @@
 """Stations from the command line."""
 
 import secrets
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from roaming.model.tariff import Tariff
 from roaming.modules.locations.service import publish
 from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.module import Services
+from roaming.operations.selecting import labels_of
 from roaming.settings import Settings
 from roaming.stations.bindings import Binding, UnknownStation, bind
 from roaming.stations.certificates import expiries_of
@@ -46,15 +48,40 @@ NO_PASSWORD = (
 PROXIED = "none here: its operator's own central system, to which it goes through, knows it; --password demands one too"
 
 
-async def list_stations() -> list[dict[str, Any]]:
-    """All stations; WAITING ones have connected and nobody has bound them yet."""
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """Which stations are listed: those to which everything applies that is said."""
+
+    group: str = ""
+    tags: Sequence[str] = ()
+    text: str = ""
+    """In name, make, protocol, location or last fault, in any case."""
+    is_online: bool | None = None
+    is_waiting: bool | None = None
+
+    def fits(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row of the list is wanted."""
+        looked_at = (row[name] for name in ("station", "make", "protocol", "location", "last fault"))
+        return (
+            (not self.group or row["group"] == self.group)
+            and set(self.tags) <= set(row["tags"].split(", "))
+            and (self.is_online is None or self.is_online == (row["online"] == "yes"))
+            and (self.is_waiting is None or self.is_waiting == (row["state"] == "WAITING"))
+            and any(self.text.casefold() in str(value).casefold() for value in looked_at)
+        )
+
+
+async def list_stations(shown: Shown = Shown()) -> list[dict[str, Any]]:  # noqa: B008 - frozen
+    """All stations, or those wanted; WAITING ones have connected and nobody has bound them yet."""
     async with services_of_now() as services:
         rows = await services.database.reader.fetch(_LIST)
         keys = {row[:2]: object_key(PartyId(row[9], row[10]), row[11]) for row in rows if row[11]}
         locations = await read_objects(services.database.reader, "locations", set(keys.values()), Location)
         async with services.database.reading() as connection:
-            expiries = await expiries_of(connection, [(row[1], row[0]) for row in rows])
-    return [
+            stations = [(row[1], row[0]) for row in rows]
+            expiries = await expiries_of(connection, stations)
+            labels = await labels_of(connection, stations)
+    listed = [
         {
             "station": row[0],
             "network": row[1],
@@ -70,9 +97,12 @@ async def list_stations() -> list[dict[str, Any]]:
             "rejected": row[8],
             "through": "yes" if row[13] else "no",
             "unread frames": row[14],
+            "group": labels.get((row[1], row[0]), ("", []))[0],
+            "tags": ", ".join(labels.get((row[1], row[0]), ("", []))[1]),
         }
         for row in rows
     ]
+    return [row for row in listed if shown.fits(row)]
 
 
 def _day(at: datetime | None) -> str:

@@ -33,7 +33,8 @@ _readers: dict[object, str] = {}
 
 
 async def get_feed(services: Services, request: Request, who: str) -> Response:
-    """The stream. It ends when the operator's token does."""
+    """What happens, as it happens: server-sent events. ``events``, ``party``, and ``after`` or Last-Event-ID. It ends
+    when the operator's token does."""
     try:
         wish, after = _wish(request), _after(request)
     except ValueError as error:
@@ -74,7 +75,8 @@ def _has_enough(who: str) -> bool:
 
 
 async def get_events(services: Services, request: Request, _who: str) -> Response:
-    """A page: ``after`` (a number; none: from the oldest), ``limit``; ``next`` is what to ask after then."""
+    """A page of what happened: ``after`` (a number; none: from the oldest), ``limit``, ``events``, ``party``; ``next``
+    is what to ask after then; ``format=csv``."""
     try:
         wish, after = _wish(request), _after(request)
     except ValueError as error:

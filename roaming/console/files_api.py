@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
-from roaming.console.saying import HEADERS, answered, said
+from roaming.console.saying import HEADERS, answered, as_csv, said
 from roaming.console.stations_api import Work
 from roaming.ocpi.module import Services
 from roaming.operations import files
@@ -129,14 +129,14 @@ async def post_firmware(services: Services, request: Request, who: str) -> Respo
         return answered(_shown(await files.describe(work.connection, id)), 201)
 
 
-async def get_firmware(services: Services, _request: Request, _who: str) -> Response:
-    """Files that stations can be given."""
-    return await _list(services, "FIRMWARE")
+async def get_firmware(services: Services, request: Request, _who: str) -> Response:
+    """Files that stations can be given; ``format=csv``."""
+    return await _list(services, request, "FIRMWARE")
 
 
-async def get_logs(services: Services, _request: Request, _who: str) -> Response:
-    """What stations have laid down."""
-    return await _list(services, "LOG")
+async def get_logs(services: Services, request: Request, _who: str) -> Response:
+    """What stations have laid down; ``format=csv``."""
+    return await _list(services, request, "LOG")
 
 
 async def get_log(services: Services, request: Request, _who: str) -> Response:
@@ -158,9 +158,10 @@ async def delete_file(services: Services, request: Request, _who: str) -> Respon
     return Response(status_code=204, headers=HEADERS)
 
 
-async def _list(services: Services, kind: str) -> Response:
+async def _list(services: Services, request: Request, kind: str) -> Response:
     async with services.database.reading() as connection:
-        return answered({"files": [_shown(file) for file in await files.list_files(connection, kind)]})
+        rows = [_shown(file) for file in await files.list_files(connection, kind)]
+    return as_csv(rows) if request.query_params.get("format") == "csv" else answered({"files": rows})
 
 
 def _shown(file: dict[str, Any]) -> dict[str, Any]:

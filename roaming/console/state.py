@@ -49,8 +49,10 @@ async def picture(reader: Reader) -> dict[str, Any]:
     what is stored."""
     totals: dict[str, int | str] = {name: await _count(reader, rows) for name, rows in _COUNTED.items()}
     totals["cdrs"] = int((await reader.fetch(_CDRS_ISSUED))[0][0])
+    stations = await reader.fetch(_STATIONS, MOST_STATIONS)
     return {
-        "stations": [_station(row) for row in await reader.fetch(_STATIONS, MOST_STATIONS)],
+        "stations": [_station(row) for row in stations],
+        "are_there_more_stations": len(stations) >= MOST_STATIONS,
         "sessions": [_session(json.loads(row[2])) for row in await reader.fetch(_SESSIONS)],
         "cdrs": [_cdr(row) for row in await reader.fetch(_CDRS)],
         "partners": [{"id": row[0], "name": row[1], "state": row[2]} for row in await reader.fetch(_PARTNERS)],

@@ -4,7 +4,8 @@
 
     {"group": "depot", "kind": "RESET", "is_immediate": false, "why": "ticket 4711", "dry_run": false}
 
-with ``Idempotency-Key`` where it may have to be said twice. ``GET /api/kinds`` tells every ``kind`` and its fields.
+with ``Idempotency-Key`` where it may have to be said twice. ``GET /api/kinds`` tells every ``kind`` and its fields,
+``GET /api/stations.json`` describes all of it.
 """
 
 import secrets
@@ -20,7 +21,7 @@ from starlette.responses import Response
 
 from contracts.configuration import KNOWN_KEYS
 from roaming.console.hearing import Unfit, content_of, limit_of
-from roaming.console.saying import answered, as_csv, said
+from roaming.console.saying import answered, as_csv, committed, said
 from roaming.ocpi.module import Services
 from roaming.operations import local_lists, records, selecting, showing
 from roaming.operations.asking import LONGEST_WAIT, KeyTaken, Wish, ask
@@ -29,9 +30,11 @@ from roaming.operations.files import Addresses, NoSuchFile
 from roaming.operations.local_lists import Syncing
 from roaming.operations.orders import KINDS, Unreadable, read
 from roaming.operations.selecting import NoSuchStation, Selection
+from roaming.stations.presence import presences_of
 
 Work = Callable[[Services, Request, str], Awaitable[Response]]
 LARGEST_LIST = 1_000
+MOST_STATIONS = 10_000
 _SELECTING = ("stations", "group", "tags", "network")
 _BESIDE = (*_SELECTING, "why", "seconds", "dry_run")
 _LONGEST = 512
@@ -39,7 +42,7 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 async def post_operations(services: Services, request: Request, who: str) -> Response:
-    """Asks stations. 202 with the records; with ``dry_run`` 200 with those that would be asked."""
+    """Asks stations for what `kind` says. 202 with the records; with ``dry_run`` 200 with those that would be asked."""
     try:
         body = await body_of(request)
         if "station_id" in request.path_params:
@@ -56,10 +59,17 @@ async def post_operations(services: Services, request: Request, who: str) -> Res
         )
         async with services.database.work() as work:
             keys = await selecting.select_stations(work.connection, selection)
-            if _flag(body, "dry_run"):
+            if flag_of(body, "dry_run"):
                 return answered({"dry_run": True, "stations": await showing.stations(work.connection, keys)})
             addresses = Addresses(base=services.files_url, digest=services.secrets.digest)
-            done = await ask(work, keys, wish, addresses=addresses, authority=authority_of(services))
+            done = await ask(
+                work,
+                keys,
+                wish,
+                addresses=addresses,
+                authority=authority_of(services),
+                digest_password=services.secrets.station_digest,
+            )
     except KeyTaken as error:
         return said(str(error), 409)
     except (NoSuchStation, NoSuchFile) as error:
@@ -76,7 +86,7 @@ async def post_labels(services: Services, request: Request, _who: str) -> Respon
         selection = _selection(body)
         async with services.database.work() as work:
             keys = await selecting.select_stations(work.connection, selection)
-            if not _flag(body, "dry_run"):
+            if not flag_of(body, "dry_run"):
                 if "set_group" in body:
                     await selecting.set_group(work.connection, keys, text_of(body, "set_group"))
                 tags = {name: texts_of(body, f"{name}_tags") for name in ("add", "remove")}
@@ -97,12 +107,12 @@ async def post_local_lists(services: Services, request: Request, who: str) -> Re
         given = {name: body[name] for name in sizes if name in body}
         if any(type(value) is not int or not 1 <= value <= sizes[name] for name, value in given.items()):
             return said(f"per_message, most: whole numbers from 1, at most {sizes}", 400)
-        how = Syncing(who=f"api:{who}", why=text_of(body, "why"), is_full=_flag(body, "is_full"), **given)
+        how = Syncing(who=f"api:{who}", why=text_of(body, "why"), is_full=flag_of(body, "is_full"), **given)
         directory = await services.directory.current()
         async with services.database.work() as work:
             keys = await selecting.select_stations(work.connection, _selection(body))
             wanted = await local_lists.wanted_at(work.connection, directory, keys, how.most)
-            if _flag(body, "dry_run"):
+            if flag_of(body, "dry_run"):
                 rows = [{"station": key[1], "wanted": len(entries)} for key, entries in wanted.items()]
                 return answered({"dry_run": True, "lists": rows})
             return answered({"lists": await local_lists.sync(work, wanted, how)}, 202)
@@ -113,7 +123,7 @@ async def post_local_lists(services: Services, request: Request, who: str) -> Re
 
 
 async def get_local_lists(services: Services, request: Request, _who: str) -> Response:
-    """How the lists of stations stand."""
+    """How the lists of stations stand; ``station``, ``group``, ``format=csv``."""
     query = request.query_params
     selection = Selection(stations=tuple(query.getlist("station")), group=query.get("group", ""))
     async with services.database.reading() as connection:
@@ -121,12 +131,41 @@ async def get_local_lists(services: Services, request: Request, _who: str) -> Re
             keys = await selecting.select_stations(connection, selection, is_all_meant=True)
         except NoSuchStation as error:
             return said(str(error), 404)
-        return answered({"lists": await local_lists.standing(connection, keys)})
+        rows = await local_lists.standing(connection, keys)
+    return as_csv(rows) if query.get("format") == "csv" else answered({"lists": rows})
+
+
+async def get_inbox(services: Services, request: Request, _who: str) -> Response:
+    """Stations that have connected and nobody has bound yet, those that came last first; ``limit`` (100),
+    ``format=csv``. `roaming station bind` lets them in."""
+    try:
+        limit = limit_of(request, usual=100, largest=LARGEST_LIST)
+    except Unfit as error:
+        return said(f"{error.field}: {error}", 400, field=error.field)
+    async with services.database.reading() as connection:
+        rows = await showing.inbox(connection, limit=limit)
+    return as_csv(rows) if request.query_params.get("format") == "csv" else answered({"stations": rows})
+
+
+async def get_groups(services: Services, request: Request, _who: str) -> Response:
+    """Groups, and how many stations are in each; ``format=csv``."""
+    async with services.database.reading() as connection:
+        rows = [{"group": name, "stations": count} for name, count in await selecting.list_groups(connection)]
+    return as_csv(rows) if request.query_params.get("format") == "csv" else answered({"groups": rows})
 
 
 async def get_stations(services: Services, request: Request, _who: str) -> Response:
-    """All that are admitted, or those of ``group`` and ``tag``; ``format=csv`` for a spreadsheet."""
+    """All that are admitted, or those of ``station``, ``group``, ``tag`` and ``network``, each of the first and third
+    as often as need be; ``online``: yes or no; ``after`` (a station's name) and ``limit`` page; ``format=csv`` for a
+    spreadsheet."""
     query = request.query_params
+    try:
+        limit = limit_of(request, usual=MOST_STATIONS, largest=MOST_STATIONS)
+        is_online = {"": None, "yes": True, "no": False}[query.get("online", "")]
+    except KeyError:
+        return said("online: yes or no", 400, field="online")
+    except Unfit as error:
+        return said(f"{error.field}: {error}", 400, field=error.field)
     selection = Selection(
         stations=tuple(query.getlist("station")),
         group=query.get("group", ""),
@@ -138,7 +177,11 @@ async def get_stations(services: Services, request: Request, _who: str) -> Respo
             keys = await selecting.select_stations(connection, selection, is_all_meant=True)
         except NoSuchStation as error:
             return said(str(error), 404)
-        rows = await showing.stations(connection, keys)
+        keys = [key for key in keys if key[1] > query.get("after", "")]
+        if is_online is not None:
+            present = await presences_of(connection, keys)
+            keys = [key for key in keys if present[key].is_connected is is_online]
+        rows = await showing.stations(connection, keys[:limit])
     return as_csv(rows) if query.get("format") == "csv" else answered({"stations": rows})
 
 
@@ -188,12 +231,19 @@ async def get_kinds(_services: Services, _request: Request, _who: str) -> Respon
     return answered({"kinds": {kind: parts[struct.__name__] for kind, struct in KINDS.items()}, "parts": parts})
 
 
+async def get_document(_services: Services, _request: Request, _who: str) -> Response:
+    """All that operators can ask about stations, as OpenAPI."""
+    return committed("operators-stations.json")
+
+
 async def get_configuration_keys(_services: Services, _request: Request, _who: str) -> Response:
     """Settings of stations that are known, by both versions' names, and what they mean."""
     return answered({"keys": [asdict(known) for known in KNOWN_KEYS]})
 
 
 ROUTES: Sequence[tuple[str, str, Work]] = (
+    ("/api/inbox", "GET", get_inbox),
+    ("/api/station-groups", "GET", get_groups),
     ("/api/stations", "GET", get_stations),
     ("/api/stations/{station_id}", "GET", get_station),
     ("/api/stations/{station_id}/operations", "POST", post_operations),
@@ -204,6 +254,7 @@ ROUTES: Sequence[tuple[str, str, Work]] = (
     ("/api/operations", "POST", post_operations),
     ("/api/operations/{id}", "GET", get_operation),
     ("/api/kinds", "GET", get_kinds),
+    ("/api/stations.json", "GET", get_document),
     ("/api/configuration-keys", "GET", get_configuration_keys),
 )
 
@@ -245,7 +296,8 @@ def texts_of(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return tuple(text_of({name: value}, name) for value in values)
 
 
-def _flag(body: Mapping[str, Any], name: str) -> bool:
+def flag_of(body: Mapping[str, Any], name: str) -> bool:
+    """True or false; false where it is not said."""
     value = body.get(name, False)
     if not isinstance(value, bool):
         raise Unfit(f"{name}: true or false")

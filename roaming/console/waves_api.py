@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from roaming.console.hearing import Unfit
-from roaming.console.saying import answered, said
-from roaming.console.stations_api import Work, body_of, text_of, texts_of
+from roaming.console.saying import answered, as_csv, said
+from roaming.console.stations_api import Work, body_of, flag_of, text_of, texts_of
 from roaming.ocpi.module import Services
 from roaming.operations import selecting, waves
 from roaming.operations.files import NoSuchFile
@@ -21,7 +21,8 @@ _STATES = {"pause": "PAUSED", "stop": "STOPPED", "resume": "RUNNING"}
 
 async def post_waves(services: Services, request: Request, who: str) -> Response:
     """``name``, ``file_id``, ``groups`` (a step each, in this order), or ``tags`` and ``stations`` as one step;
-    ``at_once``, ``most_failures`` (percent), ``judged_from``, ``patience`` (seconds), ``why``."""
+    ``at_once``, ``most_failures`` (percent), ``judged_from``, ``patience`` (seconds), ``why``; ``dry_run``: 200 with the
+    stations by steps, and nobody is asked."""
     try:
         body = await body_of(request)
         numbers = {name: _number(body, name) for name in ("at_once", "most_failures", "judged_from") if name in body}
@@ -39,6 +40,8 @@ async def post_waves(services: Services, request: Request, who: str) -> Response
                 patience=patience,
                 **numbers,
             )
+            if flag_of(body, "dry_run"):
+                return answered({"dry_run": True, "steps": [[name for _, name in step] for step in plan.steps]})
             id = await waves.begin(work, plan)
             (wave,) = await waves.progress(work.connection, id)
     except (NoSuchStation, NoSuchFile) as error:
@@ -48,20 +51,22 @@ async def post_waves(services: Services, request: Request, who: str) -> Response
     return answered(wave, 201)
 
 
-async def get_waves(services: Services, _request: Request, _who: str) -> Response:
-    """All, the newest first."""
+async def get_waves(services: Services, request: Request, _who: str) -> Response:
+    """All, the newest first; ``format=csv``."""
     async with services.database.reading() as connection:
-        return answered({"waves": await waves.progress(connection)})
+        rows = await waves.progress(connection)
+    return as_csv(rows) if request.query_params.get("format") == "csv" else answered({"waves": rows})
 
 
 async def get_wave(services: Services, request: Request, _who: str) -> Response:
-    """One, with each of its stations."""
+    """One, with each of its stations; ``format=csv``: these."""
     id = request.path_params["id"]
     async with services.database.reading() as connection:
         found = await waves.progress(connection, id)
         if not found:
             return said("no such wave: GET /api/waves lists them", 404)
-        return answered(found[0] | {"each": await waves.stations_of(connection, id)})
+        each = await waves.stations_of(connection, id)
+    return as_csv(each) if request.query_params.get("format") == "csv" else answered(found[0] | {"each": each})
 
 
 async def post_wave(services: Services, request: Request, _who: str) -> Response:

@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
+from typing import Protocol
 
 import msgspec
 from sqlalchemy import select
@@ -13,26 +15,38 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.envelope import message_id
 from contracts.messages import CommandRequested, OperationRequested
 from contracts.messages.message import Message
-from contracts.messages.operation import RaiseSecurityProfile, SendCertificate, UpdateFirmware, UploadLog
+from contracts.messages.operation import (
+    ConfigurationEntry,
+    RaiseSecurityProfile,
+    SendCertificate,
+    SetConfiguration,
+    UpdateFirmware,
+    UploadLog,
+)
+from contracts.messages.publishing import PublishFirmware
 from contracts.signing_requests import Unsignable
 from contracts.vocabulary import CommandName
 from roaming.operations import certificates, records
 from roaming.operations.authority import Authority, UnusableAuthority
-from roaming.operations.files import HERE, Addresses, NoSuchFile, describe
+from roaming.operations.files import HERE, Addresses, NoSuchFile, describe, md5_of
 from roaming.operations.orders import (
+    PASSWORD_KEY,
     AnyOrder,
     CancelReservation,
+    ChangePassword,
     Reserve,
     SignCertificate,
     StartCharging,
     StopCharging,
     UnlockConnector,
+    is_password,
     masked,
 )
 from roaming.operations.records import Record
 from roaming.operations.selecting import StationKey
+from roaming.stations import passwords
 from roaming.stations.presence import Presence, presences_of
-from roaming.stations.securing import want_profile
+from roaming.stations.securing import give_password, want_profile
 from roaming.stations.tables import RunningSessionRow
 from roaming.store.database import Work
 
@@ -47,8 +61,18 @@ _NAMES = {
 }
 
 
+class NotOurs(ValueError):
+    """What is wanted of a station is not this hub's to give; the text says whose."""
+
+
 class KeyTaken(ValueError):
     """The idempotency key belongs to another request."""
+
+
+class DigestPassword(Protocol):
+    """How the adapters know a password of a station's (``contracts.station_keys``)."""
+
+    def __call__(self, password: str, *, network: str, station_id: str) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +97,11 @@ async def ask(
     *,
     addresses: Addresses | None = None,
     authority: Authority | None = None,
+    digest_password: DigestPassword | None = None,
 ) -> list[Record]:
     """Asks each of the stations; returns the records, those of the first time for a repetition. A station that is not
     connected is answered OFFLINE at once. ``addresses``: for files of this hub, each station gets one of its own;
-    ``authority``: for certificates. Raises ``KeyTaken`` and ``NoSuchFile``."""
+    ``authority``: for certificates; ``digest_password``: for passwords. Raises ``KeyTaken`` and ``NoSuchFile``."""
     batch_id = wish.batch_id or (message_id("batch", wish.who, wish.key) if wish.key else uuid.uuid4().hex)
     kind = str(type(wish.order).__struct_config__.tag)
     digest = hashlib.blake2b(msgspec.json.encode(wish.order), digest_size=16).hexdigest()
@@ -102,15 +127,22 @@ async def ask(
     if any(record.digest != digest for record in known.values()):
         raise KeyTaken("Idempotency-Key: it was used for another request; take a new one")
     fresh = [record for id, record in made.items() if id not in known]
-    sent = await _send(work, fresh, wish.order, addresses, authority)
+    sent = await _send(work, fresh, wish.order, _Means(addresses, authority, digest_password))
     await records.insert(work.connection, sent)
     work.wake("operations")
     return [known.get(id) or next(record for record in sent if record.id == id) for id in made]
 
 
-async def _send(
-    work: Work, fresh: Sequence[Record], order: AnyOrder, addresses: Addresses | None, authority: Authority | None
-) -> list[Record]:
+@dataclass(frozen=True)
+class _Means:
+    """What makes an order a station's own."""
+
+    addresses: Addresses | None
+    authority: Authority | None
+    digest_password: DigestPassword | None
+
+
+async def _send(work: Work, fresh: Sequence[Record], order: AnyOrder, means: _Means) -> list[Record]:
     present = await presences_of(work.connection, [(record.network, record.station_id) for record in fresh])
     done: list[Record] = []
     for record in fresh:
@@ -119,8 +151,8 @@ async def _send(
             done.append(_answered(work, record, "OFFLINE", "the station is not connected"))
             continue
         try:
-            own = await _own(work, record, order, addresses, authority)
-        except (Unsignable, UnusableAuthority) as error:
+            own = await _own(work, record, presence, order, means)
+        except (Unsignable, UnusableAuthority, NotOurs) as error:
             done.append(_answered(work, record, "REJECTED", str(error)))
             continue
         message = await _message(work.connection, record, presence, own)
@@ -132,25 +164,47 @@ async def _send(
     return done
 
 
-async def _own(
-    work: Work, record: Record, order: AnyOrder, addresses: Addresses | None, authority: Authority | None
-) -> AnyOrder:
+async def _own(work: Work, record: Record, presence: Presence, order: AnyOrder, means: _Means) -> AnyOrder:
     """The order as this one station is given it."""
+    if isinstance(order, ChangePassword):
+        order = _new_password(presence, means)
+    if isinstance(order, SetConfiguration):
+        await _expect_passwords(work, record, order, means)
+        return order
     whose = {"network": record.network, "station_id": record.station_id}
     if isinstance(order, RaiseSecurityProfile):
         await want_profile(work, **whose, profile=order.profile)
     if isinstance(order, SendCertificate):
         return await certificates.brought(work, order, **whose)
     if not isinstance(order, SignCertificate):
-        return await _with_address(work, record, order, addresses)
-    if authority is None:
+        return await _with_address(work, record, order, means.addresses)
+    if means.authority is None:
         raise UnusableAuthority("certificates cannot be signed here")
-    return await certificates.signed(work, authority, **whose)
+    return await certificates.signed(work, means.authority, **whose)
+
+
+def _new_password(presence: Presence, means: _Means) -> SetConfiguration:
+    """Raises ``NotOurs``."""
+    if presence.is_proxied:
+        raise NotOurs("its password is its operator's own central system's, which the station goes through to")
+    if means.digest_password is None:
+        raise NotOurs("passwords cannot be given here")
+    value = passwords.as_given(passwords.new_password(), protocol=presence.protocol)
+    return SetConfiguration(entries=(ConfigurationEntry(key=PASSWORD_KEY, value=value),))
+
+
+async def _expect_passwords(work: Work, record: Record, order: SetConfiguration, means: _Means) -> None:
+    """A station that is given a password, by whatever name, is known by it before it can come with it."""
+    whose = {"network": record.network, "station_id": record.station_id}
+    for entry in order.entries:
+        if is_password(entry.key) and means.digest_password is not None:
+            digests = passwords.digests_of(entry.value, partial(means.digest_password, **whose))
+            await give_password(work, **whose, digests=digests)
 
 
 async def _with_address(work: Work, record: Record, order: AnyOrder, addresses: Addresses | None) -> AnyOrder:
     """``hub:`` and a file becomes an address of this station's own, and brings the file's signature."""
-    if not isinstance(order, UpdateFirmware | UploadLog) or not order.url.startswith(HERE):
+    if not isinstance(order, UpdateFirmware | UploadLog | PublishFirmware) or not order.url.startswith(HERE):
         return order
     if addresses is None:
         raise NoSuchFile("files of this hub cannot be given here")
@@ -159,6 +213,8 @@ async def _with_address(work: Work, record: Record, order: AnyOrder, addresses: 
         return msgspec.structs.replace(order, url=url)
     file = await describe(work.connection, order.url.removeprefix(HERE))
     url = await addresses.to_fetch(work, file["id"], record.network, record.station_id)
+    if isinstance(order, PublishFirmware):
+        return msgspec.structs.replace(order, url=url, checksum=await md5_of(work.connection, file["id"]))
     certificate, signature = file["certificate"] or None, file["signature"] or None
     return msgspec.structs.replace(order, url=url, signing_certificate=certificate, signature=signature)
 

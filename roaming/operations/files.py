@@ -187,6 +187,16 @@ async def describe(connection: AsyncConnection, id: str) -> dict[str, Any]:
     return dict(row)
 
 
+async def md5_of(connection: AsyncConnection, id: str) -> str:
+    """What OCPP 2.x names firmware by that a local controller offers (PublishFirmware)."""
+    digest = hashlib.md5(usedforsecurity=False)
+    parts = select(PARTS.c.content).where(PARTS.c.file_id == id).order_by(PARTS.c.number)
+    async with connection.stream_scalars(parts) as contents:
+        async for content in contents:
+            digest.update(content)
+    return digest.hexdigest()
+
+
 async def list_files(connection: AsyncConnection, kind: str, *, limit: int = 1000) -> list[dict[str, Any]]:
     """Those that are whole, the newest first."""
     chosen = select(FILES).where(FILES.c.kind == kind, FILES.c.is_complete).order_by(FILES.c.created_at.desc())

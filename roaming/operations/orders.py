@@ -1,6 +1,7 @@
 """What can be asked of a station, by its ``kind``: read from what an operator wrote, masked for the record. Pure."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, get_args
@@ -12,6 +13,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from contracts import configuration, masking
 from contracts.masking import MASK, vendor_data, without_secrets
 from contracts.messages.asked import Operation
+from contracts.messages.device_model import SetMonitoringLevel
 from contracts.messages.operation import (
     AnyOperation,
     CallRaw,
@@ -19,16 +21,24 @@ from contracts.messages.operation import (
     ReportCustomer,
     SendLocalList,
     SetConfiguration,
+    SetMonitor,
     TransferData,
     UpdateFirmware,
     UploadLog,
 )
+from contracts.messages.publishing import PublishFirmware, UnpublishFirmware
 from contracts.messages.trust import (
     InstallCertificate,
 )
 
 HIGHEST: Final = 3
 """Security profile."""
+PASSWORD_KEY: Final = "AuthorizationKey"
+"""The password of a station's line to us, as OCPP 1.6 calls the setting; adapters say it in the station's version."""
+SHORTEST_PASSWORD: Final = 16
+"""OCPP 1.6 security white paper and OCPP 2.0.1 part 2, A01."""
+LEAST_SEVERE: Final = 9
+_MD5: Final = re.compile("[0-9A-Fa-f]{32}")
 _SCHEMES: Final = ("https", "http", "ftps", "ftp", "sftp")
 
 
@@ -71,8 +81,13 @@ class SignCertificate(Operation, frozen=True, kw_only=True):
     """Signs what the station has requested last, with the operator's own authority, and gives it back."""
 
 
+class ChangePassword(Operation, frozen=True, kw_only=True):
+    """Gives the station a new password of its line to us, which nobody gets to see. The old one is good until it has
+    come with the new one."""
+
+
 AnyCommand = StartCharging | StopCharging | UnlockConnector | Reserve | CancelReservation
-AnyOrder = AnyOperation | AnyCommand | SignCertificate
+AnyOrder = AnyOperation | AnyCommand | SignCertificate | ChangePassword
 KINDS: Final[Mapping[str, type[Operation]]] = {
     str(kind.__struct_config__.tag): kind for kind in get_args(AnyOrder) if issubclass(kind, Operation)
 }
@@ -104,7 +119,9 @@ def read(written: Mapping[str, Any], *, request_id: int, now: datetime) -> AnyOr
 
 
 def _check(order: AnyOrder) -> None:
-    if isinstance(order, UpdateFirmware | UploadLog):
+    if isinstance(order, UpdateFirmware | UploadLog | PublishFirmware):
+        if isinstance(order, PublishFirmware) and not order.url.startswith("hub:"):
+            _check_digits(order.checksum)
         parts = urlsplit(order.url)
         if parts.scheme == "hub":
             return
@@ -112,6 +129,10 @@ def _check(order: AnyOrder) -> None:
             raise Unreadable(
                 f"url: an address that stations reach, with {', '.join(_SCHEMES)}, or hub: for a file here"
             )
+    if isinstance(order, SetConfiguration):
+        for entry in order.entries:
+            if is_password(entry.key) and len(entry.value) < SHORTEST_PASSWORD:
+                raise Unreadable(f"{entry.key}: at least {SHORTEST_PASSWORD} characters, or let the hub make one")
     if isinstance(order, RaiseSecurityProfile):
         if not 1 <= order.profile <= HIGHEST:
             raise Unreadable(f"profile: 1 to {HIGHEST}")
@@ -119,6 +140,10 @@ def _check(order: AnyOrder) -> None:
         parts = urlsplit(order.url or f"{wanted[0]}://ours")
         if parts.scheme not in wanted or not parts.hostname:
             raise Unreadable(f"url: where stations come with this profile, with {' or '.join(wanted)}://")
+    if isinstance(order, UnpublishFirmware):
+        _check_digits(order.checksum)
+    if isinstance(order, SetMonitor | SetMonitoringLevel) and not 0 <= order.severity <= LEAST_SEVERE:
+        raise Unreadable(f"severity: 0 (danger) to {LEAST_SEVERE} (debug)")
     if isinstance(order, InstallCertificate):
         try:
             load_pem_x509_certificate(order.certificate.encode())
@@ -136,6 +161,12 @@ def _check(order: AnyOrder) -> None:
         raise Unreadable("times: say the offset from UTC, such as 2026-11-23T10:00:00Z")
 
 
+def is_password(setting: str) -> bool:
+    """Whether it is that of the station's line to us, by either version's name."""
+    known = configuration.known_key(setting)
+    return known is not None and known.key == PASSWORD_KEY
+
+
 def masked(order: AnyOrder) -> str:
     """The order as JSON for the record: without passwords and signed addresses."""
     match order:
@@ -145,7 +176,7 @@ def masked(order: AnyOrder) -> str:
                 for entry in order.entries
             )
             shown: Any = msgspec.structs.replace(order, entries=entries)
-        case UpdateFirmware() | UploadLog():
+        case UpdateFirmware() | UploadLog() | PublishFirmware():
             shown = msgspec.structs.replace(order, url=_shown_address(order.url))
         case CallRaw():
             shown = msgspec.structs.replace(order, payload=masked_json(order.payload))
@@ -170,6 +201,11 @@ def masked_json(text: str) -> str:
     except (ValueError, RecursionError):
         return MASK
     return masking.masked(text.encode("utf-8", "backslashreplace"))
+
+
+def _check_digits(checksum: str) -> None:
+    if not _MD5.fullmatch(checksum):
+        raise Unreadable("checksum: the MD5 of the file, 32 hexadecimal digits")
 
 
 def _shown_address(url: str) -> str:

@@ -37,6 +37,25 @@ _COLUMNS = (
     "security_profile",
     "best_profile",
     "wanted_profile",
+    "key_digest",
+    "next_key_digests",
+)
+
+_OF_STRANGERS = (
+    "station_id",
+    "network",
+    "is_connected",
+    "first_seen_at",
+    "connected_at",
+    "disconnected_at",
+    "remote_address",
+    "protocol",
+    "security_profile",
+    "vendor",
+    "model",
+    "serial_number",
+    "firmware_version",
+    "last_fault",
 )
 
 
@@ -79,13 +98,32 @@ async def stations(connection: AsyncConnection, keys: Sequence[StationKey]) -> l
         group, tags = labels.get(key, ("", []))
         of_it = sorted((number, status) for (*at, number), status in statuses.items() if tuple(at) == key)
         said = {name: _plain(value) for name, value in found[key].items()}
+        has_password, is_changing = said.pop("key_digest") is not None, bool(said.pop("next_key_digests"))
         shown.append(
             {"station": key[1], "network": key[0], "online": said.pop("is_connected")}
             | {"group": group, "tags": tags, "connectors": {str(number): status.value for number, status in of_it}}
             | {name: value for name, value in said.items() if name not in ("network", "station_id")}
+            | {"password": "changing" if is_changing else "set" if has_password else "none"}
             | {"certificate_until": _plain(expiries.get(key))}
         )
     return shown
+
+
+async def inbox(connection: AsyncConnection, *, limit: int) -> list[dict[str, Any]]:
+    """Stations that have connected and nobody has bound, those that came last first: what each says it is, and whether
+    it has shown a password that it can be bound with."""
+    columns = [STATIONS.c[name] for name in _OF_STRANGERS]
+    statement = (
+        select(STATIONS.c.presented_digest.is_not(None), *columns)
+        .where(STATIONS.c.is_admitted.is_(False))
+        .order_by(STATIONS.c.connected_at.desc(), STATIONS.c.station_id)
+        .limit(limit)
+    )
+    return [
+        {"station": row[1], "network": row[2], "online": row[3], "has_password": bool(row[0])}
+        | {name: _plain(value) for name, value in zip(_OF_STRANGERS[3:], row[4:], strict=True)}
+        for row in await connection.execute(statement)
+    ]
 
 
 async def station(connection: AsyncConnection, key: StationKey) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.messages import StationAccountChanged
 from roaming.model.identifiers import PartyId, fold
 from roaming.stations.certificates import revoked_of
+from roaming.stations.passwords import waiting
 from roaming.stations.tables import BindingRow, StationRow
 from roaming.store.bulk import select_rows, upsert
 from roaming.store.database import Database, Work
@@ -27,7 +28,12 @@ _COLUMNS = (
     "evse_uid",
     "evse_connector_id",
 )
-_ACCOUNT = ("network", "station_id", "key_digest", "wanted_profile", "best_profile")
+_ACCOUNT = ("network", "station_id", "key_digest", "wanted_profile", "best_profile", "next_key_digests")
+
+_NEXT_PASSWORDS = (
+    "next_key_digests = CASE WHEN excluded.key_digest = t.key_digest THEN t.next_key_digests ELSE '' END"
+)
+"""Whoever is bound again as it is may have been given another; a password that a person sets ends that."""
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,9 +114,11 @@ async def admit(work: Work, *, network: str, station_id: str, key_digest: str | 
         "security_profile": 0,
         "best_profile": 0,
         "wanted_profile": 0,
+        "next_key_digests": "",
         "first_seen_at": work.now,
     }
-    await upsert(work.connection, STATIONS, [row], key=("network", "station_id"), update=("is_admitted", "key_digest"))
+    update = ("is_admitted", "key_digest", _NEXT_PASSWORDS)
+    await upsert(work.connection, STATIONS, [row], key=("network", "station_id"), update=update)
     await tell_accounts(work, [(network, station_id)], cause="admitted")
 
 
@@ -139,7 +147,7 @@ async def tell_accounts(work: Work, stations: Sequence[tuple[str, str]], *, caus
     revoked = await revoked_of(work.connection, stations, now=work.now)
     accounts = {(row[0], row[1]): row[2:] for row in rows}
     for network, station_id in stations:
-        key_digest, wanted_profile, best_profile = accounts[network, station_id]
+        key_digest, wanted_profile, best_profile, next_digests = accounts[network, station_id]
         work.outbox.add(
             StationAccountChanged(
                 network=network,
@@ -149,6 +157,7 @@ async def tell_accounts(work: Work, stations: Sequence[tuple[str, str]], *, caus
                 operator=_operator(parties.get((network, station_id), ())),
                 minimum_profile=min(wanted_profile, best_profile),
                 revoked_certificates=revoked.get((network, station_id), ()),
+                next_key_digests=waiting(next_digests),
             ),
             subject=f"{network}/{station_id}",
             cause=f"{cause}-{work.now.isoformat()}",

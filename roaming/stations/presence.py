@@ -37,7 +37,7 @@ _NOBODYS = (STATIONS.c.is_admitted.is_(False), STATIONS.c.is_connected.is_(False
 TRIMMINGS = (old_rows("state", STATIONS, "connected_at", *_NOBODYS),)
 """Whoever came by a name that nobody has bound, and has gone."""
 _COLUMNS = ("network", "station_id", "is_connected", "is_admitted", "instance", "epoch")
-_MORE = ("protocol", "shows_cost", "is_cost_known")
+_MORE = ("protocol", "shows_cost", "is_cost_known", "is_proxied")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,8 @@ class Presence:
     """To the driver, while the charge runs."""
     is_cost_known: bool = False
     """Whether it has said so or the opposite."""
+    is_proxied: bool = False
+    """It goes through to its operator's own central system."""
 
     @property
     def is_commandable(self) -> bool:
@@ -81,8 +83,10 @@ async def presences_of(
             protocol=protocol,
             shows_cost=bool(shows_cost),
             is_cost_known=bool(is_cost_known),
+            is_proxied=bool(is_proxied),
         )
-        for network, station_id, is_connected, is_admitted, instance, epoch, protocol, shows_cost, is_cost_known in rows
+        for network, station_id, is_connected, is_admitted, instance, epoch, protocol, shows_cost, is_cost_known,
+            is_proxied in rows
     }
 
 
@@ -162,6 +166,7 @@ async def _connected(work: Work, received: Received, message: StationConnected) 
         "security_profile": message.security_profile,
         "best_profile": 0,
         "wanted_profile": 0,
+        "next_key_digests": "",
         "connected_at": received.envelope.occurred_at,
         "first_seen_at": work.now,
     }
@@ -187,8 +192,13 @@ async def _connected(work: Work, received: Received, message: StationConnected) 
         if message.certificate is not None:
             whose = {"network": message.network, "station_id": message.station_id}
             await note(work, **whose, certificate=message.certificate, is_shown=True)
-        profile = message.security_profile
-        await has_come(work, network=message.network, station_id=message.station_id, profile=profile)
+        await has_come(
+            work,
+            network=message.network,
+            station_id=message.station_id,
+            profile=message.security_profile,
+            key_digest=message.key_digest,
+        )
 
 
 async def _rejected(work: Work, received: Received, message: StationMessageRejected) -> None:

@@ -1,15 +1,18 @@
-"""The least OCPP security profile of a station: what its operator wants, and what it has shown that it can.
+"""The least OCPP security profile of a station: what its operator wants, and what it has shown that it can; and its
+next password.
 
 OCPP 1.6 security white paper, section 2, and OCPP 2.0.1 part 2, A00: 0 nothing, 1 password, 2 password over TLS,
 3 client certificate. A profile is demanded from when the station has come with it (decision 0117).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from roaming.stations import passwords
 from roaming.stations.bindings import STATIONS, UnknownStation, tell_accounts
 from roaming.stations.certificates import Certificate, revoke
 from roaming.store.database import Work
@@ -49,13 +52,37 @@ async def want_profile(work: Work, *, network: str, station_id: str, profile: in
     return now
 
 
-async def has_come(work: Work, *, network: str, station_id: str, profile: int) -> None:
-    """An admitted station has proven itself with this profile; tells the adapters where more is demanded from now."""
-    before = await demand_of(work.connection, network=network, station_id=station_id)
-    if before is None or profile <= before.best:
+async def has_come(
+    work: Work, *, network: str, station_id: str, profile: int, key_digest: str | None = None
+) -> None:
+    """An admitted station has proven itself with this profile, and with the password of this digest; tells the
+    adapters where more is demanded from now, or an older password is not taken any more."""
+    statement = (
+        select(STATIONS.c.wanted_profile, STATIONS.c.best_profile, STATIONS.c.next_key_digests)
+        .where(_is(network, station_id), STATIONS.c.is_admitted)
+        .with_for_update()
+    )
+    row = (await work.connection.execute(statement)).one_or_none()
+    if row is None:
         return
-    await work.connection.execute(update(STATIONS).where(_is(network, station_id)).values(best_profile=profile))
-    await _tell(work, network, station_id, before, Demand(wanted=before.wanted, best=profile))
+    before, now = Demand(wanted=row[0], best=row[1]), Demand(wanted=row[0], best=max(profile, row[1]))
+    left = passwords.left_after(row[2], key_digest)
+    values: dict[str, Any] = {"best_profile": now.best} if now != before else {}
+    if left is not None:
+        values |= {"key_digest": key_digest, "next_key_digests": left}
+    if values:
+        await work.connection.execute(update(STATIONS).where(_is(network, station_id)).values(**values))
+    if left is not None or now.minimum != before.minimum:
+        await tell_accounts(work, [(network, station_id)], cause="secured")
+
+
+async def give_password(work: Work, *, network: str, station_id: str, digests: Sequence[str]) -> None:
+    """A station that is admitted is about to be given another password: the adapters take it beside the present one
+    until the station has come with it."""
+    statement = select(STATIONS.c.next_key_digests).where(_is(network, station_id)).with_for_update()
+    kept = passwords.given((await work.connection.execute(statement)).scalar_one(), digests)
+    await work.connection.execute(update(STATIONS).where(_is(network, station_id)).values(next_key_digests=kept))
+    await tell_accounts(work, [(network, station_id)], cause="password")
 
 
 async def revoke_certificates(

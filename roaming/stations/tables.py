@@ -19,6 +19,8 @@ class StationRow(SQLModel, table=True):
     is_admitted: bool = Field(default=False, sa_column=Column(Boolean, nullable=False))
     key_digest: str | None = None
     """Of the password it must present."""
+    next_key_digests: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    """Of passwords that it was given and has not come with yet (``passwords``)."""
     presented_digest: str | None = None
     """Of the password it presented as a stranger: becomes ``key_digest`` when an operator binds it as it is."""
     is_connected: bool = Field(default=False, sa_column=Column(Boolean, nullable=False))

@@ -114,14 +114,17 @@ class FakeAccounts:
         is_admitted: bool = True,
         minimum_profile: int = 0,
         revoked: tuple[str, ...] = (),
+        given: tuple[str, ...] = (),
     ) -> Account:
-        """Admits a station, or shuts it out, and tells the adapter."""
+        """Admits a station, or shuts it out, and tells the adapter. ``given``: passwords that it may come with from now
+        on."""
         digest = None if password is None else self.digest(station_id, password)
         account = self._accounts[station_id] = Account(
             is_admitted=is_admitted,
             key_digest=digest,
             minimum_profile=minimum_profile,
             revoked_certificates=revoked,
+            next_key_digests=tuple(self.digest(station_id, each) for each in given),
         )
         for listener in self._listeners:
             listener(station_id, account)

@@ -64,6 +64,7 @@ class Line:
         self._scenario = scenario
         self._presence = presence
         self._chance = chance
+        self._password = config.password_of(station_id)
         self._interval: float | None = None
         """Between heartbeats, as the last boot was answered."""
         self._link: Link | None = None
@@ -115,15 +116,19 @@ class Line:
         """Introduces itself once more."""
         self._boot_now.set()
 
+    def take_password(self, password: str) -> None:
+        """Comes with it from now on: hangs up once the answer to the request has gone out, and dials again."""
+        self._password = password
+        asyncio.get_running_loop().call_later(0.05, self.drop)
+
     def drop(self) -> None:
         """Ends the connection; ``run`` dials again."""
         self._drop.set()
 
     def _dial(self) -> connect:
         headers = {}
-        password = self._config.password_of(self._station_id)
-        if password is not None:
-            credentials = base64.b64encode(f"{self._station_id}:{password}".encode()).decode()
+        if self._password is not None:
+            credentials = base64.b64encode(f"{self._station_id}:{self._password}".encode()).decode()
             headers["Authorization"] = f"Basic {credentials}"
         return connect(
             f"{self._config.url.rstrip('/')}/{quote(self._station_id, safe='')}",

@@ -83,6 +83,7 @@ class SimulatedStation:
             words=self._speech,
             tell=self._line.tell,
             restart=self._restart,
+            take_password=self._line.take_password,
         )
         """See ``UpkeepTaker``."""
 

@@ -53,6 +53,7 @@ class Upkeep:
         words: Words,
         tell: Tell,
         restart: Callable[[], None],
+        take_password: Callable[[str], None],
     ) -> None:
         self.settings = {
             "HeartbeatInterval": "300",
@@ -77,6 +78,7 @@ class Upkeep:
         self._words = words
         self._tell = tell
         self._restart = restart
+        self._take_password = take_password
         self._pending: dict[str, str] = {}
 
     def get(self, keys: list[str] | None) -> tuple[list[dict[str, Any]], list[str]]:
@@ -96,7 +98,7 @@ class Upkeep:
     def set(self, key: str, value: str) -> str:
         """ChangeConfiguration: the status."""
         if key in _HIDDEN:
-            self.settings[key] = value
+            self._take_password(value)
             return "Accepted"
         if key not in self.settings:
             return "NotSupported"

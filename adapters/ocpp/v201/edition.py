@@ -23,7 +23,8 @@ class Edition:
     reported: Mapping[str, Payload]
     """Messages that the house has no word for: kept as they are, and answered so."""
     declined: Mapping[str, Answer]
-    """Those that ask for what is not served here: answered so, and not kept where they hold secrets or are large."""
+    """Those that ask for what is not served here: answered so. That they came is told, not what they hold: secrets, and
+    much."""
     knows_send: bool = False
     numbers_certificates: bool = False
     """Whether a request for a certificate and the certificate share a number."""

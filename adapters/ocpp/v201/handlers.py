@@ -53,7 +53,7 @@ class Handlers(Reception):
             "SignCertificate": self._sign_certificate,
             "DataTransfer": self._data_transfer,
             **{action: self._reporting(action, answer) for action, answer in edition.reported.items()},
-            **{action: _declining(action, answer, edition) for action, answer in edition.declined.items()},
+            **{action: self._declining(action, answer, edition) for action, answer in edition.declined.items()},
             "NotifyReport": self._report_piece,
         }
         if PULL in edition.schemas.actions:
@@ -197,8 +197,25 @@ class Handlers(Reception):
 
         return handle
 
-    def _report(self, station: Station, request: Request, action: str, payload: Payload) -> Fact:
-        body = written(payload).decode()
+    def _declining(self, action: str, answer: Answer, edition: Edition) -> Handler:
+        """What repeats something of its request can only be said where that fits. That it was asked is told."""
+        response = edition.schemas.response(action)
+
+        async def handle(station: Station, request: Request, payload: Payload) -> Payload:
+            made = answer(payload) if callable(answer) else dict(answer)
+            if not response.is_strict(made):
+                fault = response.fault(made)
+                raise Unusable(fault.code, fault.description)
+            if station.is_admitted:
+                await self._desk.record(station, [self._report(station, request, action, None)])
+            return made
+
+        return handle
+
+    def _report(self, station: Station, request: Request, action: str, payload: Payload | None) -> Fact:
+        """``None``: what it says is not kept."""
+        body = "" if payload is None else written(payload).decode()
+        payload = payload or {}
         transaction_id = payload.get("transactionId")
         reported = StationReported(
             network=self._network,
@@ -217,19 +234,3 @@ class Handlers(Reception):
         if station.is_admitted or even_if_held:
             await self._desk.record(station, [fact_of(station, request, kind, message, network=self._network)])
         return {}
-
-
-def _declining(action: str, answer: Answer, edition: Edition) -> Handler:
-    """What repeats something of its request can only be said where that fits."""
-    response = edition.schemas.response(action)
-
-    async def handle(station: Station, request: Request, payload: Payload) -> Payload:
-        if not callable(answer):
-            return dict(answer)
-        made = answer(payload)
-        if not response.is_strict(made):
-            fault = response.fault(made)
-            raise Unusable(fault.code, fault.description)
-        return made
-
-    return handle

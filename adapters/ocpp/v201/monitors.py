@@ -1,14 +1,16 @@
-"""Monitors of variables, set, cleared and reported at an operator's wish (OCPP 2.0.1 part 2, N02 to N06). Pure."""
+"""Components and monitors of their variables, set, cleared and reported at an operator's wish (OCPP 2.0.1 part 2, B08 and
+N02 to N06). Pure."""
 
 from collections.abc import Sequence
 from typing import Any, Final
 
 from adapters.kit.manifest import OperationResult
-from adapters.ocpp.operating import Answer, Ended, Request, to_raw, to_result
+from adapters.ocpp.operating import Answer, Ended, Request, to_raw, to_result, without_none
 from adapters.ocpp.v201 import variables
 from adapters.ocpp.v201.edition import Payload
+from contracts.messages.device_model import AdjustStream, ReportComponents, SetMonitoringBase, SetMonitoringLevel
 from contracts.messages.operation import ClearMonitors, ReportMonitors, SetMonitor
-from contracts.vocabulary import MonitorKind, OperationOutcome
+from contracts.vocabulary import ComponentCriterion, MonitoringBase, MonitorKind, OperationOutcome
 
 _KINDS: Final = {
     MonitorKind.UPPER_THRESHOLD: "UpperThreshold",
@@ -16,6 +18,18 @@ _KINDS: Final = {
     MonitorKind.DELTA: "Delta",
     MonitorKind.PERIODIC: "Periodic",
     MonitorKind.PERIODIC_CLOCK_ALIGNED: "PeriodicClockAligned",
+}
+
+_BASES: Final = {
+    MonitoringBase.ALL: "All",
+    MonitoringBase.FACTORY_DEFAULT: "FactoryDefault",
+    MonitoringBase.HARD_WIRED_ONLY: "HardWiredOnly",
+}
+_CRITERIA: Final = {
+    ComponentCriterion.ACTIVE: "Active",
+    ComponentCriterion.AVAILABLE: "Available",
+    ComponentCriterion.ENABLED: "Enabled",
+    ComponentCriterion.PROBLEM: "Problem",
 }
 
 
@@ -43,6 +57,36 @@ def from_report(operation: ReportMonitors) -> Request:
     if operation.variables:
         said["componentVariable"] = [_variable(name) for name in operation.variables]
     return "GetMonitoringReport", said
+
+
+def from_components(operation: ReportComponents) -> Request:
+    """B08. Raises ``Ended`` for a name that 2.x cannot have."""
+    said: Payload = {}
+    if operation.criteria:
+        said["componentCriteria"] = [_CRITERIA[criterion] for criterion in operation.criteria]
+    if operation.names:
+        found = [(name, variables.from_part(name)) for name in operation.names]
+        for name, part in found:
+            if part is None:
+                raise Ended(OperationOutcome.UNKNOWN, f"{name[:100]}: name it Component or Component.Variable")
+        said["componentVariable"] = [part for _, part in found]
+    return "GetReport", said
+
+
+def from_base(operation: SetMonitoringBase) -> Request:
+    """N03."""
+    return "SetMonitoringBase", {"monitoringBase": _BASES[operation.base]}
+
+
+def from_level(operation: SetMonitoringLevel) -> Request:
+    """N05."""
+    return "SetMonitoringLevel", {"severity": operation.severity}
+
+
+def from_stream(operation: AdjustStream) -> Request:
+    """AdjustPeriodicEventStream (2.1)."""
+    params = without_none({"interval": operation.interval, "values": operation.values})
+    return "AdjustPeriodicEventStream", {"id": operation.stream_id, "params": params}
 
 
 def to_set(answer: Answer) -> OperationResult:

@@ -9,6 +9,7 @@ from adapters.ocpp.v201 import places, translate
 from adapters.ocpp.v201.charging_profiles import PURPOSES
 from adapters.ocpp.v201.edition import Payload
 from contracts.messages.operation import (
+    ExpectPayment,
     ChangeAvailability,
     ChangeDynamicLimit,
     ClearChargingProfiles,
@@ -24,6 +25,7 @@ from contracts.messages.operation import (
     UpdateFirmware,
     UploadLog,
 )
+from contracts.messages.publishing import PublishFirmware
 from contracts.vocabulary import DisplayPriority, LogKind, TokenChoice, TriggeredMessage
 
 _TRIGGERS: Final = {
@@ -88,6 +90,12 @@ def from_update(operation: UpdateFirmware) -> Request:
     return "UpdateFirmware", said | retries(operation)
 
 
+def from_publish(operation: PublishFirmware) -> Request:
+    """L03."""
+    said = {"requestId": operation.request_id, "location": operation.url, "checksum": operation.checksum}
+    return "PublishFirmware", said | retries(operation)
+
+
 def from_upload(operation: UploadLog) -> Request:
     """N01."""
     log = {
@@ -145,6 +153,12 @@ def from_clear_tariffs(operation: ClearTariffs) -> Request:
     """2.1, I11."""
     evse_id = None if operation.connector_id is None else places.from_number(operation.connector_id)[0]
     return "ClearTariffs", without_none({"tariffIds": list(operation.tariff_ids) or None, "evseId": evse_id})
+
+
+def from_payment(operation: ExpectPayment) -> Request:
+    """2.1: a driver pays by a page that a code at the station leads to."""
+    evse_id, _ = places.from_number(operation.connector_id)
+    return "NotifyWebPaymentStarted", {"evseId": evse_id, "timeout": operation.seconds}
 
 
 def from_text(operation: ShowText, *, transaction_id: str | None) -> Request:

@@ -39,6 +39,13 @@ from adapters.ocpp.v201.reports import Report, Reports
 from adapters.ocpp.v201.triggering import ask_statuses
 from contracts.messages import OperationRequested
 from contracts.messages.asked import Operation
+from contracts.messages.device_model import (
+    AdjustStream,
+    ReportComponents,
+    ReportStreams,
+    SetMonitoringBase,
+    SetMonitoringLevel,
+)
 from contracts.messages.operation import (
     CallRaw,
     ChangeAvailability,
@@ -51,6 +58,7 @@ from contracts.messages.operation import (
     ClearText,
     ConfigurationResult,
     ConfigurationTold,
+    ExpectPayment,
     GetCompositeSchedule,
     GetConfiguration,
     GetLocalListVersion,
@@ -76,6 +84,7 @@ from contracts.messages.operation import (
     UploadLog,
     UsePriorityCharging,
 )
+from contracts.messages.publishing import PublishFirmware, UnpublishFirmware
 from contracts.messages.trust import (
     DeleteCertificate,
     GetInstalledCertificates,
@@ -172,7 +181,7 @@ async def _trigger(asking: _Asking, operation: Trigger) -> OperationResult:
 async def _get_configuration(asking: _Asking, operation: GetConfiguration) -> OperationResult:
     """GetVariables; for all settings a report."""
     if not operation.keys:
-        return await _report(asking)
+        return await _report(asking, "GetBaseReport", {"reportBase": "ConfigurationInventory"})
     asked = [(key, variables.from_name(key)) for key in operation.keys]
     wanted = [variable for _, variable in asked if variable is not None]
     told: list[Answer] = []
@@ -193,11 +202,15 @@ async def _variables(asking: _Asking, wanted: Sequence[Payload]) -> list[Answer]
     return told
 
 
-async def _report(asking: _Asking) -> OperationResult:
-    """GetBaseReport (B07), and the pieces of the report. What came of one that breaks off is told."""
+async def _report_components(asking: _Asking, operation: ReportComponents) -> OperationResult:
+    return await _report(asking, *monitors.from_components(operation))
+
+
+async def _report(asking: _Asking, action: str, said: Payload) -> OperationResult:
+    """GetBaseReport (B07) or GetReport (B08), and the pieces of the report. What came of one that breaks off is
+    told."""
     with asking.reports.expect(asking.station.id) as report:
-        said = {"requestId": report.request_id, "reportBase": "ConfigurationInventory"}
-        answer = await asking.say("GetBaseReport", said)
+        answer = await asking.say(action, {"requestId": report.request_id, **said})
         result = to_result(answer)
         if result.outcome is not OperationOutcome.ACCEPTED or answer["status"] == "EmptyResultSet":
             is_empty = result.outcome is OperationOutcome.ACCEPTED
@@ -388,6 +401,14 @@ _RUNS: Final[dict[type[Operation], Run]] = {
     SetMonitor: simple(monitors.from_monitor, monitors.to_set),
     ClearMonitors: simple(monitors.from_clear, monitors.to_cleared),
     ReportMonitors: simple(monitors.from_report),
+    ReportComponents: _report_components,
+    SetMonitoringBase: simple(monitors.from_base),
+    SetMonitoringLevel: simple(monitors.from_level),
+    ReportStreams: simple(lambda _: ("GetPeriodicEventStream", {}), to_raw),
+    AdjustStream: simple(monitors.from_stream),
+    PublishFirmware: simple(frames.from_publish),
+    UnpublishFirmware: simple(lambda operation: ("UnpublishFirmware", {"checksum": operation.checksum})),
+    ExpectPayment: simple(frames.from_payment),
     InstallCertificate: installed_certificates.install,
     GetInstalledCertificates: installed_certificates.get_installed,
     DeleteCertificate: simple(installed_certificates.from_delete),

@@ -52,6 +52,19 @@ def from_name(name: str) -> Payload | None:
     return {"component": component, "variable": variable}
 
 
+def from_part(name: str) -> Payload | None:
+    """The same of a whole component, or of one of its variables.
+
+    >>> from_part("EVSE(2)")
+    {'component': {'name': 'EVSE', 'evse': {'id': 2}}}
+    """
+    found = from_name(name)
+    if found is not None:
+        return found
+    whole_one = from_name(f"{name}.Any")
+    return None if whole_one is None else {"component": whole_one["component"]}
+
+
 def to_name(said: Mapping[str, Any]) -> str:
     """The name of what has a ``component`` and a ``variable``.
 

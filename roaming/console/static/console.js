@@ -49,7 +49,7 @@ function drawDrivers(drivers) {
   }));
 }
 
-function drawStations(stations, canPlug) {
+function drawStations(stations, canPlug, areThereMore) {
   const cards = stations.map((station) => {
     const card = make("div", "", `station ${station.is_bound ? station.status : "waiting"} ${station.is_online ? "" : "offline"}`);
     card.append(make("b", station.evse || station.station));
@@ -73,6 +73,7 @@ function drawStations(stations, canPlug) {
     }
     return card;
   });
+  if (areThereMore) cards.push(make("p", `The first ${stations.length}: roaming station list --find TEXT finds any.`, "empty"));
   const focused = document.activeElement?.getAttribute("aria-label");
   byId("stations").replaceChildren(...(cards.length ? cards : [make("p", "No station has connected yet.", "empty")]));
   if (focused) document.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
@@ -113,7 +114,7 @@ function draw(state) {
     if (node) node.textContent = value;
   }
   drawDrivers(state.drivers);
-  drawStations(state.stations, state.drivers.length > 0);
+  drawStations(state.stations, state.drivers.length > 0, state.are_there_more_stations);
   drawSessions(state.sessions, state.drivers.length > 0);
   drawCdrs(state.cdrs);
   byId("partners").replaceChildren(...(state.partners.length

@@ -15,7 +15,12 @@ from tests.kit.clock import HeldClock
 from tests.kit.speaking import envelope_of
 
 CLOSED = Account(
-    is_admitted=False, key_digest="digest", operator="NL-HUB", minimum_profile=2, revoked_certificates=("aa", "bb")
+    is_admitted=False,
+    key_digest="digest",
+    operator="NL-HUB",
+    minimum_profile=2,
+    revoked_certificates=("aa", "bb"),
+    next_key_digests=("cc", "dd"),
 )
 BEFORE = "CREATE TABLE accounts (station_id TEXT PRIMARY KEY, is_admitted INTEGER, key_digest TEXT, operator TEXT)"
 
@@ -29,6 +34,7 @@ def change(station_id: str, *, is_admitted: bool = True, network: str = "demo") 
         operator="NL-HUB",
         minimum_profile=2,
         revoked_certificates=("aa", "bb"),
+        next_key_digests=("cc", "dd"),
     )
 
 

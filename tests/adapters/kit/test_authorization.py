@@ -327,8 +327,9 @@ async def test_a_station_may_guess_only_so_often(tmp_path: Path) -> None:
     world = World(tmp_path, limit=GuessLimit(guesses=3, window=timedelta(minutes=1)))
     await world.start()
     world.answer = UNKNOWN_TOKEN
-    for number in range(10):
-        assert (await world.ask(f"GUESS-{number}", timeout=2)).status is UNKNOWN_TOKEN
+    answers = [await world.ask(f"GUESS-{number}", timeout=2) for number in range(10)]
+    assert {answer.status for answer in answers} == {UNKNOWN_TOKEN}
+    assert [answer.is_unasked for answer in answers] == [False] * 3 + [True] * 7
     assert len(world.questions) == 3
     await world.ask("GUESS", station_id="CS-2", timeout=2)
     assert len(world.questions) == 4, "another station is not to blame"

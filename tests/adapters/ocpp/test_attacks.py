@@ -8,8 +8,9 @@ import zlib
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from contracts.messages import ConnectorStatusChanged, TransactionStarted
-from contracts.vocabulary import AuthorizationStatus
+from adapters.kit.manifest import Authorization
+from contracts.messages import ConnectorStatusChanged, SecurityEventReported, TransactionStarted
+from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
 from tests.adapters.ocpp.conftest import PASSWORD, Hub
 from tests.kit.wait import until
 
@@ -51,6 +52,17 @@ async def test_compression_that_was_not_agreed_closes(hub: Hub) -> None:
     header = bytes([0xC1, 0xFE]) + len(deflated).to_bytes(2, "big") + b"\0\0\0\0"
     station.socket.transport.write(header + deflated)
     assert await station.closed() == 1002
+
+
+async def test_compression_that_was_agreed_is_capped_as_it_comes_out(hub: Hub) -> None:
+    await hub.start(offers_compression=True)
+    station = await hub.station2(version="ocpp2.1")
+    assert [extension.name for extension in station.socket.protocol.extensions] == ["permessage-deflate"]
+    await station.connector(1, "Available")
+    assert hub.facts.of(ConnectorStatusChanged)
+    with contextlib.suppress(ConnectionClosed):
+        await station.socket.send("[" * 10_000_000)
+    assert await station.closed() == 1009
 
 
 async def test_binary_frames_are_read_as_text(hub: Hub) -> None:
@@ -107,6 +119,22 @@ async def test_a_flood_is_throttled_alone(hub: Hub) -> None:
     assert len(flood.frames) < 300
     assert hub.inside("FLOOD").deviations["too fast"]
     flood.socket.transport.abort()
+
+
+async def test_guessing_of_tokens_is_slowed_down_and_told_once(hub: Hub) -> None:
+    await hub.start(guess_pause_seconds=0.1)
+    thief, other = await hub.station("THIEF"), await hub.station("OTHER")
+    refused = Authorization(
+        status=AuthorizationStatus.UNKNOWN_TOKEN, basis=AuthorizationBasis.WHITELIST, token_uid="", is_unasked=True
+    )
+    hub.fakes.authorizer.answers = {f"G{number}": refused for number in range(3)}
+    began = time.monotonic()
+    for number in range(3):
+        assert (await thief.call("Authorize", {"idTag": f"G{number}"}))["idTagInfo"]["status"] == "Invalid"
+    assert time.monotonic() - began >= 0.3
+    assert (await other.call("Authorize", {"idTag": "GOOD"}))["idTagInfo"]["status"] == "Accepted"
+    (told,) = hub.facts.of(SecurityEventReported)
+    assert (told.station_id, told.event) == ("THIEF", "TokenGuessing")
 
 
 async def test_answers_nobody_asked_for_leave_nothing_behind(hub: Hub) -> None:

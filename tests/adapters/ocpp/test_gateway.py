@@ -9,6 +9,7 @@ from websockets.exceptions import InvalidStatus
 from adapters.ocpp.greeting import Greeting
 from contracts.messages import (
     ConnectorStatusChanged,
+    SecurityEventReported,
     StationBooted,
     StationConnected,
     StationDisconnected,
@@ -89,6 +90,21 @@ async def test_connections_that_keep_replacing_each_other_are_frozen(hub: Hub) -
     await _refused(hub, 503, password=PASSWORD)
     await last.status(1, "Available")
     assert await hub.station("CS-2")
+    await until(lambda: hub.facts.of(SecurityEventReported))
+    (told,) = hub.facts.of(SecurityEventReported)
+    assert (told.station_id, told.event) == ("CS-1", "ConnectionsReplaceEachOther")
+
+
+async def test_guessing_of_passwords_is_told_of_stations_of_ours(hub: Hub) -> None:
+    await hub.start(strangers="refuse")
+    hub.fakes.accounts.change("CS-1", password=PASSWORD)
+    hub.fakes.accounts.change("CS-9", password=PASSWORD, is_admitted=False)
+    for station_id in ("CS-1", "CS-9"):
+        for status in (*[401] * 6, *[429] * 3):
+            await _refused(hub, status, station_id, password="guess")
+    (told,) = hub.facts.of(SecurityEventReported)
+    assert (told.station_id, told.event) == ("CS-1", "PasswordGuessing")
+    assert told.info == "too many wrong passwords or certificates, now from 127.0.0.1"
 
 
 async def test_a_stranger_waits_and_is_admitted_where_it_stands(hub: Hub) -> None:

@@ -148,6 +148,30 @@ def test_no_password_is_needed_only_where_the_account_and_the_network_say_so() -
     assert isinstance(mapped, Admission)
 
 
+def test_a_password_that_it_was_given_is_taken_beside_the_one_it_has() -> None:
+    door, accounts = _door()
+    accounts.change("CS-1", password="old", given=("new", "newer"))
+    for password in ("old", "new", "newer"):
+        admission = door.decide(_handshake(password=password))
+        assert isinstance(admission, Admission)
+        assert (admission.is_admitted, admission.security_profile) == (True, 1)
+        assert door.objection(admission) is None
+    assert isinstance(door.decide(_handshake(password="wrong")), Refusal)
+    assert isinstance(door.decide(_handshake(password=None)), Refusal)
+
+
+def test_a_first_password_proves_a_profile_once_it_is_shown() -> None:
+    door, accounts = _door()
+    accounts.change("CS-2", password=None, given=("new",))
+    shown = {password: door.decide(_handshake("CS-2", password)) for password in (None, "anything", "new")}
+    assert [each.security_profile for each in shown.values() if isinstance(each, Admission)] == [0, 0, 1]
+    far = {"remote_address": "203.0.113.9", "is_encrypted": True}
+    assert isinstance(door.decide(_handshake("CS-2", None, **far)), Refusal)
+    admission = door.decide(_handshake("CS-2", "new", **far))
+    assert isinstance(admission, Admission)
+    assert admission.security_profile == 2
+
+
 def test_a_password_that_is_not_compared_proves_no_profile() -> None:
     door, accounts = _door()
     accounts.change("CS-2", password=None)

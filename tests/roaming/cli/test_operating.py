@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from contracts.messages import CommandAnswered, CommandRequested, OperationAnswered, OperationRequested
 from contracts.messages import operation as op
-from contracts.vocabulary import CommandOutcome, OperationOutcome
+from contracts.vocabulary import CommandOutcome, ComponentCriterion, MonitoringBase, OperationOutcome
 from roaming.cli.commands import app
 from roaming.operations.projection import handle
 from tests.kit.admitting import admitted, received
@@ -80,6 +81,8 @@ CASES: list[tuple[tuple[str, ...], Any]] = [
     (("availability", "off", "CS-1"), op.ChangeAvailability(is_operative=False)),
     (("trigger", "meter-values", "CS-1", "--connector", "1"), {"what": "METER_VALUES", "connector_id": 1}),
     (("clear-cache", "CS-1"), op.ClearCache()),
+    (("new-password", "CS-1"), {}),
+    (("list-version", "CS-1"), op.GetLocalListVersion()),
     (("transfer", "com.x", "CS-1", "--data", "d"), op.TransferData(vendor_id="com.x", data="d")),
     (("call", "ClearCache", "CS-1"), op.CallRaw(action="ClearCache", payload="{}")),
     (("update", "https://hub.example/1", "CS-1", "--retries", "2"), {"url": "https://hub.example/1", "retries": 2}),
@@ -102,6 +105,22 @@ CASES: list[tuple[tuple[str, ...], Any]] = [
     (("monitor", "set", "EVSE(1).Power", "delta", "500", "CS-1"), {"monitor": "DELTA", "value": Decimal(500)}),
     (("monitor", "clear", "CS-1", "--id", "3", "--id", "4"), op.ClearMonitors(monitor_ids=(3, 4))),
     (("monitor", "list", "CS-1", "--variable", "EVSE(1).Power"), {"variables": ("EVSE(1).Power",)}),
+    (("monitor", "base", "hard-wired-only", "CS-1"), {"base": MonitoringBase.HARD_WIRED_ONLY}),
+    (("monitor", "level", "4", "CS-1"), {"severity": 4}),
+    (("stream", "list", "CS-1"), {}),
+    (("stream", "adjust", "CS-1", "--id", "3", "--interval", "60"), {"stream_id": 3, "interval": 60, "values": None}),
+    (
+        ("config", "report", "CS-1", "--criterion", "problem", "--component", "EVSE(1)"),
+        {"criteria": (ComponentCriterion.PROBLEM,), "names": ("EVSE(1)",)},
+    ),
+    (("publish", "https://hub.example/1", "CS-1", "--checksum", "0f" * 16), {"checksum": "0f" * 16}),
+    (("unpublish", "0f" * 16, "CS-1"), {"checksum": "0f" * 16}),
+    (("expect-payment", "CS-1", "--connector", "2"), {"connector_id": 2, "seconds": 120}),
+    (
+        ("update", "https://hub.example/1", "CS-1", "--install-at", "2026-11-24T02:00:00Z"),
+        {"install_at": datetime(2026, 11, 24, 2, tzinfo=UTC)},
+    ),
+    (("log", "CS-1", "--since", "2026-11-24T02:00:00Z"), {"oldest": datetime(2026, 11, 24, 2, tzinfo=UTC)}),
     (("tariff", "set", TARIFF, "CS-1"), {"connector_id": None}),
     (("tariff", "list", "CS-1"), op.ReportTariffs()),
     (("tariff", "clear", "CS-1", "--tariff", "T"), op.ClearTariffs(tariff_ids=("T",))),
@@ -161,6 +180,14 @@ async def test_groups_and_tags_choose(hub: HubInProcess) -> None:
     assert (listed["station"], listed["outcome"]) == ("CS-2", "ACCEPTED")
     shown = json.loads((await roaming("station", "show", "cs-2", "--json")).stdout)
     assert (shown["group"], shown["tags"], len(shown["operations"])) == ("depot", ["fast"], 1)
+    for words, names in (
+        (("--group", "depot", "--tag", "fast"), ["CS-2"]),
+        (("--find", "cs-1", "--online", "--bound"), ["CS-1"]),
+        (("--offline",), []),
+        (("--waiting",), []),
+    ):
+        listed = json.loads((await roaming("station", "list", *words, "--json")).stdout)
+        assert [row["station"] for row in listed] == names
     (group,) = json.loads((await roaming("station", "groups", "--json")).stdout)
     assert group == {"group": "depot", "stations": 2}
 

@@ -159,6 +159,13 @@ async def test_firmware_that_was_removed_is_gone(hub: HubInProcess) -> None:
     assert (await call(hub, "GET", url)).status_code == 404
 
 
+async def test_a_wave_can_be_tried_without_asking_anybody(hub: HubInProcess) -> None:
+    body = {"file_id": await firmware(hub), "stations": ["CS-2", "CS-1"], "dry_run": True}
+    answer = await call(hub, "POST", "/api/waves", as_operator=True, json=body)
+    assert (answer.status_code, answer.json()["steps"]) == (200, [["CS-1", "CS-2"]])
+    assert (await call(hub, "GET", "/api/waves", as_operator=True)).json() == {"waves": []}
+
+
 @pytest.mark.parametrize("path", ["/api/firmware", "/api/logs", "/api/logs/x", "/api/waves", "/api/waves/x"])
 async def test_strangers_see_nothing(hub: HubInProcess, path: str) -> None:
     assert (await call(hub, "GET", path)).status_code == 401

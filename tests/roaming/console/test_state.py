@@ -162,7 +162,10 @@ async def test_however_much_is_stored_the_picture_costs_the_same(
 
 async def test_what_is_too_much_to_be_counted_is_said_so(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     await fill(database)
-    assert (await picture(database.reader))["totals"]["on_their_way"] == FEW // 2
+    whole = await picture(database.reader)
+    assert (whole["totals"]["on_their_way"], whole["are_there_more_stations"]) == (FEW // 2, False)
+    monkeypatch.setattr(state, "MOST_STATIONS", FEW)
+    assert (await picture(database.reader))["are_there_more_stations"]
     monkeypatch.setattr(state, "MOST_COUNTED", FEW // 2)
     assert (await picture(database.reader))["totals"]["on_their_way"] == FEW // 2
     monkeypatch.setattr(state, "MOST_COUNTED", FEW // 2 - 1)

@@ -9,12 +9,15 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.messages import OperationRequested
+from contracts.messages import OperationRequested, StationBooted, StationConnected
 from contracts.messages.operation import ChangeAvailability, Reset
 from roaming.console.hearing import LARGEST_BODY
 from roaming.console.stations_api import ROUTES
+from roaming.console.stations_openapi import APIS
+from roaming.operations.orders import KINDS
 from roaming.partners.operators import add_operator
-from tests.kit.admitting import admitted
+from roaming.stations import presence
+from tests.kit.admitting import admitted, received
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.kit.outbox import waiting
 
@@ -133,6 +136,59 @@ async def test_spreadsheets_get_rows_and_no_formulas(hub: HubInProcess) -> None:
     assert (row["station"], row["why"]) == ("CS-1", "'=HYPERLINK(1)")
     rows = csv.DictReader(io.StringIO((await call(hub, "GET", "/api/stations?format=csv")).text))
     assert [row["station"] for row in rows] == ["CS-1", "CS-2"]
+
+
+async def test_who_waits_to_be_bound_is_in_the_inbox(hub: HubInProcess) -> None:
+    stranger = StationConnected(
+        network="main",
+        station_id="NEW",
+        instance="adapter",
+        epoch=1,
+        protocol="ocpp2.1",
+        is_admitted=False,
+        key_digest="digest",
+        remote_address="192.0.2.7",
+    )
+    booted = StationBooted(network="main", station_id="NEW", vendor="=Maker", model="M")
+    async with hub.services.database.work() as work:
+        await presence.handle(work, [received(stranger), received(booted)])
+    (row,) = (await call(hub, "GET", "/api/inbox")).json()["stations"]
+    said = {name: row[name] for name in ("station", "online", "has_password", "remote_address", "protocol", "vendor")}
+    assert list(said.values()) == ["NEW", True, True, "192.0.2.7", "ocpp2.1", "=Maker"]
+    assert "digest" not in str(row.values())
+    (line,) = csv.DictReader(io.StringIO((await call(hub, "GET", "/api/inbox?format=csv")).text))
+    assert (line["station"], line["vendor"]) == ("NEW", "'=Maker")
+    assert (await call(hub, "GET", "/api/inbox?limit=0")).status_code == 400
+
+
+async def test_of_thousands_of_stations_a_part_is_shown(hub: HubInProcess) -> None:
+    await labelled(hub)
+    await admitted(hub.services.database, "CS-3", is_connected=False)
+
+    async def named(query: str) -> list[str]:
+        return [row["station"] for row in (await call(hub, "GET", f"/api/stations?{query}")).json()["stations"]]
+
+    assert await named("limit=2") == ["CS-1", "CS-2"]
+    assert await named("limit=2&after=CS-2") == ["CS-3"]
+    assert await named("online=no") == ["CS-3"]
+    assert await named("online=yes&group=depot") == ["CS-1"]
+    assert (await call(hub, "GET", "/api/stations?online=maybe")).json()["field"] == "online"
+    assert (await call(hub, "GET", "/api/station-groups")).json()["groups"] == [{"group": "depot", "stations": 1}]
+    for path in ("/api/station-groups", "/api/local-lists", "/api/firmware", "/api/logs", "/api/waves"):
+        assert (await call(hub, "GET", f"{path}?format=csv")).headers["content-type"].startswith("text/csv")
+
+
+async def test_all_that_can_be_asked_is_described(hub: HubInProcess) -> None:
+    described = (await call(hub, "GET", "/api/stations.json")).json()
+    said = {(path, method.upper()) for path, each in described["paths"].items() for method in each}
+    assert said == {(path, method) for api, _ in APIS for path, method, _ in api.ROUTES}
+    operations = [operation for each in described["paths"].values() for operation in each.values()]
+    assert all(operation["summary"] for operation in operations)
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    _, kinds = described["components"]["schemas"]["Order"]["allOf"]
+    assert len(kinds["oneOf"]) == len(KINDS)
+    wire = described["paths"]["/api/stations/{station_id}/wire"]["get"]["parameters"]
+    assert {"station_id", "since", "until", "grep", "way", "limit", "format"} == {each["name"] for each in wire}
 
 
 async def test_kinds_and_settings_explain_themselves(hub: HubInProcess) -> None:

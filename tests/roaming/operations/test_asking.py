@@ -1,15 +1,25 @@
 """Requests to stations: recorded and sent in one transaction, once per key, and what came of them."""
 
+import hashlib
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from contracts.messages import CommandAnswered, CommandRequested, OperationAnswered, OperationRequested
+from contracts.messages import (
+    CommandAnswered,
+    CommandRequested,
+    OperationAnswered,
+    OperationRequested,
+    StationAccountChanged,
+)
 from contracts.messages import operation as op
+from contracts.messages.publishing import PublishFirmware
 from contracts.vocabulary import CommandName, CommandOutcome, OperationOutcome
-from roaming.operations import orders, records
+from roaming.operations import files, orders, records
 from roaming.operations.asking import KeyTaken, Wish, ask
+from roaming.operations.files import Addresses
 from roaming.operations.orders import AnyOrder
 from roaming.operations.projection import handle
 from roaming.operations.records import Record
@@ -102,6 +112,70 @@ async def test_raw_answers_are_kept_without_passwords(database: Database) -> Non
     payload = '{"configurationKey": [{"key": "AuthorizationKey", "value": "hunter2"}]}'
     await answer(database, record.id, OperationOutcome.ACCEPTED, op.RawTold(payload=payload))
     assert "hunter2" not in (await loaded(database, record.id)).told
+
+
+def spelt(password: str, *, network: str, station_id: str) -> str:
+    return f"{network}/{station_id}/{password}"
+
+
+@pytest.mark.parametrize("protocol", ["ocpp1.6", "ocpp2.0.1"])
+async def test_each_station_gets_a_password_of_its_own_that_nobody_sees(database: Database, protocol: str) -> None:
+    await admitted(database, "CS-1", "CS-2", protocol=protocol)
+    async with database.work() as work:
+        wish, keys = Wish(order=orders.ChangePassword(), who="api:anna"), [(NETWORK, "CS-1"), (NETWORK, "CS-2")]
+        made = await ask(work, keys, wish, digest_password=spelt)
+    values = []
+    for _, message in await waiting(database, OperationRequested):
+        (entry,) = message.operation.entries
+        assert entry.key == "AuthorizationKey"
+        values.append((message.station_id, entry.value))
+    assert len({value for _, value in values}) == 2
+    accounts = {m.station_id: m for _, m in await waiting(database, StationAccountChanged)}
+    for station_id, value in values:
+        text = bytes.fromhex(value).decode() if protocol == "ocpp1.6" else value
+        assert len(text) == 20
+        assert f"{NETWORK}/{station_id}/{text}" in accounts[station_id].next_key_digests
+        assert f"{NETWORK}/{station_id}/{value}" in accounts[station_id].next_key_digests
+    assert [record.request for record in made] == ['{"kind":"CHANGE_PASSWORD"}'] * 2
+    kept = await database.reader.fetch("SELECT request, told, detail FROM operations")
+    assert not any(value in repr(kept) for _, value in values)
+
+
+async def test_a_password_that_a_person_sets_is_expected_too(database: Database) -> None:
+    await admitted(database, "CS-1")
+    for name, value in (("SecurityCtrlr.BasicAuthPassword", "a person's word"), ("HeartbeatInterval", "60")):
+        order = op.SetConfiguration(entries=(op.ConfigurationEntry(key=name, value=value),))
+        async with database.work() as work:
+            await ask(work, [(NETWORK, "CS-1")], Wish(order=order, who="x"), digest_password=spelt)
+    (*_, last) = [m for _, m in await waiting(database, StationAccountChanged)]
+    assert last.next_key_digests == (f"{NETWORK}/CS-1/a person's word",)
+
+
+async def test_the_password_of_another_central_system_is_left_alone(database: Database) -> None:
+    await admitted(database, "CS-1", is_proxied=True)
+    async with database.work() as work:
+        wish = Wish(order=orders.ChangePassword(), who="x")
+        (record,) = await ask(work, [(NETWORK, "CS-1")], wish, digest_password=spelt)
+    assert (record.outcome, "its operator's own central system's" in record.detail) == ("REJECTED", True)
+    assert not await waiting(database, OperationRequested)
+
+
+async def test_firmware_of_ours_is_published_by_its_checksum(database: Database) -> None:
+    async def content() -> AsyncIterator[bytes]:
+        yield b"4.2.1\n"
+        yield b"x" * files.PART_OCTETS
+
+    await admitted(database, "LC-1", protocol="ocpp2.0.1")
+    file = await files.store(database, content(), kind="FIRMWARE", name="fw", largest=2 * files.PART_OCTETS)
+    addresses = Addresses(base="https://hub.example", digest=lambda text: f"keyed {text}")
+    async with database.work() as work:
+        await files.complete(work.connection, file)
+        wish = Wish(order=PublishFirmware(request_id=9, url=f"hub:{file}"), who="x")
+        (record,) = await ask(work, [(NETWORK, "LC-1")], wish, addresses=addresses)
+    ((_, message),) = await waiting(database, OperationRequested)
+    md5 = hashlib.md5(b"4.2.1\n" + b"x" * files.PART_OCTETS, usedforsecurity=False).hexdigest()
+    assert (message.operation.checksum, message.operation.url[:26]) == (md5, "https://hub.example/files/")
+    assert f"hub:{file}" in record.request
 
 
 async def test_silence_is_a_timeout_and_a_late_word_is_kept(database: Database) -> None:

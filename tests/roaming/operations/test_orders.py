@@ -56,6 +56,10 @@ def test_limits_stay_exact() -> None:
         ({"kind": "CHANGE_AVAILABILITY"}, "missing required field `is_operative`"),
         ({"kind": "TRIGGER", "what": "DANCE"}, "what: Invalid enum value 'DANCE'"),
         ({"kind": "SET_CONFIGURATION", "entries": [{"key": "A"}]}, "entries[0]: "),
+        (
+            {"kind": "SET_CONFIGURATION", "entries": [{"key": "authorizationkey", "value": "short"}]},
+            "authorizationkey: at least 16 characters",
+        ),
         ({"kind": "UPDATE_FIRMWARE", "url": "file:///etc/passwd"}, "url: an address"),
         ({"kind": "UPLOAD_LOG", "log": "SECURITY", "url": "gopher://x"}, "url: an address"),
         ({"kind": "CALL_RAW", "action": "Reset", "payload": "[]"}, "payload: a JSON object"),

@@ -20,6 +20,7 @@ from contracts.messages import (
     LogStatusReported,
     OperationRequested,
     StationBooted,
+    StationConnected,
     StationReported,
 )
 from contracts.messages import operation as op
@@ -221,6 +222,17 @@ async def test_settings_change_and_some_after_a_restart(hub: Hub, fleet: Fleet) 
     assert (await ask(hub, op.Reset())).outcome is OperationOutcome.ACCEPTED
     await until(lambda: fleet.stations[NAME].upkeep.settings["WebSocketPingInterval"] == "30")
     await until(lambda: len(hub.facts.of(StationBooted)) == 2)
+
+
+async def test_it_comes_with_the_password_that_it_was_given(hub: Hub, fleet: Fleet, version: str) -> None:
+    given = "fedcba9876543210"
+    hub.fakes.accounts.change(NAME, password=PASSWORD, given=(given,))
+    entries = (op.ConfigurationEntry(key="AuthorizationKey", value=given),)
+    assert (await ask(hub, op.SetConfiguration(entries=entries))).outcome is OperationOutcome.ACCEPTED
+    await until(lambda: len(hub.facts.of(StationConnected)) == 2)
+    last = hub.facts.of(StationConnected)[-1]
+    assert (last.is_admitted, last.security_profile) == (True, 1)
+    assert last.key_digest == hub.fakes.accounts.digest(NAME, given)
 
 
 async def test_firmware_is_fetched_installed_and_booted(hub: Hub, fleet: Fleet, files: str) -> None:

@@ -9,6 +9,8 @@ from contracts.vocabulary import OperationOutcome
 from tests.adapters.ocpp.conftest import Hub
 from tests.adapters.ocpp.v201.test_operations_2 import ACCEPTED, ask
 
+pytestmark = pytest.mark.ocpp_exchange
+
 WISH = RaiseSecurityProfile(profile=2, url="wss://hub.example/")
 PRIORITY = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "NetworkConfigurationPriority"}}
 GOOD: dict[str, dict[str, Any]] = {

@@ -10,10 +10,20 @@ import pytest
 from adapters.ocpp.v16.operations import OPERATIONS as OPERATIONS_16
 from contracts.messages import ChargingLimit, ChargingSchedule, StationReported
 from contracts.messages import operation as op
+from contracts.messages.device_model import (
+    AdjustStream,
+    ReportComponents,
+    ReportStreams,
+    SetMonitoringBase,
+    SetMonitoringLevel,
+)
+from contracts.messages.publishing import PublishFirmware, UnpublishFirmware
 from contracts.messages.station_tariff import StationTariff, TariffCondition, TariffPrice, TariffTax
 from contracts.vocabulary import (
     ChargingRateUnit,
+    ComponentCriterion,
     DisplayPriority,
+    MonitoringBase,
     MonitorKind,
     OperationOutcome,
     ProfilePurpose,
@@ -179,6 +189,43 @@ CASES: list[tuple[op.AnyOperation, str, dict[str, Any], dict[str, Any], bool]] =
         ACCEPTED,
         True,
     ),
+    (SetMonitoringBase(base=MonitoringBase.ALL), "SetMonitoringBase", {"monitoringBase": "All"}, ACCEPTED, True),
+    (SetMonitoringLevel(severity=4), "SetMonitoringLevel", {"severity": 4}, ACCEPTED, True),
+    (
+        PublishFirmware(request_id=9, url="https://h/1", checksum="0f" * 16, retries=2),
+        "PublishFirmware",
+        {"requestId": 9, "location": "https://h/1", "checksum": "0f" * 16, "retries": 2},
+        ACCEPTED,
+        True,
+    ),
+    (
+        UnpublishFirmware(checksum="0f" * 16),
+        "UnpublishFirmware",
+        {"checksum": "0f" * 16},
+        {"status": "Unpublished"},
+        True,
+    ),
+    (
+        ReportStreams(),
+        "GetPeriodicEventStream",
+        {},
+        {"constantStreamData": [{"id": 3, "variableMonitoringId": 1, "params": {"interval": 5}}]},
+        False,
+    ),
+    (
+        AdjustStream(stream_id=3, interval=60),
+        "AdjustPeriodicEventStream",
+        {"id": 3, "params": {"interval": 60}},
+        ACCEPTED,
+        False,
+    ),
+    (
+        op.ExpectPayment(connector_id=302, seconds=120),
+        "NotifyWebPaymentStarted",
+        {"evseId": 3, "timeout": 120},
+        {},
+        False,
+    ),
     (op.SetTariff(tariff=TARIFF), "SetDefaultTariff", {"evseId": 0, "tariff": SAID_TARIFF}, ACCEPTED, False),
     (
         op.SetTariff(tariff=TARIFF, transaction_id="tx"),
@@ -236,7 +283,8 @@ async def test_what_is_sent(hub: Hub, version: str) -> None:
 
 def test_each_is_tried() -> None:
     """What 1.6 can be asked, 2.x can as well: see ``test_operations_2``."""
-    assert {type(case[0]) for case in CASES} == set(get_args(op.AnyOperation)) - set(OPERATIONS_16)
+    tried = {type(case[0]) for case in CASES} | {ReportComponents}
+    assert tried == set(get_args(op.AnyOperation)) - set(OPERATIONS_16)
 
 
 async def test_1_6_cannot_be_asked(hub: Hub) -> None:
@@ -268,6 +316,14 @@ async def test_what_stations_tell(hub: Hub) -> None:
             "SetDisplayMessage",
             {"status": "LanguageNotSupported"},
             OperationOutcome.NOT_SUPPORTED,
+        ),
+        (UnpublishFirmware(checksum="0f" * 16), "UnpublishFirmware", {"status": "NoFirmware"}, OperationOutcome.UNKNOWN),
+        (ReportComponents(names=("A.B.C()",)), "GetReport", {}, OperationOutcome.UNKNOWN),
+        (
+            ReportComponents(criteria=(ComponentCriterion.PROBLEM,)),
+            "GetReport",
+            {"status": "EmptyResultSet"},
+            OperationOutcome.ACCEPTED,
         ),
         (op.ReportProfiles(request_id=1), "GetChargingProfiles", {"status": "NoProfiles"}, OperationOutcome.UNKNOWN),
         (

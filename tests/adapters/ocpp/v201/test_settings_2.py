@@ -12,7 +12,8 @@ from adapters.ocpp.v201.operations import AT_ONCE
 from adapters.ocpp.v201.reports import LONGEST, Report
 from contracts.messages import StationReported
 from contracts.messages import operation as op
-from contracts.vocabulary import OperationOutcome
+from contracts.messages.device_model import ReportComponents
+from contracts.vocabulary import ComponentCriterion, OperationOutcome
 from tests.adapters.ocpp.conftest import Hub
 from tests.adapters.ocpp.v201.test_operations_2 import ACCEPTED, HEARTBEAT, TOLD, ask
 from tests.kit.raw_station import RawStation2
@@ -85,7 +86,7 @@ def entry(name: str, value: str, **attribute: Any) -> dict[str, Any]:
 
 
 async def report(station: RawStation2, number: int, piece: list[dict[str, Any]], *, tbc: bool) -> None:
-    (_, request), *_ = [got for got in station.got if got[0] == "GetBaseReport"]
+    (_, request), *_ = [got for got in station.got if got[0] in ("GetBaseReport", "GetReport")]
     said = {"requestId": request["requestId"], "generatedAt": TOLD, "seqNo": number, "reportData": piece, "tbc": tbc}
     assert await station.call("NotifyReport", said) == {}
 
@@ -114,6 +115,28 @@ async def test_all_settings_are_a_report_in_pieces(hub: Hub, version: str) -> No
         )
     )
     assert len(hub.facts.of(StationReported)) == 4, "a report is kept as any other"
+
+
+@pytest.mark.parametrize("version", ["ocpp2.0.1", "ocpp2.1"])
+async def test_what_has_a_problem_is_a_report_too(hub: Hub, version: str) -> None:
+    station = await hub.station2(version=version)
+    got = asyncio.Event()
+    station.commands["GetReport"] = lambda _: got.set() or ACCEPTED  # type: ignore[func-returns-value]
+    wish = ReportComponents(criteria=(ComponentCriterion.PROBLEM,), names=("EVSE(2)", "Connector(2/1).Problem"))
+    async with asyncio.TaskGroup() as tasks:
+        asking = tasks.create_task(ask(hub, wish))
+        await got.wait()
+        await report(station, 0, [entry("Connector.Problem", "true")], tbc=False)
+    said = station.got[0][1]
+    assert (said["componentCriteria"], said["componentVariable"]) == (
+        ["Problem"],
+        [
+            {"component": {"name": "EVSE", "evse": {"id": 2}}},
+            {"component": {"name": "Connector", "evse": {"id": 2, "connectorId": 1}}, "variable": {"name": "Problem"}},
+        ],
+    )
+    told = asking.result().told
+    assert told == op.ConfigurationTold(values=(op.ConfigurationValue(key="Connector.Problem", value="true"),))
 
 
 async def test_a_report_that_breaks_off_is_told_as_far_as_it_came(hub: Hub) -> None:
