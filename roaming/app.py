@@ -65,6 +65,7 @@ async def open_services(settings: Settings, *, clock: Clock | None = None) -> As
             clock=clock,
             modules=find_modules(),
             public_url=settings.effective_public_url,
+            network=settings.network,
             files_url=settings.effective_files_url,
             authority_certificate=settings.authority_certificate,
             authority_key=settings.authority_key,

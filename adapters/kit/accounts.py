@@ -25,9 +25,15 @@ _ADDED = {
     "next_key_digests": "TEXT NOT NULL DEFAULT ''",
 }
 """Columns that a file of an earlier release lacks."""
-_COLUMNS = "station_id, is_admitted, key_digest, operator, minimum_profile, revoked_certificates, next_key_digests"
-_ALL = f"SELECT {_COLUMNS} FROM accounts"
-_KEEP = f"INSERT OR REPLACE INTO accounts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_ALL = (
+    "SELECT station_id, is_admitted, key_digest, operator, minimum_profile, revoked_certificates, next_key_digests"
+    " FROM accounts"
+)
+_KEEP = (
+    "INSERT OR REPLACE INTO accounts"
+    " (station_id, is_admitted, key_digest, operator, minimum_profile, revoked_certificates, next_key_digests)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -46,14 +52,15 @@ class StationAccounts:
     async def start(self) -> None:
         """Loads what is on disk."""
         await self._database.write(_create)
-        for station_id, is_admitted, key_digest, operator, minimum_profile, revoked, next_ in self._database.fetch(_ALL):
+        rows = self._database.fetch(_ALL)
+        for station_id, is_admitted, key_digest, operator, minimum_profile, revoked, next_digests in rows:
             self._accounts[station_id] = Account(
                 is_admitted=bool(is_admitted),
                 key_digest=key_digest,
                 operator=operator,
                 minimum_profile=minimum_profile,
                 revoked_certificates=tuple(revoked.split()),
-                next_key_digests=tuple(next_.split()),
+                next_key_digests=tuple(next_digests.split()),
             )
 
     def subscription(self) -> Subscription:

@@ -1,4 +1,4 @@
-"""What the hub's own operator asks of a local controller: to keep firmware ready for the stations behind it (OCPP 2.x)."""
+"""What the hub's own operator asks of a local controller: to keep firmware ready for the stations behind it (2.x)."""
 
 from contracts.messages.asked import Operation
 

@@ -17,10 +17,10 @@ from typing import Any
 from contracts.station_keys import digest_station_key
 from roaming.app import station_pepper
 from roaming.cli.output import fail, show
-from roaming.cli.places import Place
 from roaming.cli.running import Parts, everything, station_address, until_stopped
 from roaming.cli.simulating import partner_running, simulator
-from roaming.cli.stations import bind_at
+from roaming.console.binding import bind_at
+from roaming.console.placing import Place
 from roaming.model.identifiers import PartyId
 from roaming.model.money import TaxIncluded
 from roaming.model.party import Role

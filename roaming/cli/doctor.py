@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from roaming.app import open_services
-from roaming.cli.places import find_unplaced, options_for
+from roaming.cli.places import find_unplaced
+from roaming.console.placing import options_for
 from roaming.model.location import Location
 from roaming.modules.cdrs.reconciling import LOOK_BACK, find_missing
 from roaming.modules.sessions.late import count_unbilled, count_without_readings

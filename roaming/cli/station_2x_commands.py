@@ -70,9 +70,7 @@ def station_customer(
 
 @asks()
 def station_publish(
-    url: Annotated[
-        str, typer.Argument(help="Where it is fetched; `hub:ID` for a file of `roaming firmware list`.")
-    ],
+    url: Annotated[str, typer.Argument(help="Where it is fetched; `hub:ID` for a file of `roaming firmware list`.")],
     checksum: Annotated[str, typer.Option(help="MD5 of the file, 32 hexadecimal digits; not for `hub:ID`.")] = "",
     retries: Annotated[int | None, typer.Option(min=0, help="How often it is tried; empty: as it likes.")] = None,
 ) -> Written:

@@ -76,8 +76,9 @@ def station_bind(
     Partners see the location once its address, city, latitude and longitude have been said, here or by
     `roaming location place`.
     """
-    from roaming.cli.places import Place
-    from roaming.cli.stations import Wanted, bind_station
+    from roaming.cli.stations import bind_station
+    from roaming.console.binding import Wanted
+    from roaming.console.placing import Place
 
     place = Place(
         location_id=location,
@@ -149,7 +150,8 @@ def location_place(
     as_json: Json = False,
 ) -> None:
     """Say where a location is; what is left out stays. It is published once nothing is missing."""
-    from roaming.cli.places import Place, place_location
+    from roaming.cli.places import place_location
+    from roaming.console.placing import Place
 
     place = Place(
         location_id=location,

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from roaming.console import (
     billing_api,
+    binding_api,
     certificates_api,
     feed_api,
     files_api,
@@ -29,7 +30,7 @@ from roaming.partners.operators import operator_of
 from roaming.store.errors import StoreUnavailable
 
 _FOR_PARTIES = (webhooks_api, feed_api, billing_api, monitoring_api)
-_APIS = (stations_api, certificates_api, files_api, waves_api, rules_api, *_FOR_PARTIES)
+_APIS = (stations_api, binding_api, certificates_api, files_api, waves_api, rules_api, *_FOR_PARTIES)
 ROUTES = tuple(route for api in _APIS for route in api.ROUTES)
 FOR_PARTIES = frozenset((path, method) for api in _FOR_PARTIES for path, method, _ in api.ROUTES)
 """What an operator whose token is one party's may ask: these look at ``request.state.party``, the others do not."""

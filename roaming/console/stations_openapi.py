@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from roaming.console import (
+    binding_api,
     certificates_api,
     feed_api,
     files_api,
@@ -20,6 +21,7 @@ from roaming.operations.orders import KINDS
 
 APIS: Final = (
     (stations_api, "stations"),
+    (binding_api, "stations"),
     (monitoring_api, "monitoring"),
     (certificates_api, "certificates"),
     (files_api, "firmware and logs"),
@@ -98,11 +100,11 @@ def document(*, release: str) -> dict[str, Any]:
         "info": {
             "title": "Roaming hub: stations",
             "version": release,
-            "description": "For operators. `roaming operator add NAME` prints a token; with `--party` one that sees what "
-            "is that party's: monitoring, events, webhooks and e-mail.",
+            "description": "For operators. `roaming operator add NAME` prints a token; with `--party` one that sees "
+            "what is that party's: monitoring, events, webhooks and e-mail.",
         },
         "security": [{"operator": []}],
-        "tags": [{"name": tag} for _, tag in APIS],
+        "tags": [{"name": tag} for tag in dict.fromkeys(tag for _, tag in APIS)],
         "paths": paths,
         "components": {
             "securitySchemes": {"operator": {"type": "http", "scheme": "bearer"}},

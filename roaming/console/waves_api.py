@@ -21,8 +21,8 @@ _STATES = {"pause": "PAUSED", "stop": "STOPPED", "resume": "RUNNING"}
 
 async def post_waves(services: Services, request: Request, who: str) -> Response:
     """``name``, ``file_id``, ``groups`` (a step each, in this order), or ``tags`` and ``stations`` as one step;
-    ``at_once``, ``most_failures`` (percent), ``judged_from``, ``patience`` (seconds), ``why``; ``dry_run``: 200 with the
-    stations by steps, and nobody is asked."""
+    ``at_once``, ``most_failures`` (percent), ``judged_from``, ``patience`` (seconds), ``why``; ``dry_run``: 200 with
+    the stations by steps, and nobody is asked."""
     try:
         body = await body_of(request)
         numbers = {name: _number(body, name) for name in ("at_once", "most_failures", "judged_from") if name in body}

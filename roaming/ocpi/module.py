@@ -53,6 +53,8 @@ class Services:
     public_url: str
     """Where partners reach us, without trailing slash: ``https://hub.example/ocpi``."""
     modules: "tuple[OcpiModule, ...]"
+    network: str = "main"
+    """The set of stations that is meant where none is said."""
     files_url: str = ""
     """Where stations fetch firmware and lay down logs, without trailing slash and ``/files``."""
     authority_certificate: str = ""

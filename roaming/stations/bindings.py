@@ -30,9 +30,7 @@ _COLUMNS = (
 )
 _ACCOUNT = ("network", "station_id", "key_digest", "wanted_profile", "best_profile", "next_key_digests")
 
-_NEXT_PASSWORDS = (
-    "next_key_digests = CASE WHEN excluded.key_digest = t.key_digest THEN t.next_key_digests ELSE '' END"
-)
+_NEXT_PASSWORDS = "next_key_digests = CASE WHEN excluded.key_digest = t.key_digest THEN t.next_key_digests ELSE '' END"
 """Whoever is bound again as it is may have been given another; a password that a person sets ends that."""
 
 

@@ -75,18 +75,17 @@ async def presences_of(
     wanted = list(dict.fromkeys(stations))
     rows = await select_rows(connection, STATIONS, (*_COLUMNS, *_MORE), key=("network", "station_id"), values=wanted)
     return {
-        (network, station_id): Presence(
-            is_connected=bool(is_connected),
-            is_admitted=bool(is_admitted),
-            instance=instance,
-            epoch=epoch,
-            protocol=protocol,
-            shows_cost=bool(shows_cost),
-            is_cost_known=bool(is_cost_known),
-            is_proxied=bool(is_proxied),
+        (row[0], row[1]): Presence(
+            is_connected=bool(row[2]),
+            is_admitted=bool(row[3]),
+            instance=row[4],
+            epoch=row[5],
+            protocol=row[6],
+            shows_cost=bool(row[7]),
+            is_cost_known=bool(row[8]),
+            is_proxied=bool(row[9]),
         )
-        for network, station_id, is_connected, is_admitted, instance, epoch, protocol, shows_cost, is_cost_known,
-            is_proxied in rows
+        for row in rows
     }
 
 

@@ -52,9 +52,7 @@ async def want_profile(work: Work, *, network: str, station_id: str, profile: in
     return now
 
 
-async def has_come(
-    work: Work, *, network: str, station_id: str, profile: int, key_digest: str | None = None
-) -> None:
+async def has_come(work: Work, *, network: str, station_id: str, profile: int, key_digest: str | None = None) -> None:
     """An admitted station has proven itself with this profile, and with the password of this digest; tells the
     adapters where more is demanded from now, or an older password is not taken any more."""
     statement = (

@@ -14,8 +14,8 @@ from typing import Any
 from adapters.ocpp.simulator import Charge, Fleet, SimulatedStation, SimulatorConfig
 from contracts.station_keys import digest_station_key
 from roaming.app import open_services, station_pepper
-from roaming.cli.places import Place
-from roaming.cli.stations import bind_at
+from roaming.console.binding import bind_at
+from roaming.console.placing import Place
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.model.time import parse_timestamp

@@ -1,5 +1,5 @@
-"""Components and monitors of their variables, set, cleared and reported at an operator's wish (OCPP 2.0.1 part 2, B08 and
-N02 to N06). Pure."""
+"""Components and monitors of their variables, set, cleared and reported at an operator's wish (OCPP 2.0.1 part 2, B08,
+and N02 to N06). Pure."""
 
 from collections.abc import Sequence
 from typing import Any, Final

@@ -9,11 +9,11 @@ from adapters.ocpp.v201 import places, translate
 from adapters.ocpp.v201.charging_profiles import PURPOSES
 from adapters.ocpp.v201.edition import Payload
 from contracts.messages.operation import (
-    ExpectPayment,
     ChangeAvailability,
     ChangeDynamicLimit,
     ClearChargingProfiles,
     ClearTariffs,
+    ExpectPayment,
     LocalListEntry,
     ReportCustomer,
     ReportProfiles,

@@ -161,6 +161,29 @@ async def test_who_waits_to_be_bound_is_in_the_inbox(hub: HubInProcess) -> None:
     assert (await call(hub, "GET", "/api/inbox?limit=0")).status_code == 400
 
 
+async def test_it_is_bound_with_the_words_of_the_command(hub: HubInProcess) -> None:
+    place = {"party": "NL-HUB", "location": "YARD", "connectors": 2, "city": "Rotterdam"}
+    path, network = "/api/stations/NEW/binding", {"network": "main"}
+    dry = await call(hub, "POST", path, place | network | {"dry_run": True})
+    assert (dry.status_code, "password" in dry.json()) == (200, False), dry.text
+    assert (await call(hub, "GET", "/api/stations/NEW")).status_code == 404
+    done = await call(hub, "POST", path, place | network)
+    assert (done.status_code, done.json()["EVSEs"], len(done.json()["password"])) == (201, "NEW NEW-2", 32)
+    shown = (await call(hub, "GET", "/api/stations/NEW")).json()
+    assert [row["evse_uid"] for row in shown["connectors"]] == ["NEW", "NEW-2"]
+    wanted = await call(hub, "POST", "/api/stations/new/security-profile", {"profile": 2})
+    assert (wanted.json()["wanted"], wanted.json()["demanded"]) == (2, 0)
+    for body, complaint in (
+        ({"location": "YARD"}, "party: must not"),
+        (place | {"party": "XX-YYY"}, "no CPO hosted here"),
+    ):
+        refused = await call(hub, "POST", path, body)
+        assert (refused.status_code, complaint in refused.json()["error"]) == (400, True), refused.text
+    for profile in (4, "2", True, None):
+        answer = await call(hub, "POST", "/api/stations/NEW/security-profile", {"profile": profile})
+        assert (answer.status_code, answer.json()["field"]) == (400, "profile")
+
+
 async def test_of_thousands_of_stations_a_part_is_shown(hub: HubInProcess) -> None:
     await labelled(hub)
     await admitted(hub.services.database, "CS-3", is_connected=False)

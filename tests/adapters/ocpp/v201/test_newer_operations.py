@@ -317,7 +317,12 @@ async def test_what_stations_tell(hub: Hub) -> None:
             {"status": "LanguageNotSupported"},
             OperationOutcome.NOT_SUPPORTED,
         ),
-        (UnpublishFirmware(checksum="0f" * 16), "UnpublishFirmware", {"status": "NoFirmware"}, OperationOutcome.UNKNOWN),
+        (
+            UnpublishFirmware(checksum="0f" * 16),
+            "UnpublishFirmware",
+            {"status": "NoFirmware"},
+            OperationOutcome.UNKNOWN,
+        ),
         (ReportComponents(names=("A.B.C()",)), "GetReport", {}, OperationOutcome.UNKNOWN),
         (
             ReportComponents(criteria=(ComponentCriterion.PROBLEM,)),

@@ -1,0 +1,66 @@
+"""Stations let in over HTTP, for operators: bound to EVSEs of a location, and the least security profile of each.
+
+``POST /api/stations/CS-001/binding`` does what ``roaming station bind`` does, by the columns of ``station import``::
+
+    {"party": "NL-ABC", "location": "SITE-1", "connectors": 2, "tariff": "STANDARD"}
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from roaming.console.binding import bind_wanted, known_station, wanted_of
+from roaming.console.hearing import Unfit
+from roaming.console.saying import answered, said
+from roaming.console.stations_api import Work, body_of, flag_of, text_of
+from roaming.ocpi.errors import OcpiError
+from roaming.ocpi.module import Services
+from roaming.stations.bindings import UnknownStation
+from roaming.stations.securing import want_profile
+
+
+async def post_binding(services: Services, request: Request, _who: str) -> Response:
+    """Lets a station in and says which EVSEs of which location its connectors are: `party`, `location`, `connectors`,
+    `evse`, `password` or `no_password`, `tariff`, and of a location that does not exist `address`, `city`,
+    `postal_code`, `country`, `latitude`, `longitude`, `time_zone`; `dry_run`. 201; a password that is made for it is
+    shown this once."""
+    try:
+        body = await body_of(request)
+        is_dry_run = flag_of(body, "dry_run")
+        entry = {name: value for name, value in body.items() if name != "dry_run"}
+        wanted = wanted_of(entry | {"station": request.path_params["station_id"]})
+        done = await bind_wanted(services, wanted, is_dry_run=is_dry_run)
+    except OcpiError as error:
+        return said(error.message, 400)
+    except ValueError as error:
+        return said(str(error), 400)
+    if is_dry_run:
+        # It is made anew when it is bound
+        return answered({"dry_run": True} | {name: value for name, value in done.items() if name != "password"})
+    return answered(done, 201)
+
+
+async def post_security_profile(services: Services, request: Request, _who: str) -> Response:
+    """Refuses a station that comes with less than `profile` (0 to 3), from when it has come with it once."""
+    try:
+        body = await body_of(request)
+        profile = body.get("profile")
+        if type(profile) is not int:
+            raise Unfit("profile: 0 to 3", "profile")
+        network = text_of(body, "network") or services.network
+        station_id = await known_station(services, network, request.path_params["station_id"])
+        async with services.database.work() as work:
+            demand = await want_profile(work, network=network, station_id=station_id, profile=profile)
+    except UnknownStation as error:
+        return said(str(error), 404)
+    except ValueError as error:
+        return said(str(error), 400, field="profile")
+    return answered({"station": station_id, "demanded": demand.minimum} | asdict(demand))
+
+
+ROUTES: Sequence[tuple[str, str, Work]] = (
+    ("/api/stations/{station_id}/binding", "POST", post_binding),
+    ("/api/stations/{station_id}/security-profile", "POST", post_security_profile),
+)
