@@ -22,6 +22,7 @@ from contracts.messages.message import Message
 from contracts.messages.publishing import PublishFirmware, UnpublishFirmware
 from contracts.messages.station_tariff import StationTariff
 from contracts.messages.trust import CertificatesTold, DeleteCertificate, GetInstalledCertificates, InstallCertificate
+from contracts.messages.web_payment import ExpectPayment
 from contracts.vocabulary import (
     ChargingRateUnit,
     DisplayPriority,
@@ -244,16 +245,6 @@ class ClearTariffs(Operation, frozen=True, kw_only=True):
 
     tariff_ids: tuple[str, ...] = ()
     connector_id: int | None = None
-
-
-class ExpectPayment(Operation, frozen=True, kw_only=True):
-    """Tells a station that a driver has begun to pay for one of its EVSEs, by a web page: it lets nobody else begin
-    there meanwhile (OCPP 2.1)."""
-
-    connector_id: int
-    """Of its EVSE; 0: whichever."""
-    seconds: int
-    """After so many nothing more is to be expected of it."""
 
 
 class ShowText(Operation, frozen=True, kw_only=True):

@@ -90,7 +90,7 @@ def station_unpublish(
 @asks(is_one=True)
 def station_expect_payment(
     connector: Annotated[int, typer.Option(min=0, help="Number of a connector of the EVSE; 0: whichever.")] = 0,
-    seconds: Annotated[int, typer.Option(min=1, max=3600, help="Seconds until nothing is to be expected.")] = 120,
+    seconds: Annotated[int, typer.Option(min=1, max=3600, help="For so many seconds.")] = 120,
 ) -> Written:
     """Tell a station that a driver has begun to pay by a web page, so that nobody else begins there (OCPP 2.1)."""
     return {"kind": "EXPECT_PAYMENT", "connector_id": connector, "seconds": seconds}

@@ -13,7 +13,6 @@ from contracts.messages.operation import (
     ChangeDynamicLimit,
     ClearChargingProfiles,
     ClearTariffs,
-    ExpectPayment,
     LocalListEntry,
     ReportCustomer,
     ReportProfiles,
@@ -26,6 +25,7 @@ from contracts.messages.operation import (
     UploadLog,
 )
 from contracts.messages.publishing import PublishFirmware
+from contracts.messages.web_payment import ExpectPayment
 from contracts.vocabulary import DisplayPriority, LogKind, TokenChoice, TriggeredMessage
 
 _TRIGGERS: Final = {

@@ -58,7 +58,6 @@ from contracts.messages.operation import (
     ClearText,
     ConfigurationResult,
     ConfigurationTold,
-    ExpectPayment,
     GetCompositeSchedule,
     GetConfiguration,
     GetLocalListVersion,
@@ -90,6 +89,7 @@ from contracts.messages.trust import (
     GetInstalledCertificates,
     InstallCertificate,
 )
+from contracts.messages.web_payment import ExpectPayment
 from contracts.vocabulary import OperationOutcome, TriggeredMessage
 
 AT_ONCE: Final = 20

@@ -143,12 +143,12 @@ async def test_each_station_gets_a_password_of_its_own_that_nobody_sees(database
 
 async def test_a_password_that_a_person_sets_is_expected_too(database: Database) -> None:
     await admitted(database, "CS-1")
-    for name, value in (("SecurityCtrlr.BasicAuthPassword", "a person's word"), ("HeartbeatInterval", "60")):
+    for name, value in (("SecurityCtrlr.BasicAuthPassword", "a-persons-own-word"), ("HeartbeatInterval", "60")):
         order = op.SetConfiguration(entries=(op.ConfigurationEntry(key=name, value=value),))
         async with database.work() as work:
             await ask(work, [(NETWORK, "CS-1")], Wish(order=order, who="x"), digest_password=spelt)
     (*_, last) = [m for _, m in await waiting(database, StationAccountChanged)]
-    assert last.next_key_digests == (f"{NETWORK}/CS-1/a person's word",)
+    assert last.next_key_digests == (f"{NETWORK}/CS-1/a-persons-own-word",)
 
 
 async def test_the_password_of_another_central_system_is_left_alone(database: Database) -> None:

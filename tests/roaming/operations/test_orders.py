@@ -22,7 +22,7 @@ def written(**fields: Any) -> AnyOrder:
 
 
 def test_each_kind_is_told_by_its_word() -> None:
-    assert len(KINDS) == 41
+    assert len(KINDS) == 50
     assert written(kind="RESET") == op.Reset()
     assert written(kind="CHANGE_AVAILABILITY", is_operative=False, connector_id=2) == op.ChangeAvailability(
         is_operative=False, connector_id=2

@@ -19,6 +19,7 @@ from contracts.messages.device_model import (
 )
 from contracts.messages.publishing import PublishFirmware, UnpublishFirmware
 from contracts.messages.station_tariff import StationTariff, TariffCondition, TariffPrice, TariffTax
+from contracts.messages.web_payment import ExpectPayment
 from contracts.vocabulary import (
     ChargingRateUnit,
     ComponentCriterion,
@@ -220,7 +221,7 @@ CASES: list[tuple[op.AnyOperation, str, dict[str, Any], dict[str, Any], bool]] =
         False,
     ),
     (
-        op.ExpectPayment(connector_id=302, seconds=120),
+        ExpectPayment(connector_id=302, seconds=120),
         "NotifyWebPaymentStarted",
         {"evseId": 3, "timeout": 120},
         {},
