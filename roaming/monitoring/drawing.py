@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
 
-from roaming.monitoring.ribbon import Interval, shares, slots, usable
+from roaming.monitoring.ribbon import Interval, is_good, shares, slots, usable
 
 COLOURS: Mapping[str, str] = {
     "ONLINE": "#2e7d32",
@@ -35,6 +35,8 @@ LETTERS: Mapping[str, str] = {
     "UNKNOWN": "?",
 }
 WIDTH, HEIGHT = 900, 24
+MARK = 1.0
+"""What is narrower is marked at the foot of the ribbon as well: two hours and a half of 90 days."""
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 }
@@ -54,22 +56,33 @@ def legend(ribbons: Sequence[str]) -> str:
 
 
 def svg(found: Sequence[Interval], title: str) -> str:
-    """One ribbon, a rectangle for each interval, with what it is to read."""
+    """One ribbon, a rectangle for each interval, with what it is to read, and marks of those too short to be seen."""
     if not found:
         return ""
     start, total = found[0].start, (found[-1].end - found[0].start).total_seconds() or 1.0
-    parts = []
+    parts: list[str] = []
+    short: dict[tuple[bool, int, str], list[Interval]] = {}
     for one in found:
-        left = (one.start - start).total_seconds() / total * WIDTH
-        width = max(one.seconds / total * WIDTH, 0.2)
-        said = f"{one.state} {_brief(one.start)} – {_brief(one.end)}" + (f": {one.why}" if one.why else "")
-        parts.append(
-            f'<rect x="{left:.2f}" width="{width:.2f}" height="{HEIGHT}" fill="{COLOURS.get(one.state, "#e0e0e0")}">'
-            f"<title>{escape(said)}</title></rect>"
-        )
+        left, width = (one.start - start).total_seconds() / total * WIDTH, one.seconds / total * WIDTH
+        if width < MARK:
+            short.setdefault((not is_good(one.state), int(left), one.state), []).append(one)
+        if width:
+            parts.append(_rect(one, left, width, f'height="{HEIGHT}"'))
+    # Troubles last: they lie above all else
+    for (_, left, _), several in sorted(short.items()):
+        parts.append(_rect(several[0], left, MARK, f'y="{HEIGHT * 2 // 3}" height="{HEIGHT // 3}"', more=several[1:]))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
         f' aria-label="{escape(title)}" preserveAspectRatio="none">{"".join(parts)}</svg>'
+    )
+
+
+def _rect(one: Interval, left: float, width: float, upright: str, more: Sequence[Interval] = ()) -> str:
+    span = _brief(one.start) if not one.seconds else f"{_brief(one.start)} – {_brief(one.end)}"
+    said = f"{one.state} {span}" + (f": {one.why}" if one.why else "") + (f", and {len(more)} more" if more else "")
+    return (
+        f'<rect x="{left:.2f}" width="{max(width, 0.01):.2f}" {upright} fill="{COLOURS.get(one.state, "#e0e0e0")}">'
+        f"<title>{escape(said)}</title></rect>"
     )
 
 

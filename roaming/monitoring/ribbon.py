@@ -1,6 +1,7 @@
 """The state of a station over days: intervals from what was written down of each day. Pure.
 
-A connector of a station that is away is OFFLINE, whatever it said last.
+A connector of a station that is away is OFFLINE, whatever it said last. A state is never too short to be kept: one
+that began and ended at the same moment, as stations date by whole seconds, lasts 0 seconds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +34,7 @@ class Day:
     day: date
     before: str
     changes: Sequence[Sequence[object]]
-    """``[seconds, state]`` or ``[seconds, state, why]``."""
+    """``[seconds, state]`` or ``[seconds, state, why]``, to the millisecond."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,24 @@ class Interval:
 
 
 def merged(known: Sequence[Sequence[object]], new: Iterable[Change]) -> list[list[object]]:
-    """The changes of a day with new ones among them, in the order of time, each state once in a row. Of two at the
-    same second the later told counts."""
-    by_second: dict[int, list[object]] = {int(str(entry[0])): list(entry) for entry in known}
+    """The changes of a day with new ones among them, in the order of time, each state once in a row; of one moment in
+    the order in which they were told, each state once."""
+    by_moment: dict[tuple[float, str], list[object]] = {(_seconds(one), str(one[1])): list(one) for one in known}
     for change in new:
-        second = int((change.at - _midnight(change.at.astimezone(UTC).date())).total_seconds())
-        by_second[second] = [second, change.state, *([change.why] if change.why else [])]
+        since = change.at - _midnight(change.at.astimezone(UTC).date())
+        at: float = since // timedelta(milliseconds=1) / 1000
+        at = int(at) if at.is_integer() else at
+        by_moment.pop((at, change.state), None)
+        by_moment[at, change.state] = [at, change.state, *([change.why] if change.why else [])]
     kept: list[list[object]] = []
-    for _, entry in sorted(by_second.items()):
+    for entry in sorted(by_moment.values(), key=_seconds):
         if not kept or kept[-1][1] != entry[1]:
             kept.append(entry)
     return [*kept[: MOST_CHANGES - 1], kept[-1]] if len(kept) > MOST_CHANGES else kept
+
+
+def _seconds(entry: Sequence[object]) -> float:
+    return float(str(entry[0]))
 
 
 def changes_of(days: Iterable[Day]) -> list[Change]:
@@ -71,8 +79,9 @@ def changes_of(days: Iterable[Day]) -> list[Change]:
         midnight = _midnight(day.day)
         if not found and day.before:
             found.append(Change(midnight, day.before))
-        for second, state, *why in day.changes:
-            found.append(Change(midnight + timedelta(seconds=int(str(second))), str(state), str(why[0]) if why else ""))
+        for entry in day.changes:
+            _, state, *why = entry
+            found.append(Change(midnight + timedelta(seconds=_seconds(entry)), str(state), str(why[0]) if why else ""))
     return found
 
 
@@ -88,15 +97,9 @@ def intervals(changes: Sequence[Change], start: datetime, end: datetime) -> list
             continue
         if change.state == current.state:
             continue
-        _add(found, current, change.at)
+        found.append(Interval(current.at, change.at, current.state, current.why))
         current = change
-    _add(found, current, end)
-    return found
-
-
-def _add(found: list[Interval], current: Change, until: datetime) -> None:
-    if until > current.at:
-        found.append(Interval(current.at, until, current.state, current.why))
+    return [*found, Interval(current.at, end, current.state, current.why)]
 
 
 def overlaid(own: Sequence[Interval], connection: Sequence[Interval]) -> list[Interval]:
@@ -111,7 +114,7 @@ def overlaid(own: Sequence[Interval], connection: Sequence[Interval]) -> list[In
                 continue
             rest = [piece for start, end in rest for piece in _without(start, end, away)]
         found += [Interval(start, end, one.state, one.why) for start, end in rest]
-    found.sort(key=lambda interval: interval.start)
+    found.sort(key=lambda interval: (interval.start, interval.end))
     joined: list[Interval] = []
     for one in found:
         if joined and joined[-1].state == one.state and joined[-1].end == one.start:
@@ -128,10 +131,17 @@ def _without(start: datetime, end: datetime, away: Interval) -> list[tuple[datet
     return [(begin, until) for begin, until in pieces if begin < until]
 
 
+def is_good(state: str) -> bool:
+    """Drivers can use it, or do."""
+    return state in _GOOD
+
+
 def shares(found: Sequence[Interval]) -> Mapping[str, float]:
     """How much of the time that is known each state took, from 0 to 1."""
     known = [interval for interval in found if interval.state != UNKNOWN]
     total = sum(interval.seconds for interval in known)
+    if not total:
+        return {}
     taken: dict[str, float] = {}
     for interval in known:
         taken[interval.state] = taken.get(interval.state, 0.0) + interval.seconds
@@ -141,7 +151,7 @@ def shares(found: Sequence[Interval]) -> Mapping[str, float]:
 def usable(found: Sequence[Interval]) -> float | None:
     """The share of the known time in which drivers could use it, or did; ``None``: nothing is known."""
     taken = shares(found)
-    return sum(share for state, share in taken.items() if state in _GOOD) if taken else None
+    return sum(share for state, share in taken.items() if is_good(state)) if taken else None
 
 
 def slots(found: Sequence[Interval], count: int) -> list[str]:

@@ -71,15 +71,25 @@ def interval_rows(found: dict[int, list[Interval]]) -> list[dict[str, Any]]:
         {
             "part": days.part_name(part),
             "connector": "" if part == CONNECTION else part,
-            "from": _text(one.start),
-            "to": _text(one.end),
-            "seconds": round(one.seconds),
+            "from": _moment(one.start),
+            "to": _moment(one.end),
+            "seconds": _number(one.seconds),
             "state": one.state,
             "why": one.why,
         }
         for part, each in found.items()
         for one in each
     ]
+
+
+def _moment(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds" if at.microsecond else "seconds")
+
+
+def _number(seconds: float) -> float:
+    """To the millisecond; whole ones without a point."""
+    rounded = round(seconds, 3)
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def _share(found: list[Interval]) -> float | None:

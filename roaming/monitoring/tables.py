@@ -25,7 +25,8 @@ class StationDayRow(SQLModel, table=True):
     before: str = ""
     """What it was when the day began; empty: nobody knows."""
     changes: str = Field(default="[]", sa_column=Column(Text, nullable=False))
-    """JSON: ``[[seconds since midnight, state, why], …]`` in the order of time; ``why`` may be missing."""
+    """JSON: ``[[seconds since midnight, state, why], …]`` in the order of time, to the millisecond; ``why`` may be
+    missing."""
 
 
 class StationFaultRow(SQLModel, table=True):

@@ -4,10 +4,11 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roaming.monitoring import drawing
+from roaming.monitoring import drawing, showing
 from roaming.monitoring.ribbon import (
     MOST_CHANGES,
     Change,
@@ -44,6 +45,52 @@ def test_a_station_that_flaps_does_not_fill_the_store() -> None:
     assert kept[-1][0] == 3 * MOST_CHANGES - 1
 
 
+def ribbon_of(*told: Change) -> list[Interval]:
+    return intervals(
+        changes_of([Day(MIDNIGHT.date(), "AVAILABLE", merged([], told))]), at(1), at(1) + timedelta(days=90)
+    )
+
+
+def seconds_after_two(seconds: float) -> datetime:
+    return at(2) + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "lasted"),
+    [(0.1, 0.7, 0.6), (0, 0, 0), (59.0, 60.0, 1), (0.0004, 0.0008, 0)],
+    ids=["within a second", "dated by the same second", "a second", "a fraction of a millisecond"],
+)
+@pytest.mark.parametrize("state", ["FAULTED", "CHARGING"])
+def test_no_state_is_too_short(state: str, began: float, ended: float, lasted: float) -> None:
+    told = Change(seconds_after_two(began), state, "why"), Change(seconds_after_two(ended), "AVAILABLE")
+    found = ribbon_of(*told)
+    assert [one.state for one in found] == ["AVAILABLE", state, "AVAILABLE"]
+    _, row, _ = showing.interval_rows({1: found})
+    assert (row["state"], row["seconds"], row["why"]) == (state, lasted, "why")
+    assert merged(merged([], told), told) == merged([], told), "told twice"
+    assert {state: 0.0}.items() <= {name: round(share, 6) for name, share in shares(found).items()}.items()
+    rects = list(ElementTree.fromstring(drawing.svg(found, "connector 1")))
+    mark = rects[-1]
+    assert (mark.get("fill"), float(mark.get("width", "0"))) == (drawing.COLOURS[state], drawing.MARK)
+    assert "why" in str(mark[0].text)
+
+
+def test_of_one_moment_the_state_told_last_goes_on() -> None:
+    told = [Change(seconds_after_two(0), state) for state in ("CHARGING", "AVAILABLE", "FAULTED", "AVAILABLE")]
+    assert [one.state for one in ribbon_of(*told)] == ["AVAILABLE", "CHARGING", "FAULTED", "AVAILABLE"]
+    one_by_one = [[7200, "CHARGING"], [7200, "FAULTED"], [7200, "AVAILABLE"]]
+    assert merged(merged(merged([], told[:2]), told[2:3]), told[3:]) == merged([], told) == one_by_one
+
+
+def test_marks_of_many_are_one_and_troubles_lie_on_top() -> None:
+    told = [Change(seconds_after_two(n), ("CHARGING", "FAULTED", "AVAILABLE")[n % 3]) for n in range(30)]
+    rects = list(ElementTree.fromstring(drawing.svg(ribbon_of(*told), "connector 1")))
+    marks = [rect for rect in rects if rect.get("y")]
+    assert [mark.get("fill") for mark in marks] == [drawing.COLOURS[s] for s in ("AVAILABLE", "CHARGING", "FAULTED")]
+    assert rects[-3:] == marks
+    assert "and 9 more" in str(marks[-1][0].text)
+
+
 def test_what_was_before_counts_and_the_unknown_is_said() -> None:
     days = [Day(date(2026, 11, 29), "AVAILABLE", [[3600, "CHARGING"], [7200, "AVAILABLE"]])]
     found = intervals(changes_of(days), at(-12), at(24))
@@ -77,6 +124,19 @@ changes = st.lists(
     max_size=20,
     unique_by=lambda change: change.at,
 )
+crowded = st.lists(st.builds(Change, st.integers(0, 3).map(at), st.sampled_from(STATES)), max_size=12)
+"""Several at a time."""
+
+
+@given(own=crowded, line=crowded)
+def test_nor_is_there_a_gap_beside_states_of_no_time(own: list[Change], line: list[Change]) -> None:
+    mine, away = (
+        intervals(changes_of([Day(MIDNIGHT.date(), "", merged([], each))]), at(0), at(24)) for each in (own, line)
+    )
+    for found in (mine, overlaid(mine, away)):
+        assert (found[0].start, found[-1].end) == (at(0), at(24))
+        assert all(one.end == next.start for one, next in pairwise(found))
+    assert len(slots(mine, 50)) == 50
 
 
 @given(own=changes, line=changes, data=st.data())
