@@ -4,8 +4,11 @@ import gc
 import os
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
 import pytest
+import typer.testing
 from hypothesis import HealthCheck, settings
 
 from tests.kit import closed_network, kafka, postgresql
@@ -16,6 +19,10 @@ from tests.kit.tools import is_missing
 LONG = ("kafka", "browser", "outside", "slow")
 
 closed_network.close()
+
+# The tree of commands is the same each time, and a tenth of a second to build
+testing: Any = typer.testing
+testing._get_command = cache(testing._get_command)
 
 # How long an example takes says more about the machine's other work than about the code; CI repeats what it found
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
