@@ -20,7 +20,7 @@ from roaming.billing.evidence import FORMAT, is_sealed, parties_in
 from roaming.billing.receiving import cpo_of, emsp_of
 from roaming.billing.tables import DisputeRow
 from roaming.model.identifiers import PartyId
-from roaming.modules.cdrs.repository import Ended, credits_of
+from roaming.modules.cdrs.repository import Ended, credit_for, credits_of
 from roaming.store.bulk import insert_new
 from roaming.store.columns import text_to_time
 from roaming.store.database import Database, Work
@@ -88,6 +88,8 @@ async def open_dispute(
     cdr = entry.cdr
     if cdr.credit:
         raise NotDisputable(f"CDR {cdr.id} is a credit: dispute what it takes back, or the CDR that came for it")
+    if credit_id := await credit_for(work.connection, entry.key):
+        raise NotDisputable(f"CDR {cdr.id} was taken back by {credit_id}: dispute the CDR that came for it")
     if not reason.strip():
         raise NotDisputable("a dispute needs a reason that the other side can read")
     return await _insert(
@@ -110,11 +112,14 @@ async def open_dispute(
 async def _insert(work: Work, values: Mapping[str, Any], evidence: Mapping[str, Any]) -> tuple[str, bool]:
     columns = DISPUTES.c
     kept = await work.connection.execute(
-        select(columns.id, columns.state).where(columns.cdr_key == values["cdr_key"]).order_by(columns.id)
+        select(columns.id, columns.state, columns.raised_by, columns.opened_at)
+        .where(columns.cdr_key == values["cdr_key"])
+        .order_by(columns.id)
     )
     earlier = kept.all()
     for known in earlier:
-        if known.state == DisputeState.OPEN:
+        is_same = (known.raised_by, known.opened_at) == (values["raised_by"], values["opened_at"])
+        if is_same or known.state == DisputeState.OPEN:
             return str(known.id), False
     # The number keeps two that are opened at once from both being stored
     dispute_id = message_id("dispute", str(values["cdr_key"]), str(len(earlier)))[:12]

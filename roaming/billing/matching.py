@@ -12,7 +12,7 @@ import msgspec
 
 from roaming.billing.checks.amounts import ZERO, shown
 from roaming.billing.statement import Line
-from roaming.model.identifiers import fold
+from roaming.model.identifiers import PartyId, fold
 from roaming.ocpi.codec import MalformedJson, parse_json
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -21,6 +21,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "net": ("billed_before_taxes", "net", "before_taxes", "excl_vat", "total_cost", "amount", "total_excl_vat"),
     "gross": ("billed_after_taxes", "gross", "after_taxes", "incl_vat", "total_incl_vat"),
     "kwh": ("kwh", "energy", "total_energy"),
+    "cpo": ("cpo",),
 }
 """Names that a column may have, without case, blanks and hyphens: the first that is there counts."""
 
@@ -33,6 +34,8 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """One CDR on a partner's list; what it does not say is ``None``."""
 
     cdr_id: str
+    cpo: str | None = None
+    """Who issued it, such as NL-TNM: two parties that bill each other may use one id."""
     currency: str | None = None
     net: Decimal | None = None
     gross: Decimal | None = None
@@ -64,28 +67,46 @@ class Matched(msgspec.Struct, frozen=True, kw_only=True):
 
 def match(lines: Iterable[Line], listed: Iterable[Listed], *, tolerance: Decimal = ZERO) -> list[Matched]:
     """Every CDR of both lists, ours in their order, then what only they have."""
-    theirs: dict[str, Listed] = {}
-    repeated: list[Matched] = []
+    theirs: dict[str, list[Listed]] = {}
     for each in listed:
-        if fold(each.cdr_id) in theirs:
-            text = "stands on their list twice"
-            repeated.append(_found(each.cdr_id, Match.REPEATED, each.currency or "", None, each.net, text))
-        else:
-            theirs[fold(each.cdr_id)] = each
+        theirs.setdefault(fold(each.cdr_id), []).append(each)
+    known: set[tuple[str, str | None]] = set()
     found = []
     for line in lines:
-        other, ours = theirs.pop(fold(line.cdr_id), None), line.stated
+        others, ours = theirs.get(fold(line.cdr_id), []), line.stated
+        other = _same(line, others, tolerance)
         if other is None:
             text = "is not on their list"
             found.append(_found(line.cdr_id, Match.MISSING_THERE, ours.currency, ours.net, None, text))
             continue
+        others.remove(other)
+        known |= {(fold(line.cdr_id), line.cpo), (fold(line.cdr_id), None)}
         texts = list(_differences(line, other, tolerance))
         result = Match.DIFFERS if texts else Match.MATCHED
         found.append(_found(line.cdr_id, result, ours.currency, ours.net, other.net, "; ".join(texts)))
-    for other in theirs.values():
-        text = "is not here"
-        found.append(_found(other.cdr_id, Match.MISSING_HERE, other.currency or "", None, other.net, text))
-    return found + repeated
+    return found + _only_theirs([each for others in theirs.values() for each in others], known)
+
+
+def _same(line: Line, others: Iterable[Listed], tolerance: Decimal) -> Listed | None:
+    """Of the entries of its id the one of its CPO; of those that name none the one that fits best."""
+
+    def distance(other: Listed) -> tuple[bool, bool, Decimal]:
+        is_other = any(_differences(line, other, tolerance))
+        return other.cpo is None, is_other, abs((other.net or ZERO) - line.stated.net)
+
+    return min((each for each in others if each.cpo in (None, line.cpo)), key=distance, default=None)
+
+
+def _only_theirs(left: Iterable[Listed], known: set[tuple[str, str | None]]) -> list[Matched]:
+    missing, repeated = [], []
+    for other in left:
+        about = other.cdr_id, other.currency or "", other.net
+        if (place := (fold(other.cdr_id), other.cpo)) in known:
+            repeated.append(_found(about[0], Match.REPEATED, about[1], None, about[2], "stands on their list twice"))
+        else:
+            known.add(place)
+            missing.append(_found(about[0], Match.MISSING_HERE, about[1], None, about[2], "is not here"))
+    return missing + repeated
 
 
 def _found(
@@ -143,9 +164,11 @@ def _from_object(entry: Any, number: int) -> Listed:
         if isinstance(cost.get("taxes"), list) and net is not None:
             amounts = [_number(tax.get("amount"), f"entry {number}: taxes") or ZERO for tax in cost["taxes"]]
             gross = sum(amounts, _number(net, f"entry {number}: total_cost") or ZERO)
+    party = f"{entry['country_code']}-{entry.get('party_id')}" if "country_code" in entry else entry.get("cpo")
     return _listed(
         {
             "id": entry.get("cdr_id", entry.get("id")),
+            "cpo": party,
             "currency": entry.get("currency"),
             "net": net,
             "gross": gross,
@@ -185,24 +208,34 @@ def _listed(values: Mapping[str, Any], where: str) -> Listed:
         raise MalformedList(f"{where}: id is empty")
     currency = str(values["currency"] or "").strip().upper() or None
     numbers = {name: _number(values[name], f"{where}: {name}") for name in ("net", "gross", "kwh")}
-    return Listed(cdr_id=cdr_id, currency=currency, **numbers)
+    return Listed(cdr_id=cdr_id, cpo=_party(values["cpo"]), currency=currency, **numbers)
+
+
+def _party(value: Any) -> str | None:
+    """A column of that name may hold a company's name as well, which says nothing to us."""
+    try:
+        return str(PartyId.parse(str(value or "")))
+    except ValueError:
+        return None
 
 
 def _number(value: Any, where: str) -> Decimal | None:
-    """As programs and people write it: ``1234.5``, ``1.234,50``, ``1 234,50``."""
+    """As programs and people write it: ``1234.5``, ``1.234,50``, ``1 234,50``, ``1,234.50``."""
     if value is None or isinstance(value, Decimal):
         return value
     text = re.sub(r"[\s\u00a0']", "", str(value))
     if not text:
         return None
-    if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})*,\d+|[+-]?\d+,\d+", text):
+    if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})*,\d+|[+-]?\d+,\d+|[+-]?\d{1,3}(\.\d{3}){2,}", text):
         text = text.replace(".", "").replace(",", ".")
+    elif re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+\.\d+|[+-]?\d{1,3}(,\d{3}){2,}", text):
+        text = text.replace(",", "")
     try:
         number = Decimal(text)
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite():
-        raise MalformedList(f"{where}: {str(value)[:40]!r} is no number")
+        raise MalformedList(f"{where}: {str(value)[:40]!r} is no number; write it as 1234.50")
     return number
 
 

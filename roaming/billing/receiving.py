@@ -107,17 +107,22 @@ async def check_received(
             yield await _check_page(services.database, received, chosen, is_kept=is_kept)
 
 
-async def check_keys(services: Services, keys: Sequence[str]) -> list[Checked]:
-    """Checks these CDRs and keeps the verdicts; those of hosted CPOs and unknown ones are passed over. Raises
-    ``StoreUnavailable``."""
+async def check_keys(
+    services: Services,
+    keys: Sequence[str],
+    *,
+    rules: Callable[[str], CheckRules] | None = None,
+    is_kept: bool = True,
+) -> list[Checked]:
+    """Checks these CDRs; those of hosted CPOs and unknown ones are passed over. ``rules`` and ``is_kept`` as in
+    ``check_received``. Raises ``StoreUnavailable``."""
     reader = services.database.reader
     stored = await repository.rules_of(reader)
     entries = [entry for entry in (await with_ids(reader, keys)).values() if entry.source]
     if not entries:
         return []
-    return await _check_page(
-        services.database, entries, lambda partner: repository.rules_for(stored, partner), is_kept=True
-    )
+    chosen = rules or (lambda partner: repository.rules_for(stored, partner))
+    return await _check_page(services.database, entries, chosen, is_kept=is_kept)
 
 
 async def _check_page(
@@ -138,13 +143,12 @@ async def _check_page(
     return checked
 
 
-async def accept(work: Work, checked: Checked, note: str) -> None:
-    """A person takes a CDR that was checked as it is; a later check does not change that."""
-    key = checked.entry.key
-    before = await repository.outcomes_of(work, [key])
-    await repository.decide(work, key, Outcome.ACCEPT.value, note)
-    if before.get(key) != Outcome.ACCEPT:
-        await _taken(work, checked.entry, is_by_hand=True, note=note)
+async def accept(work: Work, entry: Ended, note: str) -> None:
+    """A person takes a CDR that was checked as it is; a later check does not change that. One that was not checked
+    changes nothing."""
+    before = (await repository.outcomes_of(work, [entry.key])).get(entry.key)
+    if await repository.decide(work, entry.key, Outcome.ACCEPT.value, note) and before != Outcome.ACCEPT:
+        await _taken(work, entry, is_by_hand=True, note=note)
 
 
 async def _taken(work: Work, entry: Ended, *, is_by_hand: bool = False, note: str = "") -> None:

@@ -9,9 +9,10 @@ from decimal import Decimal
 
 from roaming.billing import disputes, repository
 from roaming.billing.checks import Finding
+from roaming.billing.disputes import Dispute, DisputeState
 from roaming.billing.evidence import evidence_of
 from roaming.billing.months import bounds_of
-from roaming.billing.receiving import Checked, check_keys, check_received, emsp_of
+from roaming.billing.receiving import Checked, accept, check_keys, check_received, emsp_of
 from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs.repository import Ended, ended_between, with_ids
 from roaming.ocpi.module import Services
@@ -85,6 +86,17 @@ async def dispute(
             evidence=evidence,
             raised_by=raised_by,
         )
+
+
+async def end_dispute(services: Services, dispute: Dispute, state: DisputeState, note: str) -> bool:
+    """Ends an open dispute without a credit; False when it is over already. What is withdrawn or refused is paid as it
+    is: a partner's CDR is accepted with it, and no check disputes it again."""
+    entry = (await with_ids(services.database.reader, [dispute.cdr_key])).get(dispute.cdr_key)
+    async with services.database.work() as work:
+        is_closed = await disputes.close_dispute(work, dispute.id, state, note)
+        if is_closed and entry is not None and entry.source:
+            await accept(work, entry, note)
+    return is_closed
 
 
 def reason_of(findings: Sequence[Finding]) -> str:

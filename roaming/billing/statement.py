@@ -25,7 +25,8 @@ NOT_STATED = "not stated"
 """Rate of a tax whose percentage neither the CDR nor its tariff says."""
 UNKNOWN = "unknown"
 """Rate where a CDR does not say whether taxes are due at all."""
-_MINOR = dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "XAF"), 0)
+_MINOR = dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV"), 0)
+_MINOR |= dict.fromkeys(("XAF", "XOF", "XPF"), 0)
 _MINOR |= dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
 CENT = Decimal("0.01")
 
@@ -388,8 +389,8 @@ def _balances(
 def minor_unit(currency: str) -> Decimal:
     """The smallest amount of a currency (ISO 4217).
 
-    >>> minor_unit("EUR"), minor_unit("JPY")
-    (Decimal('0.01'), Decimal('1'))
+    >>> minor_unit("EUR"), minor_unit("JPY"), minor_unit("XPF")
+    (Decimal('0.01'), Decimal('1'), Decimal('1'))
     """
     return Decimal(1).scaleb(-_MINOR.get(currency, 2))
 

@@ -50,7 +50,9 @@ async def check_cdrs(
         stored = await repository.rules_of(services.database.reader)
         rules = _tried(stored, tried)
         if ids:
-            checked = await _by_id(services, ids, party)
+            checked = await _by_id(
+                services, ids, party, rules=rules if tried else None, is_kept=not (is_dry_run or tried)
+            )
         else:
             since, until = month_or_fail(month or month_of(services.clock.now()))
             owner = party_of(party) if party else None
@@ -83,7 +85,14 @@ def _tried(stored: dict[str, CheckRules], changes: Sequence[str]) -> Callable[[s
     return lambda partner: rules_with(repository.rules_for(stored, partner), changes)
 
 
-async def _by_id(services: Services, ids: Sequence[str], party: str) -> list[Checked]:
+async def _by_id(
+    services: Services,
+    ids: Sequence[str],
+    party: str,
+    *,
+    rules: Callable[[str], CheckRules] | None = None,
+    is_kept: bool = True,
+) -> list[Checked]:
     found: list[str] = []
     for cdr_id in ids:
         sql, values = "SELECT key, source FROM cdrs WHERE lower(object_id) = $1", [fold(cdr_id)]
@@ -97,7 +106,7 @@ async def _by_id(services: Services, ids: Sequence[str], party: str) -> list[Che
         if not rows[0][1]:
             fail(f"CDR {cdr_id} is our own: `roaming cdr explain {cdr_id}` reckons it")
         found.append(rows[0][0])
-    return await receiving.check_keys(services, found)
+    return await receiving.check_keys(services, found, rules=rules, is_kept=is_kept)
 
 
 def _rows(
@@ -157,7 +166,7 @@ async def accept_cdr(cdr_id: str, *, party: str, note: str) -> dict[str, Any]:
     async with services_of_now() as services:
         (checked,) = await _by_id(services, [cdr_id], party)
         async with services.database.work() as work:
-            await receiving.accept(work, checked, note)
+            await receiving.accept(work, checked.entry, note)
     return {"CDR": checked.entry.cdr.id, "check": checked.verdict.outcome.value, "decision": "ACCEPT", "note": note}
 
 

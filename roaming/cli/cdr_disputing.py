@@ -14,7 +14,7 @@ from roaming.billing.evidence import evidence_of
 from roaming.billing.months import month_of
 from roaming.billing.receiving import check_keys, cpo_of, emsp_of
 from roaming.billing.records import shown_cdr, shown_dispute, titled
-from roaming.billing.selecting import reason_of
+from roaming.billing.selecting import end_dispute, reason_of
 from roaming.billing.standing import Standing, standing_of
 from roaming.billing.states import State
 from roaming.cli.billing_titles import CDR as CDR_TITLES
@@ -220,9 +220,8 @@ async def close_dispute(dispute_id: str, outcome: str, note: str) -> dict[str, A
     if outcome.upper() not in CLOSED_BY_PEOPLE:
         fail(f"{outcome}: give one of {', '.join(each.lower() for each in CLOSED_BY_PEOPLE)}")
     async with services_of_now() as services:
-        await _find(services, dispute_id)
-        async with services.database.work() as work:
-            is_closed = await disputes.close_dispute(work, dispute_id, DisputeState(outcome.upper()), note)
+        before = await _find(services, dispute_id)
+        is_closed = await end_dispute(services, before, DisputeState(outcome.upper()), note)
         dispute = await _find(services, dispute_id)
     if not is_closed and dispute.state != outcome.upper():
         fail(f"dispute {dispute_id} is {dispute.state} already")

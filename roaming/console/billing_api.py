@@ -83,7 +83,7 @@ async def post_accept(services: Services, request: Request, _who: str) -> Respon
     if not found:
         raise NotThere(f"CDR {entry.cdr.id} is our own: there is nothing to accept")
     async with services.database.work() as work:
-        await receiving.accept(work, found[0], wish.note)
+        await receiving.accept(work, found[0].entry, wish.note)
     findings = records.shown_findings(found[0])
     return given(forms.Findings(checked=1, findings=tuple(findings)))
 
@@ -161,8 +161,7 @@ async def post_dispute_close(services: Services, request: Request, _who: str) ->
         must_be(request, dispute.raised_by)
     else:
         must_be(request, dispute.cpo)
-    async with services.database.work() as work:
-        await disputes.close_dispute(work, dispute.id, DisputeState(outcome), wish.note)
+    await selecting.end_dispute(services, dispute, DisputeState(outcome), wish.note)
     after = await _find(services, request, dispute.id)
     if after.state != outcome:
         raise disputes.NotDisputable(f"dispute {dispute.id} is {after.state} already")

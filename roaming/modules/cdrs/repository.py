@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.canonical import from_document, to_document
@@ -170,6 +170,13 @@ async def credits_of(reader: Reader, keys: Iterable[str]) -> dict[str, str]:
     ``StoreUnavailable``."""
     rows = await fetch_of(reader, "SELECT credited_key, key FROM cdrs WHERE credited_key IN", keys)
     return {row[0]: row[1] for row in sorted(rows, key=lambda row: str(row[1]), reverse=True)}
+
+
+async def credit_for(connection: AsyncConnection, key: str) -> str:
+    """The id of the credit that takes this CDR back; empty: it stands."""
+    columns = DOCUMENTS.table.c
+    statement = select(func.min(columns.object_id)).where(columns.credited_key == key)
+    return str((await connection.execute(statement)).scalar_one() or "")
 
 
 class Lookup(NamedTuple):

@@ -36,11 +36,29 @@ def test_matched_missing_differing() -> None:
     assert match(statement().lines, listed[1:2], tolerance=Decimal("0.5"))[1].match is Match.MATCHED
 
 
+def test_two_parties_that_bill_each_other_may_use_one_id() -> None:
+    """Whether their list says whose each CDR is or not."""
+    both = a_bill(1, Decimal(1)), a_bill(1, Decimal(5), is_turned=True)
+    lines = state(PAIR, "2026-07", map(billed, both), {}).lines
+    named = "id;CPO;net\nC1;FR*CPO;1\nC1;DE-HME;5\nC1;NL-XXX;2\nC1;DE-HME;5\n"
+    assert [(each.match, each.difference) for each in match(lines, read_list(named))] == [
+        (Match.MATCHED, 0),
+        (Match.MATCHED, 0),
+        (Match.MISSING_HERE, 2),
+        (Match.REPEATED, 5),
+    ]
+    for text in ("id;net\nC1;5\nC1;1\n", "id;cpo;net\nC1;A company;6\nC1;A company;1\n"):
+        expected = 0 if "cpo" not in text else 1
+        found = {each.ours: each.difference for each in match(lines, read_list(text))}
+        assert found == {Decimal(1): 0, Decimal(5): expected}
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "\ufeffCDR-ID;Currency;Excl VAT;kWh\nC1;eur;1.234,50;14,7\n\n",
         "cdr id,currency,total_cost,energy\nC1,EUR,1234.5,14.7\n",
+        "id\tcurrency\tnet\tkwh\nC1\tEUR\t1,234.50\t14.7\n",
         json.dumps([{"id": "C1", "currency": "EUR", "total_cost": {"excl_vat": 1234.50}, "total_energy": 14.7}]),
         json.dumps({"data": [{"id": "C1", "currency": "EUR", "total_cost": 1234.50, "total_energy": 14.7}]}),
     ],

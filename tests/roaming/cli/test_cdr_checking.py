@@ -92,6 +92,10 @@ async def test_a_month_is_checked_and_rules_are_tried_before_they_hold(hub: HubI
 
     tried = await rows("cdr", "check", "--month", MONTH, "--try", "currencies=SEK", "--summary")
     assert ("CURRENCY", 2) in {(row["kind"], row["findings"]) for row in tried}
+    by_id = await rows("cdr", "check", "C1", "--party", "FR-CPO", "--try", "currencies=SEK")
+    assert [(row["kind"], row["outcome"], row["stored outcome"]) for row in by_id if row["kind"] == "CURRENCY"] == [
+        ("CURRENCY", "DISPUTE", "ACCEPT")
+    ]
     verdicts = await hub.services.database.reader.fetch("SELECT outcome FROM cdr_verdicts ORDER BY outcome")
     assert [row[0] for row in verdicts] == ["ACCEPT", "DISPUTE"], "what is tried is not stored"
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from contracts.messages import CdrAccepted
 from roaming.cli.commands import app
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
@@ -17,6 +18,7 @@ from roaming.partners.registry import choose_readings
 from roaming.store.bulk import append
 from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import HOSTED_CPO, RECEIVER, HubInProcess, hub_in_process
+from tests.kit.outbox import waiting
 from tests.kit.scripted_partner import Received, ScriptedPartner, enveloped, http_answer
 
 MONTH = ("--month", "2026-11")
@@ -88,6 +90,24 @@ async def test_a_partners_cdr_is_disputed_once_and_closed_by_its_credit(hub: Hub
     assert (closed["state"], closed["resolution"]) == ("CREDITED", "taken back by FR/CPO/c1-c")
     assert await states(party="DE-HME") == {"C1": "CREDITED", "C1-C": "ACKNOWLEDGED"}
     assert await rows("cdr", "dispute", "--found", *MONTH) == [], "what was credited is not disputed again"
+    refused = await roaming("cdr", "dispute", "C1", "--party", "FR-CPO", "--reason", "once more")
+    assert "C1 was taken back by C1-C" in refused.stderr
+
+
+async def test_what_was_withdrawn_is_paid_and_not_disputed_again(hub: HubInProcess, tmp_path: Path) -> None:
+    await give(hub, total_cost={"excl_vat": 7, "incl_vat": 8.4})
+    found = ("cdr", "dispute", "--found", *MONTH, "--out", str(tmp_path))
+    (disputed,) = await rows(*found)
+    closed = await rows("dispute", "close", disputed["dispute"], "withdrawn", "--note", "a new price")
+    assert closed["state"] == "WITHDRAWN"
+    assert await states(party="DE-HME") == {"C1": "ACKNOWLEDGED"}
+    assert await rows(*found) == []
+    (told,) = [message for _, message in await waiting(hub.services.database, CdrAccepted)]
+    assert (told.cdr_id, told.is_by_hand, told.note) == ("C1", True, "a new price")
+    (taken,) = await rows("dispute", "import", disputed["file"])
+    assert (taken["dispute"], taken["state"], taken["new"]) == (disputed["dispute"], "WITHDRAWN", False)
+    by_name = await rows("cdr", "dispute", "C1", "--party", "FR-CPO", "--reason", "it was not")
+    assert (by_name[0]["new"], by_name[0]["state"]) == (True, "OPEN"), "a person may"
 
 
 async def test_the_other_side_takes_the_file_and_answers_with_a_credit_and_a_new_one(
@@ -98,6 +118,8 @@ async def test_the_other_side_takes_the_file_and_answers_with_a_credit_and_a_new
     body = read(file)
     closed = await rows("dispute", "close", first["dispute"], "withdrawn", "--note", "by telephone")
     assert closed["state"] == "WITHDRAWN"
+    body["dispute"]["opened_at"] = "2026-12-01T00:00:00Z"  # as if it were another one
+    write(file, body)
     (taken,) = await rows("dispute", "import", str(file))
     assert (taken["CDR"], taken["raised by"], taken["new"]) == ("OURS-AAA", "DE-AAA", True)
     assert (await rows("dispute", "import", str(file)))[0]["new"] is False
