@@ -11,7 +11,7 @@ from enum import StrEnum
 from sqlalchemy import update
 
 from roaming.billing.receiving import cpo_of, emsp_of
-from roaming.billing.standing import Standing
+from roaming.billing.standing import Standing, standing_of
 from roaming.hub.pulling.compare import differing
 from roaming.model.party import InterfaceRole, Role
 from roaming.modules.cdrs.repository import Ended
@@ -101,6 +101,16 @@ async def _compare(services: Services, directory: Directory, entry: Ended) -> Co
     fields = tuple(name for name in differing(ours, theirs) if name.split(".")[0].split("[")[0] not in IGNORED)
     copy = Copy.DIFFERS if fields else Copy.SAME
     return Compared(entry=entry, partner_id=partner.id, copy=copy, fields=fields, address=address)
+
+
+async def send_missing(services: Services, compared: Sequence[Compared]) -> list[str]:
+    """Sends again what partners say they do not have; returns the keys of what goes out."""
+    lacking = [each.entry for each in compared if each.copy == Copy.MISSING]
+    if not lacking:
+        return []
+    standings = await standing_of(services, lacking)
+    async with services.database.work() as work:
+        return await send_again(work, standings, is_lacking=True)
 
 
 async def send_again(work: Work, standings: Sequence[Standing], *, is_lacking: bool) -> list[str]:

@@ -29,7 +29,8 @@ from roaming.store.reader import Reader
 
 DISPUTES: Table = DisputeRow.__table__  # type: ignore[attr-defined]
 _COLUMNS = (
-    "id, cdr_key, cpo, emsp, raised_by, state, reason, at_stake, currency, opened_at, due_at, closed_at, resolution"
+    "id, cdr_key, cpo, emsp, raised_by, state, reason, at_stake, currency, opened_at, due_at, closed_at, resolution,"
+    " (SELECT object_id FROM cdrs WHERE cdrs.key = disputes.cdr_key)"
 )
 
 
@@ -60,6 +61,7 @@ class Dispute:
 
     id: str
     cdr_key: str
+    cdr_id: str
     cpo: str
     emsp: str
     raised_by: str
@@ -290,10 +292,11 @@ async def evidence_kept(reader: Reader, dispute_id: str) -> dict[str, Any]:
 
 
 def _dispute(row: Sequence[Any]) -> Dispute:
-    id, key, cpo, emsp, raised_by, state, reason, at_stake, currency, opened_at, due_at, closed_at, resolution = row
+    id, key, cpo, emsp, raised_by, state, reason, at_stake, currency, opened_at, due_at, closed_at, resolution, of = row
     return Dispute(
         id=id,
         cdr_key=key,
+        cdr_id=of or key.split("/", 2)[2],
         cpo=cpo,
         emsp=emsp,
         raised_by=raised_by,

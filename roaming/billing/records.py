@@ -58,6 +58,8 @@ class ShownFinding(msgspec.Struct, frozen=True, kw_only=True):
     at_stake: Decimal
     currency: str
     reading: str
+    stored_outcome: str = ""
+    """Where rules are tried: that of the check before; empty: there was none."""
 
 
 class ShownDispute(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,8 +214,9 @@ def shown_cdr(standing: Standing) -> ShownCdr:
     )
 
 
-def shown_findings(checked: Checked, *, is_all: bool = False) -> list[ShownFinding]:
-    """A row for each finding that keeps a CDR from being accepted; ``is_all``: for each."""
+def shown_findings(checked: Checked, *, is_all: bool = False, before: str = "") -> list[ShownFinding]:
+    """A row for each finding that keeps a CDR from being accepted; ``is_all``: for each. ``before``: the stored
+    outcome, where rules are tried."""
     return [
         ShownFinding(
             cpo=str(checked.cpo),
@@ -226,6 +229,7 @@ def shown_findings(checked: Checked, *, is_all: bool = False) -> list[ShownFindi
             at_stake=finding.at_stake,
             currency=checked.verdict.currency,
             reading=finding.reading,
+            stored_outcome=before,
         )
         for finding in checked.verdict.findings
         if is_all or finding.outcome != "ACCEPT"
@@ -234,8 +238,7 @@ def shown_findings(checked: Checked, *, is_all: bool = False) -> list[ShownFindi
 
 def shown_dispute(dispute: Dispute) -> ShownDispute:
     """A dispute."""
-    values = {name: getattr(dispute, name) for name in ShownDispute.__struct_fields__ if name != "cdr_id"}
-    return ShownDispute(cdr_id=dispute.cdr_key.split("/", 2)[2], **values)
+    return ShownDispute(**{name: getattr(dispute, name) for name in ShownDispute.__struct_fields__})
 
 
 def shown_statement(kept: KeptStatement) -> ShownStatement:

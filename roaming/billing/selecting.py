@@ -3,17 +3,18 @@
 Serves the API; commands have options of their own for the same.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from roaming.billing import disputes, repository
-from roaming.billing.checks import Finding
+from roaming.billing.checks import CheckRules, Finding
 from roaming.billing.disputes import Dispute, DisputeState
 from roaming.billing.evidence import evidence_of
 from roaming.billing.months import bounds_of
-from roaming.billing.receiving import Checked, accept, check_keys, check_received, emsp_of
+from roaming.billing.receiving import Checked, accept, check_keys, check_received, cpo_of, emsp_of
 from roaming.model.identifiers import PartyId
+from roaming.model.party import Role
 from roaming.modules.cdrs.repository import Ended, ended_between, with_ids
 from roaming.ocpi.module import Services
 from roaming.store.documents import object_key
@@ -49,21 +50,47 @@ async def page_of(
     return sorted(by_key.values(), key=lambda entry: (entry.cdr.end_date_time, entry.key))[:limit]
 
 
+async def entries_of_month(
+    services: Services, month: str, *, party: PartyId | None = None, partner_id: str = ""
+) -> list[Ended]:
+    """All CDRs of charges that ended in a month, issued by or for ``party``, from or to this partner. Raises
+    ``ValueError`` for what is no month."""
+    entries = await ended_between(services.database.reader, *bounds_of(month))
+    if party is not None:
+        entries = [each for each in entries if party in (cpo_of(each.cdr), emsp_of(each.cdr))]
+    if partner_id:
+        directory = await services.directory.current()
+        speaks = {role.party for role in directory.partners[partner_id].roles if role.role == Role.EMSP}
+        entries = [
+            each for each in entries if each.source == partner_id or (not each.source and emsp_of(each.cdr) in speaks)
+        ]
+    return entries
+
+
 async def check_month(
-    services: Services, month: str, *, partner_id: str = "", emsp: PartyId | None = None
+    services: Services,
+    month: str,
+    *,
+    partner_id: str = "",
+    emsp: PartyId | None = None,
+    rules: Callable[[str], CheckRules] | None = None,
+    is_kept: bool = True,
 ) -> AsyncIterator[list[Checked]]:
-    """Checks partners' CDRs of a month and keeps the verdicts, a page at a time; ``emsp``: only those that this party
-    is to pay. Raises ``ValueError`` for what is no month."""
+    """Checks partners' CDRs of a month, a page at a time. ``emsp``: only those that this party is to pay; the rest as
+    in ``check_received``. Raises ``ValueError`` for what is no month."""
     since, until = bounds_of(month)
     if emsp is None:
-        async for checked in check_received(services, since, until, partner_id=partner_id):
+        async for checked in check_received(
+            services, since, until, partner_id=partner_id, rules=rules, is_kept=is_kept
+        ):
             yield checked
         return
     after: tuple[datetime, str] | None = None
     while page := await ended_between(services.database.reader, since, until, emsp=emsp, after=after, limit=PAGE):
         after = (page[-1].cdr.end_date_time, page[-1].key)
         sources = (partner_id,) if partner_id else tuple({entry.source for entry in page} - {""})
-        yield await check_keys(services, [entry.key for entry in page if entry.source in sources])
+        keys = [entry.key for entry in page if entry.source in sources]
+        yield await check_keys(services, keys, rules=rules, is_kept=is_kept)
 
 
 async def dispute(

@@ -99,6 +99,8 @@ async def close(services: Services, pair: Pair, month: str) -> tuple[Statement, 
         return statement, False
     if bounds_of(statement.month)[1] > services.clock.now():
         raise NotClosable(f"{statement.month} is not over yet: charges may still end in it")
+    if not statement.lines:
+        await _must_be_known(services, pair)
     counted = [line.key for line in statement.lines if line.status is Status.COUNTED]
     async with services.database.work() as work:
         held = await repository.hold_statement(work, statement.id)
@@ -112,6 +114,17 @@ async def close(services: Services, pair: Pair, month: str) -> tuple[Statement, 
         await repository.post(work, postings_of_closing(statement, closings))
         await announcing.statement_closed(work, statement, closings)
     return statement, True
+
+
+async def _must_be_known(services: Services, pair: Pair) -> None:
+    """A month without CDRs may be closed; one of a party that is misspelt is not."""
+    directory = await services.directory.current()
+    roles = [*directory.hosted, *(role for partner in directory.partners.values() for role in partner.roles)]
+    known = {role.party for role in roles}
+    for party in pair:
+        if party not in known:
+            text = f"there is nothing to settle, and nobody knows {party}"
+            raise NotClosable(f"{text}: see `roaming party list` and `roaming partner list`")
 
 
 async def reopen(services: Services, pair: Pair, month: str, reason: str) -> Statement:

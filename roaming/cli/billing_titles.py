@@ -91,3 +91,23 @@ RATE: Mapping[str, str] = {
     "currency": "currency",
     "rate": "rate",
 }
+COPY: Mapping[str, str] = {
+    "cdr_id": "CDR",
+    "cpo": "CPO",
+    "emsp": "eMSP",
+    "partner": "partner",
+    "copy": "copy",
+    "differs_in": "differs in",
+    "net": "before taxes",
+    "currency": "currency",
+    "sent_again": "sent again",
+}
+RULE: Mapping[str, str] = {"partner": "partner", "rule": "rule", "value": "value", "is_default": "default"}
+LINT: Mapping[str, str] = {"state": "state", "code": "code", "where": "where", "what": "what"}
+VERSION: Mapping[str, str] = {
+    "version": "version",
+    "since": "since",
+    "last_updated": "last_updated",
+    "source": "from",
+    "changed": "changed",
+}

@@ -8,19 +8,17 @@ from typing import Any
 
 from roaming.billing import passing, receiving, repository
 from roaming.billing.checks import CheckRules, MalformedRule, rules_with
-from roaming.billing.checks.rules import DEFAULT_OUTCOMES, NAMES
 from roaming.billing.months import bounds_of, month_of
+from roaming.billing.price_records import EVERYBODY, shown_rules
 from roaming.billing.receiving import Checked
 from roaming.billing.records import shown_findings, titled
-from roaming.cli.billing_titles import FINDING
+from roaming.cli.billing_titles import FINDING, RULE
 from roaming.cli.database import known_partner, services_of_now
 from roaming.cli.output import fail
 from roaming.cli.registering import party_of
 from roaming.model.identifiers import fold
 from roaming.ocpi.module import Services
 from roaming.store.documents import object_key
-
-EVERYBODY = "all"
 
 
 def month_or_fail(month: str) -> tuple[datetime, datetime]:
@@ -174,17 +172,7 @@ async def list_rules() -> list[dict[str, Any]]:
     """Every rule in force by partner: what was set, and the defaults."""
     async with services_of_now() as services:
         stored = await repository.rules_of(services.database.reader)
-    defaults = CheckRules()
-    rows = []
-    for partner_id in sorted({repository.EVERYBODY, *stored}):
-        rules = repository.rules_for(stored, partner_id)
-        values = {name: getattr(rules, name) for name in NAMES}
-        values |= {kind.value: rules.outcomes.get(kind, default).value for kind, default in DEFAULT_OUTCOMES.items()}
-        for name, value in values.items():
-            given = getattr(defaults, name, None) if name in NAMES else DEFAULT_OUTCOMES[name].value  # type: ignore[index]
-            shown = " ".join(value) if isinstance(value, tuple) else str(value)
-            rows.append({"partner": partner_id or EVERYBODY, "rule": name, "value": shown, "default": value == given})
-    return rows
+    return [titled(each, RULE) for each in shown_rules(stored)]
 
 
 async def set_rules(partner: str, changes: Sequence[str]) -> dict[str, Any]:

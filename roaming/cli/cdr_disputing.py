@@ -6,29 +6,29 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from roaming.billing import copies, disputes, repository
+from roaming.billing import copies, disputes, repository, selecting
 from roaming.billing.checks import Finding
 from roaming.billing.correcting import correct
 from roaming.billing.disputes import CLOSED_BY_PEOPLE, Dispute, DisputeState, NotDisputable
 from roaming.billing.evidence import evidence_of
 from roaming.billing.months import month_of
-from roaming.billing.receiving import check_keys, cpo_of, emsp_of
+from roaming.billing.price_records import shown_copy
+from roaming.billing.receiving import check_keys
 from roaming.billing.records import shown_cdr, shown_dispute, titled
 from roaming.billing.selecting import end_dispute, reason_of
 from roaming.billing.standing import Standing, standing_of
 from roaming.billing.states import State
 from roaming.cli.billing_titles import CDR as CDR_TITLES
-from roaming.cli.billing_titles import DISPUTE
+from roaming.cli.billing_titles import COPY, DISPUTE
 from roaming.cli.cdr_checking import money, month_or_fail
 from roaming.cli.database import known_partner, services_of_now
 from roaming.cli.output import fail
 from roaming.cli.registering import party_of
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import fold
-from roaming.model.party import Role
 from roaming.model.version import Version
 from roaming.modules.cdrs.crediting import NotCreditable
-from roaming.modules.cdrs.repository import Ended, ended_between, with_ids
+from roaming.modules.cdrs.repository import Ended, with_ids
 from roaming.modules.cdrs.service import CODECS
 from roaming.ocpi.codec import DecodeError, MalformedJson, parse_json
 from roaming.ocpi.module import Services
@@ -57,19 +57,11 @@ async def entries_of(services: Services, ids: Sequence[str], party: str) -> list
 
 async def entries_of_month(services: Services, month: str, *, party: str, partner: str) -> list[Ended]:
     """Those of charges that ended in a month, issued by or for ``party``, from or to ``partner``."""
-    since, until = month_or_fail(month or month_of(services.clock.now()))
-    entries = await ended_between(services.database.reader, since, until)
-    if party:
-        wanted = party_of(party)
-        entries = [each for each in entries if wanted in (cpo_of(each.cdr), emsp_of(each.cdr))]
-    if partner:
-        directory = await services.directory.current()
-        partner_id = (await known_partner(services, partner)).id
-        speaks = {role.party for role in directory.partners[partner_id].roles if role.role == Role.EMSP}
-        entries = [
-            each for each in entries if each.source == partner_id or (not each.source and emsp_of(each.cdr) in speaks)
-        ]
-    return entries
+    month = month or month_of(services.clock.now())
+    month_or_fail(month)
+    known = (await known_partner(services, partner)).id if partner else ""
+    wanted = party_of(party) if party else None
+    return await selecting.entries_of_month(services, month, party=wanted, partner_id=known)
 
 
 async def list_states(*, month: str, party: str, partner: str, state: str) -> list[dict[str, Any]]:
@@ -136,7 +128,7 @@ async def _dispute(
     except NotDisputable as error:
         fail(f"{error}: give --reason" if not reason else str(error))
     (dispute,) = await disputes.find_disputes(services.database.reader, ids=[dispute_id])
-    row = {**_shown(dispute, entry.cdr.id), "new": is_new}
+    row = {**_shown(dispute), "new": is_new}
     if folder is not None:
         row["file"] = str(await _write(services, dispute, folder))
     return row
@@ -153,9 +145,8 @@ def _save(folder: Path, name: str, content: Mapping[str, Any]) -> Path:
     return folder / name
 
 
-def _shown(dispute: Dispute, cdr_id: str = "") -> dict[str, Any]:
-    row = titled(shown_dispute(dispute), DISPUTE)
-    return row | {"CDR": cdr_id or row["CDR"], "at stake": money(dispute.at_stake)}
+def _shown(dispute: Dispute) -> dict[str, Any]:
+    return titled(shown_dispute(dispute), DISPUTE) | {"at stake": money(dispute.at_stake)}
 
 
 async def list_disputes(*, state: str, party: str, limit: int) -> list[dict[str, Any]]:
@@ -207,7 +198,7 @@ async def import_disputes(files: Sequence[Path]) -> list[dict[str, Any]]:
                     dispute_id, is_new = await disputes.import_dispute(work, body, known)
             except NotDisputable as error:
                 fail(f"{file}: {error}")
-            rows.append({**_shown(await _find(services, dispute_id), known[key].cdr.id), "new": is_new})
+            rows.append({**_shown(await _find(services, dispute_id)), "new": is_new})
     return rows
 
 
@@ -267,27 +258,9 @@ async def compare_cdrs(*, month: str, party: str, partner: str, is_mending: bool
     async with services_of_now() as services:
         entries = await entries_of_month(services, month, party=party, partner=partner)
         compared = await copies.compare_copies(services, [each for each in entries if not each.source])
-        lacking = [each.entry for each in compared if each.copy == copies.Copy.MISSING]
-        gone: list[str] = []
-        if is_mending and lacking:
-            standings = await standing_of(services, lacking)
-            async with services.database.work() as work:
-                gone = await copies.send_again(work, standings, is_lacking=True)
+        gone = await copies.send_missing(services, compared) if is_mending else []
         await services.journal.flush()
-    return [
-        {
-            "CDR": each.entry.cdr.id,
-            "CPO": str(cpo_of(each.entry.cdr)),
-            "eMSP": str(emsp_of(each.entry.cdr)),
-            "partner": each.partner_id,
-            "copy": each.copy.value,
-            "differs in": "; ".join(each.fields),
-            "before taxes": each.entry.cdr.total_cost.before_taxes,
-            "currency": each.entry.cdr.currency,
-            "sent again": each.entry.key in gone,
-        }
-        for each in compared
-    ]
+    return [titled(shown_copy(each, is_sent_again=each.entry.key in gone), COPY) for each in compared]
 
 
 async def resend_cdrs(*, month: str, party: str, partner: str) -> list[dict[str, Any]]:

@@ -1,29 +1,28 @@
 """Lists of what the hub holds, newest first, and the reckoning of a CDR line by line."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
+from roaming.billing.explaining import NotExplainable, explanation_of
 from roaming.cli.database import known_partner, services_of_now
 from roaming.cli.output import fail
 from roaming.cli.registering import party_of
 from roaming.model.canonical import CanonicalObject, from_document
 from roaming.model.cdr import CDR
-from roaming.model.identifiers import PartyId, fold
+from roaming.model.identifiers import fold
 from roaming.model.location import Location
 from roaming.model.session import Session
 from roaming.model.tariff import Tariff
 from roaming.model.token import Token
 from roaming.modules.bookings.model import Booking, BookingLocation, ReservationRequestStatus
+from roaming.modules.cdrs.repository import with_ids
 from roaming.modules.payments.model import FinancialAdviceConfirmation, Terminal
 from roaming.modules.sessions.late import find_late
 from roaming.modules.sessions.repository import take_up_again
-from roaming.ocpi.module import Services
-from roaming.rating import DEFAULT_READINGS, Readings, explain, rate, relevant_tariffs
-from roaming.rating.readings import ChosenReadings
+from roaming.rating.explanation import for_people
 from roaming.store.database import Database
-from roaming.store.documents import object_key, read_object
+from roaming.store.documents import object_key
 
 Columns = Callable[[Any], Mapping[str, Any]]
 
@@ -221,88 +220,30 @@ async def list_parties() -> list[dict[str, Any]]:
 
 
 async def explain_cdr(cdr_id: str, *, party: str) -> list[dict[str, Any]]:
-    """How a CDR's price comes about: a row per period and dimension, from the tariff and periods inside the CDR."""
+    """How a CDR's price comes about: a row per period and dimension, from the tariff and periods inside the CDR, and
+    what it says itself."""
     async with services_of_now() as services:
-        cdr = await _find_cdr(services.database, cdr_id, party)
-        if not cdr.tariffs:
-            fail(f"CDR {cdr.id} holds no tariff: {cdr.remark or 'its owner priced it'}")
-        owner = PartyId.of(cdr.country_code, cdr.party_id)
-        async with services.database.reading() as connection:
-            key = object_key(owner, cdr.cdr_location.id)
-            location = await read_object(connection, "locations", key, Location)
-        readings = await _readings(services, cdr, owner)
-    rated = rate(
-        relevant_tariffs(cdr.tariffs, cdr.charging_periods),
-        cdr.charging_periods,
-        start=cdr.start_date_time,
-        end=cdr.end_date_time,
-        time_zone=location.time_zone if location is not None else "UTC",
-        readings=readings,
-    )
-    rows = [
-        {
-            "period": "" if row.period is None else row.period + 1,
-            "part": row.part,
-            "quantity": f"{row.quantity:f} {row.unit}".strip(),
-            "price": "" if row.price is None else f"{row.price} {row.price_unit}",
-            "VAT %": row.vat,
-            "before taxes": row.before_taxes,
-            "after taxes": row.after_taxes,
-            "sum before taxes": row.running_before_taxes,
-            "sum after taxes": row.running_after_taxes,
-            "why": row.reason,
-        }
-        for row in explain(rated)
-    ]
-    return [*rows, _as_billed(cdr, rows)]
+        key = await _key_of(services.database, cdr_id, party)
+        entry = (await with_ids(services.database.reader, [key]))[key]
+        try:
+            found = await explanation_of(services, entry)
+        except NotExplainable as error:
+            fail(str(error))
+    rows = [for_people(row) for row in found.rows]
+    cost = found.cdr.total_cost
+    after = "" if cost.taxes is None else sum((tax.amount for tax in cost.taxes), cost.before_taxes)
+    names = ("period", "part", "quantity", "step adds", "price", "VAT %", "before taxes", "after taxes")
+    billed = {"sum before taxes": cost.before_taxes, "sum after taxes": after, "why": found.verdict}
+    return [*rows, dict.fromkeys(names, "") | {"part": "BILLED"} | billed]
 
 
-async def _readings(services: Services, cdr: CDR, owner: PartyId) -> Readings:
-    """Those that a charge here began under, or those of the agreement."""
-    async with services.database.reading() as connection:
-        if cdr.session_id is not None:
-            started = f"{object_key(owner, cdr.session_id)}#"
-            chosen = await read_object(connection, "session_snapshots", f"{started}readings", ChosenReadings)
-            if chosen is not None:
-                return chosen.readings
-            if await read_object(connection, "session_snapshots", f"{started}tariff", Tariff) is not None:
-                return DEFAULT_READINGS
-    emsp = PartyId.of(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
-    directory = await services.directory.current()
-    return DEFAULT_READINGS.choosing(directory.readings_between(cpo=owner, emsp=emsp))
-
-
-def _as_billed(cdr: CDR, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The last row: what the CDR says, and whether that is what its lines come to."""
-    billed = cdr.total_cost.before_taxes
-    reckoned = rows[-1]["sum before taxes"] if rows else Decimal(0)
-    if reckoned is None:
-        verdict = "the tariff does not say what a line costs"
-    elif billed == reckoned:
-        verdict = "as the lines above"
-    else:
-        verdict = f"{billed - reckoned:+f} against the lines above: ask {cdr.country_code}-{cdr.party_id}"
-    names = ("period", "part", "quantity", "price", "VAT %", "before taxes", "after taxes")
-    taxes = cdr.total_cost.taxes
-    after = "" if taxes is None else billed + sum((tax.amount for tax in taxes), Decimal(0))
-    return dict.fromkeys(names, "") | {
-        "part": "BILLED",
-        "sum before taxes": billed,
-        "sum after taxes": after,
-        "why": verdict,
-    }
-
-
-async def _find_cdr(database: Database, cdr_id: str, party: str) -> CDR:
+async def _key_of(database: Database, cdr_id: str, party: str) -> str:
     if party:
-        rows = await database.reader.fetch(
-            "SELECT document FROM cdrs WHERE key = $1", object_key(party_of(party), cdr_id)
-        )
+        rows = await database.reader.fetch("SELECT key FROM cdrs WHERE key = $1", object_key(party_of(party), cdr_id))
     else:
-        by_id = "SELECT document FROM cdrs WHERE lower(object_id) = $1 LIMIT 2"
-        rows = await database.reader.fetch(by_id, fold(cdr_id))
+        rows = await database.reader.fetch("SELECT key FROM cdrs WHERE lower(object_id) = $1 LIMIT 2", fold(cdr_id))
     if not rows:
         fail(f"no CDR {cdr_id}: see `roaming cdr list`")
     if len(rows) > 1:
         fail(f"more than one party has a CDR {cdr_id}: name one with --party")
-    return from_document(CDR, rows[0][0])
+    return str(rows[0][0])

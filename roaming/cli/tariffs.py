@@ -8,7 +8,10 @@ from typing import Any
 
 import msgspec
 
+from roaming.billing.price_records import shown_lint, shown_versions
+from roaming.billing.records import titled
 from roaming.cli.agreed_readings import pairs_of
+from roaming.cli.billing_titles import LINT, VERSION
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
 from roaming.cli.rating import read_object
@@ -16,11 +19,10 @@ from roaming.cli.registering import party_of
 from roaming.model.canonical import from_document, to_document
 from roaming.model.identifiers import fold
 from roaming.model.tariff import Tariff
-from roaming.modules.tariffs.history import changes
 from roaming.modules.tariffs.repository import TariffVersion, versions_of
 from roaming.operations.station_tariffs import NotSayable, to_station_tariff, told_lost
 from roaming.rating import RatingError, Readings
-from roaming.rating.documents import tariff_of, version_of
+from roaming.rating.documents import tariff_of, version_of_tariff
 from roaming.rating.engine import zone_of
 from roaming.rating.lint import lint
 from roaming.rating.preview import Assumed, as_text, preview
@@ -29,15 +31,8 @@ from roaming.rating.preview import Assumed, as_text, preview
 async def lint_tariff(name: str, *, party: str, time_zone: str) -> list[dict[str, Any]]:
     """A row per finding."""
     tariff, version = await _tariff(name, party)
-    return [
-        {
-            "state": "error" if found.is_error else "warning",
-            "code": found.code.value,
-            "where": found.where,
-            "what": found.text,
-        }
-        for found in lint(tariff, time_zone=time_zone, readings=Readings.of_version(version))
-    ]
+    found = lint(tariff, time_zone=time_zone, readings=Readings.of_version(version))
+    return [titled(shown_lint(each), LINT) for each in found]
 
 
 async def preview_tariff(
@@ -103,9 +98,8 @@ def _in_file(name: str) -> tuple[Tariff, str] | None:
     if name != "-" and not Path(name).is_file():
         return None
     body = read_object(Path(name))
-    is_oldest = "country_code" not in body and "tax_included" not in body
     try:
-        return tariff_of(body), "2.1.1" if is_oldest else version_of(body, {})
+        return tariff_of(body), version_of_tariff(body)
     except RatingError as error:
         fail(str(error))
 
@@ -130,26 +124,7 @@ def _number(option: str, text: str) -> Decimal:
 
 async def history_of(tariff_id: str, *, party: str) -> list[dict[str, Any]]:
     """A row per version, the oldest first."""
-    rows: list[dict[str, Any]] = []
-    before: TariffVersion | None = None
-    for number, version in enumerate(await _versions(tariff_id, party), start=1):
-        if version.tariff is None:
-            what = ["withdrawn"]
-        elif before is None or before.tariff is None:
-            what = ["new"]
-        else:
-            what = list(changes(before.tariff, version.tariff))
-        rows.append(
-            {
-                "version": number,
-                "since": version.since,
-                "last_updated": version.last_updated,
-                "from": version.source or "here",
-                "changed": "; ".join(what),
-            }
-        )
-        before = version
-    return rows
+    return [titled(each, VERSION) for each in shown_versions(await _versions(tariff_id, party))]
 
 
 async def version_of_number(tariff_id: str, *, party: str, number: int) -> str:

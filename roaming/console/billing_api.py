@@ -18,13 +18,14 @@ from roaming.billing.receiving import emsp_of
 from roaming.billing.standing import standing_of
 from roaming.billing.states import State
 from roaming.console import billing_forms as forms
-from roaming.console import exchange_api, ledger_api, settlement_api
+from roaming.console import checks_api, exchange_api, ledger_api, pricing_api, settlement_api
 from roaming.console.billing_asking import (
     LIMITS,
     NotThere,
     Work,
     after_of,
     checked,
+    entry_named,
     listed,
     month_named,
     must_be,
@@ -37,7 +38,7 @@ from roaming.console.hearing import Unfit, content_of, limit_of, read
 from roaming.console.rules_api import Entry
 from roaming.console.saying import answered, committed, given
 from roaming.model.identifiers import PartyId
-from roaming.modules.cdrs.repository import Ended, with_ids
+from roaming.modules.cdrs.repository import with_ids
 from roaming.ocpi.module import Services
 from roaming.store.documents import object_key
 
@@ -56,28 +57,9 @@ async def get_cdrs(services: Services, request: Request, _who: str) -> Response:
     return listed(request, forms.Cdrs(cdrs=tuple(shown), next=last), shown)
 
 
-async def post_checks(services: Services, request: Request, _who: str) -> Response:
-    wish = await read(request, forms.CheckWish)
-    month = month_named(wish.month, services)
-    if wish.partner and (await services.directory.current()).find_partner(wish.partner) is None:
-        raise Unfit(f"no partner {wish.partner}", "partner")
-    emsp = PartyId.parse(own_party(request)) if own_party(request) else None
-    found: list[records.ShownFinding] = []
-    count = 0
-    async for page in selecting.check_month(services, month, partner_id=wish.partner, emsp=emsp):
-        count += len(page)
-        found += [finding for each in page for finding in records.shown_findings(each)]
-    return listed(request, forms.Findings(checked=count, findings=tuple(found)), found)
-
-
-async def _entry(services: Services, request: Request) -> Ended:
-    cpo = party_named("cpo", path(request, "cpo"))
-    return await selecting.entry_of(services, cpo, path(request, "cdr_id"), seen_by=own_party(request))
-
-
 async def post_accept(services: Services, request: Request, _who: str) -> Response:
     wish = await read(request, forms.Note)
-    entry = await _entry(services, request)
+    entry = await entry_named(services, request)
     must_be(request, str(emsp_of(entry.cdr)))
     found = await receiving.check_keys(services, [entry.key])
     if not found:
@@ -90,7 +72,7 @@ async def post_accept(services: Services, request: Request, _who: str) -> Respon
 
 async def post_dispute(services: Services, request: Request, _who: str) -> Response:
     wish = await read(request, forms.DisputeWish)
-    entry = await _entry(services, request)
+    entry = await entry_named(services, request)
     must_be(request, str(emsp_of(entry.cdr)))
     dispute_id, is_new = await selecting.dispute(services, entry, reason=wish.reason, days=wish.days)
     return given(records.shown_dispute(await _find(services, request, dispute_id)), 201 if is_new else 200)
@@ -197,16 +179,6 @@ ENTRIES: Sequence[Entry] = (
     ),
     Entry(
         method="POST",
-        path="/api/cdr-checks",
-        handle=post_checks,
-        summary="Check partners' CDRs of a month, and keep the verdicts",
-        takes=forms.CheckWish,
-        gives=forms.Findings,
-        refusals=(400,),
-        query=(CSV,),
-    ),
-    Entry(
-        method="POST",
         path=f"{_CDR}/accept",
         handle=post_accept,
         summary="Take a partner's CDR as it is, whatever the check says",
@@ -270,6 +242,8 @@ ENTRIES: Sequence[Entry] = (
         gives=records.ShownDispute,
         refusals=_ANY,
     ),
+    *checks_api.ENTRIES,
+    *pricing_api.ENTRIES,
     *settlement_api.ENTRIES,
     *exchange_api.ENTRIES,
     *ledger_api.ENTRIES,

@@ -8,16 +8,18 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from roaming.billing.checks import MalformedRule
 from roaming.billing.disputes import NotDisputable
 from roaming.billing.exchange.rates import MissingRate
 from roaming.billing.exchange.reading import MalformedRates
+from roaming.billing.explaining import NotExplainable
 from roaming.billing.invoices.en16931 import InvalidInvoice
 from roaming.billing.invoices.invoice import NotInvoiceable
 from roaming.billing.invoices.parties import MalformedParty
 from roaming.billing.matching import MalformedList
 from roaming.billing.months import bounds_of, month_of
 from roaming.billing.rows import CannotExport
-from roaming.billing.selecting import NoSuchCdr
+from roaming.billing.selecting import NoSuchCdr, entry_of
 from roaming.billing.settling import NotClosable
 from roaming.billing.statement import Pair, pair_of
 from roaming.billing.terms import MalformedTerms
@@ -26,7 +28,9 @@ from roaming.console.hearing import Unfit
 from roaming.console.saying import as_csv, given, said
 from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs.crediting import NotCreditable
+from roaming.modules.cdrs.repository import Ended
 from roaming.ocpi.module import Services
+from roaming.rating import RatingError
 
 Work = Callable[[Services, Request, str], Awaitable[Response]]
 LIMITS = {"usual": 1000, "largest": 10_000}
@@ -55,6 +59,9 @@ _STATUS: dict[type[Exception], int] = {
     MalformedParty: 400,
     MalformedRates: 400,
     MalformedList: 400,
+    MalformedRule: 400,
+    RatingError: 400,
+    NotExplainable: 409,
     MissingRate: 409,
 }
 
@@ -149,3 +156,19 @@ def pair_named(services: Services, request: Request) -> tuple[Pair, str]:
 def path(request: Request, name: str) -> Any:
     """A part of the address."""
     return request.path_params[name]
+
+
+async def entry_named(services: Services, request: Request) -> Ended:
+    """The CDR of the address, for the hub's own people and its two parties. Raises ``Unfit`` and ``NoSuchCdr``."""
+    cpo = party_named("cpo", path(request, "cpo"))
+    return await entry_of(services, cpo, path(request, "cdr_id"), seen_by=own_party(request))
+
+
+async def partner_named(services: Services, name: str) -> str:
+    """The id of a partner; empty where none is named. Raises ``Unfit``."""
+    if not name:
+        return ""
+    partner = (await services.directory.current()).find_partner(name)
+    if partner is None:
+        raise Unfit(f"no partner {name}", "partner")
+    return partner.id

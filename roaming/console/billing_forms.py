@@ -4,6 +4,7 @@ Amounts are text: decimals to the last digit, before taxes unless said.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -35,10 +36,13 @@ class Cdrs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which of partners' CDRs are checked: those of a month, or of one partner in it."""
+    """Which of partners' CDRs are checked: those of a month, or of one partner in it. ``tries``: rules on top of those
+    that hold, such as `late_days=3` or `LATE=dispute`. With these, and with ``dry_run``, no verdict is kept."""
 
     month: Word
     partner: Word = ""
+    tries: tuple[Word, ...] = ()
+    dry_run: bool = False
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +97,21 @@ class ReasonWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Why; it is kept for ever."""
 
     reason: Text
+
+
+class StatementEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement was CLOSED or REOPENED."""
+
+    at: datetime
+    what: str
+    reason: str
+    digest: str
+
+
+class StatementEvents(msgspec.Struct, frozen=True, kw_only=True):
+    """In the order of time."""
+
+    events: tuple[StatementEvent, ...]
 
 
 class Statements(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """The live page: one page, one stream of events, nothing from outside this machine."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +10,8 @@ from fastapi import FastAPI, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.staticfiles import StaticFiles
 
-from roaming.console import docs
+from roaming.billing.selecting import NoSuchCdr
+from roaming.console import billing_pages, docs
 from roaming.console.live import Live
 from roaming.console.state import picture
 from roaming.monitoring import days, drawing, showing
@@ -109,6 +110,7 @@ def mount_console(app: FastAPI, services: Services, *, notice: str, controls: Co
         return StreamingResponse(stream(), media_type="text/event-stream", headers=HEADERS)
 
     _mount_ribbon(app, services)
+    _mount_billing(app, services)
     if controls is not None:
         _mount_controls(app, controls)
 
@@ -131,6 +133,39 @@ def _mount_ribbon(app: FastAPI, services: Services) -> None:
             return JSONResponse({"error": AWAY}, 503)
         drawn = drawing.page(key[1], [(days.part_name(part), each) for part, each in found.items()])
         return Response(drawn, headers={**HEADERS, **drawing.HEADERS}, media_type="text/html; charset=utf-8")
+
+
+def _mount_billing(app: FastAPI, services: Services) -> None:
+    """CDRs, disputes and statements, to look at."""
+
+    async def shown(page: Awaitable[str | bytes], headers: Mapping[str, str] = HEADERS) -> Response:
+        try:
+            return Response(await page, headers=dict(headers), media_type="text/html; charset=utf-8")
+        except NoSuchCdr as error:
+            return JSONResponse({"error": str(error)}, 404, headers=HEADERS)
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 400, headers=HEADERS)
+        except StoreUnavailable:
+            return JSONResponse({"error": AWAY}, 503)
+
+    @app.get("/console/billing", include_in_schema=False)
+    async def billing(request: Request, month: str = "") -> Response:
+        if not is_local(request):
+            return JSONResponse({"error": NOT_HERE}, 403)
+        return await shown(billing_pages.month_page(services, month))
+
+    @app.get("/console/cdr", include_in_schema=False)
+    async def cdr(request: Request, cpo: str = "", id: str = "") -> Response:
+        if not is_local(request):
+            return JSONResponse({"error": NOT_HERE}, 403)
+        return await shown(billing_pages.cdr_page(services, cpo, id))
+
+    @app.get("/console/statement", include_in_schema=False)
+    async def statement(request: Request, one: str = "", other: str = "", month: str = "") -> Response:
+        if not is_local(request):
+            return JSONResponse({"error": NOT_HERE}, 403)
+        page = billing_pages.statement_page(services, one, other, month)
+        return await shown(page, {**HEADERS, **drawing.HEADERS})
 
 
 def _mount_docs(app: FastAPI) -> None:

@@ -27,6 +27,8 @@ _ABOUT = {
     "kind": "parties or locations",
     "name": "Name of the group",
     "cdr_id": "Id of a CDR of that CPO",
+    "tariff": "Id of a tariff of that CPO",
+    "partner": "A partner's short name, or `all`",
     "dispute": "Id of a dispute",
     "one": "A party, such as NL-TNM",
     "other": "The other party",

@@ -16,6 +16,7 @@ from roaming.billing.invoices import repository as invoices
 from roaming.billing.invoices.invoice import Invoice
 from roaming.billing.invoices.parties import BillingParty, read_party
 from roaming.billing.invoices.showing import form_of
+from roaming.billing.statement import statement_id
 from roaming.billing.terms import read_exchange, read_invoicing, read_terms
 from roaming.console import billing_forms as forms
 from roaming.console.billing_asking import (
@@ -90,6 +91,13 @@ async def post_reopen(services: Services, request: Request, _who: str) -> Respon
     return given(next(records.shown_statement(each) for each in kept if each.statement.id == statement.id))
 
 
+async def get_statement_history(services: Services, request: Request, _who: str) -> Response:
+    pair, month = pair_named(services, request)
+    events = await statements.events_of(services.database.reader, statement_id(pair, month))
+    shown = [forms.StatementEvent(at=at, what=what, reason=why, digest=digest) for at, what, why, digest in events]
+    return listed(request, forms.StatementEvents(events=tuple(shown)), shown)
+
+
 async def post_invoices(services: Services, request: Request, _who: str) -> Response:
     for_own_people(request)
     pair, month = pair_named(services, request)
@@ -154,6 +162,16 @@ async def put_terms(services: Services, request: Request, _who: str) -> Response
     return given(records.shown_terms(str(cpo), str(emsp), terms))
 
 
+async def delete_terms(services: Services, request: Request, _who: str) -> Response:
+    for_own_people(request)
+    cpo, emsp = (party_named(name, path(request, name)) for name in ("cpo", "emsp"))
+    async with services.database.work() as work:
+        is_gone = await statements.drop_terms(work, cpo, emsp)
+    if not is_gone:
+        raise NotThere(f"{cpo} and {emsp} have no terms: GET /api/settlement-terms lists them")
+    return Response(status_code=204, headers=HEADERS)
+
+
 async def get_parties(services: Services, request: Request, _who: str) -> Response:
     """Of a party's token only its own: an account is for whoever is sent an invoice."""
     party = own_party(request)
@@ -212,6 +230,15 @@ ENTRIES: Sequence[Entry] = (
         refusals=_ANY,
     ),
     Entry(
+        method="GET",
+        path=f"{_STATEMENT}/history",
+        handle=get_statement_history,
+        summary="When it was closed and reopened, and why",
+        gives=forms.StatementEvents,
+        refusals=(400, 403),
+        query=(_CSV,),
+    ),
+    Entry(
         method="POST",
         path=f"{_STATEMENT}/invoices",
         handle=post_invoices,
@@ -255,6 +282,14 @@ ENTRIES: Sequence[Entry] = (
         takes=records.TermsWish,
         gives=records.ShownTerms,
         refusals=(400, 403),
+    ),
+    Entry(
+        method="DELETE",
+        path="/api/settlement-terms/{cpo}/{emsp}",
+        handle=delete_terms,
+        summary="Forget them; closed statements stay as they are",
+        success=204,
+        refusals=(400, 403, 404),
     ),
     Entry(
         method="GET",

@@ -58,6 +58,11 @@ def version_of(tariff: Mapping[str, Any], charge: Mapping[str, Any]) -> str:
     return "2.2.1"
 
 
+def version_of_tariff(body: Mapping[str, Any]) -> str:
+    """The OCPI version that a tariff alone looks like."""
+    return "2.1.1" if "country_code" not in body and "tax_included" not in body else version_of(body, {})
+
+
 def tariff_of(body: Mapping[str, Any]) -> Tariff:
     """A tariff of any version in the canonical shape. Raises ``MalformedDocument``."""
     known = {"country_code": "", "party_id": "", "tax_included": TaxIncluded.NO.value, **body}

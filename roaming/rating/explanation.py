@@ -5,7 +5,7 @@ the last digit; each differs from its exact value by less than one unit of the l
 """
 
 from decimal import Decimal, localcontext
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -161,3 +161,26 @@ def _limit_reason(line: Line) -> str:
     if amount is None:
         return "min_price or max_price; what it changed is not known"
     return "raised to min_price" if amount > 0 else "cut down to max_price"
+
+
+def for_people(row: Row) -> dict[str, Any]:
+    """A row as a table shows it, by the heads of its columns."""
+    return {
+        "period": "" if row.period is None else row.period + 1,
+        "part": row.part,
+        "quantity": f"{_plain(row.quantity)} {row.unit}".strip(),
+        "step adds": _plain(row.step_added) if row.step_added else "",
+        "price": "" if row.price is None else f"{row.price} {row.price_unit}",
+        "VAT %": row.vat,
+        "before taxes": row.before_taxes,
+        "after taxes": row.after_taxes,
+        "sum before taxes": row.running_before_taxes,
+        "sum after taxes": row.running_after_taxes,
+        "why": row.reason,
+    }
+
+
+def _plain(number: Decimal) -> str:
+    """Without zeros at the end."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -285,6 +285,7 @@ async def test_what_cannot_be_done_is_said(hub: HubInProcess, tmp_path: Path) ->
         (("settle", "show", *MONTH[:3], "July"), "2026-10"),
         (("settle", "show", *MONTH, "--out", "july.doc"), ".xlsx"),
         (("settle", "close", *MONTH[:3], this_month), "is not over yet"),
+        (("settle", "close", "FR-CPQ", "DE-HME", "--month", "2026-07"), "nobody knows FR-CPQ"),
         (("settle", "reopen", *MONTH, "--reason", "x"), "is not closed"),
         (("settle", "reopen", *MONTH, "--reason", " "), "for a reason"),
         (("settle", "terms", "set", "FR-CPO", "DE-HME", "--fee", "two"), "is no fee"),

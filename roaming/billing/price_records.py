@@ -1,0 +1,123 @@
+"""What is shown of checks' rules, partners' copies and tariffs, one record a row, as in ``records``."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from roaming.billing.checks import CheckRules
+from roaming.billing.checks.rules import DEFAULT_OUTCOMES, NAMES
+from roaming.billing.copies import Compared
+from roaming.billing.receiving import cpo_of, emsp_of
+from roaming.billing.repository import rules_for
+from roaming.modules.tariffs.history import changes
+from roaming.modules.tariffs.repository import TariffVersion
+from roaming.rating.lint import Lint
+
+EVERYBODY = "all"
+
+
+class ShownCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """A CDR of ours at the partner. ``copy``: SAME, DIFFERS, MISSING, UNKNOWN, or NOBODY to ask; ``differs_in``: the
+    fields, or why nothing is known."""
+
+    cdr_id: str
+    cpo: str
+    emsp: str
+    partner: str
+    copy: str
+    differs_in: str
+    net: Decimal
+    currency: str
+    sent_again: bool
+
+
+class ShownRule(msgspec.Struct, frozen=True, kw_only=True):
+    """How strict a partner's CDRs are looked at; ``partner`` `all`: those of everybody who has no rules of its own."""
+
+    partner: str
+    rule: str
+    value: str
+    is_default: bool
+
+
+class ShownLint(msgspec.Struct, frozen=True, kw_only=True):
+    """``state``: error (the tariff cannot be used) or warning."""
+
+    state: str
+    code: str
+    where: str
+    what: str
+
+
+class ShownVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tariff said from ``since`` on. ``source``: the partner that told it; `here`: it is ours."""
+
+    version: int
+    since: datetime
+    last_updated: datetime
+    source: str
+    changed: str
+
+
+def shown_copy(compared: Compared, *, is_sent_again: bool) -> ShownCopy:
+    """A copy."""
+    cdr = compared.entry.cdr
+    return ShownCopy(
+        cdr_id=cdr.id,
+        cpo=str(cpo_of(cdr)),
+        emsp=str(emsp_of(cdr)),
+        partner=compared.partner_id,
+        copy=compared.copy.value,
+        differs_in="; ".join(compared.fields),
+        net=cdr.total_cost.before_taxes,
+        currency=cdr.currency,
+        sent_again=is_sent_again,
+    )
+
+
+def shown_rules(stored: Mapping[str, CheckRules]) -> list[ShownRule]:
+    """Every rule in force by partner: what was set, and the defaults."""
+    defaults = _rules_by_name(CheckRules())
+    return [
+        ShownRule(partner=partner_id or EVERYBODY, rule=name, value=value, is_default=value == defaults[name])
+        for partner_id in sorted({"", *stored})
+        for name, value in _rules_by_name(rules_for(stored, partner_id)).items()
+    ]
+
+
+def _rules_by_name(rules: CheckRules) -> dict[str, str]:
+    values = {name: getattr(rules, name) for name in NAMES}
+    shown = {name: " ".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
+    return shown | {kind.value: rules.outcomes.get(kind, default).value for kind, default in DEFAULT_OUTCOMES.items()}
+
+
+def shown_lint(found: Lint) -> ShownLint:
+    """A finding in a tariff."""
+    state = "error" if found.is_error else "warning"
+    return ShownLint(state=state, code=found.code.value, where=found.where, what=found.text)
+
+
+def shown_versions(versions: Iterable[TariffVersion]) -> list[ShownVersion]:
+    """Of one tariff, the oldest first."""
+    rows: list[ShownVersion] = []
+    before: TariffVersion | None = None
+    for number, version in enumerate(versions, start=1):
+        if version.tariff is None:
+            what = "withdrawn"
+        elif before is None or before.tariff is None:
+            what = "new"
+        else:
+            what = "; ".join(changes(before.tariff, version.tariff))
+        rows.append(
+            ShownVersion(
+                version=number,
+                since=version.since,
+                last_updated=version.last_updated,
+                source=version.source or "here",
+                changed=what,
+            )
+        )
+        before = version
+    return rows

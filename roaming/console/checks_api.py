@@ -1,0 +1,185 @@
+"""Checks of partners' CDRs, the rules they are checked by, and partners' copies of ours over HTTP; ``billing_api``
+takes them into its table."""
+
+from collections.abc import Sequence
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from roaming.billing import copies, records, repository, selecting
+from roaming.billing.checks import CheckRules, rules_with
+from roaming.billing.price_records import EVERYBODY, shown_copy, shown_rules
+from roaming.billing.standing import standing_of
+from roaming.billing.states import State
+from roaming.console import billing_forms, pricing_forms
+from roaming.console.billing_asking import (
+    NotThere,
+    for_own_people,
+    listed,
+    month_named,
+    must_be,
+    own_party,
+    partner_named,
+    party_named,
+    path,
+)
+from roaming.console.hearing import read
+from roaming.console.rules_api import Entry
+from roaming.model.identifiers import PartyId
+from roaming.modules.cdrs.repository import Ended
+from roaming.ocpi.module import Services
+
+
+async def post_checks(services: Services, request: Request, _who: str) -> Response:
+    wish = await read(request, billing_forms.CheckWish)
+    month, partner_id = month_named(wish.month, services), await partner_named(services, wish.partner)
+    emsp = PartyId.parse(own_party(request)) if own_party(request) else None
+    reader = services.database.reader
+    stored = await repository.rules_of(reader)
+    rules_with(CheckRules(), wish.tries)
+
+    def tried(partner: str) -> CheckRules:
+        return rules_with(repository.rules_for(stored, partner), wish.tries)
+
+    found: list[records.ShownFinding] = []
+    count = 0
+    pages = selecting.check_month(
+        services, month, partner_id=partner_id, emsp=emsp, rules=tried, is_kept=not (wish.dry_run or wish.tries)
+    )
+    async for page in pages:
+        count += len(page)
+        before = await repository.verdicts_of(reader, [each.entry.key for each in page]) if wish.tries else {}
+        for each in page:
+            kept = before.get(each.entry.key)
+            found += records.shown_findings(each, before=kept.verdict.outcome.value if kept is not None else "")
+    return listed(request, billing_forms.Findings(checked=count, findings=tuple(found)), found)
+
+
+async def get_check_rules(services: Services, request: Request, _who: str) -> Response:
+    for_own_people(request)
+    rows = shown_rules(await repository.rules_of(services.database.reader))
+    return listed(request, pricing_forms.CheckRuleList(rules=tuple(rows)), rows)
+
+
+async def put_check_rules(services: Services, request: Request, _who: str) -> Response:
+    for_own_people(request)
+    wish, partner_id = await read(request, pricing_forms.RulesWish), await _rules_of(services, request)
+    stored = await repository.rules_of(services.database.reader)
+    rules = rules_with(repository.rules_for(stored, partner_id), wish.rules)
+    async with services.database.work() as work:
+        await repository.set_rules(work, partner_id, rules)
+    return await _rules_shown(services, request, partner_id)
+
+
+async def delete_check_rules(services: Services, request: Request, _who: str) -> Response:
+    for_own_people(request)
+    partner_id = await _rules_of(services, request)
+    async with services.database.work() as work:
+        is_gone = await repository.drop_rules(work, partner_id)
+    if not is_gone:
+        raise NotThere(f"{path(request, 'partner')} has no rules of its own: GET /api/check-rules lists those in force")
+    return await _rules_shown(services, request, "")
+
+
+async def _rules_of(services: Services, request: Request) -> str:
+    name = path(request, "partner")
+    return "" if name == EVERYBODY else await partner_named(services, name)
+
+
+async def _rules_shown(services: Services, request: Request, partner_id: str) -> Response:
+    rows = shown_rules(await repository.rules_of(services.database.reader))
+    mine = [each for each in rows if each.partner == (partner_id or EVERYBODY)]
+    return listed(request, pricing_forms.CheckRuleList(rules=tuple(mine)), mine)
+
+
+async def post_copies(services: Services, request: Request, _who: str) -> Response:
+    wish = await read(request, pricing_forms.CopiesWish)
+    compared = await copies.compare_copies(services, await _ours(services, request, wish))
+    gone = await copies.send_missing(services, compared) if wish.mend else []
+    rows = [shown_copy(each, is_sent_again=each.entry.key in gone) for each in compared]
+    return listed(request, pricing_forms.Copies(copies=tuple(rows)), rows)
+
+
+async def post_resends(services: Services, request: Request, _who: str) -> Response:
+    wish = await read(request, pricing_forms.MonthOfPartner)
+    standings = await standing_of(services, await _ours(services, request, wish))
+    async with services.database.work() as work:
+        gone = await copies.send_again(work, standings, is_lacking=False)
+    again = [records.shown_cdr(each) for each in standings if each.entry.key in gone]
+    rows = [msgspec.structs.replace(each, state=State.SENT.value) for each in again]
+    return listed(request, pricing_forms.SentAgain(cdrs=tuple(rows)), rows)
+
+
+async def _ours(services: Services, request: Request, wish: pricing_forms.MonthOfPartner) -> list[Ended]:
+    """CDRs that were issued here, by the party of the token where it is one's."""
+    cpo = party_named("cpo", wish.cpo or own_party(request)) if wish.cpo or own_party(request) else None
+    if cpo is not None:
+        must_be(request, str(cpo))
+    month, partner_id = month_named(wish.month, services), await partner_named(services, wish.partner)
+    entries = await selecting.entries_of_month(services, month, party=cpo, partner_id=partner_id)
+    mine = [each for each in entries if not each.source]
+    return [each for each in mine if cpo is None or selecting.cpo_of(each.cdr) == cpo]
+
+
+_CSV = ("format", "csv: for a spreadsheet")
+ENTRIES: Sequence[Entry] = (
+    Entry(
+        method="POST",
+        path="/api/cdr-checks",
+        handle=post_checks,
+        summary="Check partners' CDRs of a month, and keep the verdicts unless rules are tried",
+        takes=billing_forms.CheckWish,
+        gives=billing_forms.Findings,
+        refusals=(400,),
+        query=(_CSV,),
+    ),
+    Entry(
+        method="GET",
+        path="/api/check-rules",
+        handle=get_check_rules,
+        summary="How strict partners' CDRs are looked at",
+        gives=pricing_forms.CheckRuleList,
+        refusals=(403,),
+        query=(_CSV,),
+    ),
+    Entry(
+        method="PUT",
+        path="/api/check-rules/{partner}",
+        handle=put_check_rules,
+        summary="Change rules of a partner, or with `all` of everybody who has none of its own",
+        takes=pricing_forms.RulesWish,
+        gives=pricing_forms.CheckRuleList,
+        refusals=(400, 403),
+        query=(_CSV,),
+    ),
+    Entry(
+        method="DELETE",
+        path="/api/check-rules/{partner}",
+        handle=delete_check_rules,
+        summary="Forget the rules of a partner: those of everybody hold for it",
+        gives=pricing_forms.CheckRuleList,
+        refusals=(400, 403, 404),
+        query=(_CSV,),
+    ),
+    Entry(
+        method="POST",
+        path="/api/cdr-copies",
+        handle=post_copies,
+        summary="Ask partners for their copies of our CDRs: what is missing there or differs",
+        takes=pricing_forms.CopiesWish,
+        gives=pricing_forms.Copies,
+        refusals=(400, 403),
+        query=(_CSV,),
+    ),
+    Entry(
+        method="POST",
+        path="/api/cdr-resends",
+        handle=post_resends,
+        summary="Send again the CDRs of a month that a partner would not take, or that were given up",
+        takes=pricing_forms.MonthOfPartner,
+        gives=pricing_forms.SentAgain,
+        refusals=(400, 403),
+        query=(_CSV,),
+    ),
+)
