@@ -16,6 +16,7 @@ import structlog
 from roaming.billing import announcing, repository
 from roaming.billing.checks import CheckRules, Finding, Kind, Known, Outcome, Verdict, check
 from roaming.billing.checks.known import Sibling, TokenKnown
+from roaming.billing.months import month_of
 from roaming.billing.settlement_repository import terms_of
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId, fold
@@ -167,7 +168,7 @@ async def with_agreed_currencies(reader: Reader, rules: Callable[[str], CheckRul
         mine, agreed = rules(entry.source), terms.get(_pair(entry.cdr))
         if mine.currencies or agreed is None:
             return mine
-        return msgspec.structs.replace(mine, currencies=agreed.currencies)
+        return msgspec.structs.replace(mine, currencies=agreed.at(month_of(entry.cdr.end_date_time)).currencies)
 
     return chosen
 

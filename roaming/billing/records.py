@@ -110,6 +110,8 @@ class TermsWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     settle_in: Word = ""
     rates: Word = "ECB"
     rate_day: Word = "charge"
+    since: Word = ""
+    """The first month that they hold for; empty: they take the place of all earlier ones."""
 
 
 class ShownTerms(TermsWish, frozen=True, kw_only=True):
@@ -276,6 +278,7 @@ def shown_terms(cpo: str, emsp: str, terms: Terms) -> ShownTerms:
         settle_in=terms.exchange.currency,
         rates=terms.exchange.source,
         rate_day=terms.exchange.day.value.lower(),
+        since=terms.since,
     )
 
 

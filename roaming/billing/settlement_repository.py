@@ -48,17 +48,25 @@ class KeptStatement:
         return self.state == CLOSED
 
 
-async def terms_of(reader: Reader) -> dict[tuple[str, str], Terms]:
-    """All terms by (CPO, eMSP). Raises ``StoreUnavailable``."""
+async def terms_of(reader: Reader, month: str = "") -> dict[tuple[str, str], Terms]:
+    """All terms by (CPO, eMSP): those that hold for a month, or unless one is named the latest with all before them.
+    Raises ``StoreUnavailable``."""
     rows = await reader.fetch("SELECT cpo, emsp, document FROM settlement_terms ORDER BY cpo, emsp")
-    return {(row[0], row[1]): msgspec.json.decode(row[2], type=Terms) for row in rows}
+    kept = {(row[0], row[1]): msgspec.json.decode(row[2], type=Terms) for row in rows}
+    return {pair: terms.at(month) for pair, terms in kept.items()} if month else kept
 
 
-async def set_terms(work: Work, cpo: PartyId, emsp: PartyId, terms: Terms) -> None:
-    """Stores the terms of two parties, in place of earlier ones."""
+async def set_terms(work: Work, cpo: PartyId, emsp: PartyId, terms: Terms, *, since: str = "") -> Terms:
+    """Stores the terms of two parties from the month ``since`` on, or in place of all earlier ones; returns them with
+    what holds before."""
+    about = (TERMS.c.cpo == str(cpo)) & (TERMS.c.emsp == str(emsp))
+    kept = (await work.connection.execute(select(TERMS.c.document).where(about).with_for_update())).scalar_one_or_none()
+    earlier = None if kept is None else msgspec.json.decode(kept, type=Terms)
+    terms = terms.after(earlier, since)
     document = msgspec.json.encode(terms).decode()
     row = {"cpo": str(cpo), "emsp": str(emsp), "document": document, "changed_at": work.now}
     await upsert(work.connection, TERMS, [row], key=("cpo", "emsp"), update=("document", "changed_at"))
+    return terms
 
 
 async def drop_terms(work: Work, cpo: PartyId, emsp: PartyId) -> bool:

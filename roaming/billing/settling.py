@@ -49,7 +49,7 @@ async def _reckoned(services: Services, pair: Pair, month: str, closed: set[str]
     sql = "SELECT cdr_key FROM disputes WHERE state = 'OPEN' AND cdr_key IN"
     disputed = {row[0] for row in await fetch_of(reader, sql, [each.key for each in entries])}
     billed = [Billed(each.key, each.cdr, each.key in disputed) for each in entries]
-    terms = await _terms(services, pair)
+    terms = await _terms(services, pair, month)
     rates = await _rates(services, terms, entries)
     # Not here: a hundred thousand CDRs would hold up all that this process serves
     return await asyncio.to_thread(state, pair, month, billed, terms, rates)
@@ -65,9 +65,10 @@ async def _rates(services: Services, terms: Mapping[tuple[str, str], Terms], ent
     return Rates(known, today=services.clock.now().date())
 
 
-async def _terms(services: Services, pair: Pair) -> dict[tuple[str, str], Terms]:
+async def _terms(services: Services, pair: Pair, month: str) -> dict[tuple[str, str], Terms]:
     ours = {(str(pair.one), str(pair.other)), (str(pair.other), str(pair.one))}
-    return {of: terms for of, terms in (await repository.terms_of(services.database.reader)).items() if of in ours}
+    agreed = await repository.terms_of(services.database.reader, month)
+    return {of: terms for of, terms in agreed.items() if of in ours}
 
 
 def _months_open_to(month: str, closed: set[str]) -> list[str]:

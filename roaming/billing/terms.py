@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from roaming.billing.exchange.rates import ECB
+from roaming.billing.months import bounds_of, month_of
 from roaming.rating.readings import Rounding
 
 
@@ -123,6 +124,27 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """The party that gets what is paid to the hub, such as NL-HUB."""
     invoicing: Invoicing = Invoicing()
     exchange: Exchange = Exchange()
+    since: str = ""
+    """The first month that they hold for, such as 2026-11; empty: for all that no earlier ones do."""
+    before: "Terms | None" = None
+    """What held until then."""
+
+    def at(self, month: str) -> "Terms":
+        """Those that hold for a month."""
+        return self if self.before is None or month >= self.since else self.before.at(month)
+
+    def after(self, earlier: "Terms | None", since: str) -> "Terms":
+        """These from ``since`` on, behind what ``earlier`` says of the months before; empty: in place of all of it."""
+        if not since:
+            return self
+        while earlier is not None and earlier.since >= since:
+            earlier = earlier.before
+        return msgspec.structs.replace(self, since=since, before=earlier or Terms())
+
+    @property
+    def versions(self) -> tuple["Terms", ...]:
+        """These and all before them, the latest first."""
+        return (self, *(self.before.versions if self.before is not None else ()))
 
 
 class MalformedTerms(ValueError):
@@ -160,6 +182,14 @@ def read_fee(text: str) -> Fee:
         currency=(found["currency"] or "").upper(),
         vat=None if found["vat"] is None else Decimal(found["vat"]),
     )
+
+
+def read_since(text: str) -> str:
+    """The first month that terms hold for; empty: all. Raises ``MalformedTerms``."""
+    try:
+        return month_of(bounds_of(text)[0]) if text.strip() else ""
+    except ValueError as error:
+        raise MalformedTerms(f"since: {error}") from error
 
 
 def read_invoicing(*, untaxed: str = "", reason: str = "", buyer_reference: str = "", lines: str = "rate") -> Invoicing:

@@ -62,6 +62,9 @@ def terms_set(
     rate_day: Annotated[
         str, typer.Option(help="charge: the rate of the day it ended; month: of the last day of that month.")
     ] = "charge",
+    since: Annotated[
+        str, typer.Option("--from", help="The month they begin, such as 2026-11; earlier ones keep their terms.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Set what two parties agreed on, in place of earlier terms. Both sides must set the same."""
@@ -70,7 +73,7 @@ def terms_set(
     how = {"untaxed": untaxed, "reason": untaxed_reason, "buyer_reference": buyer_reference, "lines": invoice_lines}
     agreed = {"fees": fee or [], "currencies": currency or [], "disputed": disputed, "rounding": rounding, "hub": hub}
     converted = {"settle_in": settle_in, "rates": rates, "rate_day": rate_day}
-    show(run(set_terms(cpo, emsp, agreed, how, converted)), as_json=as_json)
+    show(run(set_terms(cpo, emsp, agreed, how, converted, since=since)), as_json=as_json)
 
 
 @terms_app.command("remove")

@@ -24,7 +24,7 @@ from roaming.billing.rows import CannotExport, balances_of, fees_of, lines_of, t
 from roaming.billing.settlement_repository import KeptStatement
 from roaming.billing.settling import NotClosable
 from roaming.billing.statement import Balance, Pair, Statement, pair_of, statement_id
-from roaming.billing.terms import MalformedTerms, read_exchange, read_invoicing, read_terms
+from roaming.billing.terms import MalformedTerms, read_exchange, read_invoicing, read_since, read_terms
 from roaming.cli.billing_titles import BALANCE, ENTRY, MATCH, STATEMENT
 from roaming.cli.cdr_checking import month_or_fail
 from roaming.cli.database import services_of_now
@@ -51,6 +51,7 @@ async def list_terms() -> list[dict[str, Any]]:
         {
             "CPO": each.cpo,
             "eMSP": each.emsp,
+            "since": each.since,
             "fee": fee,
             "hub": each.hub,
             "currencies": " ".join(each.currencies),
@@ -61,25 +62,33 @@ async def list_terms() -> list[dict[str, Any]]:
             "settled in": each.settle_in,
             "rates": f"{each.rates} {each.rate_day.upper()}" if each.settle_in else "",
         }
-        for each in (shown_terms(cpo, emsp, terms) for (cpo, emsp), terms in kept.items())
+        for (cpo, emsp), terms in kept.items()
+        for each in (shown_terms(cpo, emsp, version) for version in terms.versions)
         for fee in (each.fees or ("",))
     ]
 
 
 async def set_terms(
-    cpo: str, emsp: str, agreed: Mapping[str, Any], how: Mapping[str, str], converted: Mapping[str, str]
+    cpo: str,
+    emsp: str,
+    agreed: Mapping[str, Any],
+    how: Mapping[str, str],
+    converted: Mapping[str, str],
+    *,
+    since: str,
 ) -> dict[str, Any]:
     """Stores what two parties agreed on; ``agreed`` as ``read_terms`` takes it, ``how`` as ``read_invoicing`` does,
-    ``converted`` as ``read_exchange``."""
+    ``converted`` as ``read_exchange``, ``since`` as ``read_since``."""
     hub = str(party_of(agreed["hub"])) if agreed["hub"] else ""
     try:
-        exchange = read_exchange(**converted)
+        exchange, first = read_exchange(**converted), read_since(since)
         terms = read_terms(**{**agreed, "hub": hub}, invoicing=read_invoicing(**how), exchange=exchange)
     except MalformedTerms as error:
         fail(str(error))
     async with services_of_now() as services, services.database.work() as work:
-        await repository.set_terms(work, party_of(cpo), party_of(emsp), terms)
-    return {"CPO": str(party_of(cpo)), "eMSP": str(party_of(emsp)), "fees": [str(fee) for fee in terms.fees]}
+        await repository.set_terms(work, party_of(cpo), party_of(emsp), terms, since=first)
+    done = {"CPO": str(party_of(cpo)), "eMSP": str(party_of(emsp)), "fees": [str(fee) for fee in terms.fees]}
+    return done | ({"since": first} if first else {})
 
 
 async def drop_terms(cpo: str, emsp: str) -> dict[str, Any]:

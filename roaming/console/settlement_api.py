@@ -17,7 +17,7 @@ from roaming.billing.invoices.invoice import Invoice
 from roaming.billing.invoices.parties import BillingParty, read_party
 from roaming.billing.invoices.showing import form_of
 from roaming.billing.statement import statement_id
-from roaming.billing.terms import read_exchange, read_invoicing, read_terms
+from roaming.billing.terms import read_exchange, read_invoicing, read_since, read_terms
 from roaming.console import billing_forms as forms
 from roaming.console.billing_asking import (
     LIMITS,
@@ -135,7 +135,12 @@ async def get_invoice(services: Services, request: Request, _who: str) -> Respon
 async def get_terms(services: Services, request: Request, _who: str) -> Response:
     party = own_party(request)
     kept = await statements.terms_of(services.database.reader)
-    shown = [records.shown_terms(*pair, terms) for pair, terms in kept.items() if not party or party in pair]
+    shown = [
+        records.shown_terms(*pair, version)
+        for pair, terms in kept.items()
+        if not party or party in pair
+        for version in terms.versions
+    ]
     return listed(request, forms.AllTerms(terms=tuple(shown)), shown)
 
 
@@ -157,8 +162,9 @@ async def put_terms(services: Services, request: Request, _who: str) -> Response
         ),
         exchange=read_exchange(settle_in=wish.settle_in, rates=wish.rates, rate_day=wish.rate_day),
     )
+    since = read_since(wish.since)
     async with services.database.work() as work:
-        await statements.set_terms(work, cpo, emsp, terms)
+        terms = await statements.set_terms(work, cpo, emsp, terms, since=since)
     return given(records.shown_terms(str(cpo), str(emsp), terms))
 
 
@@ -270,7 +276,7 @@ ENTRIES: Sequence[Entry] = (
         method="GET",
         path="/api/settlement-terms",
         handle=get_terms,
-        summary="What CPOs and eMSPs agreed on beside prices",
+        summary="What CPOs and eMSPs agreed on beside prices, the latest of two parties first",
         gives=forms.AllTerms,
         query=(_CSV,),
     ),
@@ -278,7 +284,7 @@ ENTRIES: Sequence[Entry] = (
         method="PUT",
         path="/api/settlement-terms/{cpo}/{emsp}",
         handle=put_terms,
-        summary="Set them, in place of earlier ones",
+        summary="Set them from a month on, or in place of all earlier ones",
         takes=records.TermsWish,
         gives=records.ShownTerms,
         refusals=(400, 403),

@@ -51,7 +51,7 @@ async def issue(services: Services, pair: Pair, month: str, *, issued_on: date |
             invoices_of,
             kept.statement,
             parties,
-            await statements.terms_of(reader),
+            await statements.terms_of(reader, kept.statement.month),
             issued_on=today,
             closing=kept.closings,
             preceding=await _preceding(services, kept.statement),

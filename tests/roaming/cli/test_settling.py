@@ -106,6 +106,27 @@ async def test_a_month_is_closed_locked_and_reopened_for_a_reason(hub: HubInProc
     await check_told(hub)
 
 
+async def test_terms_of_a_month_stay_when_others_begin_later(hub: HubInProcess) -> None:
+    terms = ("settle", "terms", "set", "FR-CPO", "DE-HME")
+    await rows(*terms, "--fee", "percent 10 cpo>emsp")
+    for since in ("2026-09", "2026-08"):  # the later one goes: it is as these say from then on
+        done = await rows(*terms, "--fee", "percent 50 cpo>emsp", "--from", since)
+        assert done["since"] == since
+    listed = await rows("settle", "terms", "list")
+    assert [(row["since"], row["fee"]) for row in listed] == [
+        ("2026-08", "percent 50 cpo>emsp"),
+        ("", "percent 10 cpo>emsp"),
+    ]
+    closed = await rows("settle", "close", *MONTH)
+    # 18.00125 and 20 % tax, less a fee of 10 %
+    assert closed["payable"] == ["DE-HME owes FR-CPO 19.8 EUR", "DE-HME owes FR-CPO 7.7 SEK"]
+    await keep(hub, a_bill(4, Decimal(3)))
+    late = await rows("settle", "close", "FR-CPO", "DE-HME", "--month", "2026-08")
+    assert late["payable"] == ["DE-HME owes FR-CPO 2.1 EUR"], "3.6 less 50 % of 3"
+    await rows(*terms, "--fee", "percent 1 cpo>emsp")
+    assert [row["since"] for row in await rows("settle", "terms", "list")] == [""], "in place of all earlier ones"
+
+
 async def check_told(hub: HubInProcess) -> None:
     """ERP systems hear of it on the bus and as events, each once, and only those that it is about."""
     events = await hub.services.database.reader.fetch("SELECT kind, parties, body FROM events ORDER BY seq")
@@ -289,6 +310,7 @@ async def test_what_cannot_be_done_is_said(hub: HubInProcess, tmp_path: Path) ->
         (("settle", "reopen", *MONTH, "--reason", "x"), "is not closed"),
         (("settle", "reopen", *MONTH, "--reason", " "), "for a reason"),
         (("settle", "terms", "set", "FR-CPO", "DE-HME", "--fee", "two"), "is no fee"),
+        (("settle", "terms", "set", "FR-CPO", "DE-HME", "--from", "soon"), "write it as 2026-10"),
         (("settle", "terms", "remove", "FR-CPO", "DE-HME"), "have no terms"),
         (("settle", "reconcile", *MONTH[:2], str(bad), *MONTH[2:]), "no column for the CDR"),
     ):
