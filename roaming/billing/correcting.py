@@ -14,10 +14,13 @@ from roaming.model.location import Location
 from roaming.model.session import Session
 from roaming.model.signed_records import SignedRecords
 from roaming.model.tariff import Tariff
+from roaming.model.version import Version
 from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.crediting import NotCreditable, credit, reissue, replacement_id
 from roaming.modules.cdrs.issuing import PlaceUnknown, issue
+from roaming.modules.cdrs.service import CODECS
 from roaming.modules.cdrs.signing import with_signed
+from roaming.ocpi.codec import DecodeError, MalformedJson, parse_json
 from roaming.partners.agreed_readings import readings_between
 from roaming.rating import DEFAULT_READINGS, RatingError, Readings, rate, relevant_tariffs
 from roaming.rating.readings import ChosenReadings
@@ -60,6 +63,17 @@ async def correct(
     if earlier is None:
         await credited(work, issued, replacement_id=made.id if made is not None else None)
     return Corrected(credit=issued, replacement=made, is_new=is_new)
+
+
+def read_replacement(content: bytes) -> CDR:
+    """A CDR as JSON of OCPI 2.3.0, or of 2.2.1 where it is that. Raises ``NotCreditable`` naming the field."""
+    try:
+        body = parse_json(content)
+        cost = body.get("total_cost") if isinstance(body, dict) else None
+        is_newest = isinstance(cost, dict) and "before_taxes" in cost
+        return CODECS[Version.V2_3_0 if is_newest else Version.V2_2_1].decode(body).value
+    except (DecodeError, MalformedJson) as error:
+        raise NotCreditable(f"replacement: {error}") from error
 
 
 async def _from_session(work: Work, cdr: CDR) -> CDR:

@@ -8,7 +8,7 @@ from typing import Any
 
 from roaming.billing import copies, disputes, repository, selecting
 from roaming.billing.checks import Finding
-from roaming.billing.correcting import correct
+from roaming.billing.correcting import correct, read_replacement
 from roaming.billing.disputes import CLOSED_BY_PEOPLE, Dispute, DisputeState, NotDisputable
 from roaming.billing.evidence import evidence_of
 from roaming.billing.months import month_of
@@ -26,11 +26,8 @@ from roaming.cli.output import fail
 from roaming.cli.registering import party_of
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import fold
-from roaming.model.version import Version
 from roaming.modules.cdrs.crediting import NotCreditable
 from roaming.modules.cdrs.repository import Ended, with_ids
-from roaming.modules.cdrs.service import CODECS
-from roaming.ocpi.codec import DecodeError, MalformedJson, parse_json
 from roaming.ocpi.module import Services
 from roaming.store.documents import object_key
 
@@ -244,12 +241,9 @@ async def correct_cdr(cdr_id: str, *, party: str, reason: str, is_replaced: bool
 
 
 def _read_cdr(file: Path) -> CDR:
-    """From JSON of OCPI 2.3.0, or of 2.2.1 where it is that."""
     try:
-        body = parse_json(file.read_bytes())
-        is_newest = isinstance(body, dict) and "before_taxes" in (body.get("total_cost") or {})
-        return CODECS[Version.V2_3_0 if is_newest else Version.V2_2_1].decode(body).value
-    except (DecodeError, MalformedJson) as error:
+        return read_replacement(file.read_bytes())
+    except NotCreditable as error:
         fail(f"{file}: {error}")
 
 

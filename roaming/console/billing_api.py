@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from roaming.billing import disputes, receiving, records, selecting
-from roaming.billing.correcting import correct
+from roaming.billing.correcting import correct, read_replacement
 from roaming.billing.disputes import CLOSED_BY_PEOPLE, Dispute, DisputeState
 from roaming.billing.receiving import emsp_of
 from roaming.billing.standing import standing_of
@@ -82,8 +82,17 @@ async def post_credit(services: Services, request: Request, _who: str) -> Respon
     wish = await read(request, forms.CreditWish)
     cpo = party_named("cpo", path(request, "cpo"))
     must_be(request, str(cpo))
+    replacement = read_replacement(bytes(wish.replacement)) if wish.replacement else None
+    is_replaced = wish.replace or replacement is not None
     async with services.database.work() as work:
-        done = await correct(work, cpo, path(request, "cdr_id"), reason=wish.reason, is_replaced=wish.replace)
+        done = await correct(
+            work,
+            cpo,
+            path(request, "cdr_id"),
+            reason=wish.reason,
+            is_replaced=is_replaced,
+            replacement=replacement,
+        )
     new = done.replacement.id if done.replacement is not None else ""
     body = forms.Corrected(credit_id=done.credit.id, replacement_id=new, is_new=done.is_new)
     return given(body, 201 if done.is_new else 200)

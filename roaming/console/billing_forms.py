@@ -73,10 +73,12 @@ class ClosingWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class CreditWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A CDR of ours is taken back; ``replace``: and issued anew, as its session comes to."""
+    """A CDR of ours is taken back; ``replace``: and issued anew as its session comes to, or, with ``replacement``, as
+    that OCPI CDR says."""
 
     reason: Text
     replace: bool = False
+    replacement: msgspec.Raw = msgspec.Raw()
 
 
 class Corrected(msgspec.Struct, frozen=True, kw_only=True):

@@ -160,6 +160,23 @@ async def test_rules_are_tried_set_and_forgotten(hub: HubInProcess) -> None:
         assert (await call(hub, method, path, {"rules": []}, by="NL-HUB")).status_code == 403
 
 
+async def test_a_cdr_is_issued_anew_as_a_body_says(hub: HubInProcess) -> None:
+    right = ocpi_bodies.cdr("NL-HUB", id="X", total_cost={"excl_vat": 0.4, "incl_vat": 0.48})
+    path = "/api/cdrs/NL-HUB/OURS-AAA/credit"
+    wish = {"reason": "wrong tariff", "replacement": right}
+    refused = await call(hub, "POST", path, wish | {"replacement": {"id": "X"}}, by="NL-HUB")
+    assert (refused.status_code, "replacement: " in refused.json()["error"]) == (409, True), refused.text
+    done = await call(hub, "POST", path, wish, by="NL-HUB")
+    assert (done.status_code, done.json()["replacement_id"]) == (201, "OURS-AAA-2"), done.text
+    found = (await call(hub, "GET", "/api/cdrs?month=2026-11&party=DE-AAA")).json()["cdrs"]
+    assert sorted((each["cdr_id"], each["net"]) for each in found) == [
+        ("OURS-AAA", "0.45"),
+        ("OURS-AAA-2", "0.4"),
+        ("OURS-AAA-C", "-0.45"),
+    ]
+    assert (await call(hub, "POST", path, wish, by="DE-AAA")).status_code == 403
+
+
 async def test_copies_of_ours_and_what_goes_out_again(hub: HubInProcess) -> None:
     wish = {"month": "2026-11", "partner": "aaa"}
     copies = (await call(hub, "POST", "/api/cdr-copies", wish, by="NL-HUB")).json()["copies"]
