@@ -1,6 +1,6 @@
 """What is shown of checks' rules, partners' copies and tariffs, one record a row, as in ``records``."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
@@ -77,7 +77,7 @@ def shown_copy(compared: Compared, *, is_sent_again: bool) -> ShownCopy:
     )
 
 
-def shown_rules(stored: Mapping[str, CheckRules]) -> list[ShownRule]:
+def shown_rules(stored: dict[str, CheckRules]) -> list[ShownRule]:
     """Every rule in force by partner: what was set, and the defaults."""
     defaults = _rules_by_name(CheckRules())
     return [

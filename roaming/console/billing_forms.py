@@ -78,7 +78,7 @@ class CreditWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     reason: Text
     replace: bool = False
-    replacement: msgspec.Raw = msgspec.Raw()
+    replacement: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
 
 
 class Corrected(msgspec.Struct, frozen=True, kw_only=True):

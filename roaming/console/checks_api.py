@@ -10,6 +10,7 @@ from starlette.responses import Response
 from roaming.billing import copies, records, repository, selecting
 from roaming.billing.checks import CheckRules, rules_with
 from roaming.billing.price_records import EVERYBODY, shown_copy, shown_rules
+from roaming.billing.receiving import cpo_of
 from roaming.billing.standing import standing_of
 from roaming.billing.states import State
 from roaming.console import billing_forms, pricing_forms
@@ -119,7 +120,7 @@ async def _ours(services: Services, request: Request, wish: pricing_forms.MonthO
     month, partner_id = month_named(wish.month, services), await partner_named(services, wish.partner)
     entries = await selecting.entries_of_month(services, month, party=cpo, partner_id=partner_id)
     mine = [each for each in entries if not each.source]
-    return [each for each in mine if cpo is None or selecting.cpo_of(each.cdr) == cpo]
+    return [each for each in mine if cpo is None or cpo_of(each.cdr) == cpo]
 
 
 _CSV = ("format", "csv: for a spreadsheet")

@@ -56,7 +56,7 @@ async def post_rate(_services: Services, request: Request, _who: str) -> Respons
     tariffs, charge = _tariffs(wish.tariff), _object(wish.charge, "charge")
     found = await asyncio.to_thread(_rated, tariffs, charge, wish)
     rows = explain(found.rated)
-    notes = [each.text for each in (*found.rated.findings, *found.spans)]
+    notes = [*(each.text for each in found.rated.findings), *(each.text for each in found.spans)]
     body = forms.RatedCharge(priced=found.document, lines=rows, notes=tuple(notes))
     return listed(request, body, rows)
 

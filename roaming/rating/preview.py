@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Final
 
 import msgspec
@@ -45,14 +45,14 @@ class Assumed(msgspec.Struct, frozen=True, kw_only=True):
             if value is not None and (not value.is_finite() or value < 0):
                 raise MalformedTimeline(f"{name}: {value} is negative or no number; correct it")
         if self.minutes is not None:
-            length = self.minutes * 60_000
+            length = self.minutes * 60_000_000
         elif self.power_kw:
-            length = self.kwh * 3_600_000 / self.power_kw
+            length = self.kwh * 3_600_000_000 / self.power_kw
         else:
             raise MalformedTimeline("power_kw is 0: give the minutes that the vehicle stays")
-        if length > 366 * 86_400_000:
+        if length > 366 * 86_400_000_000:
             raise MalformedTimeline("the charge takes more than 366 days; give more power or fewer minutes")
-        return self.start + timedelta(milliseconds=int(length.to_integral_value(ROUND_HALF_UP)))
+        return self.start + timedelta(microseconds=int(length.to_integral_value(ROUND_CEILING)))
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):

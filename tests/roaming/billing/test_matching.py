@@ -40,7 +40,7 @@ def test_two_parties_that_bill_each_other_may_use_one_id() -> None:
     """Whether their list says whose each CDR is or not."""
     both = a_bill(1, Decimal(1)), a_bill(1, Decimal(5), is_turned=True)
     lines = state(PAIR, "2026-07", map(billed, both), {}).lines
-    named = "id;CPO;net\nC1;FR*CPO;1\nC1;DE-HME;5\nC1;NL-XXX;2\nC1;DE-HME;5\n"
+    named = "id;CPO;net\nC1;FR*CPO;1\nC1;DE-HME;5\nC1;NL-OTH;2\nC1;DE-HME;5\n"
     assert [(each.match, each.difference) for each in match(lines, read_list(named))] == [
         (Match.MATCHED, 0),
         (Match.MATCHED, 0),

@@ -78,11 +78,11 @@ async def test_any_charge_by_any_tariff(hub: HubInProcess) -> None:
     # 22:30 in Amsterdam: 1.4 kWh in steps of 1 kWh at 0.30
     assert rated["priced"]["total_cost"] == {"excl_vat": "0.6000", "incl_vat": "0.7200"}
     (line,) = rated["lines"]
-    assert (line["quantity"], line["step_added"], line["price"], line["element"]) == ("1.4", "0.6", "0.3", 0)
+    assert (line["quantity"], line["step_added"], line["price"], line["element"]) == ("1.4", "0.600", "0.3", 0)
     by_utc = (await call(hub, "POST", "/api/rate", wish | {"readings": {"clock": "UTC"}})).json()
     assert by_utc["priced"]["total_cost"]["excl_vat"] == "1.0000"
     assert any("outlasts its price" in note for note in by_utc["notes"])
-    assert [row["step_added"] for row in table(await call(hub, "POST", "/api/rate?format=csv", wish))] == ["0.6"]
+    assert [row["step_added"] for row in table(await call(hub, "POST", "/api/rate?format=csv", wish))] == ["0.600"]
     for bend, field, said in (
         ({"tariff": []}, "tariff", "a list of tariffs"),
         ({"tariff": [NIGHT, NIGHT]}, "tariff", "twice"),
@@ -161,7 +161,8 @@ async def test_rules_are_tried_set_and_forgotten(hub: HubInProcess) -> None:
 
 
 async def test_a_cdr_is_issued_anew_as_a_body_says(hub: HubInProcess) -> None:
-    right = ocpi_bodies.cdr("NL-HUB", id="X", total_cost={"excl_vat": 0.4, "incl_vat": 0.48})
+    token = ocpi_bodies.cdr_token("DE-AAA", "CARD-AAA")
+    right = ocpi_bodies.cdr("NL-HUB", id="X", cdr_token=token, total_cost={"excl_vat": 0.4, "incl_vat": 0.48})
     path = "/api/cdrs/NL-HUB/OURS-AAA/credit"
     wish = {"reason": "wrong tariff", "replacement": right}
     refused = await call(hub, "POST", path, wish | {"replacement": {"id": "X"}}, by="NL-HUB")
@@ -180,7 +181,7 @@ async def test_a_cdr_is_issued_anew_as_a_body_says(hub: HubInProcess) -> None:
 async def test_copies_of_ours_and_what_goes_out_again(hub: HubInProcess) -> None:
     wish = {"month": "2026-11", "partner": "aaa"}
     copies = (await call(hub, "POST", "/api/cdr-copies", wish, by="NL-HUB")).json()["copies"]
-    assert [(each["cdr_id"], each["copy"], each["sent_again"]) for each in copies] == [("OURS-AAA", "NOBODY", False)]
+    assert [(each["cdr_id"], each["copy"], each["sent_again"]) for each in copies] == [("OURS-AAA", "UNKNOWN", False)]
     sent = table(await call(hub, "POST", "/api/cdr-resends?format=csv", wish, by="NL-HUB"))
     assert [(row["cdr_id"], row["state"]) for row in sent] == [("OURS-AAA", "SENT")]
     assert (await call(hub, "POST", "/api/cdr-resends", wish)).json() == {"cdrs": []}, "it waits already"

@@ -42,6 +42,8 @@ def test_until_the_energy_is_in() -> None:
     found = preview(PRICES, assumed(minutes=None))
     assert found.end == at(20)
     assert found.energy_kwh == 20
+    thirds = preview(PRICES, assumed(minutes=None, kwh=Decimal(10), power_kw=Decimal(11)))
+    assert thirds.energy_kwh == 10, "although no number of microseconds is 10/11 h"
 
 
 def test_less_than_asked_for_where_the_time_is_too_short() -> None:
