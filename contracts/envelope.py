@@ -126,9 +126,8 @@ def message_id(*parts: object) -> str:
     ...     "start", "demo/CS-1", 1, "TAG", "2026-11-23T10:00:00Z", 100)
     True
     """
-    digest = hashlib.blake2b(digest_size=16)
+    framed: list[bytes] = []
     for part in parts:
         text = str(part).encode()
-        digest.update(len(text).to_bytes(4, "big"))
-        digest.update(text)
-    return digest.hexdigest()
+        framed += len(text).to_bytes(4, "big"), text
+    return hashlib.blake2b(b"".join(framed), digest_size=16).hexdigest()

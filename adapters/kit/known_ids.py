@@ -7,9 +7,9 @@ in memory, and now and then they go into the index in its own order, many to a p
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import aclosing
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from adapters.kit.database import Database
 
@@ -19,7 +19,8 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS known_ids (key INTEGER PRIMARY KEY, forget_after INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS known_lately (place INTEGER PRIMARY KEY, key INTEGER NOT NULL, forget_after INTEGER)",
 )
-_LENGTHS = (128, 64, 32, 16, 8, 4, 2, 1)
+_LONGEST_SHARE = 128
+_STEP = 16
 _KEYS = 2**63
 _SLICE = 512
 CHUNKS = 256
@@ -33,18 +34,33 @@ def key_of(id: str) -> int:
 
 
 def shares(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Cuts into few fixed lengths, for statements of many rows: one per share costs a tenth of one per row, since each
-    lets go of the interpreter's lock, and few lengths mean that each is compiled once."""
+    """Cuts for statements of many rows: one per share costs a tenth of one per row, since each lets go of the
+    interpreter's lock several times. Two dozen lengths, so that each is compiled once, and mostly two shares."""
     start = 0
-    for length in _LENGTHS:
-        while len(items) - start >= length:
-            yield items[start : start + length]
-            start += length
+    while (left := len(items) - start) > 0:
+        length = min(left - left % _STEP, _LONGEST_SHARE) or left
+        yield items[start : start + length]
+        start += length
+
+
+Statement = tuple[str, list[Any]]
+"""And its values."""
+
+
+def insertions(into: str, rows: Sequence[tuple[Any, Any]]) -> Iterator[Statement]:
+    """What puts pairs into a table. ``into`` is a constant of this program."""
+    for share in shares(rows):
+        yield _insertion(into, len(share)), [value for row in share for value in row]
+
+
+@lru_cache(maxsize=256)
+def _insertion(into: str, length: int) -> str:
+    return f"INSERT INTO {into} VALUES {','.join(['(?,?)'] * length)}"  # noqa: S608
 
 
 class KnownIds:
-    """``known`` and ``keep`` run in the writer thread inside the spool's transaction, one at a time; the rest in the
-    event loop."""
+    """``on_disk`` runs in the writer thread inside the spool's transaction, the rest in the event loop: in that thread
+    every step may have to wait for the interpreter's lock."""
 
     def __init__(self, database: Database, *, merge_at: int = 100_000) -> None:
         """``merge_at``: how many are held in memory before they go into the index."""
@@ -58,23 +74,25 @@ class KnownIds:
         await self._database.write(_create)
         self._lately = {key for (key,) in self._database.fetch("SELECT key FROM known_lately")}
 
-    def known(self, keys: Sequence[int], connection: sqlite3.Connection) -> set[int]:
-        """Those that were kept before."""
-        # Read in this order: a merge that begins meanwhile moves from the first to the second
+    def known_lately(self, keys: Sequence[int]) -> set[int]:
+        """Those that were kept before, and are not in the index for certain: ask ``on_disk`` for the others."""
         lately, merging = self._lately, self._merging
-        found = {key for key in keys if key in lately or key in merging}
-        for share in shares([key for key in keys if key not in found]):
+        return {key for key in keys if key in lately or key in merging}
+
+    def on_disk(self, keys: Sequence[int], connection: sqlite3.Connection) -> set[int]:
+        """Those that are in the index."""
+        found: set[int] = set()
+        sought = list(keys)
+        sought += sought[-1:] * (-len(sought) % _STEP)  # the same key twice does no harm, and makes one share of two
+        for share in shares(sought):
             marks = ",".join("?" * len(share))
             rows = connection.execute(f"SELECT key FROM known_ids WHERE key IN ({marks})", share)  # noqa: S608
             found.update(key for (key,) in rows)
         return found
 
-    def keep(self, rows: Sequence[tuple[int, int]], connection: sqlite3.Connection) -> None:
-        """Remembers keys, each until the hour beside it. Call ``kept`` after the commit."""
-        for share in shares(rows):
-            marks = ",".join(["(?,?)"] * len(share))
-            values = [value for row in share for value in row]
-            connection.execute(f"INSERT INTO known_lately (key, forget_after) VALUES {marks}", values)  # noqa: S608
+    def keep(self, rows: Sequence[tuple[int, int]]) -> Iterator[Statement]:
+        """What remembers keys, each until the hour beside it. Call ``kept`` after the commit."""
+        return insertions("known_lately (key, forget_after)", rows)
 
     def kept(self, keys: Collection[int]) -> bool:
         """The transaction with these keys was committed. Returns whether a merge is due."""

@@ -21,6 +21,10 @@ from contracts.topics import TOPIC_BY_NAME, TOPIC_OF
 
 _BATCH = 250
 _MOST_AT_HAND = 4 * _BATCH
+_DELETE_AT = 1000
+_DELETE_AFTER = 0.5
+"""Facts on the bus are deleted from disk so many at once, or after so many seconds: a thousand cost little more than
+one, and what a crash leaves is published again."""
 _SET_ASIDE_KEPT = 10_000
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 5.0
@@ -77,6 +81,8 @@ class Relay:
         """What follows ``_after``, without a gap."""
         self._is_all_at_hand = False
         """Whether nothing is on disk that is not at hand."""
+        self._undeleted = 0
+        self._deleting: asyncio.TimerHandle | None = None
         self._has_work = asyncio.Event()
         self._is_idle = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -116,6 +122,7 @@ class Relay:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._delete()
 
     async def _run(self) -> None:
         while True:
@@ -152,8 +159,21 @@ class Relay:
         for wave in waves(envelopes):
             await self._publish(wave)
         self._after = last
-        self._database.write_later(partial(_delete, self._after))
+        self._undeleted += facts
+        if self._undeleted >= _DELETE_AT:
+            self._delete()
+        elif self._deleting is None:
+            self._deleting = asyncio.get_running_loop().call_later(_DELETE_AFTER, self._delete)
         self._on_relayed(facts, octets)
+
+    def _delete(self) -> None:
+        """What has left, from disk."""
+        if self._deleting is not None:
+            self._deleting.cancel()
+            self._deleting = None
+        if self._undeleted:
+            self._undeleted = 0
+            self._database.write_later(partial(_delete, self._after))
 
     def _read(self) -> list[tuple[int, bytes]]:
         return self._database.fetch(

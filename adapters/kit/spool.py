@@ -15,7 +15,7 @@ from typing import NamedTuple
 import structlog
 
 from adapters.kit.database import Database
-from adapters.kit.known_ids import CHUNKS, KnownIds, key_of, shares
+from adapters.kit.known_ids import CHUNKS, KnownIds, Statement, insertions, key_of
 from adapters.kit.manifest import Fact, SpoolFull
 from adapters.kit.relay import Kept, Relay
 from contracts.bus.port import Bus
@@ -221,9 +221,9 @@ class Spool:
             await self._has_waiting.wait()
             started = loop.time()
             calls = list(self._take())
-            rows = [row for call in calls for row in call.rows]
+            rows = self._unknown([row for call in calls for row in call.rows])
             try:
-                fresh = await self._database.write(partial(self._insert, rows))
+                fresh = await self._database.write(partial(self._insert, rows, self._statements(rows)))
             except BaseException as error:
                 self._fail(calls, f"the disk refuses: {error}")
                 if isinstance(error, Exception):
@@ -242,20 +242,33 @@ class Spool:
         if not self._waiting:
             self._has_waiting.clear()
 
-    def _insert(self, rows: list[_Row], connection: sqlite3.Connection) -> list[_Row]:
-        """Keeps the rows whose id is new and returns them. Runs in the writer thread."""
-        known = self._known.known([row.key for row in rows], connection)
-        fresh: list[_Row] = []
+    def _unknown(self, rows: list[_Row]) -> list[_Row]:
+        """Without those whose id is known to memory, and each but once."""
+        known = self._known.known_lately([row.key for row in rows])
+        found: list[_Row] = []
         for row in rows:
             if row.key not in known:
                 known.add(row.key)
-                fresh.append(row)
-        for share in shares(fresh):
-            marks = ",".join(["(?,?)"] * len(share))
-            values = [value for row in share for value in (row.sequence, row.data)]
-            connection.execute(f"INSERT INTO spooled VALUES {marks}", values)  # noqa: S608
-        self._known.keep([(row.key, row.forget_after) for row in fresh], connection)
-        return fresh
+                found.append(row)
+        return found
+
+    def _statements(self, rows: list[_Row]) -> list[Statement]:
+        """What keeps the rows."""
+        return [
+            *insertions("spooled", [(row.sequence, row.data) for row in rows]),
+            *self._known.keep([(row.key, row.forget_after) for row in rows]),
+        ]
+
+    def _insert(self, rows: list[_Row], statements: list[Statement], connection: sqlite3.Connection) -> list[_Row]:
+        """Keeps the rows whose id is not on disk, nearly always all of them, and returns them. Runs in the writer
+        thread."""
+        known = self._known.on_disk([row.key for row in rows], connection)
+        if known:
+            rows = [row for row in rows if row.key not in known]
+            statements = self._statements(rows)
+        for statement, values in statements:
+            connection.execute(statement, values)
+        return rows
 
     def _settle(self, calls: list[_Call], fresh: list[_Row]) -> None:
         self._take_again()

@@ -104,6 +104,7 @@ def _context(listener: Listener) -> ssl.SSLContext:
     names = [str(suite["name"]) for suite in context.get_ciphers() if suite["protocol"] != "TLSv1.3"]
     context.set_ciphers(":".join([*names, *_WITHOUT_FORWARD_SECRECY]))
     context.load_cert_chain(listener.certificate or "", listener.key)
+    context.num_tickets = 1  # a station has one connection at a time, and each ticket is a tenth of a handshake
     if listener.client_authorities is not None:
         context.load_verify_locations(cafile=listener.client_authorities)
         # Stations of profile 2 come to the same address and have none

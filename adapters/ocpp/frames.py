@@ -161,12 +161,13 @@ def _is_answer(raw: bytes) -> bool:
 
 
 def _shape(value: Any, deviations: tuple[str, ...]) -> Frame:
-    match value:
-        case [2, str() as frame_id, str() as action, dict() as payload] if type(value[0]) is int:
-            return Call(frame_id, action, payload, deviations)  # nearly all of them
     if not isinstance(value, list) or len(value) < 2:
         return Unreadable(UNKNOWN_ID, "not an array of at least two elements", is_answerable=True)
     kind = value[0]
+    if kind == CALL and type(kind) is int and len(value) == 4:
+        _, frame_id, action, payload = value
+        if type(frame_id) is str and type(action) is str and type(payload) is dict:
+            return Call(frame_id, action, payload, deviations)  # nearly all of them
     if isinstance(kind, str):
         kind = _TYPE_WORDS.get(kind)
         deviations += ("type",)

@@ -32,6 +32,10 @@ _CONTEXT: Final = {
     "Trigger": ReadingContext.TRIGGER,
 }
 
+# Python 3.11 takes longer to find a member of an enumeration by its name than to make a value of it
+_PERIODIC: Final = ReadingContext.PERIODIC
+_OTHER: Final = ReadingContext.OTHER
+_REGISTER: Final = Measurand.ENERGY_REGISTER
 _PER_PHASE: Final = (Measurand.ENERGY_REGISTER, Measurand.ENERGY_EXPORT_REGISTER, Measurand.ENERGY_INTERVAL)
 _PLAIN_UNITS: Final = frozenset({"Wh", "W", "A", "V", "Percent"})
 _LARGEST: Final = Decimal(10) ** 12
@@ -57,11 +61,11 @@ def _said(field: Any) -> str | None:
 
 def to_context(word: str | None) -> ReadingContext:
     """When it was taken; no word means periodic."""
-    return _CONTEXT.get(word, ReadingContext.OTHER) if word else ReadingContext.PERIODIC
+    return _CONTEXT.get(word, _OTHER) if word else _PERIODIC
 
 
 def to_value(
-    number: Decimal, measurand: Measurand, *, unit: str | None, phase: str | None, location: str | None
+    number: Decimal, measurand: Measurand, unit: str | None, phase: str | None, location: str | None
 ) -> MeterValue:
     """One value. ``L1-N`` is the same as ``L1``; ``L1-L2`` is not."""
     return MeterValue(
@@ -74,7 +78,7 @@ def to_value(
 
 def to_number(said: Any) -> Decimal | None:
     """The number, exactly; ``None`` for what is none or cannot be one."""
-    text = str(said)
+    text = said if type(said) is str else str(said)
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -114,7 +118,7 @@ def in_order(samples: list[MeterSample]) -> tuple[MeterSample, ...]:
 def register_of(sample: MeterSample) -> Decimal | None:
     """The total import register of a sample, in Wh."""
     for value in sample.values:
-        if value.measurand is Measurand.ENERGY_REGISTER and value.phase is None and value.location is None:
+        if value.measurand is _REGISTER and value.phase is None and value.location is None:
             return value.value
     return None
 

@@ -72,10 +72,13 @@ class _Mending:
             return value
         properties: dict[str, Any] = schema.get("properties", {})
         required = schema.get("required", ())
-        spelled = {name.lower(): name for name in properties}
+        spelled: dict[str, str] | None = None
         mended: dict[str, Any] = {}
         for key, item in value.items():
-            name = key if key in properties else spelled.get(key.strip().lower())
+            name: str | None = key
+            if key not in properties:
+                spelled = spelled or {known.lower(): known for known in properties}
+                name = spelled.get(key.strip().lower())
             if name is None:
                 if schema.get("additionalProperties") is not False:
                     mended[key] = item

@@ -2,12 +2,14 @@
 
 Whole messages go past the package's queue of frames, which costs a turn of the event loop and half of the processor
 time of receiving one; a message in fragments still goes through it. A text message that came alone, in one piece, goes
-past its parser too. What is done here with insides of the package is of its release 17.
+past its parser too, and one that a server sends past its writer. What is done here with insides of the package is of
+its release 17.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from struct import Struct
 from typing import Any, Final
 
 from websockets.asyncio.connection import Connection
@@ -24,6 +26,9 @@ except ImportError:  # where nothing could be compiled
 from adapters.ocpp.transport import Binary, SocketClosed, Take
 
 _WHOLE_TEXT: Final = 0x81
+_SHORT: Final = tuple(bytes((_WHOLE_TEXT, size)) for size in range(126))
+_LONG: Final = Struct("!BBH")
+_LONGEST: Final = Struct("!BBQ")
 _BETWEEN_FRAMES: Final = StreamReader.at_eof.__code__
 MOST_WAITING: Final = 2
 """Whole messages that nobody has taken; with more, the other side is read no further."""
@@ -174,6 +179,18 @@ def whole_text(data: bytes, protocol: Protocol) -> bytes | None:
     return apply_mask(data[start:], data[start - 4 : start]) if is_masked else data[start:]
 
 
+def text_frame(data: bytes) -> bytes:
+    """A whole text message in one frame, as a server sends it: without a mask (RFC 6455, section 5.2).
+
+    >>> text_frame(b"[3]")
+    b'\x81\x03[3]'
+    """
+    size = len(data)
+    if size < 126:
+        return _SHORT[size] + data
+    return (_LONG.pack(_WHOLE_TEXT, 126, size) if size < 65_536 else _LONGEST.pack(_WHOLE_TEXT, 127, size)) + data
+
+
 def _is_between_frames(parser: Any) -> bool:
     while (inner := parser.gi_yieldfrom) is not None:
         parser = inner
@@ -244,11 +261,12 @@ class WebSocket:
             or connection.transport.is_closing()
         ):
             return self.send(data)
-        if type(data) is Binary:
-            protocol.send_binary(data)
+        is_binary = type(data) is Binary
+        if not is_binary and protocol.side is Side.SERVER and not protocol.extensions and not protocol.writes:
+            connection.transport.write(text_frame(data))
         else:
-            protocol.send_text(data)
-        connection.send_data()
+            (protocol.send_binary if is_binary else protocol.send_text)(data)
+            connection.send_data()
         return self._until_read() if connection.paused else None
 
     async def _until_read(self) -> None:

@@ -5,25 +5,35 @@ server library.
 of its own under uvloop, loaded from here by bare frames, one request open per station: one heartbeat, one status and
 three meter values of six samples. Processor time is the subject's alone, all its threads, from the kernel: trust the
 ratios.
+
+With facts in the spool it is the whole way: read, checked, told apart from repeats, on disk, answered, and taken by
+somebody who reads the bus, which is where they are counted: one for each answer, or there is no figure. ``mended``:
+every message strays from its schema (numbers for texts, and the other way round). ``wire``: frames go to the wire log
+too, masked, and are counted there.
 """
 
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import ssl
 import subprocess
 import sys
 import tempfile
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
 from tests.bench.load import cpu_seconds
+
+if TYPE_CHECKING:
+    from contracts.envelope import Envelope
 
 SUBJECTS = {
     "package": "ocpp package, checked in threads (its default)",
@@ -32,7 +42,10 @@ SUBJECTS = {
     "echo": "bare websockets, every frame sent back",
     "adapter": "this adapter, checked, facts counted",
     "adapter-spool": "this adapter, checked, facts in the spool",
+    "adapter-mended": "the same, each message mended",
+    "adapter-wire": "the same as the last but one, frames in the wire log",
 }
+WHOLE = {"adapter-spool", "adapter-mended", "adapter-wire"}
 _VALUES = (
     ("@", "Energy.Active.Import.Register", "Wh", "Outlet"),
     ("11040.0", "Power.Active.Import", "W", "Outlet"),
@@ -51,6 +64,10 @@ METER = (
 )
 STATUS = '"StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available"}]'
 MIX = ('"Heartbeat",{}]', STATUS, METER, METER, METER)
+STRAYING = tuple(
+    message.replace('"@"', "@").replace('"connectorId":1', '"connectorId":"1"').replace(",{}", ',{"time":1}')
+    for message in MIX
+)
 
 
 class NotLetIn(ConnectionError):
@@ -82,20 +99,20 @@ async def dial(
     return reader, writer
 
 
-def frame(count: int) -> bytes:
+def frame(count: int, mix: Sequence[str] = MIX) -> bytes:
     """A message of the mix, in a WebSocket frame of a client."""
-    body = f'[2,"{count}",{MIX[count % len(MIX)].replace("@", str(count), 1)}'.encode()
+    body = f'[2,"{count}",{mix[count % len(mix)].replace("@", str(count), 1)}'.encode()
     size = len(body)
     length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
     return b"\x81" + length + b"\0\0\0\0" + body
 
 
-async def station(port: int, name: str, end: float) -> int:
+async def station(port: int, name: str, end: float, mix: Sequence[str]) -> int:
     """Asks and reads until ``end``; how many answers came. An echo's answer is the request."""
     reader, writer = await dial(port, name)
     clock, count = asyncio.get_running_loop().time, 0
     while clock() < end:
-        writer.write(frame(count))
+        writer.write(frame(count, mix))
         _, size = await reader.readexactly(2)
         if size == 126:
             size = int.from_bytes(await reader.readexactly(2), "big")
@@ -106,30 +123,54 @@ async def station(port: int, name: str, end: float) -> int:
     return count
 
 
-async def load(port: int, pid: int, *, stations: int, seconds: float) -> tuple[float, float]:
-    """Messages a second, and microseconds of the subject's processor time for each."""
+async def load(
+    port: int, pid: int, *, stations: int, seconds: float, mix: Sequence[str]
+) -> tuple[float, float, Counter[str]]:
+    """Messages a second, microseconds of the subject's processor time for each, and how many of each kind it got."""
     clock = asyncio.get_running_loop().time
-    await asyncio.gather(*(station(port, f"W{n}", clock() + seconds / 5) for n in range(stations)))
+    warming = await asyncio.gather(*(station(port, f"W{n}", clock() + seconds / 5, mix) for n in range(stations)))
     began, cpu = clock(), cpu_seconds([pid])
-    counts = await asyncio.gather(*(station(port, f"S{n}", began + seconds) for n in range(stations)))
-    return sum(counts) / (clock() - began), (cpu_seconds([pid]) - cpu) / sum(counts) * 1e6
+    counts = await asyncio.gather(*(station(port, f"S{n}", began + seconds, mix) for n in range(stations)))
+    rate, each = sum(counts) / (clock() - began), (cpu_seconds([pid]) - cpu) / sum(counts) * 1e6
+    sent: Counter[str] = Counter()
+    for count in (*warming, *counts):
+        for place, message in enumerate(mix):
+            sent[message.split('"')[1]] += len(range(place, count, len(mix)))
+    return rate, each, sent
 
 
 def measure(subject: str, *, stations: int, seconds: float) -> tuple[float, float]:
     """One subject in a process of its own."""
     command = [sys.executable, "-m", "tests.bench.ocpp_messages", "--serve", subject]
+    mix = STRAYING if subject == "adapter-mended" else MIX
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with (
         tempfile.TemporaryDirectory(prefix="bench-ocpp-") as folder,
-        subprocess.Popen([*command, "--folder", folder], stdout=subprocess.PIPE, text=True) as server,
+        subprocess.Popen([*command, "--folder", folder], **pipes) as server,
     ):
+        assert server.stdin is not None
         assert server.stdout is not None
         try:
             port = int(server.stdout.readline())
-            result: tuple[float, float] = uvloop.run(load(port, server.pid, stations=stations, seconds=seconds))
+            rate, each, sent = uvloop.run(load(port, server.pid, stations=stations, seconds=seconds, mix=mix))
+            if subject in WHOLE:
+                server.stdin.write("told\n")
+                server.stdin.flush()
+                _check(json.loads(server.stdout.readline()), sent)
         finally:
             server.kill()
             server.wait()
-    return result
+    return rate, each
+
+
+def _check(told: dict[str, int], sent: Counter[str]) -> None:
+    """Everything answered has come out at the other end, once."""
+    assert told["MeterValuesTaken"] == sent["MeterValues"], (told, sent)
+    assert told["ConnectorStatusChanged"] == sent["StatusNotification"], (told, sent)
+    if "frames" in told:
+        frames = told["frames"] + told["missed"]
+        assert frames == 2 * sent.total(), (told, sent)
+        print(f"{told['missed'] / frames:.0%} of the frames were more than the wire log takes in a second:")
 
 
 async def serve_package(*, is_checked: bool, is_inline: bool) -> None:
@@ -203,10 +244,16 @@ class Refusing:
 
 
 async def serve_adapter(
-    folder: Path, *, has_spool: bool, has_broker: bool = True, has_disk: bool = True, **values: Any
+    folder: Path,
+    *,
+    has_spool: bool,
+    has_broker: bool = True,
+    has_disk: bool = True,
+    reader: "Reader | None" = None,
+    **values: Any,
 ) -> None:
     """The adapter, with the real kit behind it or with nothing; ``values`` are settings of its own. A bus that was not
-    started is a broker that has stopped."""
+    started is a broker that has stopped. With a ``reader`` for as long as that is asked, else for ever."""
     from dataclasses import replace
 
     from adapters.kit.manifest import Account
@@ -220,20 +267,54 @@ async def serve_adapter(
     if has_spool:
         from adapters.kit.database import Database
         from adapters.kit.spool import Spool
+        from adapters.kit.wire import Wire
         from contracts.bus.memory import MemoryBus
+        from contracts.bus.port import Subscription
+        from contracts.topics import EVENTS, METER, WIRE
 
         bus = MemoryBus()
+        if reader is not None:
+            bus.subscribe(Subscription(group="hub", topics=(EVENTS, METER, WIRE), handler=reader.read))
         if has_broker:
             await bus.start()
         spool = Spool(Database(folder / "spool.sqlite"), bus, network="demo", instance="bench", now=ports.now)
         await spool.start()
-        ports = replace(ports, facts=spool if has_disk else Refusing())
+        wire = Wire(bus, instance="bench", now=ports.now) if reader is not None and reader.has_wire else None
+        ports = replace(ports, facts=spool if has_disk else Refusing(), wire=wire)
     usual = {"port": 0, "state_path": folder / "state.sqlite", "messages_per_second": 1e9, "message_burst": 1e9}
     settings = OcppSettings(**{**usual, **values})
     running = await start(ports, settings)
     spare_collector()  # as every process of ours does
     print(running.addresses()["ocpp"].rsplit(":", 1)[1].strip("/"), flush=True)
-    await asyncio.Event().wait()
+    await (asyncio.Event().wait() if reader is None else reader.answer())
+
+
+class Reader:
+    """Somebody who reads the bus."""
+
+    def __init__(self, *, has_wire: bool = False) -> None:
+        self.has_wire = has_wire
+        self.told: Counter[str] = Counter()
+
+    async def read(self, envelopes: "Sequence[Envelope]") -> None:
+        """Counts."""
+        for envelope in envelopes:
+            self.told[envelope.type] += 1
+            if envelope.type == "FramesSeen":
+                body = bytes(envelope.body)
+                self.told["frames"] += body.count(b'"octets":')
+                self.told["missed"] += int(body.rpartition(b":")[2].rstrip(b"}"))
+
+    async def answer(self) -> None:
+        """Says on each line of standard input how many it has read."""
+        asked = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(asked), sys.stdin)
+        while await asked.readline():
+            before = None
+            while before != self.told:
+                before = self.told.copy()
+                await asyncio.sleep(3 if self.has_wire else 0.5)
+            print(json.dumps(self.told), flush=True)
 
 
 def serve(subject: str, folder: Path) -> None:
@@ -247,7 +328,9 @@ def serve(subject: str, folder: Path) -> None:
         "package-unchecked": lambda: serve_package(is_checked=False, is_inline=True),
         "echo": serve_echo,
         "adapter": lambda: serve_adapter(folder, has_spool=False),
-        "adapter-spool": lambda: serve_adapter(folder, has_spool=True),
+        "adapter-spool": lambda: serve_adapter(folder, has_spool=True, reader=Reader()),
+        "adapter-mended": lambda: serve_adapter(folder, has_spool=True, reader=Reader()),
+        "adapter-wire": lambda: serve_adapter(folder, has_spool=True, reader=Reader(has_wire=True)),
     }
     run: Callable[..., None] = uvloop.run
     run(subjects[subject]())

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts import masking
 from contracts.masking import masked
 
 CARD, SECRET = "04A1B2C3D4E5F6", "0123456789abcdef0123"
@@ -90,6 +91,32 @@ def test_wherever_a_token_stands(around: Any, uid: str) -> None:
             text = masked(json.dumps(frame, ensure_ascii=ascii).encode("utf-8", "surrogatepass"))
             assert uid not in text
             assert json.dumps(uid)[1:-1] not in text
+
+
+NAMES = [
+    *("idTag", "IDTOKEN", "groupIdToken", "eMAID", "contractId", "customerIdentifier", "vin", "Data", "url"),
+    *("key", "server", "value", "simPin", "apnPassword", "mySecret", "authorizationKey"),
+    *("component", "variable", "name"),
+]
+words = st.sampled_from([*NAMES, "BasicAuthPassword", CARD, "ftp://me:x@files", "Wh", "\\", "ü", "\u212a", "\n", ""])
+told = st.recursive(
+    words | st.integers() | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES) | words, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(payload=told, cut=st.none() | st.integers(0, 80), ascii=st.booleans())
+def test_what_is_let_pass_at_a_glance_has_nothing_to_hide(payload: Any, cut: int | None, ascii: bool) -> None:
+    data = json.dumps([2, "1", "A", payload], ensure_ascii=ascii).encode()[:cut]
+    if masking._is_harmless(data):
+        assert masking._NUMERIC.sub("?", masking._without_texts(data)) == data.decode()
+
+
+@pytest.mark.parametrize("value", ["Wh", "SoC"])
+def test_what_stations_say_most_is_let_pass_at_a_glance(value: str) -> None:
+    assert masking._is_harmless(call("MeterValues", {"meterValue": [{"sampledValue": [{"value": value}]}]}))
+    assert masking._is_harmless(json.dumps([3, "41", {"currentTime": "2026-11-23T10:00:00Z"}]).encode())
 
 
 @given(st.binary(max_size=200))

@@ -57,20 +57,12 @@ def _signed(value: Any) -> SignedReading:
 
 def _entries(sampled_values: Sequence[Mapping[str, Any]]) -> Iterator[Entry]:
     for sampled in sampled_values:
-        context = to_context(sampled.get("context"))
-        if sampled.get("format") == "SignedData":
+        said = sampled.get
+        context = to_context(said("context"))
+        if said("format") == "SignedData":
             yield context, _signed(sampled["value"])
             continue
-        measurand = MEASURAND.get(sampled.get("measurand") or "Energy.Active.Import.Register")
+        measurand = MEASURAND.get(said("measurand") or "Energy.Active.Import.Register")
         number = to_number(sampled["value"]) if measurand is not None else None
         if measurand is not None and number is not None:
-            yield (
-                context,
-                to_value(
-                    number,
-                    measurand,
-                    unit=sampled.get("unit"),
-                    phase=sampled.get("phase"),
-                    location=sampled.get("location"),
-                ),
-            )
+            yield context, to_value(number, measurand, said("unit"), said("phase"), said("location"))

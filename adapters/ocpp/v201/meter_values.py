@@ -40,24 +40,16 @@ def to_samples(
 
 def _entries(sampled_values: Sequence[Mapping[str, Any]]) -> Iterator[Entry]:
     for sampled in sampled_values:
-        context = to_context(sampled.get("context"))
-        signed = sampled.get("signedMeterValue")
+        said = sampled.get
+        context = to_context(said("context"))
+        signed = said("signedMeterValue")
         if signed:
             yield context, to_signed(signed, signed["signedMeterData"])
-        measurand = MEASURAND.get(sampled.get("measurand") or "Energy.Active.Import.Register")
-        unit = sampled.get("unitOfMeasure") or {}
+        measurand = MEASURAND.get(said("measurand") or "Energy.Active.Import.Register")
+        unit = said("unitOfMeasure") or {}
         number = _scaled(sampled["value"], unit.get("multiplier", 0)) if measurand is not None else None
         if measurand is not None and number is not None:
-            yield (
-                context,
-                to_value(
-                    number,
-                    measurand,
-                    unit=unit.get("unit"),
-                    phase=sampled.get("phase"),
-                    location=sampled.get("location"),
-                ),
-            )
+            yield context, to_value(number, measurand, unit.get("unit"), said("phase"), said("location"))
 
 
 def _scaled(said: Any, multiplier: Any) -> Decimal | None:

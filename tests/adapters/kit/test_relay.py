@@ -142,6 +142,23 @@ async def test_facts_that_left_are_gone_from_disk(bus: ScriptedBus, spool: Spool
     assert len(bus.published) == 600
 
 
+async def test_what_has_left_does_not_go_again_after_a_stop(
+    bus: ScriptedBus, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "_DELETE_AFTER", 3600)
+    spool = Spool(database, bus, network="demo", instance="one", now=lambda: NOW)
+    await spool.start()
+    await spool.record([make_fact(1, number) for number in range(5)])
+    assert await spool.drain(5)
+    assert database.fetch("SELECT count(*) FROM spooled") == [(5,)], "nobody has come to it yet"
+    await spool.stop()
+    path = database.path
+    await database.close()
+    left = sqlite3.connect(path)
+    assert left.execute("SELECT count(*), (SELECT sequence FROM relayed) FROM spooled").fetchall() == [(0, 5)]
+    left.close()
+
+
 async def test_what_does_not_fit_in_memory_comes_from_disk_in_its_place(
     bus: ScriptedBus, spool: Spool, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

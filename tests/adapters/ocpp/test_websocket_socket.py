@@ -10,11 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from websockets.asyncio.connection import Connection
+from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 
 from adapters.ocpp.transport import Admission, Binary, Handshake, Listener, Socket, SocketClosed
 from adapters.ocpp.websocket import listen
-from adapters.ocpp.websocket_socket import Kinds, WebSocket
+from adapters.ocpp.websocket_socket import Kinds, WebSocket, text_frame
 from tests.kit.wait import until
 
 TEXT, BINARY, CONTINUED, PING = 0x1, 0x2, 0x0, 0x9
@@ -224,3 +225,9 @@ def sealed(kind: int, body: bytes, *, is_last: bool, side: Side, mask: bytes) ->
     if side is Side.CLIENT:
         return bytes([plain[0], plain[1] & 0x7F]) + plain[2:start] + body
     return plain[:start] + mask + bytes(octet ^ mask[at % 4] for at, octet in enumerate(body))
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536])
+def test_a_text_message_goes_out_as_the_package_writes_it(size: int) -> None:
+    data = b"x" * size
+    assert text_frame(data) == Frame(Opcode.TEXT, data).serialize(mask=False)
