@@ -4,23 +4,21 @@ The table of 2.3.0 is written out; older ones are derived from it, so that readi
 A form is itself a kind, so that objects hold objects. It knows nothing of any module.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from operator import attrgetter
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from roaming.model.canonical import CanonicalObject
-from roaming.ocpi.kinds import Id, Kind, Text, is_sent_as_it_is
+from roaming.ocpi.kinds import Kind
 from roaming.ocpi.patch import Patch
 from roaming.ocpi.rules import Assumed, Field, Given, Ignored, Joint, ListOf, Lost, Rule
 from roaming.ocpi.translation import DecodeError, EncodeError, FindingCode, Reading, Writing
+from roaming.ocpi.writers import Preparation, Writer, declare, say, writer_of
 
 T = TypeVar("T", bound=CanonicalObject)
-
-Preparation = Callable[[Any, Writing, str], Any]
-"""Turns an object into one that the version can say, declaring what that costs. Arguments: object, writing, prefix."""
 
 
 class Form(Generic[T]):
@@ -146,27 +144,23 @@ class Form(Generic[T]):
 
     def write(self, value: T, writing: Writing, prefix: str) -> dict[str, Any]:
         """``value`` as the body of this version; loss paths begin with ``prefix``."""
-        if self.prepare is not None:
-            value = self.prepare(value, writing, prefix)
-        body: dict[str, Any] = {}
-        for item, (wire, encode, limit, absent_rule, rule) in zip(self._get_said(value), self._writing_plan):  # noqa: B905
-            if item or (item is not None and item != ()):
-                if encode is None or (limit and len(item) <= limit):
-                    body[wire] = item
-                elif rule.may_fail:
-                    _say(rule, item, body, writing, prefix)
-                else:
-                    body[wire] = encode(item, writing, prefix, rule.attribute)
-            elif absent_rule is not None:
-                body[wire] = _absent(absent_rule, value, writing, prefix)
-        for joint in self._joints:
-            body.update(joint.encode(value, writing, prefix))
-        if self._unsaid_rules and self._get_unsaid(value) != self._unsaid_values:
-            for unsaid in self._unsaid_rules:
-                _declare(unsaid, getattr(value, unsaid.attribute), writing, prefix)
-        if value.extra and writing.is_extra_wanted:
-            self._write_extra(value.extra, body, writing, prefix)
-        return body
+        return self.writer(value, writing, prefix)
+
+    @cached_property
+    def writer(self) -> Writer:
+        """What ``write`` does."""
+        return writer_of(
+            self.of.__name__,
+            self.rules,
+            unsaid={
+                rule.attribute: rule.value if isinstance(rule, Assumed) else self._defaults[rule.attribute]
+                for rule in self.rules
+                if isinstance(rule, (Lost, Assumed))
+            },
+            writer_of_kind=lambda kind: kind.writer if isinstance(kind, Form) else None,
+            write_extra=self._write_extra,
+            prepare=self.prepare,
+        )
 
     def _write_extra(self, extra: Mapping[str, Any], body: dict[str, Any], writing: Writing, prefix: str) -> None:
         for wire, item in extra.items():
@@ -230,7 +224,7 @@ class Form(Generic[T]):
             if isinstance(rule, Joint):
                 raise EncodeError(prefix + attribute, "cannot be changed alone in this version, send the whole object")
             if isinstance(rule, (Lost, Assumed)):
-                _declare(rule, item, writing, prefix)
+                declare(rule, item, writing, prefix)
             elif isinstance(rule, Field):
                 self._write_change(rule, item, body, writing, prefix)
         if patch.extra and writing.is_extra_wanted:
@@ -241,7 +235,7 @@ class Form(Generic[T]):
         if item is None or item == ():
             raise EncodeError(prefix + rule.attribute, "a PATCH cannot take a value away, send the whole object")
         if rule.keyed_by is None or not any(isinstance(entry, Patch) for entry in item):
-            _say(rule, item, body, writing, prefix)
+            say(rule, item, body, writing, prefix)
             return
         form = _entry_form(rule)
         body[rule.wire] = [
@@ -270,36 +264,19 @@ class Form(Generic[T]):
             raise TypeError(f"table of {self.of.__name__}: {'; '.join(problems)}")
 
     def _compile(self) -> None:
-        """Flat tuples for the loops of ``read`` and ``write``."""
+        """Flat tuples for the loop of ``read``."""
         fields = [rule for rule in self.rules if isinstance(rule, Field)]
         self._defaults = _defaults(self.of)
         self._by_wire = {
             wire: rule for rule in self.rules if isinstance(rule, (Field, Joint, Ignored)) for wire in rule.wires
         }
         self._by_attribute = {name: rule for rule in self.rules for name in rule.attributes}
-        self._joints = tuple(rule for rule in self.rules if isinstance(rule, Joint))
         self._special_rules = tuple(rule for rule in self.rules if isinstance(rule, (Given, Assumed, Joint)))
-        self._unsaid_rules = tuple(rule for rule in self.rules if isinstance(rule, (Lost, Assumed)))
-        self._unsaid_values = tuple(
-            rule.value if isinstance(rule, Assumed) else self._defaults[rule.attribute] for rule in self._unsaid_rules
-        )
-        self._get_said = _getter([rule.attribute for rule in fields])
-        self._get_unsaid = _getter([rule.attribute for rule in self._unsaid_rules])
         self._keys = {rule.attribute: rule.keyed_by for rule in fields if rule.keyed_by is not None}
         self._nonempty = tuple((rule.attribute, rule.wire) for rule in fields if rule.is_required and rule.is_list)
         self._required_wires = tuple(rule.wire for rule in fields if rule.is_required)
         self._reading_plan = tuple(
             (rule.wire, rule.attribute, rule.kind.decode, rule if rule.is_required or rule.otherwise else None, rule)
-            for rule in fields
-        )
-        self._writing_plan = tuple(
-            (
-                rule.wire,
-                None if is_sent_as_it_is(rule.kind) else rule.kind.encode,
-                rule.kind.limit if isinstance(rule.kind, (Text, Id)) else 0,
-                rule if rule.is_required else None,
-                rule,
-            )
             for rule in fields
         )
 
@@ -311,14 +288,6 @@ def _defaults(of: type[CanonicalObject]) -> dict[str, Any]:
         for item in msgspec.structs.fields(of)
         if item.default is not msgspec.NODEFAULT and item.name != "extra"
     }
-
-
-def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """All of ``names`` of an object at once."""
-    if len(names) > 1:
-        return attrgetter(*names)
-    only = attrgetter(*names) if names else None
-    return lambda value: (only(value),) if only is not None else ()
 
 
 def _present(body: Mapping[str, Any], rule: Joint) -> dict[str, Any]:
@@ -344,36 +313,3 @@ def _read_special(
         if found is None:
             raise DecodeError(prefix + rule.attribute, f"{reading.version} does not say it, needs {rule.source}")
         values[rule.attribute] = found
-
-
-def _absent(rule: Field, value: Any, writing: Writing, prefix: str) -> Any:
-    """What a required field says when there is nothing to say."""
-    if rule.when_absent is not None:
-        return rule.when_absent(value, writing, prefix)
-    what = "one entry at least is" if rule.is_list else "a value is"
-    raise EncodeError(prefix + rule.attribute, f"{what} required in {writing.version}")
-
-
-def _say(rule: Field, item: Any, body: dict[str, Any], writing: Writing, prefix: str) -> None:
-    """A field that may turn out unsayable, or a list that may become empty."""
-    known = len(writing.losses)
-    try:
-        said = rule.kind.encode(item, writing, prefix, rule.attribute)
-    except EncodeError as error:
-        if not rule.drops:
-            raise
-        writing.lose(prefix + rule.attribute, error.reason)
-        return
-    if said == [] and rule.is_required:
-        raise EncodeError(prefix + rule.attribute, f"no entry can be said: {writing.losses[known].reason}")
-    if said != []:
-        body[rule.wire] = said
-
-
-def _declare(rule: Lost | Assumed, item: Any, writing: Writing, prefix: str) -> None:
-    """A value that has no field: a loss, or a reason to hold the object."""
-    if item == rule.value if isinstance(rule, Assumed) else item is None or item == ():
-        return
-    if rule.refuses:
-        raise EncodeError(prefix + rule.attribute, rule.because)
-    writing.lose(prefix + rule.attribute, rule.because)

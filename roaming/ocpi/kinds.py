@@ -232,8 +232,13 @@ class Timestamp:
     def encode(self, value: datetime, writing: Writing, prefix: str, name: str) -> str:
         if value.tzinfo is None:
             raise EncodeError(prefix + name, "a time without zone cannot be sent")
-        has_fraction = value.microsecond >= 1000 and writing.version != Version.V2_1_1
-        return utc_digits(value)[: 23 if has_fraction else 19] + "Z"
+        return written_time(value, writing.version)
+
+
+def written_time(value: datetime, version: Version) -> str:
+    """An aware time as ``Timestamp`` sends it."""
+    has_fraction = value.microsecond >= 1000 and version != Version.V2_1_1
+    return utc_digits(value)[: 23 if has_fraction else 19] + "Z"
 
 
 _CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z")
@@ -295,6 +300,10 @@ class Degrees:
             return text
         shown = _shown(value) if isinstance(value, str) else _got(value)
         raise DecodeError(prefix + name, f"expected degrees such as 51.047599, got {shown}")
+
+    def is_fine(self, value: str) -> bool:
+        """Whether it goes out as it is."""
+        return self.fewest <= len(value.partition(".")[2]) <= self.most
 
     def encode(self, value: str, writing: Writing, prefix: str, name: str) -> str:
         decimals = len(value.partition(".")[2])
