@@ -5,7 +5,7 @@ object changes and filled again when somebody reads them.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -122,6 +122,8 @@ class Stored:
     revision: int
     text: str | None = None
     """In ``origin_version``, where it is known: as it came, or as it was made for a list (``read_many`` only)."""
+    texts: Mapping[Version, str] = field(default_factory=dict)
+    """In all versions, where they are known (``read_many`` with ``in_all_versions`` only)."""
 
     def text_in(self, version: Version) -> bytes | None:
         """The body in this version, ready to be sent, where there is one."""
@@ -133,7 +135,7 @@ class Stored:
         return PartyId(self.country_code, self.party_id)
 
 
-_STORED = tuple(name for name in Stored.__dataclass_fields__ if name != "text")
+_STORED = tuple(name for name in Stored.__dataclass_fields__ if name not in ("text", "texts"))
 _TEXT_OF_ORIGIN = (
     "CASE origin_version "
     + " ".join(f"WHEN '{version}' THEN {column}" for version, column in TEXT_COLUMN.items())
@@ -147,6 +149,12 @@ def stored_from(row: Sequence[Any], text: str | None = None) -> Stored:
     names = dict(zip(_STORED, texts, strict=False))
     last_updated = text_to_time(last_updated)
     return Stored(**names, is_listed=bool(is_listed), last_updated=last_updated, revision=revision, text=text)
+
+
+def _with_texts(stored: Stored, columns: Sequence[str | None]) -> Stored:
+    """``columns``: of the texts, in the order of ``TEXT_COLUMN``."""
+    texts = {version: text for version, text in zip(TEXT_COLUMN, columns, strict=True) if text is not None}
+    return replace(stored, text=texts.get(Version(stored.origin_version)), texts=texts)
 
 
 class PageRow(NamedTuple):
@@ -226,11 +234,17 @@ class Documents:
         )
         return {row[0]: stored_from(row) for row in found}
 
-    async def read_many(self, reader: Reader, keys: Iterable[str]) -> dict[str, Stored]:
-        """The committed documents under ``keys``, in one read. Raises ``StoreUnavailable``."""
-        columns = ", ".join((*_STORED, _TEXT_OF_ORIGIN))
+    async def read_many(
+        self, reader: Reader, keys: Iterable[str], *, in_all_versions: bool = False
+    ) -> dict[str, Stored]:
+        """The committed documents under ``keys``, in one read, with their texts in ``origin_version``, or in all
+        versions. Raises ``StoreUnavailable``."""
+        columns = ", ".join((*_STORED, *(TEXT_COLUMN.values() if in_all_versions else (_TEXT_OF_ORIGIN,))))
         rows = await fetch_of(reader, f"SELECT {columns} FROM {self.table.name} WHERE key IN", keys)  # noqa: S608
-        return {row[0]: stored_from(row[: len(_STORED)], row[len(_STORED)]) for row in rows}
+        end = len(_STORED)
+        if not in_all_versions:
+            return {row[0]: stored_from(row[:end], row[end]) for row in rows}
+        return {row[0]: _with_texts(stored_from(row[:end]), row[end:]) for row in rows}
 
     async def insert(self, connection: AsyncConnection, values: Mapping[str, Any]) -> bool:
         """Inserts a new document; False when its key is taken (then nothing changed). Only inside a ``Work``."""

@@ -22,7 +22,16 @@ MODULE_FILES = {
 }
 OWN_FILES = {
     "bookings": {"asking.py", "showing.py"},
-    "cdrs": {"accepted.py", "booked.py", "crediting.py", "issuing.py", "reconciling.py", "signing.py", "unused.py"},
+    "cdrs": {
+        "accepted.py",
+        "booked.py",
+        "crediting.py",
+        "issuing.py",
+        "reconciling.py",
+        "signing.py",
+        "telling.py",
+        "unused.py",
+    },
     "chargingprofiles": {"schedules.py", "sending.py"},
     "commands": {"permitting.py", "reaching.py", "repeats.py", "reserved.py", "sending.py"},
     "hubclientinfo": {"asking.py"},

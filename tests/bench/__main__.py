@@ -108,9 +108,10 @@ async def on(name: str, database_url: str, folder: Path, only: set[str], seconds
         if "export" in only:
             count = int(20_000 * seconds)
             exported = await export_cdrs(settings, folder, count=count)
-            for what, read in zip(("texts made", "texts there"), exported, strict=True):
+            for what, read in exported.items():
                 costs = f"{read.cpu:.1f} s CPU", f"first {read.first:.1f} ms", f"last {read.last:.1f} ms"
-                row(f"{name}: export of {count:,} CDRs, {what}", *costs, f"{read.resident:.0f} MB")
+                size = f"{read.size / 1000:.1f} kB each"
+                row(f"{name}: {count:,} CDRs, {what}", *costs, size, f"{read.resident:.0f} MB")
         if "ingest" in only:
             for batch in (100, 500):
                 rate, cpu = await events_through(settings_for(url, folder), events=int(4000 * seconds), batch=batch)

@@ -23,7 +23,7 @@ from roaming.store.counts import CountRow
 from roaming.store.migrate import upgrade
 
 CPO, OUR_EMSP = PartyId("NL", "BEN"), PartyId("NL", "EMS")
-THEIR_EMSP, THEIR_CPO = PartyId("DE", "EMS"), PartyId("DE", "CPO")
+THEIR_EMSP, THEIR_CPO, THEIR_OTHER_EMSP = PartyId("DE", "EMS"), PartyId("DE", "CPO"), PartyId("DE", "EM2")
 TOKEN = "bench-credentials-token"
 LOCATIONS, TOKENS = 10_000, 20_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -116,6 +116,7 @@ async def seed(services: Services, *, partner_url: str = "http://127.0.0.1:9") -
             roles=[
                 PartyRole(party=THEIR_EMSP, role=Role.EMSP, name="eMSP"),
                 PartyRole(party=THEIR_CPO, role=Role.CPO, name="CPO"),
+                PartyRole(party=THEIR_OTHER_EMSP, role=Role.EMSP, name="other eMSP"),
             ],
             sealed_token=services.secrets.seal("their-token", partner_id="bench"),
         )

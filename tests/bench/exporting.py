@@ -1,7 +1,8 @@
 """Long lists: all CDRs, page by page along the Link, and pages of a million EVSEs with the memory that they take."""
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -12,15 +13,19 @@ import msgspec
 
 from roaming.app import open_services
 from roaming.model.canonical import to_document
+from roaming.model.cdr import CDR
+from roaming.model.identifiers import PartyId
 from roaming.model.version import Version
 from roaming.modules.cdrs import repository as cdrs
 from roaming.modules.cdrs.service import CODECS
+from roaming.modules.cdrs.telling import said_of
 from roaming.modules.locations import repository as locations
 from roaming.ocpi.module import Services
 from roaming.settings import Settings
 from roaming.store.bulk import insert_new
 from roaming.store.counts import CountRow
-from tests.bench.data import CPO, START, THEIR_EMSP, location
+from roaming.store.documents import TEXT_COLUMN
+from tests.bench.data import CPO, START, THEIR_EMSP, THEIR_OTHER_EMSP, location
 from tests.bench.load import Line, cpu_seconds, http, percentile
 from tests.bench.serving import HEADERS, server
 from tests.kit import ocpi_bodies
@@ -34,6 +39,8 @@ class Exported:
     """A list that was read to its end. ``first`` and ``last``: median of ten pages at either end, in ms."""
 
     objects: int
+    size: float
+    """Bytes of an object."""
     seconds: float
     cpu: float
     first: float
@@ -58,13 +65,33 @@ async def _count(services: Services, module: str, scope: str, amount: int) -> No
         await insert_new(work.connection, table, [row], key=("module", "owner", "scope", "source"))
 
 
-def _cdr_rows(count: int) -> Iterator[dict[str, object]]:
-    body = ocpi_bodies.cdr(str(CPO), str(THEIR_EMSP), id="CDR-NUMBER")
-    document = to_document(CODECS[Version.V2_2_1].decode(body).value)
+def _cdr(emsp: PartyId) -> CDR:
+    """Rich: eight periods, 2.5 kB and more."""
+    dimensions = [{"type": type, "volume": volume} for type, volume in (("ENERGY", 1.375), ("TIME", 0.125))]
+    begins = [f"2026-11-23T{9 + quarter // 4:02d}:{quarter % 4 * 15:02d}:00Z" for quarter in range(8)]
+    price = {"excl_vat": 3.85, "incl_vat": 4.62}
+    body = ocpi_bodies.cdr(
+        str(CPO),
+        str(emsp),
+        id="CDR-NUMBER",
+        charging_periods=[{"start_date_time": at, "dimensions": dimensions, "tariff_id": "T1"} for at in begins],
+        total_cost=price,
+        total_energy_cost=price,
+        total_energy=11,
+        authorization_reference="bench-authorisation-reference",
+        meter_id="bench-meter-1",
+    )
+    return CODECS[Version.V2_2_1].decode(json.loads(json.dumps(body), parse_float=Decimal)).value
+
+
+def _cdr_rows(count: int, emsp: PartyId, texts: Mapping[Version, str]) -> Iterator[dict[str, object]]:
+    """``texts``: as the module keeps them when it stores a CDR."""
+    document = to_document(_cdr(emsp))
     for number in range(count):
-        id, updated = f"CDR-{number:06d}", START + timedelta(seconds=number)
+        id, updated = f"CDR-{emsp.party_id}-{number:06d}", START + timedelta(seconds=number)
         yield {
-            **_row(cdrs.key_of(CPO, id), id, document.replace("CDR-NUMBER", id), updated, scope=str(THEIR_EMSP)),
+            **_row(cdrs.key_of(CPO, id), id, document.replace("CDR-NUMBER", id), updated, scope=str(emsp)),
+            **{TEXT_COLUMN[version]: text.replace("CDR-NUMBER", id) for version, text in texts.items()},
             "session_key": None,
             "currency": "EUR",
             "total_cost": Decimal(1),
@@ -106,13 +133,22 @@ def _row(key: str, id: str, document: str, updated: object, *, scope: str = "") 
     }
 
 
-async def export_cdrs(settings: Settings, folder: Path, *, count: int) -> tuple[Exported, Exported]:
-    """All CDRs of one eMSP in pages of 100: while their texts are made, and once they are there."""
+async def export_cdrs(settings: Settings, folder: Path, *, count: int) -> dict[str, Exported]:
+    """All CDRs of an eMSP in pages of 100: as they are stored, with what their reader is told of them; and those that
+    have no texts yet, as after a change of the reader's version, for the first time and once more."""
     async with open_services(settings) as services:
-        await _insert(services, cdrs.DOCUMENTS.table, _cdr_rows(count), count)
-        await _count(services, "cdrs", str(THEIR_EMSP), count)
+        directory = await services.directory.current()
+        told = said_of(_cdr(THEIR_OTHER_EMSP), directory, source="").texts
+        assert told, "nothing is made when a CDR is stored"
+        for emsp, texts in ((THEIR_OTHER_EMSP, told), (THEIR_EMSP, {})):
+            await _insert(services, cdrs.DOCUMENTS.table, _cdr_rows(count, emsp, texts), count)
+            await _count(services, "cdrs", str(emsp), count)
     with server(settings.effective_database_url, folder) as (port, pid):
-        return await _read_all(port, pid, "cdrs", count), await _read_all(port, pid, "cdrs", count)
+        return {
+            "told before": await _read_all(port, pid, "cdrs", count, THEIR_OTHER_EMSP),
+            "never told, first read": await _read_all(port, pid, "cdrs", count, THEIR_EMSP),
+            "read again": await _read_all(port, pid, "cdrs", count, THEIR_EMSP),
+        }
 
 
 async def a_million(settings: Settings, folder: Path, *, evses: int) -> Exported:
@@ -134,7 +170,7 @@ async def a_million(settings: Settings, folder: Path, *, evses: int) -> Exported
                 if (path := _behind(line)) == "":
                     break
         line.close()
-        return _exported(100 * len(took), took, began, cpu, pid)
+        return _exported(100 * len(took), 0, took, began, cpu, pid)
 
 
 def _behind(line: Line) -> str:
@@ -143,27 +179,30 @@ def _behind(line: Line) -> str:
     return f"{link.path}?{link.query}" if link.path else ""
 
 
-async def _read_all(port: int, pid: int, module: str, count: int) -> Exported:
-    line, took, objects = Line(port), [], 0
+async def _read_all(port: int, pid: int, module: str, count: int, reader: PartyId) -> Exported:
+    line, took, objects, size = Line(port), [], 0, 0
+    headers = HEADERS | {"OCPI-from-party-id": reader.party_id}
     path = f"/ocpi/2.2.1/sender/{module}?limit=100"
     began, cpu = time.perf_counter(), cpu_seconds([pid])
     while path:
         at = time.perf_counter()
-        status, body = await line.send(http("GET", path, HEADERS))
+        status, body = await line.send(http("GET", path, headers))
         took.append((time.perf_counter() - at) * 1000)
         assert status == 200, body
         objects += body.count(b'"CDR-')
+        size += len(body)
         path = _behind(line)
     line.close()
-    assert objects >= count, (objects, count)
-    return _exported(count, took, began, cpu, pid)
+    assert objects == count, (objects, count)
+    return _exported(count, size, took, began, cpu, pid)
 
 
-def _exported(objects: int, took: list[float], began: float, cpu: float, pid: int) -> Exported:
+def _exported(objects: int, size: int, took: list[float], began: float, cpu: float, pid: int) -> Exported:
     status = Path(f"/proc/{pid}/status").read_text()
     resident = int(status.split("VmRSS:")[1].split()[0]) / 1024
     return Exported(
         objects=objects,
+        size=size / objects,
         seconds=time.perf_counter() - began,
         cpu=cpu_seconds([pid]) - cpu,
         first=percentile(took[:10], 50),

@@ -16,7 +16,9 @@ from roaming.model.money import Price
 from roaming.model.time import next_update
 from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.service import outgoing_of
+from roaming.modules.cdrs.telling import said_of
 from roaming.ocpi.outgoing import tell
+from roaming.partners.directory import directory_within
 from roaming.store.database import Work
 
 MAX_REMARK = 255
@@ -70,11 +72,12 @@ async def reissue(work: Work, party: PartyId, cdr_id: str, replacement: CDR, *, 
         # Behind the credit, which goes out in the same moment
         last_updated=next_update(next_update(None, work.now), work.now),
     )
-    if not await repository.insert(work.connection, new, source="", now=work.now):
+    said = said_of(new, await directory_within(work.connection), source="")
+    if not await repository.insert(work.connection, new, source="", now=work.now, texts=said.texts):
         raise NotCreditable(f"there is a CDR {new.id} already: look whether it replaces {original.id}")
     key = repository.key_of(party, new.id)
     session_key = repository.key_of(party, new.session_id) if new.session_id else key
-    await tell(work, [outgoing_of(new, key, session_key, correlation_id)])
+    await tell(work, [outgoing_of(new, key, session_key, correlation_id, said.detail)])
     return new
 
 
@@ -87,11 +90,12 @@ async def credit(work: Work, party: PartyId, cdr_id: str, *, reason: str, correl
     if kept.cdr.credit:
         raise NotCreditable(f"CDR {cdr_id} is a credit itself: issue a new CDR instead")
     issued = msgspec.structs.replace(credit_of(kept.cdr, reason=reason), last_updated=work.now)
-    if not await repository.insert(work.connection, issued, source="", now=work.now):
+    said = said_of(issued, await directory_within(work.connection), source="")
+    if not await repository.insert(work.connection, issued, source="", now=work.now, texts=said.texts):
         raise NotCreditable(f"CDR {cdr_id} was credited before, by {issued.id}")
     key = repository.key_of(party, issued.id)
     session_key = repository.key_of(party, issued.session_id) if issued.session_id else key
-    await tell(work, [outgoing_of(issued, key, session_key, correlation_id)])
+    await tell(work, [outgoing_of(issued, key, session_key, correlation_id, said.detail)])
     return issued
 
 

@@ -20,8 +20,9 @@ class SessionMissing(LookupError):
     """A session is said to be over that is not here: look at the dead letters."""
 
 
-async def handle(work: Work, batch: Sequence[Received]) -> None:
+async def handle(services: Services, work: Work, batch: Sequence[Received]) -> None:
     """Issues the CDRs of the sessions that ended."""
+    directory = await services.directory.current()
     for received in batch:
         message = received.message
         if not isinstance(message, SessionEnded):
@@ -33,6 +34,7 @@ async def handle(work: Work, batch: Sequence[Received]) -> None:
         envelope = received.envelope
         await issue_once(
             work,
+            directory,
             session_key,
             session,
             correlation_id=envelope.correlation_id,
@@ -53,7 +55,13 @@ async def handle_reservations(services: Services, work: Work, batch: Sequence[Re
 def projections(services: Services) -> Sequence[Projection]:
     """The consumers ``cdrs`` and ``cdrs-reservations``."""
     return (
-        Projection(consumer="cdrs", topics=(CHANGES,), messages=(SessionEnded,), handle=handle, max_batch=100),
+        Projection(
+            consumer="cdrs",
+            topics=(CHANGES,),
+            messages=(SessionEnded,),
+            handle=partial(handle, services),
+            max_batch=100,
+        ),
         Projection(
             consumer="cdrs-reservations",
             topics=(CHANGES,),

@@ -67,12 +67,13 @@ class Reconciler:
 
     async def _heal(self, key: str) -> bool:
         try:
+            directory = await self._services.directory.current()
             async with self._services.database.work() as work:
                 session = await read_object(work.connection, "sessions", key, Session)
                 if session is None:
                     raise LookupError("the session is gone")
                 cause = f"reconciled-{key}"
-                is_new = await service.issue_once(work, key, session, correlation_id=cause, cause=cause)
+                is_new = await service.issue_once(work, directory, key, session, correlation_id=cause, cause=cause)
         except StoreUnavailable:
             raise
         except Exception as error:

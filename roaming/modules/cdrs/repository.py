@@ -1,9 +1,10 @@
 """CDRs in the store: rows ⇄ canonical objects."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
@@ -12,13 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from roaming.model.canonical import from_document, to_document
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId
+from roaming.model.version import Version
 from roaming.modules.cdrs.tables import CdrRow
 from roaming.store.columns import searchable, storable_text, text_to_time
-from roaming.store.documents import HERE, Documents, Origin, Stored, object_key
+from roaming.store.documents import HERE, TEXT_COLUMN, Documents, Origin, Stored, object_key
 from roaming.store.reader import Reader, fetch_of
 
 DOCUMENTS = Documents(CdrRow)
 NOT_APPLICABLE = "#NA"
+NO_TEXTS: Mapping[Version, str] = MappingProxyType({})
 _MOST_OF_KEY = 255
 _AT_ONCE = 32
 
@@ -47,6 +50,11 @@ async def load(connection: AsyncConnection, key: str) -> Kept | None:
     return Kept(stored=stored, cdr=from_document(CDR, stored.document), digest=digest)
 
 
+async def read_to_tell(reader: Reader, keys: Iterable[str]) -> dict[str, Stored]:
+    """The CDRs under ``keys`` with their texts. Committed data only. Raises ``StoreUnavailable``."""
+    return await DOCUMENTS.read_many(reader, keys, in_all_versions=True)
+
+
 async def sessions_with_cdr(connection: AsyncConnection, session_keys: Sequence[str]) -> set[str]:
     """Those of ``session_keys`` that a CDR of ours closes."""
     column = DOCUMENTS.table.c.session_key
@@ -62,8 +70,10 @@ async def insert(
     session_key: str | None = None,
     digest: str = "",
     origin: Origin = HERE,
+    texts: Mapping[Version, str] = NO_TEXTS,
 ) -> bool:
-    """Stores a CDR for good; False when its id is taken. Two CDRs for one session break a unique index."""
+    """Stores a CDR for good; False when its id is taken. Two CDRs for one session break a unique index. ``texts``: in
+    versions other than that of ``origin``, unless that has none."""
     party = PartyId.of(cdr.country_code, cdr.party_id)
     token = cdr.cdr_token
     return await DOCUMENTS.insert(
@@ -78,6 +88,7 @@ async def insert(
             "is_listed": True,
             "document": to_document(cdr),
             **origin.columns(),
+            **{TEXT_COLUMN[version]: text for version, text in texts.items()},
             "last_updated": cdr.last_updated,
             "received_at": now,
             "revision": 1,

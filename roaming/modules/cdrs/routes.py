@@ -32,7 +32,7 @@ async def post(request: OcpiRequest) -> OcpiResponse:
     cpos = request.partner.parties(Role.CPO)
     wire = request.wire(cpos[0] if len(cpos) == 1 else None)
     async with request.work() as work:
-        accepted = await service.accept(work, wire, request.partner, body, owners=owners)
+        accepted = await service.accept(work, request.directory, wire, request.partner, body, owners=owners)
     cdr = accepted.cdr
     location = join(request.url.split("?", 1)[0], cdr.country_code, cdr.party_id, cdr.id)
     return OcpiResponse(http_status=201 if accepted.is_new else 200, headers={"Location": location})

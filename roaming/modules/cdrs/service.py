@@ -23,9 +23,10 @@ from roaming.model.time import parse_timestamp
 from roaming.model.version import Version
 from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.booked import booking_of
-from roaming.modules.cdrs.codec import v211, v221, v230
+from roaming.modules.cdrs.codec import BY_VERSION
 from roaming.modules.cdrs.issuing import issue
 from roaming.modules.cdrs.signing import MAX_REMARK, with_signed
+from roaming.modules.cdrs.telling import Said, reader_of, said_of, told_in
 from roaming.modules.cdrs.unused import bill, prices_reservations
 from roaming.ocpi.client import Outcome
 from roaming.ocpi.codec import DecodeContext, EncodeContext, dump_json
@@ -47,7 +48,7 @@ from roaming.store.database import Work
 from roaming.store.documents import Origin, PageRow, Stored, object_key, read_object, read_started
 from roaming.store.reader import Reader
 
-CODECS = {Version.V2_1_1: v211.CODEC, Version.V2_2_1: v221.CODEC, Version.V2_3_0: v230.CODEC}
+CODECS = BY_VERSION
 LOOK_UP_SECONDS = 5.0
 PATIENT_LOOK_UPS = 6
 """A partner that answers every look-up with an error gets the CDR again after so many attempts."""
@@ -75,19 +76,27 @@ async def surroundings(reader: Reader, found: Mapping[str, Stored | PageRow]) ->
     return await contexts_to_write(reader, places)
 
 
-def outgoing_of(cdr: CDR, key: str, session_key: str, correlation_id: str) -> Outgoing:
-    """ "This CDR was issued". It follows its session."""
+def outgoing_of(cdr: CDR, key: str, session_key: str, correlation_id: str, detail: str = "") -> Outgoing:
+    """ "This CDR was issued". It follows its session. ``detail``: of ``telling.Said``."""
     return Outgoing(
         module="cdrs",
         object_key=key,
         owner=PartyId.of(cdr.country_code, cdr.party_id),
         order_key=f"session/{session_key}",
+        detail=detail,
         correlation_id=correlation_id,
     )
 
 
 async def issue_once(
-    work: Work, session_key: str, session: Session, *, correlation_id: str, cause: str, remark: str | None = None
+    work: Work,
+    directory: Directory,
+    session_key: str,
+    session: Session,
+    *,
+    correlation_id: str,
+    cause: str,
+    remark: str | None = None,
 ) -> bool:
     """Issues the CDR of a COMPLETED session of ours, tells the token's owner, and says so in ``CdrIssued``; False when
     it has one. ``remark``: what its readers should know besides. Raises ``issuing.PlaceUnknown``."""
@@ -102,7 +111,8 @@ async def issue_once(
     cdr = with_signed(issue(session, location, tariff, now=work.now, remark=remark, readings=readings), signed)
     if (booking_id := await booking_of(work.connection, session)) is not None:
         cdr = msgspec.structs.replace(cdr, booking_id=booking_id)
-    return await _publish(work, cdr, session_key, correlation_id=correlation_id, cause=cause)
+    said = said_of(cdr, directory, source="", context=EncodeContext(location=location))
+    return await _publish(work, cdr, said, session_key, correlation_id=correlation_id, cause=cause)
 
 
 async def bill_unused(
@@ -127,12 +137,18 @@ async def bill_unused(
         return False
     readings = ChosenReadings(chosen=directory.readings_between(cpo=cpo, emsp=emsp)).readings
     cdr = bill(message, location, connector, tariff, now=work.now, readings=readings)
-    return await _publish(work, cdr, None, correlation_id=correlation_id, cause=cause)
+    said = said_of(cdr, directory, source="")
+    return await _publish(work, cdr, said, None, correlation_id=correlation_id, cause=cause)
 
 
-async def _publish(work: Work, cdr: CDR, session_key: str | None, *, correlation_id: str, cause: str) -> bool:
+async def _publish(
+    work: Work, cdr: CDR, said: Said, session_key: str | None, *, correlation_id: str, cause: str
+) -> bool:
     """Stores a CDR of ours for good, tells the token's owner, and says so in ``CdrIssued``; False when it is there."""
-    if not await repository.insert(work.connection, cdr, source="", now=work.now, session_key=session_key):
+    is_new = await repository.insert(
+        work.connection, cdr, source="", now=work.now, session_key=session_key, texts=said.texts
+    )
+    if not is_new:
         return False
     key = repository.key_of(PartyId.of(cdr.country_code, cdr.party_id), cdr.id)
     work.outbox.add(
@@ -148,18 +164,27 @@ async def _publish(work: Work, cdr: CDR, session_key: str | None, *, correlation
         correlation_id=correlation_id,
         cause=cause,
     )
-    await tell(work, [outgoing_of(cdr, key, session_key or key, correlation_id)])
+    await tell(work, [outgoing_of(cdr, key, session_key or key, correlation_id, said.detail)])
     return True
 
 
-async def accept(work: Work, wire: Wire, partner: Partner, body: Any, *, owners: Sequence[PartyId]) -> Accepted:
+async def accept(
+    work: Work, directory: Directory, wire: Wire, partner: Partner, body: Any, *, owners: Sequence[PartyId]
+) -> Accepted:
     """Takes a partner's CDR as it was pushed (``take``)."""
     cdr, origin = await _decode(work, wire, partner, body, owners)
-    return await take(work, cdr, partner, body, owners=owners, origin=origin)
+    return await take(work, directory, cdr, partner, body, owners=owners, origin=origin)
 
 
 async def take(
-    work: Work, cdr: CDR, partner: Partner, body: Any, *, owners: Sequence[PartyId], origin: Origin
+    work: Work,
+    directory: Directory,
+    cdr: CDR,
+    partner: Partner,
+    body: Any,
+    *,
+    owners: Sequence[PartyId],
+    origin: Origin,
 ) -> Accepted:
     """Takes a partner's CDR, pushed or pulled, for a token of a hosted eMSP under agreement (``owners``), once.
 
@@ -175,12 +200,13 @@ async def take(
     _check_credit(cdr)
     _check_amounts(cdr)
     digest = hashlib.sha256(dump_json(body)).hexdigest()
+    said = said_of(cdr, directory, source=partner.id, origin=origin)
     is_new = await repository.insert(
-        work.connection, cdr, source=partner.id, now=work.now, digest=digest, origin=origin
+        work.connection, cdr, source=partner.id, now=work.now, digest=digest, origin=origin, texts=said.texts
     )
     if is_new:
         key, session_key = repository.key_of(party, cdr.id), object_key(party, cdr.session_id or cdr.id)
-        await tell(work, [outgoing_of(cdr, key, session_key, "")])
+        await tell(work, [outgoing_of(cdr, key, session_key, "", said.detail)])
     else:
         kept = await repository.load(work.connection, repository.key_of(party, cdr.id))
         if kept is None or kept.stored.source != partner.id or kept.digest != digest:
@@ -195,7 +221,7 @@ async def take_pulled(work: Work, pulling: Pulling, incoming: Incoming) -> None:
     if wire.version == Version.V2_1_1 and wire.owner is not None:
         _, session = await _surroundings_of(work.connection, pulling.partner, wire.owner, incoming.body, owners)
         cdr = _with_session(cdr, session)
-    await take(work, cdr, pulling.partner, incoming.body, owners=owners, origin=incoming.origin)
+    await take(work, pulling.directory, cdr, pulling.partner, incoming.body, owners=owners, origin=incoming.origin)
 
 
 async def _decode(work: Work, wire: Wire, partner: Partner, body: Any, owners: Sequence[PartyId]) -> tuple[CDR, Origin]:
@@ -266,8 +292,8 @@ def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> S
     if kept is None:
         return ()
     emsp = PartyId.parse(kept.scope)
-    partner = directory.partner_of(emsp, Role.EMSP)
-    if partner is None or partner.id == kept.source or not directory.may_exchange(cpo=outgoing.owner, emsp=emsp):
+    partner = reader_of(directory, cpo=outgoing.owner, emsp=emsp, source=kept.source)
+    if partner is None:
         return ()
     return (Recipient(partner_id=partner.id, to_party=emsp, from_party=outgoing.owner),)
 
@@ -277,8 +303,11 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     version = job.partner.version
     if kept is None or version is None or not endpoint:
         return None
-    if (text := kept.text_in(version)) is not None:
-        return PushRequest(method="POST", url=job.address(endpoint), body=text)
+    told = told_in(job.detail)
+    if told is not None and told.version == version and (text := kept.texts.get(version)) is not None:
+        return PushRequest(method="POST", url=job.address(endpoint), body=text.encode(), losses=told.losses)
+    if (as_it_came := kept.text_in(version)) is not None:
+        return PushRequest(method="POST", url=job.address(endpoint), body=as_it_came)
     encoded = CODECS[version].encode(from_document(CDR, kept.document), context=job.context)
     return PushRequest(method="POST", url=job.address(endpoint), body=dump_json(encoded.body), losses=encoded.losses)
 

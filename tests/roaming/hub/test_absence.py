@@ -86,9 +86,10 @@ async def issue(hub: HubInProcess, number: int) -> None:
     body = ocpi_bodies.session(HOSTED_CPO, "DE-CCC", id=f"S{number}", status="COMPLETED", **times)
     session: Session = decoded(CODECS, body)
     key = repository.key_of(PartyId.parse(HOSTED_CPO), session.id)
+    directory = await hub.services.directory.current()
     async with hub.services.database.work() as work:
         await repository.keep_snapshot(work.connection, key, "location", msgspec.structs.replace(at(), id="L1"))
-        assert await issue_once(work, key, session, correlation_id="", cause="")
+        assert await issue_once(work, directory, key, session, correlation_id="", cause="")
 
 
 async def states(hub: HubInProcess, module: str) -> Counter[str]:

@@ -50,10 +50,11 @@ async def booking_id(hub: HubInProcess, **values: Any) -> str | None:
     session: Session = decoded(CODECS, body)
     session = msgspec.structs.replace(session, id=f"S{values!r}"[:36])
     key = repository.key_of(PartyId.parse(HOSTED_CPO), session.id)
+    directory = await hub.services.directory.current()
     async with hub.services.database.work() as work:
         place = msgspec.structs.replace(at(), id=session.location_id)
         await repository.keep_snapshot(work.connection, key, "location", place)
-        assert await issue_once(work, key, session, correlation_id="", cause="")
+        assert await issue_once(work, directory, key, session, correlation_id="", cause="")
     listed = (await hub.call("aaa", "GET", "/2.3.0/sender/cdrs?limit=99")).data
     (cdr,) = (each for each in listed if each["session_id"] == session.id)
     found: str | None = cdr.get("booking_id")

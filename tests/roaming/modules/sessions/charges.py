@@ -97,6 +97,6 @@ async def billed(hub: HubInProcess) -> list[CDR]:
         Received(envelope_of(message), message) for _, message in await waiting(hub.services.database, SessionEnded)
     ]
     async with hub.services.database.work() as work:
-        await issue_cdrs(work, ends)
+        await issue_cdrs(hub.services, work, ends)
     rows: Sequence[Any] = await hub.services.database.reader.fetch("SELECT document FROM cdrs")
     return sorted((from_document(CDR, row[0]) for row in rows), key=lambda cdr: cdr.start_date_time)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,8 @@ async def test_each_gets_only_its_own(hub: HubInProcess, last_authorised: str, o
     await tell(hub, sessions.handle, [started(partner, decisions[partner]) for partner in order])
     await tell(hub, sessions.handle, [ended(partner) for partner in reversed(order)])
     assert await sessions.close_due() == 2
-    await tell(hub, issue_cdrs, [message for _, message in await waiting(hub.services.database, SessionEnded)])
+    ends = [message for _, message in await waiting(hub.services.database, SessionEnded)]
+    await tell(hub, partial(issue_cdrs, hub.services), ends)
     for partner, owner in OWNER.items():
         for module in ("sessions", "cdrs"):
             answer = await hub.call(partner, "GET", f"{SENDER}/{module}?date_from=2020-01-01T00:00:00Z")
