@@ -31,7 +31,7 @@ from roaming.rating.relevant import chosen_lists, lists_of
 from roaming.rating.restrictions import Moment, local_day_and_minute
 from roaming.rating.result import PricedBy, rated_of
 from roaming.rating.steps import Draft, step_additions
-from roaming.rating.totals import before_taxes_of, limited, price_of, sum_of
+from roaming.rating.totals import before_taxes_of, limited, limited_before_taxes, price_of, sum_of
 
 MOST_PERIODS: Final = 100_000
 """Of one charge: one a minute for 69 days. Lines of more would fill the memory that many charges share."""
@@ -188,7 +188,7 @@ class _Session:
         for index, draft in enumerate(self.drafts):
             if draft.component is not None and draft.component.before_taxes is not None:
                 net += draft.component.before_taxes * (draft.quantity + additions.get(index, ZERO))
-        return before_taxes_of(net, prices)
+        return before_taxes_of(limited_before_taxes(net, prices), prices)
 
     def _priced(self) -> dict[int, Decimal]:
         """Makes the drafts of all periods; returns what ``step_size`` adds to them."""

@@ -1,16 +1,18 @@
 """The total before taxes of many charges, and nothing else: what ``engine`` comes to, by a shorter way. Pure.
 
-It knows sessions under usual readings. Whatever else there is (reservations, steps by period, numbers that are none)
-it leaves to the engine, which also says what is wrong with it.
+It knows sessions by one tariff or several. Whatever else there is (reservations, steps by period, rounding by line,
+numbers that are none) it leaves to the engine, which also says what is wrong with it.
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal, Inexact, InvalidOperation, Overflow
 from typing import Final
 
 import msgspec
 
+from roaming.model.identifiers import fold
 from roaming.model.session import CdrDimension, CdrDimensionType, ChargingPeriod
 from roaming.rating.engine import HALF_OF_LAST_DECIMAL, MOST_PERIODS, extremes, rate_before_taxes, zone_of
 from roaming.rating.exact import SECOND, ZERO, kilowatt
@@ -27,7 +29,7 @@ from roaming.rating.readings import (
     UnknownPower,
 )
 from roaming.rating.restrictions import Moment, local_day_and_minute
-from roaming.rating.totals import before_taxes_of
+from roaming.rating.totals import before_taxes_of, limited_before_taxes
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _HOUR: Final = Decimal(3600 * SECOND)
@@ -53,31 +55,22 @@ class Period(msgspec.Struct, gc=False):
 
 
 class NetPricer:
-    """The price lists of a charge made ready for that; of several, the engine says which prices what. Used within
-    ``decimal.localcontext(EXACT)``."""
+    """The price lists of a charge made ready for that; of several, each prices the periods that name it. All have the
+    readings and the denominator of the first (``price_list.price_lists``). Used within ``decimal.localcontext(EXACT)``.
+    """
 
     def __init__(self, lists: Sequence[PriceList]) -> None:
-        prices = lists[0]
         self._lists = lists
-        readings, thresholds = prices.readings, prices.thresholds
-        self.prices = prices
+        self.prices = lists[0]
+        readings = self.prices.readings
         self._is_usual = (
-            len(lists) == 1
-            and prices.is_net_known
+            all(each.is_net_known for each in lists)
             and readings.rounded_at is not RoundedAt.LINE
             and readings.step_scope is not StepScope.PERIOD
-            and readings.element_choice is not ElementChoice.FIRST_ELEMENT
         )
-        self._flat, self._energy, self._time, self._parking = (
-            _chooser(prices, dimension) for dimension in (FLAT, ENERGY, TIME, PARKING_TIME)
-        )
-        tried = (each for dimension in (FLAT, ENERGY, TIME, PARKING_TIME) for each in prices.candidates(dimension))
-        self._is_moment_needed = any(each.conditions for each in tried)
-        self._is_power_needed, self._is_current_needed = bool(thresholds.power), bool(thresholds.current)
+        self._ways = {fold(each.tariff.id): _Way(each) for each in reversed(lists)}
+        self._first = self._ways[fold(self.prices.tariff.id)]
         self._is_each_fee = readings.flat_fee is FlatFee.EACH_COMPONENT
-        self._is_length_told = readings.hours is HoursReading.PERIOD_LENGTH
-        self._is_all_stepped = readings.step_volume is StepVolume.ALL
-        self._is_last_stepped = readings.step_time is StepTime.LAST_ACTIVE
 
     def rate(self, periods: Sequence[Period], *, start: datetime, end: datetime, time_zone: str) -> Decimal:
         """As ``engine.rate_before_taxes``. Raises ``RatingError``."""
@@ -93,10 +86,10 @@ class NetPricer:
 
     def _total(self, periods: Sequence[Period], start: datetime, end: datetime, zone: tzinfo) -> Decimal | None:
         """Limited and rounded; ``None``: only the engine can say."""
-        net = kwh = ZERO
-        fees: set[int] = set()
-        is_all = self._is_all_stepped
-        energy, time, parking = _Billed(is_all), _Billed(is_all), _Billed(is_all)
+        bills, owners = self._bills(periods)
+        if not bills:
+            return None
+        bill, kwh = bills[0], ZERO
         moment, until = _ANY, len(periods)
         for index, period in enumerate(periods, start=1):
             volumes = {each.type: each.volume for each in period.dimensions}
@@ -104,34 +97,70 @@ class NetPricer:
             length = ((periods[index].start_date_time if index < until else end) - begin) // _MICROSECOND
             if length < 0 or len(volumes) != len(period.dimensions) or _RESERVATION_TIME in volumes:
                 return None
-            if self._is_moment_needed:
-                moment = self._moment(volumes, begin, start, length, kwh, zone)
-            if not fees or self._is_each_fee:
-                fee = self._flat(moment)
-                if fee is not None and id(fee) not in fees:
-                    fees.add(id(fee))
-                    net += fee.before_taxes  # type: ignore[operator]  # is_net_known
+            if owners is not None:
+                bill = owners[index - 1]
+            way = bill.way
+            if way.is_moment_needed:
+                moment = way.moment(volumes, begin, (begin - start) // _MICROSECOND, length, kwh, zone)
+            if not bill.fees or self._is_each_fee:
+                bill.take_fee(way.flat(moment))
             if supplied := volumes.get(ENERGY):
                 kwh += supplied
-                energy.add(self._energy(moment), supplied, index)
+                bill.energy.add(way.energy(moment), supplied, index)
             hours, parked = volumes.get(TIME), volumes.get(PARKING_TIME)
             if hours is not None and (hours or parked is None):
-                time.add(self._time(moment), self._microseconds(hours, length), index)
+                bill.time.add(way.time(moment), way.microseconds(hours, length), index)
             if parked is not None and (parked or hours is None):
-                parking.add(self._parking(moment), self._microseconds(parked, length), index)
+                bill.parking.add(way.parking(moment), way.microseconds(parked, length), index)
             if not (hours is None or hours >= 0) or not (parked is None or parked >= 0):
                 return None
-        net += energy.amount + energy.rounded_up(1)
-        of_time = time.amount + parking.amount
-        if (stepped := self._stepped(time, parking)) is not None:
-            of_time += stepped.rounded_up(SECOND)
-        net += of_time.scaleb(-6)
-        return before_taxes_of(net, self.prices) if net.is_finite() else None
+        net = bills[0].total() if owners is None else sum((each.total() for each in bills), ZERO)
+        return before_taxes_of(net, self.prices)
 
-    def _moment(
-        self, volumes: dict[str, Decimal], begin: datetime, start: datetime, length: int, kwh: Decimal, zone: tzinfo
+    def _bills(self, periods: Sequence[Period]) -> "tuple[Sequence[_Bill], Sequence[_Bill] | None]":
+        """A bill for each price list that prices the charge (``relevant.chosen_lists``), and of every period the one
+        that it is on; ``None``: all on the same. No bill: a tariff is named that is not there."""
+        ways = self._ways
+        if len(ways) == 1:
+            return (_Bill(self._first),), None
+        names = [None if period.tariff_id is None else fold(period.tariff_id) for period in periods]
+        named = dict.fromkeys(name for name in names if name is not None)
+        if len(named) < 2:
+            return (_Bill(next((ways[name] for name in named if name in ways), self._first)),), None
+        if not named.keys() <= ways.keys():
+            return (), None
+        bills: dict[str | None, _Bill] = {name: _Bill(ways[name]) for name in named}
+        of_each = tuple(bills.values())
+        bills[None] = of_each[0].unpriced()
+        return of_each, [bills[name] for name in names]
+
+
+class _Way:
+    """One price list: how a component is chosen by it, and what of a moment is looked at."""
+
+    def __init__(self, prices: PriceList) -> None:
+        readings, thresholds = prices.readings, prices.thresholds
+        self.prices = prices
+        self.flat, self.energy, self.time, self.parking = (
+            _chooser(prices, dimension) for dimension in (FLAT, ENERGY, TIME, PARKING_TIME)
+        )
+        self.is_moment_needed = any(element.conditions for element in prices.elements.get("", ()))
+        self._is_power_needed, self._is_current_needed = bool(thresholds.power), bool(thresholds.current)
+        self._is_length_told = readings.hours is HoursReading.PERIOD_LENGTH
+        self.is_all_stepped = readings.step_volume is StepVolume.ALL
+        self.is_last_stepped = readings.step_time is StepTime.LAST_ACTIVE
+
+    def unpriced(self) -> "_Way":
+        """The same, by which nothing has a price."""
+        way = copy(self)
+        way.flat = way.energy = way.time = way.parking = _no_component
+        way.is_moment_needed = False
+        return way
+
+    def moment(
+        self, volumes: dict[str, Decimal], begin: datetime, elapsed: int, length: int, kwh: Decimal, zone: tzinfo
     ) -> Moment:
-        elapsed = (begin - start) // _MICROSECOND
+        """At which a period begins: ``elapsed`` and ``length`` in microseconds."""
         day, minute = local_day_and_minute(begin, zone) if self.prices.is_local_time_needed else (0, 0)
         power = current = _UNKNOWN
         if self._is_power_needed:
@@ -143,17 +172,54 @@ class NetPricer:
             current = extremes(volumes, "CURRENT")
         return Moment(elapsed, kwh, minute, day, *power, *current)
 
-    def _microseconds(self, hours: Decimal, length: int) -> Decimal:
+    def microseconds(self, hours: Decimal, length: int) -> Decimal:
+        """What a volume in hours means, of a period of ``length``."""
         stated = hours * _HOUR
         if self._is_length_told and -HALF_OF_LAST_DECIMAL <= stated - length <= HALF_OF_LAST_DECIMAL:
             return Decimal(length)
         return stated
 
-    def _stepped(self, time: "_Billed", parking: "_Billed") -> "_Billed | None":
+
+class _Bill:
+    """What was billed by one price list so far."""
+
+    __slots__ = ("_fixed", "energy", "fees", "parking", "time", "way")
+
+    def __init__(self, way: _Way) -> None:
+        self.way = way
+        is_all = way.is_all_stepped
+        self.energy, self.time, self.parking = _Billed(is_all), _Billed(is_all), _Billed(is_all)
+        self.fees: set[int] = set()
+        self._fixed = ZERO
+
+    def unpriced(self) -> "_Bill":
+        """For periods that no tariff prices: what they hold counts in the volumes of this bill."""
+        bill = _Bill(self.way.unpriced())
+        bill.energy, bill.time, bill.parking = self.energy, self.time, self.parking
+        return bill
+
+    def take_fee(self, fee: PricedComponent | None) -> None:
+        """Each fee is taken once."""
+        if fee is not None and id(fee) not in self.fees:
+            self.fees.add(id(fee))
+            self._fixed += fee.before_taxes  # type: ignore[operator]  # is_net_known
+
+    def total(self) -> Decimal:
+        """With its steps, and within the limits of its tariff. Raises ``decimal.InvalidOperation`` where it is none."""
+        of_time = self.time.amount + self.parking.amount
+        if (stepped := self._stepped()) is not None:
+            of_time += stepped.rounded_up(SECOND)
+        net = self._fixed + self.energy.amount + self.energy.rounded_up(1) + of_time.scaleb(-6)
+        if not net.is_finite():
+            raise InvalidOperation
+        return limited_before_taxes(net, self.way.prices)
+
+    def _stepped(self) -> "_Billed | None":
         """The one of both that ``step_size`` is applied to (``steps.step_additions``)."""
+        time, parking = self.time, self.parking
         if time.component is None or parking.component is None:
             return parking if time.component is None else time
-        return time if self._is_last_stepped and time.last > parking.last else parking
+        return time if self.way.is_last_stepped and time.last > parking.last else parking
 
 
 class _Billed:
@@ -200,11 +266,17 @@ def _whole(periods: Sequence[Period]) -> list[ChargingPeriod]:
     ]
 
 
+def _no_component(_moment: Moment) -> PricedComponent | None:
+    return None
+
+
 def _chooser(prices: PriceList, dimension: str) -> Choose:
     """``PriceList.choose`` of one dimension of the session."""
+    if prices.readings.element_choice is ElementChoice.FIRST_ELEMENT:
+        return lambda moment: prices.choose(dimension, moment)
     candidates = prices.candidates(dimension)
     if not candidates:
-        return lambda _moment: None
+        return _no_component
     first = candidates[0]
     if not first.conditions:
         return lambda _moment: first

@@ -124,12 +124,16 @@ def _with_tax_of(net: Decimal | None, lines: Iterable[Line], prices: PriceList) 
     return net if rate is None else net + (net * rate).scaleb(-2)
 
 
-def before_taxes_of(net: Decimal, prices: PriceList) -> Decimal:
-    """What ``price_of(limited(…))`` says before taxes, of a sum that is known: it is limited by itself."""
+def limited_before_taxes(net: Decimal, prices: PriceList) -> Decimal:
+    """The sum before taxes of ``limited``, of one that is known: it is limited by itself."""
     least, most = prices.tariff.min_price, prices.tariff.max_price
-    limited_net, _ = _limited(net, _numerator(least, prices), _numerator(most, prices), least, most)
-    readings = prices.readings
-    return rounded(limited_net or ZERO, prices.denominator, readings.decimals, readings.rounding)
+    found, _ = _limited(net, _numerator(least, prices), _numerator(most, prices), least, most)
+    return found or ZERO
+
+
+def before_taxes_of(net: Decimal, prices: PriceList) -> Decimal:
+    """What ``price_of`` says before taxes, of a sum that is limited."""
+    return rounded(net, prices.denominator, prices.readings.decimals, prices.readings.rounding)
 
 
 def price_of(total: Sum, prices: PriceList) -> Price:

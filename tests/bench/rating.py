@@ -4,9 +4,9 @@ import json
 import resource
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,9 +17,13 @@ from roaming.billing.rerating import Wishes
 from roaming.cli.rerating import rerate_month
 from roaming.model.canonical import to_document
 from roaming.model.cdr import CDR
+from roaming.model.session import ChargingPeriod
 from roaming.modules.cdrs import repository as cdrs
 from roaming.rating import PriceList, price_list, rate
 from roaming.rating.documents import cdr_of, tariff_of
+from roaming.rating.exact import EXACT
+from roaming.rating.net import NetPricer, Period
+from roaming.rating.price_list import price_lists
 from roaming.settings import Settings
 from roaming.store.bulk import insert_new
 from tests.bench.data import CPO, THEIR_EMSP
@@ -30,6 +34,7 @@ from tests.kit import tools
 AT_ONCE = 2_000
 SEED = 20261129
 MONTH = "2026-10"
+TURNS = ("A", "B")
 
 
 class Priced(NamedTuple):
@@ -46,6 +51,7 @@ def price_random(count: int) -> list[Priced]:
     objects = [cdr_of(case["cdr"]) for case in cases]
     documents = [to_document(each) for each in objects]
     decoder = msgspec.json.Decoder(CDR, float_hook=Decimal)
+    decode_periods = msgspec.json.Decoder(list[Period], float_hook=Decimal).decode
 
     def price(prices: PriceList, cdr: CDR, zone: str) -> None:
         rate(prices, cdr.charging_periods, start=cdr.start_date_time, end=cdr.end_date_time, time_zone=zone)
@@ -62,7 +68,19 @@ def price_random(count: int) -> list[Priced]:
         for text, case in zip(documents, cases, strict=True):
             price(price_list(tariff_of(case["tariff"])), decoder.decode(text), case["time_zone"])
 
+    two = [NetPricer(_by_turns(case["tariff"])) for case in cases]
+    periods = [decode_periods(to_document(each.charging_periods)) for each in objects]
+    turns = [decode_periods(to_document(_named_by_turns(each.charging_periods))) for each in objects]
+
+    def total(pricers: Sequence[NetPricer], of_each: Sequence[list[Period]]) -> None:
+        with localcontext(EXACT):
+            for pricer, one, cdr, case in zip(pricers, of_each, objects, cases, strict=True):
+                pricer.rate(one, start=cdr.start_date_time, end=cdr.end_date_time, time_zone=case["time_zone"])
+
+    single = [NetPricer([prices]) for prices in lists]
     found = [
+        Priced("total alone, tariff compiled", _speed(lambda: total(single, periods), len(cases))),
+        Priced("total alone, two tariffs by turns", _speed(lambda: total(two, turns), len(cases))),
         Priced("price alone, tariff compiled", _speed(alone, len(cases))),
         Priced("stored CDR, tariff compiled", _speed(stored, len(cases))),
         Priced("stored CDR, tariff compiled each time", _speed(anew, len(cases))),
@@ -73,6 +91,15 @@ def price_random(count: int) -> list[Priced]:
             run = subprocess.run([program, "time"], input=lines, stdout=subprocess.PIPE, check=True)
             found.append(Priced(f"{name} (Rust), JSON and price", json.loads(run.stdout)["per_second"]))
     return found
+
+
+def _by_turns(tariff: dict[str, Any]) -> tuple[PriceList, ...]:
+    """It, and the same under another id."""
+    return price_lists([tariff_of({**tariff, "id": id}) for id in TURNS])
+
+
+def _named_by_turns(periods: Sequence[ChargingPeriod]) -> list[ChargingPeriod]:
+    return [msgspec.structs.replace(each, tariff_id=TURNS[place % 2]) for place, each in enumerate(periods)]
 
 
 def _speed(work: Callable[[], None], count: int) -> float:

@@ -1,6 +1,7 @@
 """Several tariffs in one CDR: each prices the periods that name it, and the lines say which."""
 
-from decimal import Decimal
+from collections.abc import Sequence
+from decimal import Decimal, localcontext
 from typing import Any
 
 import msgspec
@@ -10,12 +11,24 @@ from hypothesis import strategies as st
 
 from roaming.model.session import ChargingPeriod
 from roaming.model.tariff import Tariff
-from roaming.rating import MalformedPeriods, Part, RatingError, Timeline, explain, price_session, rate, relevant_tariffs
+from roaming.rating import (
+    MalformedPeriods,
+    Part,
+    RatingError,
+    Timeline,
+    explain,
+    net,
+    price_session,
+    rate,
+    relevant_tariffs,
+)
 from roaming.rating.engine import rate_before_taxes
 from roaming.rating.errors import CurrencyMismatch
+from roaming.rating.exact import EXACT
+from roaming.rating.net import NetPricer, Period
 from roaming.rating.price_list import price_lists
 from roaming.rating.rated import FindingCode
-from roaming.rating.readings import DEFAULT_READINGS
+from roaming.rating.readings import DEFAULT_READINGS, ElementChoice, Readings, StepTime, StepVolume
 from roaming.rating.spanning import spans_of
 from tests.roaming.rating.building import MONDAY, at, element, gross, limit, part, period, tariff
 from tests.roaming.rating.strategies import ZONES, tariffs, timelines
@@ -119,7 +132,7 @@ def test_a_period_that_outlasts_its_price_is_named_under_its_own_tariff() -> Non
 def test_lines_of_several_tariffs_add_up(
     story: Timeline, one: Tariff, two: Tariff, zone: str, data: st.DataObject
 ) -> None:
-    """To the last digit, before and with taxes; and the short way says the same."""
+    """To the last digit, before and with taxes; and the short ways say the same, under any reading of steps."""
     session = price_session(story, one, zone)
     both = (msgspec.structs.replace(one, id="A"), msgspec.structs.replace(two, id="B"))
     names = [data.draw(st.sampled_from(("a", "B", None))) for _ in session.periods]
@@ -132,8 +145,41 @@ def test_lines_of_several_tariffs_add_up(
         assert sum(each for each in net if each is not None) == rated.total.before_taxes
         if rated.total.taxes is not None and None not in whole:
             assert sum(each for each in whole if each is not None) == gross(rated.total)
-    lists = price_lists(both, DEFAULT_READINGS)
-    assert rate_before_taxes(lists, periods, **times) == rated.total.before_taxes  # type: ignore[arg-type]
+    chosen = data.draw(
+        st.builds(Readings, step_volume=st.sampled_from(StepVolume), step_time=st.sampled_from(StepTime))
+    )
+    lists = price_lists(both, chosen)
+    total = rate(lists, periods, **times).total.before_taxes  # type: ignore[arg-type]
+    assert rate_before_taxes(lists, periods, **times) == total  # type: ignore[arg-type]
+    with localcontext(EXACT):
+        assert NetPricer(lists).rate(as_stored(periods), **times) == total  # type: ignore[arg-type]
+
+
+def as_stored(periods: Sequence[ChargingPeriod]) -> list[Period]:
+    return msgspec.json.decode(msgspec.json.encode(periods), type=list[Period])
+
+
+def test_the_short_way_takes_several_tariffs_and_the_oldest_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the engine, which makes lines of everything first; but it is the engine that says what is wrong."""
+    asked = []
+    monkeypatch.setattr(net, "rate_before_taxes", lambda *_, **__: asked.append(1))
+    periods, times = named(*PERIODS), {"start": at(18), "end": at(22), "time_zone": "UTC"}
+    oldest = Readings(element_choice=ElementChoice.FIRST_ELEMENT)
+    capped = msgspec.structs.replace(DAY, max_price=limit("3.00"))
+    for tariffs_, readings in (
+        ((DAY, NIGHT), DEFAULT_READINGS),
+        ((NIGHT, capped), DEFAULT_READINGS),
+        ((NIGHT, DAY), oldest),
+        ((DAY,), oldest),
+    ):
+        expected = rate(tariffs_, periods, readings=readings, **times).total.before_taxes  # type: ignore[arg-type]
+        with localcontext(EXACT):
+            found = NetPricer(price_lists(tariffs_, readings)).rate(as_stored(periods), **times)  # type: ignore[arg-type]
+        assert (found, asked) == (expected, [])
+    with localcontext(EXACT):
+        unknown = as_stored(named((PERIODS[0][0], "DAY"), (PERIODS[1][0], "WEEKEND")))
+        NetPricer(price_lists((DAY, NIGHT))).rate(unknown, **times)  # type: ignore[arg-type]
+    assert asked == [1]
 
 
 @settings(max_examples=40, deadline=None)
