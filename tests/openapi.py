@@ -17,7 +17,7 @@ from typing import Any
 
 from contracts.export import version as release
 from roaming.app import find_modules
-from roaming.console import billing_api, rules_openapi, stations_openapi
+from roaming.console import billing_api, rules_openapi, stations_openapi, tariffs_api
 from roaming.model.version import Version
 from roaming.ocpi.openapi import Examples, document
 
@@ -76,6 +76,9 @@ def generated() -> dict[Path, str]:
         release=release(), entries=billing_api.ENTRIES, title="CDRs, disputes, statements and invoices"
     )
     documents["operators-stations"] = stations_openapi.document(release=release())
+    documents["operators-tariffs"] = rules_openapi.document(
+        release=release(), entries=tariffs_api.ENTRIES, title="tariffs of hosted CPOs"
+    )
     return {
         API / f"{name}.json": json.dumps(made, indent=1, ensure_ascii=False) + "\n" for name, made in documents.items()
     }

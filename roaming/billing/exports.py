@@ -26,21 +26,21 @@ from roaming.billing.rows import (
     to_csv_of,
     totals_of,
 )
-from roaming.billing.statement import Statement
+from roaming.billing.statement import Standing, Statement
 
 
-def to_csv(statement: Statement, _state: str) -> bytes:
+def to_csv(statement: Statement, _standing: Standing) -> bytes:
     """The lines, with a header."""
     return to_csv_of(lines_of(statement))
 
 
-def to_json(statement: Statement, state: str) -> bytes:
+def to_json(statement: Statement, standing: Standing) -> bytes:
     """All of it, amounts as text; another hub reconciles with it."""
-    body = msgspec.to_builtins(statement) | {"state": state}
+    body = msgspec.to_builtins(statement) | {"number": standing.number(statement), **standing._asdict()}
     return msgspec.json.format(msgspec.json.encode(body), indent=1)
 
 
-def to_html(statement: Statement, state: str) -> bytes:
+def to_html(statement: Statement, standing: Standing) -> bytes:
     """For people, and for printing."""
     tables = (
         ("Payable", balances_of(statement)),
@@ -50,7 +50,8 @@ def to_html(statement: Statement, state: str) -> bytes:
         ("CDRs", for_people(lines_of(statement))),
     )
     shown_tables = [(title, [plain(row) for row in rows]) for title, rows in tables]
-    return str(_template().render(statement=statement, state=state, tables=shown_tables, numbers=NUMBERS)).encode()
+    told = {"statement": statement, "state": standing.state, "number": standing.number(statement)}
+    return str(_template().render(**told, tables=shown_tables, numbers=NUMBERS)).encode()
 
 
 @cache
@@ -61,7 +62,7 @@ def _template() -> Any:
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("statement.html")
 
 
-def to_xlsx(statement: Statement, _state: str) -> bytes:
+def to_xlsx(statement: Statement, standing: Standing) -> bytes:
     """A sheet per table; times are times and amounts are numbers."""
     try:
         import xlsxwriter
@@ -76,6 +77,7 @@ def to_xlsx(statement: Statement, _state: str) -> bytes:
         ("Taxes", taxes_of(statement)),
         ("Fees", fees_of(statement)),
         ("Payable", balances_of(statement)),
+        ("Statement", [{"number": standing.number(statement), **standing._asdict(), "digest": statement.digest}]),
     )
     for title, rows in sheets:
         sheet = book.add_worksheet(title)
@@ -93,7 +95,7 @@ def to_xlsx(statement: Statement, _state: str) -> bytes:
     return out.getvalue()
 
 
-def to_parquet(statement: Statement, _state: str) -> bytes:
+def to_parquet(statement: Statement, _standing: Standing) -> bytes:
     """The lines; amounts are exact decimals."""
     try:
         import pyarrow
@@ -119,7 +121,7 @@ def to_parquet(statement: Statement, _state: str) -> bytes:
     return out.getvalue()
 
 
-FORMATS: Mapping[str, Callable[[Statement, str], bytes]] = {
+FORMATS: Mapping[str, Callable[[Statement, Standing], bytes]] = {
     ".csv": to_csv,
     ".json": to_json,
     ".html": to_html,
@@ -129,9 +131,9 @@ FORMATS: Mapping[str, Callable[[Statement, str], bytes]] = {
 }
 
 
-def exported(statement: Statement, state: str, name: str) -> bytes:
+def exported(statement: Statement, standing: Standing, name: str) -> bytes:
     """The file that a name such as ``october.xlsx`` asks for. Raises ``CannotExport``."""
     ending = Path(name).suffix.lower()
     if ending not in FORMATS:
         raise CannotExport(f"{name}: the ending says the form; give one of {', '.join(FORMATS)}")
-    return FORMATS[ending](statement, state)
+    return FORMATS[ending](statement, standing)

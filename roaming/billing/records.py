@@ -81,9 +81,10 @@ class ShownDispute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownStatement(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement that was closed. ``closings``: how often."""
+    """A statement that was closed. ``closings``: how often; ``number``: of the version of the last closing."""
 
     id: str
+    number: str
     one: str
     other: str
     month: str
@@ -248,6 +249,7 @@ def shown_statement(kept: KeptStatement) -> ShownStatement:
     statement = kept.statement
     return ShownStatement(
         id=statement.id,
+        number=kept.standing.number(statement),
         one=statement.one,
         other=statement.other,
         month=statement.month,

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Table, delete, select
 
 from roaming.billing.ledger import Entry, Posting
-from roaming.billing.statement import Pair, Statement
+from roaming.billing.statement import Pair, Standing, Statement
 from roaming.billing.tables import (
     LedgerEntryRow,
     SettledCdrRow,
@@ -30,7 +30,7 @@ STATEMENTS: Table = StatementRow.__table__  # type: ignore[attr-defined]
 EVENTS: Table = StatementEventRow.__table__  # type: ignore[attr-defined]
 SETTLED: Table = SettledCdrRow.__table__  # type: ignore[attr-defined]
 ENTRIES: Table = LedgerEntryRow.__table__  # type: ignore[attr-defined]
-CLOSED, REOPENED = "CLOSED", "REOPENED"
+OPEN, CLOSED, REOPENED = "OPEN", "CLOSED", "REOPENED"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,18 @@ class KeptStatement:
     def is_closed(self) -> bool:
         """It locks its CDRs."""
         return self.state == CLOSED
+
+    @property
+    def standing(self) -> Standing:
+        """Of the statement as it is here: that of the last closing."""
+        return Standing(self.state, self.closings)
+
+
+def standing_now(kept: KeptStatement | None) -> Standing:
+    """Of the statement as it would be now where it is not closed: the version that comes next."""
+    if kept is None:
+        return Standing(OPEN)
+    return kept.standing if kept.is_closed else Standing(kept.state, kept.closings + 1)
 
 
 async def terms_of(reader: Reader, month: str = "") -> dict[tuple[str, str], Terms]:
@@ -133,6 +145,7 @@ async def write_statement(work: Work, statement: Statement, *, state: str, closi
         "what": state,
         "reason": reason,
         "digest": statement.digest,
+        "document": row["document"] if state == REOPENED else None,
     }
     await append(work.connection, EVENTS, [event])
 
@@ -141,6 +154,20 @@ async def events_of(reader: Reader, id: str) -> list[tuple[datetime, str, str, s
     """(time, what, reason, digest) of all that was done to a statement. Raises ``StoreUnavailable``."""
     sql = "SELECT at, what, reason, digest FROM statement_events WHERE statement_id = $1 ORDER BY id"
     return [(text_to_time(row[0]), row[1], row[2], row[3]) for row in await reader.fetch(sql, id)]
+
+
+async def version_of(reader: Reader, id: str, version: int) -> KeptStatement | None:
+    """A version as it was closed, also one that was reopened since. Raises ``StoreUnavailable``."""
+    rows = await reader.fetch(f"{_STATEMENT} WHERE id = $1", id)
+    kept = _kept(rows[0]) if rows else None
+    if kept is None or version >= kept.closings:
+        return kept if kept is not None and version == kept.closings else None
+    sql = "SELECT document, at FROM statement_events WHERE statement_id = $1 AND what = 'REOPENED' ORDER BY id"
+    events = await reader.fetch(sql, id)
+    if not 0 < version <= len(events) or events[version - 1][0] is None:
+        return None
+    document, at = events[version - 1]
+    return _kept((document, REOPENED, version, at))
 
 
 async def settle(work: Work, statement_id: str, keys: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from roaming.billing.exchange.repository import rates_of
 from roaming.billing.ledger import Posting, posting_of_cdr, postings_of_closing, reversal_of
 from roaming.billing.months import bounds_of, month_of
 from roaming.billing.settlement_repository import CLOSED, REOPENED, KeptStatement
-from roaming.billing.statement import Billed, Pair, Statement, Status, line_of, state, statement_id
+from roaming.billing.statement import Billed, Pair, Standing, Statement, Status, line_of, state, statement_id
 from roaming.billing.terms import Terms
 from roaming.modules.cdrs.repository import Ended, ended_between
 from roaming.ocpi.module import Services
@@ -25,6 +25,10 @@ PAGE = 1000
 
 class NotClosable(ValueError):
     """This statement cannot be closed or reopened now. The text says why and what to do."""
+
+
+class NoSuchVersion(LookupError):
+    """The statement was not closed so often."""
 
 
 async def statement_of(services: Services, pair: Pair, month: str) -> tuple[Statement, KeptStatement | None]:
@@ -39,6 +43,19 @@ async def statement_of(services: Services, pair: Pair, month: str) -> tuple[Stat
     closed = {name for name, each in kept.items() if each.is_closed}
     await disputes.close_credited(services.database)
     return await _reckoned(services, pair, month, closed), earlier
+
+
+async def version_of(services: Services, pair: Pair, month: str, version: int = 0) -> tuple[Statement, Standing]:
+    """What ``statement_of`` gives, or (of ``version``, from 1) as it was closed then. Raises ``NoSuchVersion`` too."""
+    if not version:
+        statement, kept = await statement_of(services, pair, month)
+        return statement, repository.standing_now(kept)
+    kept = await repository.version_of(services.database.reader, statement_id(pair, month), version)
+    if kept is None:
+        raise NoSuchVersion(
+            f"version {version} of {month} of {pair.one} and {pair.other} was never closed, or not kept"
+        )
+    return kept.statement, kept.standing
 
 
 async def _reckoned(services: Services, pair: Pair, month: str, closed: set[str]) -> Statement:

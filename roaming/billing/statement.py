@@ -175,6 +175,27 @@ def statement_id(pair: Pair, month: str) -> str:
     return f"{pair.one}_{pair.other}_{month}"
 
 
+class Standing(NamedTuple):
+    """How a statement stands: OPEN (as it would be now), CLOSED or REOPENED, and which version of it this is."""
+
+    state: str
+    version: int = 1
+    """One more for each time that it was closed before."""
+
+    def number(self, statement: Statement) -> str:
+        """What people and documents call it."""
+        return number_of(statement.id, self.version)
+
+
+def number_of(id: str, version: int) -> str:
+    """Of a version of a statement: the first one goes by the statement's id.
+
+    >>> number_of("DE-EMS_NL-TNM_2026-10", 2)
+    'DE-EMS_NL-TNM_2026-10-V2'
+    """
+    return id if version < 2 else f"{id}-V{version}"
+
+
 def taxes_of(cdr: CDR) -> tuple[TaxPart, ...]:
     """The taxes of a CDR by rate. Where only their sum is told (2.2.1), the one rate of its tariffs counts if it gives
     that sum."""

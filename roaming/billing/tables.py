@@ -181,6 +181,8 @@ class StatementEventRow(SQLModel, table=True):
     what: str
     reason: str = Field(sa_column=Column(Text, nullable=False))
     digest: str
+    document: str | None = Field(default=None, sa_column=Column(Text))
+    """REOPENED: the statement as it was closed before, which the next closing takes the place of."""
 
 
 class SettledCdrRow(SQLModel, table=True):

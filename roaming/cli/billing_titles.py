@@ -38,6 +38,7 @@ FINDING: Mapping[str, str] = {
     "reading": "reading",
 }
 STATEMENT: Mapping[str, str] = {
+    "number": "number",
     "month": "month",
     "one": "one",
     "other": "other",

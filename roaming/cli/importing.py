@@ -17,6 +17,7 @@ from roaming.model.version import Version
 from roaming.modules.bookings import service as bookings
 from roaming.modules.locations import service as locations
 from roaming.modules.tariffs import service as tariffs
+from roaming.modules.tariffs.importing import read_own
 from roaming.modules.tokens import service as tokens
 from roaming.ocpi.codec import Codec, DecodeError, parse_json
 from roaming.ocpi.errors import OcpiError
@@ -26,7 +27,6 @@ from roaming.store.database import Work
 ROLE_OF = {"location": Role.CPO, "tariff": Role.CPO, "token": Role.EMSP, "place": Role.CPO}
 CODECS: dict[str, Codec[Any]] = {
     "location": locations.LOCATION_CODECS[Version.V2_2_1],
-    "tariff": tariffs.CODECS[Version.V2_2_1],
     "token": tokens.CODECS[Version.V2_2_1],
     "place": bookings.CODECS[bookings.PLACES][Version.V2_3_0],
 }
@@ -88,6 +88,8 @@ def _typed(row: dict[str, str]) -> dict[str, Any]:
 def check(kind: str, entry: Any, directory: Directory) -> Any:
     """The canonical object, of a party hosted here. Raises ``DecodeError``, ``OcpiError`` or
     ``ValueError``."""
+    if kind == "tariff":
+        return read_own(entry, directory)
     if isinstance(entry, dict):
         entry = {"last_updated": "2000-01-01T00:00:00Z", **entry}
     value: Any = CODECS[kind].decode(entry).value

@@ -89,6 +89,7 @@ def settle_show(
     one: One,
     other: Other,
     month: Month,
+    version: Annotated[int, typer.Option(min=0, help="As it was closed the first time: 1, and so on.")] = 0,
     lines: Annotated[bool, typer.Option(help="A row per CDR.")] = False,
     fees: Annotated[bool, typer.Option(help="A row per fee.")] = False,
     out: Annotated[
@@ -100,7 +101,7 @@ def settle_show(
     """Show the statement of two parties for a month: as it was closed, or as it would be now."""
     from roaming.cli.settling import show_statement
 
-    rows = run(show_statement(one, other, month=month, is_by_line=lines, is_fees=fees, file=out))
+    rows = run(show_statement(one, other, month=month, version=version, is_by_line=lines, is_fees=fees, file=out))
     show_rows(rows, as_json=as_json, as_csv=as_csv, empty="nothing to settle")
 
 

@@ -21,18 +21,14 @@ from roaming.billing.records import (
     titled,
 )
 from roaming.billing.rows import CannotExport, balances_of, fees_of, lines_of, totals_of
-from roaming.billing.settlement_repository import KeptStatement
-from roaming.billing.settling import NotClosable
-from roaming.billing.statement import Balance, Pair, Statement, pair_of, statement_id
+from roaming.billing.settling import NoSuchVersion, NotClosable
+from roaming.billing.statement import Balance, Pair, Standing, Statement, pair_of, statement_id
 from roaming.billing.terms import MalformedTerms, read_exchange, read_invoicing, read_since, read_terms
 from roaming.cli.billing_titles import BALANCE, ENTRY, MATCH, STATEMENT
 from roaming.cli.cdr_checking import month_or_fail
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
 from roaming.cli.registering import party_of
-from roaming.ocpi.module import Services
-
-OPEN = "OPEN"
 
 
 def pair_or_fail(one: str, other: str) -> Pair:
@@ -101,17 +97,19 @@ async def drop_terms(cpo: str, emsp: str) -> dict[str, Any]:
 
 
 async def show_statement(
-    one: str, other: str, *, month: str, is_by_line: bool, is_fees: bool, file: Path | None
+    one: str, other: str, *, month: str, version: int, is_by_line: bool, is_fees: bool, file: Path | None
 ) -> list[dict[str, Any]]:
     """A statement: its totals and what is payable, its lines, or its fees; and a file of it."""
     pair = pair_or_fail(one, other)
     month_or_fail(month)
     async with services_of_now() as services:
-        statement, kept = await _statement(services, pair, month)
-    state = kept.state if kept is not None else OPEN
+        try:
+            statement, standing = await settling.version_of(services, pair, month, version)
+        except (MissingRate, NoSuchVersion) as error:
+            fail(str(error))
     if file is not None:
         try:
-            content = exported(statement, state, file.name)
+            content = exported(statement, standing, file.name)
         except CannotExport as error:
             fail(str(error))
         _save(file, content)
@@ -119,14 +117,7 @@ async def show_statement(
         return [_text(row) for row in lines_of(statement)]
     if is_fees:
         return [_text(row) for row in fees_of(statement)]
-    return _summary(statement, state)
-
-
-async def _statement(services: Services, pair: Pair, month: str) -> tuple[Statement, KeptStatement | None]:
-    try:
-        return await settling.statement_of(services, pair, month)
-    except MissingRate as error:
-        fail(str(error))
+    return _summary(statement, standing)
 
 
 def _save(file: Path, content: bytes) -> None:
@@ -141,7 +132,7 @@ def _text(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _summary(statement: Statement, state: str) -> list[dict[str, Any]]:
+def _summary(statement: Statement, standing: Standing) -> list[dict[str, Any]]:
     rows = []
     names = list(totals_of(statement)[0]) if statement.totals else []
     for row in totals_of(statement):
@@ -151,7 +142,7 @@ def _summary(statement: Statement, state: str) -> list[dict[str, Any]]:
         rows.append({"row": f"FEE {row['fee']}", **_picked(values, names)})
     for row in balances_of(statement):
         rows.append({"row": "PAYABLE", **_picked({**row, "after taxes": row["exact"]}, names)})
-    last = {"row": f"{state} {statement.month}, digest {statement.digest}"}
+    last = {"row": f"{standing.state} {standing.number(statement)}, digest {statement.digest}"}
     return [*rows, {**last, **_picked({}, names)}]
 
 
@@ -185,10 +176,12 @@ async def close_statement(one: str, other: str, month: str) -> dict[str, Any]:
     async with services_of_now() as services:
         try:
             statement, is_new = await settling.close(services, pair, month)
+            _, standing = await settling.version_of(services, pair, month)
         except (NotClosable, MissingRate) as error:
             fail(str(error))
     return {
         "statement": statement.id,
+        "number": standing.number(statement),
         "state": "CLOSED",
         "new": is_new,
         "CDRs": len(statement.lines),

@@ -1,5 +1,7 @@
 """Commands about one tariff, in a file or stored; ``commands`` takes them into its groups."""
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +23,7 @@ def add_to(tariff_app: typer.Typer) -> None:
     tariff_app.command("preview")(preview)
     tariff_app.command("history")(history)
     tariff_app.command("why")(why)
+    tariff_app.command("from-prices")(from_prices)
 
 
 def lint(
@@ -94,3 +97,57 @@ def history(
         print(run(version_of_number(tariff, party=party, number=show)))
         return
     show_rows(run(history_of(tariff, party=party)), as_json=as_json, as_csv=as_csv, empty="")
+
+
+def from_prices(
+    file: Annotated[Path, typer.Argument(help="CSV or JSON with prices by the hour or quarter of one; - reads stdin.")],
+    party: Annotated[str, typer.Option("--party", help="The CPO, such as NL-HUB.")],
+    id: Annotated[str, typer.Option("--id", help="Of the tariff; the same one every day makes versions of it.")],
+    time_zone: Annotated[str, typer.Option("--time-zone", help="Of the locations, such as Europe/Amsterdam.")],
+    currency: Annotated[str, typer.Option(help="Of the prices.")] = "EUR",
+    per: Annotated[str, typer.Option(help="What the prices are for: kWh or MWh.")] = "kWh",
+    day: Annotated[str, typer.Option(help="Of prices without times: 2026-01-12.")] = "",
+    percent: Annotated[str, typer.Option(help="Added to each price, in percent of it.")] = "",
+    markup: Annotated[str, typer.Option(help="Added then, per kWh: margin, grid fee, energy tax.")] = "",
+    floor: Annotated[str, typer.Option(help="No price per kWh is less than this.")] = "",
+    otherwise: Annotated[str, typer.Option(help="Per kWh at all other time; without it, the mean.")] = "",
+    vat: Annotated[str, typer.Option(help="In percent, on all prices; without it, none applies.")] = "",
+    fee: Annotated[str, typer.Option(help="Once a charge.")] = "",
+    parking: Annotated[str, typer.Option(help="Per hour in which the vehicle does not charge.")] = "",
+    step_size: Annotated[int, typer.Option(min=1, help="Wh that energy is rounded up to.")] = 1,
+    repeated: Annotated[str, typer.Option(help="Price of an hour that comes twice: mean, lower or higher.")] = "mean",
+    out: Annotated[Path | None, typer.Option(help="Where to write the tariff; without it, standard output.")] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Also store it here and tell partners.")] = False,
+) -> None:
+    """Make a tariff of the prices of a day, an element for each, and look through it; exit code 1 when it is wrong.
+
+    `roaming tariff from-prices day.csv … | roaming tariff preview -` shows what a charge would cost by it.
+    """
+    from roaming.cli import price_signals as work
+
+    words = {
+        "party": party,
+        "id": id,
+        "currency": currency,
+        "time_zone": time_zone,
+        "percent": percent,
+        "markup": markup,
+        "floor": floor,
+        "otherwise": otherwise,
+        "vat": vat,
+        "fee": fee,
+        "parking": parking,
+        "step_size": step_size,
+        "repeated": repeated,
+    }
+    made, findings = work.make(file, words, per=per, day=day)
+    for text in [*made.notes, *(f"{found.code.value} {found.where}: {found.text}" for found in findings)]:
+        print(text, file=sys.stderr)
+    if any(found.is_error for found in findings):
+        raise typer.Exit(1)
+    if publish:
+        run(work.publish(made.tariff))
+    if out is not None:
+        out.write_text(work.as_json(made.tariff) + "\n")
+    else:
+        print(work.as_json(made.tariff))

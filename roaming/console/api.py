@@ -1,6 +1,6 @@
 """What the hub's own people and programs may ask over HTTP, with an operator's token. Partners' tokens are not good
 here, and these not there. What is asked of stations is in ``stations_api``, agreements and rules
-are in ``rules_api``."""
+are in ``rules_api``, tariffs in ``tariffs_api``."""
 
 from collections.abc import Awaitable, Callable
 
@@ -17,6 +17,7 @@ from roaming.console import (
     monitoring_api,
     rules_api,
     stations_api,
+    tariffs_api,
     waves_api,
     webhooks_api,
 )
@@ -30,7 +31,16 @@ from roaming.partners.operators import operator_of
 from roaming.store.errors import StoreUnavailable
 
 _FOR_PARTIES = (webhooks_api, feed_api, billing_api, monitoring_api)
-_APIS = (stations_api, binding_api, certificates_api, files_api, waves_api, rules_api, *_FOR_PARTIES)
+_APIS = (
+    stations_api,
+    binding_api,
+    certificates_api,
+    files_api,
+    waves_api,
+    rules_api,
+    tariffs_api,
+    *_FOR_PARTIES,
+)
 ROUTES = tuple(route for api in _APIS for route in api.ROUTES)
 FOR_PARTIES = frozenset((path, method) for api in _FOR_PARTIES for path, method, _ in api.ROUTES)
 """What an operator whose token is one party's may ask: these look at ``request.state.party``, the others do not."""

@@ -20,7 +20,7 @@ from roaming.billing.matching import MalformedList
 from roaming.billing.months import bounds_of, month_of
 from roaming.billing.rows import CannotExport
 from roaming.billing.selecting import NoSuchCdr, entry_of
-from roaming.billing.settling import NotClosable
+from roaming.billing.settling import NoSuchVersion, NotClosable
 from roaming.billing.statement import Pair, pair_of
 from roaming.billing.terms import MalformedTerms
 from roaming.console.billing_forms import rows_of
@@ -49,6 +49,7 @@ _STATUS: dict[type[Exception], int] = {
     NotAllowed: 403,
     NotThere: 404,
     NoSuchCdr: 404,
+    NoSuchVersion: 404,
     NotDisputable: 409,
     NotCreditable: 409,
     NotClosable: 409,

@@ -123,9 +123,12 @@ class Statements(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WholeStatement(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement with every line. ``state``: OPEN (as it would be now), CLOSED or REOPENED."""
+    """A statement with every line. ``state``: OPEN (as it would be now), CLOSED or REOPENED; ``version``: one more for
+    each time that it was closed before."""
 
     state: str
+    number: str
+    version: int
     statement: Statement
 
 

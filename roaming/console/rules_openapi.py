@@ -88,7 +88,7 @@ def _operation(entry: Entry, refs: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _parameter(name: str, where: str, about: str) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "integer" if name in ("id", "limit", "before") else "string"}
+    schema: dict[str, Any] = {"type": "integer" if name in ("id", "limit", "before", "version") else "string"}
     if name == "member":
         schema = {"type": "array", "items": schema}
     return {"name": name, "in": where, "required": where == "path", "description": about, "schema": schema}

@@ -36,7 +36,6 @@ from roaming.console.rules_api import Entry
 from roaming.console.saying import HEADERS, given
 from roaming.ocpi.module import Services
 
-OPEN = "OPEN"
 _MEDIA = {
     "csv": "text/csv",
     "html": "text/html; charset=utf-8",
@@ -58,13 +57,20 @@ async def get_statement(services: Services, request: Request, _who: str) -> Resp
     form = request.query_params.get("format", "json").lower()
     if form != "json" and form not in _MEDIA:
         raise Unfit(f"json, {', '.join(_MEDIA)}", "format")
-    statement, kept = await settling.statement_of(services, pair, month)
-    state = kept.state if kept is not None else OPEN
+    statement, standing = await settling.version_of(services, pair, month, _version(request))
+    number = standing.number(statement)
     if form == "json":
-        return given(forms.WholeStatement(state=state, statement=statement))
-    name = f"{statement.id}.{form}"
-    content = await asyncio.to_thread(exported, statement, state, name)
+        return given(forms.WholeStatement(**standing._asdict(), number=number, statement=statement))
+    name = f"{number}.{form}"
+    content = await asyncio.to_thread(exported, statement, standing, name)
     return _file(content, name, _MEDIA[form])
+
+
+def _version(request: Request) -> int:
+    text = request.query_params.get("version", "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 5):
+        raise Unfit("a whole number, such as 1", "version")
+    return int(text)
 
 
 def _file(content: bytes, name: str, media_type: str) -> Response:
@@ -214,8 +220,11 @@ ENTRIES: Sequence[Entry] = (
         handle=get_statement,
         summary="A statement as it was closed, or as it would be now",
         gives=forms.WholeStatement,
-        refusals=(400, 403),
-        query=(("format", "json, csv, html, pdf, xlsx or parquet"),),
+        refusals=(400, 403, 404),
+        query=(
+            ("format", "json, csv, html, pdf, xlsx or parquet"),
+            ("version", "As it was closed the first time: 1, and so on"),
+        ),
     ),
     Entry(
         method="POST",

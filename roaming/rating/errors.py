@@ -6,6 +6,7 @@ RatingError
 ├── MalformedTimeline   the meter's story cannot be cut into periods
 ├── MalformedDocument   a tariff, Session or CDR is not what OCPI writes
 ├── CurrencyMismatch    tariff and charge name different currencies
+├── MalformedSignals    prices of a day contradict themselves
 ├── UnknownReading      no reading has this name or value
 └── UnsupportedNumber   a number with more digits than can be kept exact
 """
@@ -33,6 +34,10 @@ class MalformedDocument(RatingError):
 
 class CurrencyMismatch(RatingError):
     """Tariff and charge name different currencies."""
+
+
+class MalformedSignals(RatingError):
+    """Prices of a day, or what a tariff is made of them with, cannot be read or contradict themselves."""
 
 
 class UnknownReading(RatingError):

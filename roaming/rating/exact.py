@@ -15,7 +15,14 @@ EXACT: Final = Context(prec=400, traps=[Inexact, InvalidOperation, DivisionByZer
 ZERO: Final = Decimal(0)
 SECOND: Final = 1_000_000
 """Microseconds: times inside the engine are whole microseconds."""
+_LARGEST: Final = 12
+"""Powers of ten."""
 _MICROSECONDS: Final = Decimal(3600 * SECOND)
+
+
+def is_amount(number: Decimal) -> bool:
+    """Whether it is of a size that money and energy have: to be asked of what people type."""
+    return number.is_finite() and (not number or abs(number.adjusted()) < _LARGEST)
 
 
 def rounded(numerator: Decimal, denominator: Decimal, decimals: int, rounding: Rounding) -> Decimal:

@@ -13,6 +13,7 @@ from roaming.rating.constant_power import constant
 from roaming.rating.cutting import PricedSession, price_session
 from roaming.rating.engine import zone_of
 from roaming.rating.errors import MalformedTimeline
+from roaming.rating.exact import is_amount
 from roaming.rating.explanation import Row, explain
 from roaming.rating.price_list import PriceList
 from roaming.rating.rated import Part, Rated
@@ -42,7 +43,7 @@ class Assumed(msgspec.Struct, frozen=True, kw_only=True):
         """When the vehicle leaves. Raises ``MalformedTimeline``."""
         for name in ("kwh", "power_kw", "minutes"):
             value = getattr(self, name)
-            if value is not None and (not value.is_finite() or value < 0):
+            if value is not None and (not is_amount(value) or value < 0):
                 raise MalformedTimeline(f"{name}: {value} is negative or no number; correct it")
         if self.minutes is not None:
             length = self.minutes * 60_000_000

@@ -34,7 +34,7 @@ AT_HAND = 64
 
 async def publish(work: Work, tariff: Tariff) -> Tariff:
     """Stores a tariff of a hosted CPO and tells whoever may know. ``last_updated`` is set here."""
-    _check_priced(tariff)
+    check_priced(tariff)
     party = PartyId.of(tariff.country_code, tariff.party_id)
     key = repository.key_of(party, tariff.id)
     tariff = msgspec.structs.replace(tariff, last_updated=next_update(None, work.now))
@@ -61,7 +61,7 @@ async def take(work: Work, tariff: Tariff, *, source: str, origin: Origin, scope
     """Stores a partner's tariff, pushed or pulled, and tells whoever may know; True when new. One older than the stored
     one is left alone. ``scope``: the one party it was addressed to, and nobody else hears of it. Raises
     ``InvalidParameters`` when somebody else gave us the stored one, or it has no prices."""
-    _check_priced(tariff)
+    check_priced(tariff)
     key = repository.key_of(PartyId.of(tariff.country_code, tariff.party_id), tariff.id)
     kept = await _insert_or_hold(work, key, tariff, source=source, origin=origin, scope=scope)
     if kept is not None and kept.stored.source != source:
@@ -74,7 +74,7 @@ async def take(work: Work, tariff: Tariff, *, source: str, origin: Origin, scope
     return kept is None
 
 
-def _check_priced(tariff: Tariff) -> None:
+def check_priced(tariff: Tariff) -> None:
     """What no version can say could be stored and never be told (OCPI 2.2.1, tariffs: both lists have one entry at
     least). Free is a price of 0."""
     if not tariff.elements:
@@ -117,7 +117,7 @@ async def patch(work: Work, wire: Wire, party: PartyId, tariff_id: str, body: An
     tariff = wire.apply(change, kept.tariff, last_updated=kept.tariff.last_updated)
     if fold(tariff.id) != fold(tariff_id):
         raise InvalidParameters("id cannot be changed: PUT a new tariff")
-    _check_priced(tariff)
+    check_priced(tariff)
     if tariff.last_updated >= kept.tariff.last_updated:
         await repository.save(work.connection, kept, tariff, source=source, now=work.now)
         await tell(work, [Outgoing(module="tariffs", object_key=kept.stored.key, owner=party)])

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -104,6 +104,24 @@ async def test_a_month_is_closed_locked_and_reopened_for_a_reason(hub: HubInProc
     assert [row["month"] for row in await rows("settle", "list", "--party", "DE-HME")] == ["2026-07", "2026-08"]
     assert await rows("settle", "list", "--party", "DE-OTH") == []
     await check_told(hub)
+    await check_versions(hub, august)
+
+
+async def check_versions(hub: HubInProcess, month: Sequence[str]) -> None:
+    """What is closed again has a number of its own, and what it took the place of is still there."""
+    await rows("settle", "reopen", *month, "--reason", "another one came")
+    await keep(hub, a_bill(5, Decimal(1)))
+    before = {"C2": "COUNTED", "C2-C": "COUNTED", "C4": "COUNTED"}
+    (*_, last) = await rows("settle", "show", *month)
+    assert last["row"].startswith("REOPENED DE-HME_FR-CPO_2026-08-V3, ")
+    assert (await rows("settle", "close", *month))["number"] == "DE-HME_FR-CPO_2026-08-V3"
+    for version, found in (("1", before), ("2", before), ("3", {**before, "C5": "COUNTED"})):
+        assert await lines(*month, "--version", version) == found
+    (*_, last) = await rows("settle", "show", *month, "--version", "2")
+    assert last["row"].startswith("REOPENED DE-HME_FR-CPO_2026-08-V2, ")
+    assert "never closed, or not kept" in (await roaming("settle", "show", *month, "--version", "4")).stderr
+    numbers = [row["number"] for row in await rows("settle", "list", "--party", "DE-HME")]
+    assert numbers == ["DE-HME_FR-CPO_2026-07", "DE-HME_FR-CPO_2026-08-V3"]
 
 
 async def test_terms_of_a_month_stay_when_others_begin_later(hub: HubInProcess) -> None:
@@ -270,7 +288,7 @@ async def test_every_form_is_read_by_a_program_that_is_not_ours(hub: HubInProces
 def check_xlsx(file: Path, expected: list[tuple[str, Decimal, Decimal]]) -> None:
     """Amounts are numbers, times are times, text is text."""
     book = openpyxl.load_workbook(file)
-    assert book.sheetnames == ["CDRs", "Charging", "Taxes", "Fees", "Payable"]
+    assert book.sheetnames == ["CDRs", "Charging", "Taxes", "Fees", "Payable", "Statement"]
     header, *cells = [list(row) for row in book["CDRs"].iter_rows()]
     found = [dict(zip([cell.value for cell in header], row, strict=True)) for row in cells]
     amounts = [

@@ -133,3 +133,36 @@ async def test_versions_of_a_partners_tariff(hub: HubInProcess) -> None:
     rows = json.loads((await asyncio.to_thread(roaming, "history", "THEIRS", "--json")).stdout)
     assert [row["from"] for row in rows] == ["cpo", "cpo"]
     assert rows[1]["changed"].startswith("elements[0].price_components[0].price 0.25 -> 0.5")
+
+
+async def test_a_tariff_of_the_prices_of_a_day(hub: HubInProcess, tmp_path: Path) -> None:
+    """From a file to a preview, by pipe; and stored, as `tariff import` would from what it prints."""
+    prices = tmp_path / "day.csv"
+    prices.write_text("start,price\n" + "".join(f"2026-01-12T{hour:02}:00,{100 + hour}\n" for hour in range(24)))
+    words = ("from-prices", str(prices), "--party", HOSTED_CPO, "--id", "SPOT", "--time-zone", "Europe/Amsterdam")
+    spot = (*words, "--per", "MWh", "--markup", "0.1", "--vat", "20")
+    printed = await asyncio.to_thread(roaming, *spot)
+    assert printed.exit_code == 0, printed.stderr
+    assert "24 prices from 2026-01-12 00:00 to 2026-01-13 00:00" in printed.stderr
+    asked = ["preview", "-", "--kwh", "20", "--power", "10", "--start", "2026-01-12T18:00", "--json"]
+    words_of_preview = ["tariff", *asked, "--time-zone", "Europe/Amsterdam"]
+    shown = await asyncio.to_thread(CliRunner().invoke, app, words_of_preview, input=printed.stdout)
+    assert json.loads(shown.stdout)["total_before_taxes"] == 10 * (0.218 + 0.219)
+
+    published = await asyncio.to_thread(roaming, *spot, "--publish", "--out", str(tmp_path / "spot.json"))
+    assert published.exit_code == 0, published.stderr
+    again = await asyncio.to_thread(roaming, "import", str(tmp_path / "spot.json"), "--json")
+    assert [row["state"] for row in json.loads(again.stdout)] == ["ok"]
+    stored = await asyncio.to_thread(
+        roaming, "preview", "spot", "--kwh", "10", "--start", "2026-01-12T18:00Z", "--json"
+    )
+    assert json.loads(stored.stdout)["total_before_taxes"] == 10 * 0.219
+    for more, said in (
+        (("--per", "GWh"), "neither kWh nor MWh"),
+        (("--markup", "much"), "--markup: much is no number"),
+        (("--repeated", "never"), "NEVER is none of MEAN"),
+        (("--currency", "EURO"), "CURRENCY currency: 'EURO'"),
+        (("--party", "NL-OTH", "--publish"), "NL-OTH is not hosted here"),
+    ):
+        refused = await asyncio.to_thread(roaming, *words, *more)
+        assert (refused.exit_code, said in refused.stderr) == (1, True), refused.stderr

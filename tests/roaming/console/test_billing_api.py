@@ -90,6 +90,11 @@ async def test_a_month_from_check_to_invoice(hub: HubInProcess) -> None:
     assert (pdf.headers["content-type"], pdf.content[:4]) == ("application/pdf", b"%PDF")
     reopened = await call(hub, "POST", f"{JULY}/reopen", {"reason": "a CDR came by post"})
     assert reopened.json()["state"] == "REOPENED"
+    first = (await call(hub, "GET", f"{JULY}?version=1", by="DE-HME")).json()
+    assert (first["state"], first["number"]) == ("REOPENED", "DE-HME_FR-CPO_2026-07")
+    now = (await call(hub, "GET", JULY)).json()
+    assert (now["version"], now["number"]) == (2, "DE-HME_FR-CPO_2026-07-V2")
+    assert [(await call(hub, "GET", f"{JULY}?version={each}")).status_code for each in ("2", "x")] == [404, 400]
 
 
 async def test_rates_of_exchange(hub: HubInProcess) -> None:

@@ -1,6 +1,9 @@
-"""Numbers of a seller have no gap and none is given twice: of many at once, after refusals and what broke off."""
+"""Numbers of a seller have no gap and none is given twice: of many at once, after refusals, what broke off
+and kill -9."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from decimal import Decimal
@@ -19,7 +22,9 @@ from roaming.billing.statement import Pair, pair_of
 from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs import repository as cdrs
 from roaming.modules.cdrs.crediting import credit_of
+from tests.e2e import forks
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
+from tests.kit.issuing_child import COMMITTED, COUNTED, NEVER, STORED, TOLD
 from tests.roaming.billing.charges import TOKEN
 from tests.roaming.billing.test_statement import a_bill
 
@@ -101,6 +106,35 @@ async def issue_anew(hub: HubInProcess, pair: Pair) -> None:
     for each in (pair, pair_of(SELLER, BUYERS[1])):
         await settling.close(hub.services, each, AUGUST)
     await issue(hub.services, pair, AUGUST)
+
+
+async def run_and_kill(hub: HubInProcess, stage: str) -> list[int]:
+    """One process for each statement, all at once; how each ended."""
+    environment = {**os.environ, "DATABASE_URL": hub.settings.database_url or "", "ROAMING_SECRET": "5e" * 32}
+
+    def begin(buyer: object) -> int:
+        with Path(hub.settings.data_dir, f"{buyer}-{stage}.log").open("wb") as log:
+            words = [str(SELLER), str(buyer), JULY, stage]
+            fork = forks.start("tests.kit.issuing_child", words, environment, out=log.fileno(), err=log.fileno())
+        return fork.wait(30)
+
+    return await asyncio.gather(*(asyncio.to_thread(begin, buyer) for buyer in BUYERS))
+
+
+async def test_numbers_of_killed_processes_are_taken_by_others(hub: HubInProcess) -> None:
+    """Four processes take numbers of one series at once. Killed before the end they leave nothing; after it, all; and
+    whoever waited for the number goes on with the same one."""
+    async with hub.services.database.work() as work:
+        await say(work, SELLER, series="R{year}-")
+    for stage in (COUNTED, STORED, TOLD):
+        assert await run_and_kill(hub, stage) == [-signal.SIGKILL] * len(BUYERS)
+        assert await repository.find_invoices(hub.services.database.reader) == []
+    assert await run_and_kill(hub, COMMITTED) == [-signal.SIGKILL] * len(BUYERS)
+    assert await run_and_kill(hub, NEVER) == [0] * len(BUYERS), "and once more changes nothing"
+    issued = await repository.find_invoices(hub.services.database.reader)
+    year = hub.services.clock.now().year
+    assert await numbers_of(hub) == [f"R{year}-00000{count}" for count in range(1, 5)]
+    assert len({each.reference for each in issued}) == len(BUYERS)
 
 
 async def test_of_a_seller_elsewhere_the_number_is_the_reference(hub: HubInProcess) -> None:

@@ -11,7 +11,7 @@ from roaming.billing import paper
 from roaming.billing.invoices.en16931 import Syntax, written
 from roaming.billing.invoices.printing import to_factur_x
 from roaming.billing.printing import to_pdf
-from roaming.billing.statement import state
+from roaming.billing.statement import Standing, state
 from tests.roaming.billing.invoices.test_en16931 import documents
 from tests.roaming.billing.test_statement import PAIR, TERMS, a_month
 
@@ -45,7 +45,8 @@ def test_a_long_one_is_cut_and_says_so(monkeypatch: Any) -> None:
     monkeypatch.setattr(paper, "MOST_ROWS", 3)
     bills: list[Any] = [(Decimal(1), "20", "EUR", False)] * 4
     printed = "".join(
-        page.extract_text() for page in read(to_pdf(state(PAIR, "2026-07", a_month(bills), TERMS), "OPEN")).pages
+        page.extract_text()
+        for page in read(to_pdf(state(PAIR, "2026-07", a_month(bills), TERMS), Standing("OPEN"))).pages
     )
     assert "The first 3 of 5" in printed
     assert "DE-HME owes FR-CPO" in printed
