@@ -1,6 +1,7 @@
 """``roaming tariff from-prices``: a tariff of the prices of a day, looked through, written or published."""
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -43,6 +44,18 @@ def make(file: Path, words: dict[str, Any], *, per: str, day: str) -> tuple[Made
 def as_json(tariff: Tariff) -> str:
     """As OCPI 2.2.1 writes it, and `roaming tariff import` reads it."""
     return dump_json(service.CODECS[Version.V2_2_1].encode(tariff).body).decode()
+
+
+def told(made: Made, findings: Sequence[Lint]) -> list[str]:
+    """What there is to know about it, a line each."""
+    return [*made.notes, *(f"{found.code.value} {found.where}: {found.text}" for found in findings)]
+
+
+def whole(made: Made, findings: Sequence[Lint]) -> str:
+    """The tariff with all that, as JSON."""
+    rows = [{"code": each.code.value, "where": each.where, "what": each.text} for each in findings]
+    body = service.CODECS[Version.V2_2_1].encode(made.tariff).body
+    return dump_json({"tariff": body, "notes": made.notes, "findings": rows}).decode()
 
 
 async def publish(tariff: Tariff) -> None:

@@ -118,6 +118,7 @@ def from_prices(
     repeated: Annotated[str, typer.Option(help="Price of an hour that comes twice: mean, lower or higher.")] = "mean",
     out: Annotated[Path | None, typer.Option(help="Where to write the tariff; without it, standard output.")] = None,
     publish: Annotated[bool, typer.Option("--publish", help="Also store it here and tell partners.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Make a tariff of the prices of a day, an element for each, and look through it; exit code 1 when it is wrong.
 
@@ -141,7 +142,7 @@ def from_prices(
         "repeated": repeated,
     }
     made, findings = work.make(file, words, per=per, day=day)
-    for text in [*made.notes, *(f"{found.code.value} {found.where}: {found.text}" for found in findings)]:
+    for text in work.told(made, findings):
         print(text, file=sys.stderr)
     if any(found.is_error for found in findings):
         raise typer.Exit(1)
@@ -149,5 +150,7 @@ def from_prices(
         run(work.publish(made.tariff))
     if out is not None:
         out.write_text(work.as_json(made.tariff) + "\n")
-    else:
+    if as_json:
+        print(work.whole(made, findings))
+    elif out is None:
         print(work.as_json(made.tariff))

@@ -1,4 +1,5 @@
-"""Tariffs that people bring for CPOs hosted here: each is read, judged and published by itself."""
+"""Tariffs that people bring for CPOs hosted here: each is read, judged and published by itself. Knows no file and no
+request."""
 
 import re
 from collections.abc import Sequence

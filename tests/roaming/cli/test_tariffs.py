@@ -153,10 +153,10 @@ async def test_a_tariff_of_the_prices_of_a_day(hub: HubInProcess, tmp_path: Path
     assert published.exit_code == 0, published.stderr
     again = await asyncio.to_thread(roaming, "import", str(tmp_path / "spot.json"), "--json")
     assert [row["state"] for row in json.loads(again.stdout)] == ["ok"]
-    stored = await asyncio.to_thread(
-        roaming, "preview", "spot", "--kwh", "10", "--start", "2026-01-12T18:00Z", "--json"
-    )
+    stored = await asyncio.to_thread(roaming, "preview", "spot", "--kwh", "10", "--start", "2026-01-12T19:00", "--json")
     assert json.loads(stored.stdout)["total_before_taxes"] == 10 * 0.219
+    whole = json.loads((await asyncio.to_thread(roaming, *spot, "--json")).stdout)
+    assert (whole["tariff"]["id"], len(whole["notes"]), whole["findings"]) == ("SPOT", 2, [])
     for more, said in (
         (("--per", "GWh"), "neither kWh nor MWh"),
         (("--markup", "much"), "--markup: much is no number"),
