@@ -17,6 +17,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from roaming.billing.price_records import shown_lint
 from roaming.console.hearing import Unfit, content_of, read
 from roaming.console.rules_api import Entry, Work
 from roaming.console.saying import HEADERS, committed, given, said
@@ -27,7 +28,6 @@ from roaming.console.tariffs_forms import (
     PreviewWish,
     PricesWish,
     PriceWish,
-    ShownLint,
 )
 from roaming.model.identifiers import PartyId
 from roaming.model.tariff import Tariff
@@ -76,7 +76,7 @@ async def post_prices(services: Services, request: Request, _who: str) -> Respon
     found = {
         "tariff": service.CODECS[Version.V2_2_1].encode(made.tariff).body,
         "notes": made.notes,
-        "findings": [msgspec.structs.asdict(_shown(each)) for each in findings],
+        "findings": [msgspec.structs.asdict(shown_lint(each)) for each in findings],
         "published": wish.publish,
         "preview": shown,
     }
@@ -127,11 +127,6 @@ def _previewed(tariff: Tariff, wish: PreviewWish, time_zone: str) -> str:
         raise Unfit("start: a time, such as 2026-01-12T18:00", "preview") from None
     assumed = Assumed(start=start, kwh=wish.kwh, power_kw=wish.power, minutes=wish.minutes, time_zone=time_zone)
     return as_text(preview(tariff, assumed), time_zone)
-
-
-def _shown(found: Lint) -> ShownLint:
-    state = "error" if found.is_error else "warning"
-    return ShownLint(state=state, code=found.code.value, where=found.where, what=found.text)
 
 
 async def get_document(_services: Services, _request: Request, _who: str) -> Response:

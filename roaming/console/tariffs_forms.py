@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from roaming.billing.price_records import ShownLint
 from roaming.modules.tariffs.importing import Judged
 from roaming.rating.price_signals import Repeated
 
@@ -65,15 +66,6 @@ class PricesWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     publish: bool = False
     """Also store it here and tell partners."""
     preview: PreviewWish | None = None
-
-
-class ShownLint(msgspec.Struct, frozen=True, kw_only=True):
-    """What `roaming tariff lint` finds."""
-
-    state: str
-    code: str
-    where: str
-    what: str
 
 
 class MadeTariff(msgspec.Struct, frozen=True, kw_only=True):
