@@ -183,10 +183,10 @@ async def cdr_page(services: Services, cpo: str, cdr_id: str) -> str:
 async def statement_page(services: Services, one: str, other: str, month: str) -> bytes:
     """A statement as it was closed, or as it would be now. Raises ``ValueError`` and ``StoreUnavailable``."""
     try:
-        statement, kept = await settling.statement_of(services, _pair(one, other), month)
+        statement, standing = await settling.version_of(services, _pair(one, other), month)
     except MissingRate as error:
         raise ValueError(str(error)) from error
-    return to_html(statement, kept.state if kept is not None else "OPEN")
+    return to_html(statement, standing)
 
 
 @cache
