@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import httpcore
@@ -236,16 +237,20 @@ class OcpiClient:
             line.used_at = time.monotonic()
 
     def _guarded_transport(self) -> httpx.AsyncBaseTransport:
-        if self._tls is None:
-            self._tls = httpx.create_ssl_context(trust_env=False)
         return _GuardedTransport(
             Connections(
                 most=self._max_connections,
                 keep_alive=self._timeouts.keep_alive,
-                tls=self._tls,
+                tls=self._tls or _trusting_public_authorities(),
                 network=GuardedNetwork(self._policy, self._resolver),
             )
         )
+
+
+@cache
+def _trusting_public_authorities() -> ssl.SSLContext:
+    """One for all clients of this process: reading who they are takes some 30 ms."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class _Line:

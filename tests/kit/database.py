@@ -72,11 +72,14 @@ def migrated_postgresql_url(postgresql_server: Postgresql, postgresql_pool: list
         postgresql_pool.append(name)
     name = postgresql_pool.pop()
     yield postgresql_server.url(name)
-    postgresql_server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-    postgresql_server.execute("CALL empty_for_the_next_test()", database=name)
+    postgresql_server.execute(f"{ENDING_OTHERS}; CALL empty_for_the_next_test()", database=name)
     postgresql_pool.append(name)
 
 
+ENDING_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 EMPTYING = """
 CREATE PROCEDURE empty_for_the_next_test() LANGUAGE plpgsql AS $$
 DECLARE found record;
