@@ -157,7 +157,7 @@ class CommandDesk:
     async def _carry_out(self, envelope: Envelope, order: Order) -> None:
         handling = self._handling(order)
         if handling is None:
-            result = _ended(order, CommandOutcome.NOT_SUPPORTED)
+            result = _ended(order, CommandOutcome.NOT_SUPPORTED, "the stations' adapter cannot do this")
         else:
             result = await self._in_turn(handling, order)
         await self._answer(envelope, order, result)

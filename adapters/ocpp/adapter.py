@@ -25,13 +25,12 @@ from adapters.ocpp.proxy.settings import Upstream
 from adapters.ocpp.recording import Answering, Desk
 from adapters.ocpp.rejected import RejectedFrames
 from adapters.ocpp.security import Doorkeeper, Networks, Rules
-from adapters.ocpp.spoken import chores_of, versions_of
+from adapters.ocpp.spoken import OPERATIONS, chores_of, versions_of
 from adapters.ocpp.state import open_state
 from adapters.ocpp.station import Pace
 from adapters.ocpp.tokens import Tokens
 from adapters.ocpp.transactions import Transactions
 from adapters.ocpp.transport import Handle, Limits, Listener, Server, TlsVersion
-from adapters.ocpp.v16.operations import OPERATIONS
 from adapters.ocpp.version import Version
 from adapters.ocpp.websocket import listen
 from adapters.ocpp.websocket_client import dial

@@ -8,6 +8,7 @@ from adapters.ocpp.greeting import Greeting
 from adapters.ocpp.recording import Desk
 from adapters.ocpp.v16.calls import Calls as Calls16
 from adapters.ocpp.v16.handlers import Handlers as Handlers16
+from adapters.ocpp.v16.operations import OPERATIONS as OPERATIONS_16
 from adapters.ocpp.v16.operations import Operations as Operations16
 from adapters.ocpp.v16.schemas import SCHEMAS as SCHEMAS_16
 from adapters.ocpp.v21.edition import EDITION as EDITION_21
@@ -18,6 +19,7 @@ from adapters.ocpp.v201.dynamic import DynamicLimits
 from adapters.ocpp.v201.edition import EDITION as EDITION_201
 from adapters.ocpp.v201.edition import Edition
 from adapters.ocpp.v201.handlers import Handlers
+from adapters.ocpp.v201.operations import OPERATIONS as OPERATIONS_2
 from adapters.ocpp.v201.operations import Operations
 from adapters.ocpp.v201.reports import Reports
 from adapters.ocpp.v201.triggering import Greeting2
@@ -25,6 +27,8 @@ from adapters.ocpp.version import OLDEST, Version
 
 EDITIONS: Final = (EDITION_201, EDITION_21)
 SUBPROTOCOLS: Final = (OLDEST, *(edition.subprotocol for edition in EDITIONS))
+OPERATIONS: Final = tuple(dict.fromkeys((*OPERATIONS_16, *OPERATIONS_2)))
+"""What some version can carry out; another says NOT_SUPPORTED by itself."""
 
 
 def versions_of(desk: Desk, state: sqlite3.Connection) -> dict[str, Version]:
