@@ -140,7 +140,7 @@ class Settings(BaseSettings):
         ge=0,
         le=3600,
         description="Seconds after which a station that shows drivers the cost so far is told it anew: 10 at least, and"
-        " no oftener than session_push_interval; 0: never.",
+        " no oftener than session_push_interval; the final cost follows the end. 0: never.",
     )
     offline_grace: float = Field(default=900.0, description="Seconds a station may be away before it is UNKNOWN.")
     offline_notice: float = Field(

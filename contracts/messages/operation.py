@@ -216,7 +216,7 @@ class CheckTransaction(Operation, frozen=True, kw_only=True):
 
 
 class UpdateCost(Operation, frozen=True, kw_only=True):
-    """Tells the driver, by the station's display, what a charge costs so far (OCPP 2.x)."""
+    """Tells the driver, by the station's display, what a charge costs so far, or has cost (OCPP 2.x)."""
 
     transaction_id: str
     total_cost: Decimal

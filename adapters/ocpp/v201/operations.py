@@ -157,6 +157,13 @@ class _Asking(Asking):
             raise Ended(OperationOutcome.UNKNOWN, "no such charge runs there")
         return found
 
+    def begun(self, told_id: str) -> Course:
+        """Whether or not it is over. Raises ``Ended``."""
+        found = self.courses.find_told(self.station.id, told_id)
+        if found is None:
+            raise Ended(OperationOutcome.UNKNOWN, "no such charge is known there")
+        return found
+
 
 def _all_told(results: Sequence[OperationResult]) -> OperationResult:
     """Of several requests for one thing: the first that was refused."""
@@ -328,8 +335,9 @@ async def _set_tariff(asking: _Asking, operation: SetTariff) -> OperationResult:
 
 
 async def _update_cost(asking: _Asking, operation: UpdateCost) -> OperationResult:
-    """I03."""
-    transaction_id = asking.running(operation.transaction_id).transaction_id
+    """I02 while it runs; after its end the final cost (I03). That is known only when the hub has priced the charge: later
+    than the answer to the event, which may hold it otherwise."""
+    transaction_id = asking.begun(operation.transaction_id).transaction_id
     said = {"totalCost": float(operation.total_cost), "transactionId": transaction_id}
     return to_result(await asking.say("CostUpdated", said))
 

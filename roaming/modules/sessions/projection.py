@@ -48,7 +48,7 @@ from roaming.modules.sessions.opening import (
 from roaming.modules.sessions.preferences import most_power
 from roaming.modules.sessions.repository import Transaction, TransactionKey
 from roaming.modules.sessions.service import outgoing_of
-from roaming.modules.sessions.showing_cost import tell_costs
+from roaming.modules.sessions.showing_cost import tell_costs, tell_final_cost
 from roaming.modules.sessions.silence import Silence, is_back
 from roaming.ocpi.module import Outgoing, Services
 from roaming.ocpi.outgoing import tell
@@ -275,6 +275,7 @@ class Sessions:
             cause=f"ended-{entry.session_key}",
         )
         await tell(work, [outgoing_of(session, entry.session_key, entry.course.correlation_id)])
+        await tell_final_cost(work, entry, session, every=self._services.cost_interval)
         return replace(entry, state=TransactionState.CLOSED, pushed_at=work.now, trouble="", held_since=None)
 
     async def _keep_doubts(self, work: Work, entry: Transaction, setting: Setting) -> None:

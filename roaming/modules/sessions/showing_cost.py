@@ -1,4 +1,5 @@
-"""What a charge costs so far, told to stations whose display shows it (OCPP 2.0.1 and 2.1 part 2, I03)."""
+"""What a charge costs so far, and what it has cost, told to stations whose display shows it (OCPP 2.0.1 and 2.1 part 2,
+I02 and I03)."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -11,9 +12,9 @@ from contracts.messages.operation import AnyOperation, GetConfiguration, UpdateC
 from roaming.model.money import Price
 from roaming.model.session import Session
 from roaming.modules.sessions.model import TransactionState
-from roaming.modules.sessions.repository import Transaction
+from roaming.modules.sessions.repository import Transaction, TransactionKey
 from roaming.stations.displays import COST
-from roaming.stations.presence import presences_of
+from roaming.stations.presence import Presence, presences_of
 from roaming.store.database import Work
 
 LEAST: Final = 10.0
@@ -48,24 +49,37 @@ async def tell_costs(work: Work, told: Sequence[tuple[Transaction, Session]], *,
         and (cost := with_taxes(session.total_cost)) is not None
     }
     present = await presences_of(work.connection, [key[:2] for key in costs]) if costs else {}
-    for (network, station_id, transaction_id), cost in costs.items():
-        presence = present.get((network, station_id))
+    for key, cost in costs.items():
+        presence = present.get(key[:2])
         if presence is None or not presence.is_commandable:
             continue
         if presence.shows_cost:
-            wanted: AnyOperation = UpdateCost(transaction_id=transaction_id, total_cost=cost)
+            _ask(work, key, presence, UpdateCost(transaction_id=key[2], total_cost=cost))
         elif presence.protocol.startswith("ocpp2") and not presence.is_cost_known:
-            wanted = GetConfiguration(keys=(COST,))
-        else:
-            continue
-        id = message_id("cost", network, station_id, transaction_id, work.now.isoformat())
-        request = OperationRequested(
-            operation_id=id,
-            instance=presence.instance,
-            epoch=presence.epoch,
-            network=network,
-            station_id=station_id,
-            deadline=work.now + _TAKES,
-            operation=wanted,
-        )
-        work.outbox.add(request, subject=presence.instance, id=id)
+            _ask(work, key, presence, GetConfiguration(keys=(COST,)))
+
+
+async def tell_final_cost(work: Work, entry: Transaction, session: Session, *, every: float) -> None:
+    """Asks the station of a charge that has just been closed to show what it has cost, if it shows costs. Nobody looks
+    at the display of one that was only assumed to have ended. ``every`` as in ``tell_costs``; 0: never."""
+    end, cost = entry.course.end, with_taxes(session.total_cost)
+    if not every or cost is None or end is None or end.is_assumed:
+        return
+    presence = (await presences_of(work.connection, [entry.key[:2]])).get(entry.key[:2])
+    if presence is not None and presence.is_commandable and presence.shows_cost:
+        _ask(work, entry.key, presence, UpdateCost(transaction_id=entry.key[2], total_cost=cost))
+
+
+def _ask(work: Work, key: TransactionKey, presence: Presence, operation: AnyOperation) -> None:
+    network, station_id, transaction_id = key
+    id = message_id("cost", network, station_id, transaction_id, work.now.isoformat())
+    request = OperationRequested(
+        operation_id=id,
+        instance=presence.instance,
+        epoch=presence.epoch,
+        network=network,
+        station_id=station_id,
+        deadline=work.now + _TAKES,
+        operation=operation,
+    )
+    work.outbox.add(request, subject=presence.instance, id=id)

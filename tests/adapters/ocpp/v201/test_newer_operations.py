@@ -373,7 +373,7 @@ async def test_what_is_about_a_charge_is_sent_while_it_runs(hub: Hub) -> None:
     station.commands["GetTransactionStatus"] = lambda _: {"messagesInQueue": False, "ongoingIndicator": False}
     await station.event("Ended", "tx", 1, "2026-11-23T10:01:00Z", wh=1)
     for operation in (
-        op.UpdateCost(transaction_id="tx", total_cost=Decimal(1)),
+        op.UpdateCost(transaction_id="another", total_cost=Decimal(1)),
         op.UsePriorityCharging(transaction_id="tx", is_active=True),
         op.SetTariff(tariff=TARIFF, transaction_id="tx"),
         op.ShowText(text_id=1, text="x", transaction_id="tx"),
