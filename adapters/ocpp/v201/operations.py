@@ -335,8 +335,8 @@ async def _set_tariff(asking: _Asking, operation: SetTariff) -> OperationResult:
 
 
 async def _update_cost(asking: _Asking, operation: UpdateCost) -> OperationResult:
-    """I02 while it runs; after its end the final cost (I03). That is known only when the hub has priced the charge: later
-    than the answer to the event, which may hold it otherwise."""
+    """I02 while it runs; after its end the final cost (I03). That is known only when the hub has priced the charge,
+    which is later than the answer to the event."""
     transaction_id = asking.begun(operation.transaction_id).transaction_id
     said = {"totalCost": float(operation.total_cost), "transactionId": transaction_id}
     return to_result(await asking.say("CostUpdated", said))
