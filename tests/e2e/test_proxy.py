@@ -21,15 +21,18 @@ pytestmark = [pytest.mark.outside, pytest.mark.slow, pytest.mark.timeout(240)]
 
 OWN = "OWN0000001"
 REPLACED = ("Authorize", "StartTransaction", "TransactionEvent")
+FROM_AFAR = {"GUEST-201": "ocpp2.0.1", "GUEST-21": "ocpp2.1"}
 Frames = list[tuple[bool, str]]
 """Whether it came from the station, and the text."""
 
 
-def through(csms16: PackageCsms, csms201: RpcCsms) -> dict[str, str]:
+def through(csms16: PackageCsms, csms201: RpcCsms, csms21: PackageCsms) -> dict[str, str]:
     """The hub's settings."""
+    by_name = {"authorise": "hub-if-refused", "has_commands": True}
     upstreams = [
         {"stations": ["*-16"], "url": csms16.url, "authorise": "hub-if-refused"},
-        {"stations": ["*-201"], "url": csms201.url, "authorise": "hub-if-refused", "has_commands": True},
+        {"stations": ["*-201"], "url": csms201.url, **by_name},
+        {"stations": ["*-21"], "url": csms21.url, **by_name},
     ]
     return {"ROAMING_OCPP": json.dumps({"mode": "proxy", "upstreams": upstreams, "settle_seconds": 0})}
 
@@ -41,7 +44,7 @@ async def set_up(hub: Hub, partner: Partner) -> None:
     await partner.emsp.register(hub.versions_url, added["TOKEN_A"])
     place = {"party": "NL-HUB", "location": "PIER", "address": "Kade 1", "city": "Rotterdam", "no_password": True}
     at = {"latitude": "51.90500", "longitude": "4.48600"}
-    rows = [{"station": identity, **place, **at} for identity in ("OWN-16", "GUEST-16", "GUEST-201")]
+    rows = [{"station": identity, **place, **at} for identity in ("OWN-16", "GUEST-16", *FROM_AFAR)]
     file = hub.folder / "stations.json"
     file.write_text(json.dumps(rows))
     await as_operator(hub, "station", "import", str(file))
@@ -102,21 +105,21 @@ def check_octets(station: Frames, csms: Frames, *, replaced: int) -> None:
         assert {**ours[frame_id][2], info: 0} == {**old[2], info: 0}
 
 
-async def charge_from_afar(hub: Hub, partner: Partner, frames: Frames) -> None:
-    """A 2.0.1 station that the partner starts and stops, while its own central system asks it every now and then."""
-    emsp, is_ready = partner.emsp, asyncio.Event()
+async def charge_from_afar(hub: Hub, partner: Partner, identity: str, frames: Frames) -> None:
+    """A 2.x station that the partner starts and stops, while its own central system asks it every now and then."""
+    emsp, is_ready, version = partner.emsp, asyncio.Event(), FROM_AFAR[identity]
     running = asyncio.create_task(
         package_station.run(
-            hub.ocpp_url(), "GUEST-201", password=PASSWORD, version="ocpp2.0.1", is_ready=is_ready, frames=frames
+            hub.ocpp_url(), identity, password=PASSWORD, version=version, is_ready=is_ready, frames=frames
         )
     )
     async with asyncio.timeout(PATIENCE):
         await is_ready.wait()
-    started, _ = await emsp.start(emsp.drivers[ADA], "PIER", "GUEST-201")
+    started, _ = await emsp.start(emsp.drivers[ADA], "PIER", identity)
     await until(lambda: emsp.results.get(started) == "ACCEPTED", seconds=PATIENCE)
 
     def here() -> list[dict[str, Any]]:
-        return [session for session in partner.sessions if session["evse_uid"] == "GUEST-201"]
+        return [session for session in partner.sessions if session["evse_uid"] == identity]
 
     await until(here, seconds=PATIENCE)
     stopped, _ = await emsp.stop(here()[0]["id"])
@@ -125,41 +128,55 @@ async def charge_from_afar(hub: Hub, partner: Partner, frames: Frames) -> None:
         await running
 
 
+def package_frames(csms: PackageCsms, identity: str) -> Frames:
+    """What a central system on the package saw of one station."""
+    return [(way == "up", text) for way, text in csms.frames[identity]]
+
+
 async def test_octets_pass_and_drivers_roam(tmp_path: Path) -> None:
-    async with Partner() as partner, PackageCsms(known=[OWN]) as csms16, RpcCsms("ocpp2.0.1", known=[OWN]) as csms201:
+    async with (
+        Partner() as partner,
+        PackageCsms(known=[OWN]) as csms16,
+        RpcCsms("ocpp2.0.1", known=[OWN]) as csms201,
+        PackageCsms("ocpp2.1", known=[OWN]) as csms21,
+    ):
         await until(lambda: csms201.words("listening"), seconds=PATIENCE)
-        hub = Hub("embedded", tmp_path, settings=through(csms16, csms201))
+        hub = Hub("embedded", tmp_path, settings=through(csms16, csms201, csms21))
         try:
             hub.start()
             await set_up(hub, partner)
-            url, frames = hub.ocpp_url(), Frames()
+            url, frames = hub.ocpp_url(), {identity: Frames() for identity in FROM_AFAR}
             async with (
                 RpcStation(url, "OWN-16", password=PASSWORD, token_uid=OWN) as own,
                 RpcStation(url, "GUEST-16", password=PASSWORD, token_uid=ADA) as guest,
             ):
-                await charge_from_afar(hub, partner, frames)
+                afar = (charge_from_afar(hub, partner, identity, seen) for identity, seen in frames.items())
+                await asyncio.gather(*afar)
                 for station in (own, guest):
                     await until(lambda s=station: s.has_ended_well or s.words("failed"), seconds=PATIENCE)  # type: ignore[misc]
                     check_story(station)
-            await until(lambda: len(partner.cdrs) == 2, seconds=PATIENCE)
+            await until(lambda: len(partner.cdrs) == 3, seconds=PATIENCE)
             await until(lambda: csms201.words("gone"), seconds=PATIENCE)
         finally:
             hub.stop()
 
-        def at16(identity: str) -> Frames:
-            return [(way == "up", text) for way, text in csms16.frames[identity]]
-
-        check_octets(node_frames(own, is_station=True), at16("OWN-16"), replaced=0)
-        check_octets(node_frames(guest, is_station=True), at16("GUEST-16"), replaced=2)
-        check_octets(frames, node_frames(csms201, is_station=False), replaced=1)
-        assert [is_ours(text) for _, text in node_frames(csms201, is_station=False)].count(True) == 0
-        # Of a station that has told no state for long, the hub asks it
-        assert [action for action in asked_by_us(frames) if action != "TriggerMessage"] == [
-            "RequestStartTransaction",
-            "RequestStopTransaction",
-        ]
+        check_octets(node_frames(own, is_station=True), package_frames(csms16, "OWN-16"), replaced=0)
+        check_octets(node_frames(guest, is_station=True), package_frames(csms16, "GUEST-16"), replaced=2)
+        for identity, seen in (
+            ("GUEST-201", node_frames(csms201, is_station=False)),
+            ("GUEST-21", package_frames(csms21, "GUEST-21")),
+        ):
+            check_octets(frames[identity], seen, replaced=1)
+            assert not any(is_ours(text) for _, text in seen)
+            assert any('"TriggerMessage"' in text for text in one_way(seen, is_up=False))
+            # Of a station that has told no state for long, the hub asks it
+            assert [action for action in asked_by_us(frames[identity]) if action != "TriggerMessage"] == [
+                "RequestStartTransaction",
+                "RequestStopTransaction",
+            ]
         assert csms201.words("invalid") == []
         assert set(csms16.authorizations) == {basic("OWN-16", PASSWORD), basic("GUEST-16", PASSWORD)}
+        assert csms21.authorizations == [basic("GUEST-21", PASSWORD)]
         assert [word["password"] for word in csms201.words("handshake")] == [PASSWORD]
     check_cdrs(partner)
 
@@ -169,7 +186,7 @@ def check_cdrs(partner: Partner) -> None:
     found = {cdr["cdr_location"]["evse_uid"]: cdr for cdr in partner.cdrs}
     assert {evse: cdr["auth_method"] for evse, cdr in found.items()} == {
         "GUEST-16": "AUTH_REQUEST",
-        "GUEST-201": "COMMAND",
+        **dict.fromkeys(FROM_AFAR, "COMMAND"),
     }
     for cdr in found.values():
         assert cdr["cdr_token"]["uid"] == ADA
