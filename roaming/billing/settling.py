@@ -7,16 +7,18 @@ that is open. Closing twice changes nothing.
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from roaming.billing import announcing, disputes
+from roaming.billing import announcing, disputes, receiving
 from roaming.billing import settlement_repository as repository
+from roaming.billing.checks import Outcome
 from roaming.billing.exchange.rates import Rates
 from roaming.billing.exchange.repository import rates_of
 from roaming.billing.ledger import Posting, posting_of_cdr, postings_of_closing, reversal_of
 from roaming.billing.months import bounds_of, month_of
+from roaming.billing.repository import verdicts_of
 from roaming.billing.settlement_repository import CLOSED, REOPENED, KeptStatement
 from roaming.billing.statement import Billed, Pair, Standing, Statement, Status, line_of, state, statement_id
 from roaming.billing.terms import Terms
-from roaming.modules.cdrs.repository import Ended, ended_between
+from roaming.modules.cdrs.repository import Ended, credits_of, ended_between
 from roaming.ocpi.module import Services
 from roaming.store.reader import fetch_of
 
@@ -63,8 +65,7 @@ async def _reckoned(services: Services, pair: Pair, month: str, closed: set[str]
     entries = await _entries(services, pair, _months_open_to(month, closed))
     settled = await repository.settled_by(reader, [each.key for each in entries])
     entries = [each for each in entries if each.key not in settled]
-    sql = "SELECT cdr_key FROM disputes WHERE state = 'OPEN' AND cdr_key IN"
-    disputed = {row[0] for row in await fetch_of(reader, sql, [each.key for each in entries])}
+    disputed = await _disputed(services, [each.key for each in entries])
     billed = [Billed(each.key, each.cdr, each.key in disputed) for each in entries]
     terms = await _terms(services, pair, month)
     rates = await _rates(services, terms, entries)
@@ -109,9 +110,9 @@ async def _entries(services: Services, pair: Pair, months: Sequence[str]) -> lis
     return found
 
 
-async def close(services: Services, pair: Pair, month: str) -> tuple[Statement, bool]:
-    """Closes a month and writes the ledger; the statement, and whether it was open. Raises ``NotClosable`` and
-    ``MissingRate``."""
+async def close(services: Services, pair: Pair, month: str, *, is_held_paid: bool = False) -> tuple[Statement, bool]:
+    """Closes a month and writes the ledger; the statement, and whether it was open. ``is_held_paid``: what the check
+    holds is paid with it. Raises ``NotClosable`` and ``MissingRate``."""
     statement, kept = await statement_of(services, pair, month)
     if kept is not None and kept.is_closed:
         return statement, False
@@ -119,6 +120,8 @@ async def close(services: Services, pair: Pair, month: str) -> tuple[Statement, 
         raise NotClosable(f"{statement.month} is not over yet: charges may still end in it")
     if not statement.lines:
         await _must_be_known(services, pair)
+    if not is_held_paid:
+        await _must_not_be_held(services, statement)
     counted = [line.key for line in statement.lines if line.status is Status.COUNTED]
     async with services.database.work() as work:
         held = await repository.hold_statement(work, statement.id)
@@ -132,6 +135,33 @@ async def close(services: Services, pair: Pair, month: str) -> tuple[Statement, 
         await repository.post(work, postings_of_closing(statement, closings))
         await announcing.statement_closed(work, statement, closings)
     return statement, True
+
+
+async def _must_not_be_held(services: Services, statement: Statement) -> None:
+    """What is wrong is found before it is paid: partners' CDRs that the check holds, and no person has taken or
+    disputed, are nobody's to pay yet. What was not checked so far is."""
+    counted = {line.key: line for line in statement.lines if line.status is Status.COUNTED}
+    reader = services.database.reader
+    theirs = [row[0] for row in await fetch_of(reader, "SELECT key FROM cdrs WHERE source <> '' AND key IN", counted)]
+    kept = await verdicts_of(reader, theirs)
+    unchecked = [key for key in theirs if key not in kept]
+    for start in range(0, len(unchecked), PAGE):
+        await receiving.check_keys(services, unchecked[start : start + PAGE])
+    kept |= await verdicts_of(reader, unchecked)
+    settled_otherwise = set(await credits_of(reader, theirs)) | await _disputed(services, theirs)
+    held = [key for key in theirs if kept[key].outcome != Outcome.ACCEPT and key not in settled_otherwise]
+    if held:
+        ids = sorted(counted[key].cdr_id for key in held)
+        named = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
+        raise NotClosable(
+            f"the check holds {named}: `roaming cdr check --month {statement.month}` says why; dispute or accept each,"
+            " or close with --pay-held"
+        )
+
+
+async def _disputed(services: Services, keys: Sequence[str]) -> set[str]:
+    sql = "SELECT cdr_key FROM disputes WHERE state = 'OPEN' AND cdr_key IN"
+    return {row[0] for row in await fetch_of(services.database.reader, sql, keys)}
 
 
 async def _must_be_known(services: Services, pair: Pair) -> None:

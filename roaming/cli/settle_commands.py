@@ -118,11 +118,17 @@ def settle_list(
 
 
 @settle_app.command("close")
-def settle_close(one: One, other: Other, month: Month, as_json: Json = False) -> None:
+def settle_close(
+    one: One,
+    other: Other,
+    month: Month,
+    pay_held: Annotated[bool, typer.Option("--pay-held", help="Also CDRs that the check holds for a person.")] = False,
+    as_json: Json = False,
+) -> None:
     """Close a month: its CDRs are settled, later ones go to the next month, and the ledger is written."""
     from roaming.cli.settling import close_statement
 
-    show(run(close_statement(one, other, month)), as_json=as_json)
+    show(run(close_statement(one, other, month, is_held_paid=pay_held)), as_json=as_json)
 
 
 @settle_app.command("reopen")

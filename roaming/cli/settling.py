@@ -169,13 +169,13 @@ def _owed(balance: Balance) -> str:
     return f"{balance.debtor} owes {balance.creditor} {shown(balance.payable)} {balance.currency}"
 
 
-async def close_statement(one: str, other: str, month: str) -> dict[str, Any]:
-    """Closes a month."""
+async def close_statement(one: str, other: str, month: str, *, is_held_paid: bool) -> dict[str, Any]:
+    """Closes a month; ``is_held_paid``: with what the check holds."""
     pair = pair_or_fail(one, other)
     month_or_fail(month)
     async with services_of_now() as services:
         try:
-            statement, is_new = await settling.close(services, pair, month)
+            statement, is_new = await settling.close(services, pair, month, is_held_paid=is_held_paid)
             _, standing = await settling.version_of(services, pair, month)
         except (NotClosable, MissingRate) as error:
             fail(str(error))

@@ -82,7 +82,8 @@ def _file(content: bytes, name: str, media_type: str) -> Response:
 async def post_close(services: Services, request: Request, _who: str) -> Response:
     for_own_people(request)
     pair, month = pair_named(services, request)
-    statement, is_new = await settling.close(services, pair, month)
+    is_held_paid = request.query_params.get("pay_held", "").lower() == "true"
+    statement, is_new = await settling.close(services, pair, month, is_held_paid=is_held_paid)
     kept = await statements.statements_of(services.database.reader, pair)
     shown = next(records.shown_statement(each) for each in kept if each.statement.id == statement.id)
     return given(shown, 201 if is_new else 200)
@@ -230,10 +231,11 @@ ENTRIES: Sequence[Entry] = (
         method="POST",
         path=f"{_STATEMENT}/close",
         handle=post_close,
-        summary="Close a month; 200: it was closed before",
+        summary="Close a month; 200: it was closed before; 409: the check holds CDRs of it",
         gives=records.ShownStatement,
         success=201,
         refusals=_ANY,
+        query=(("pay_held", "true: also with CDRs that the check holds"),),
     ),
     Entry(
         method="POST",

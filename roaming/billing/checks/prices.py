@@ -85,12 +85,13 @@ def _totals(cdr: CDR, known: Known, rules: CheckRules, tariffs: Sequence[Tariff]
 def _volume(cdr: CDR, mismatch: Mismatch) -> Finding:
     unit = "kWh" if mismatch.field == "total_energy" else "h"
     difference = abs(mismatch.stated - mismatch.expected)
+    expected = shown(mismatch.expected if unit == "kWh" else round(mismatch.expected, 4))
     return Finding(
         kind=Kind.VOLUMES,
         field=mismatch.field,
-        text=f"says {shown(mismatch.stated)} {unit}, its periods add up to {shown(mismatch.expected)} {unit}",
+        text=f"says {shown(mismatch.stated)} {unit}, its periods add up to {expected} {unit}",
         stated=shown(mismatch.stated),
-        expected=shown(mismatch.expected),
+        expected=expected,
         at_stake=difference * per_kwh(cdr) if unit == "kWh" else ZERO,
     )
 

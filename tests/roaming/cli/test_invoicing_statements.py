@@ -31,7 +31,7 @@ async def hub(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 async def test_a_month_is_invoiced_once_and_taken_back(hub: HubInProcess, tmp_path: Path) -> None:
     early = await roaming("settle", "invoice", *MONTH)
     assert "is not closed" in early.stderr
-    await rows("settle", "close", *MONTH)
+    await rows("settle", "close", "--pay-held", *MONTH)
     nobody = await roaming("settle", "invoice", *MONTH)
     assert "settle party set FR-CPO" in nobody.stderr
     for party, country, vat_id in (("FR-CPO", "FR", "FR12345678901"), ("DE-HME", "DE", "DE123456789")):
@@ -53,14 +53,14 @@ async def test_a_month_is_invoiced_once_and_taken_back(hub: HubInProcess, tmp_pa
     ]
 
     await keep(hub, credit_of(a_bill(1, Decimal("10.00125")), reason="x"))
-    await rows("settle", "close", *AUGUST)
+    await rows("settle", "close", "--pay-held", *AUGUST)
     (credit,) = await rows("settle", "invoice", *AUGUST)
     assert (credit["kind"], credit["about"], credit["payable"]) == ("CREDIT_NOTE", issued[0]["number"], "12.00")
 
     await rows("settle", "reopen", *AUGUST, "--reason", "x")
     await rows("settle", "reopen", *MONTH, "--reason", "x")
     assert "is not closed" in (await roaming("settle", "invoice", *MONTH)).stderr
-    await rows("settle", "close", *MONTH)
+    await rows("settle", "close", "--pay-held", *MONTH)
     anew = await rows("settle", "invoice", *MONTH)
     assert [(row["number"].removeprefix("2026-07-FR-CPO-DE-HME-"), row["kind"], row["new"]) for row in anew] == [
         ("EUR", "INVOICE", False),

@@ -73,10 +73,12 @@ async def test_a_month_is_closed_locked_and_reopened_for_a_reason(hub: HubInProc
     await rows("settle", "terms", "set", "FR-CPO", "DE-HME", "--fee", "percent 10 cpo>emsp")
     await rows("cdr", "dispute", "C2", "--reason", "too dear")
     assert await lines(*MONTH) == {"C1": "COUNTED", "C2": "DISPUTED", "C3": "COUNTED"}, "and nothing of others"
-    closed = await rows("settle", "close", *MONTH)
+    closed = await rows("settle", "close", "--pay-held", *MONTH)
     # 10.00125 and 20 % tax, less a fee of 10 %
     assert closed["payable"] == ["DE-HME owes FR-CPO 11 EUR", "DE-HME owes FR-CPO 7.7 SEK"]
-    assert (await rows("settle", "close", *MONTH)) | {"new": True} == closed, "closing twice changes nothing"
+    assert (await rows("settle", "close", "--pay-held", *MONTH)) | {"new": True} == closed, (
+        "closing twice changes nothing"
+    )
     await keep(hub, a_bill(4, Decimal(3)))
     await keep(hub, credit_of(a_bill(2, Decimal(8)), reason="yes"))
     assert await lines(*MONTH) == {"C1": "COUNTED", "C2": "DISPUTED", "C3": "COUNTED"}, "what is closed stays"
@@ -87,13 +89,13 @@ async def test_a_month_is_closed_locked_and_reopened_for_a_reason(hub: HubInProc
     }
     assert states == {"C1": "SETTLED", "C2": "CREDITED", "C2-C": "ACKNOWLEDGED", "C3": "SETTLED", "C4": "ACKNOWLEDGED"}
 
-    august_closed = await rows("settle", "close", *august)
+    august_closed = await rows("settle", "close", "--pay-held", *august)
     assert august_closed["payable"] == ["DE-HME owes FR-CPO 3.3 EUR"]
     refused = await roaming("settle", "reopen", *MONTH, "--reason", "x")
     assert "reopen it first" in refused.stderr
     before = await rows("settle", "ledger", "--party", "FR-CPO")
     await rows("settle", "reopen", *august, "--reason", "a CDR came by post")
-    await rows("settle", "close", *august)
+    await rows("settle", "close", "--pay-held", *august)
     assert await rows("settle", "ledger", "--party", "FR-CPO") == before, "what was reversed is written again"
     history = await rows("settle", "history", *august)
     assert [(row["what"], row["reason"]) for row in history] == [
@@ -114,7 +116,7 @@ async def check_versions(hub: HubInProcess, month: Sequence[str]) -> None:
     before = {"C2": "COUNTED", "C2-C": "COUNTED", "C4": "COUNTED"}
     (*_, last) = await rows("settle", "show", *month)
     assert last["row"].startswith("REOPENED DE-HME_FR-CPO_2026-08-V3, ")
-    assert (await rows("settle", "close", *month))["number"] == "DE-HME_FR-CPO_2026-08-V3"
+    assert (await rows("settle", "close", "--pay-held", *month))["number"] == "DE-HME_FR-CPO_2026-08-V3"
     for version, found in (("1", before), ("2", before), ("3", {**before, "C5": "COUNTED"})):
         assert await lines(*month, "--version", version) == found
     (*_, last) = await rows("settle", "show", *month, "--version", "2")
@@ -122,6 +124,20 @@ async def check_versions(hub: HubInProcess, month: Sequence[str]) -> None:
     assert "never closed, or not kept" in (await roaming("settle", "show", *month, "--version", "4")).stderr
     numbers = [row["number"] for row in await rows("settle", "list", "--party", "DE-HME")]
     assert numbers == ["DE-HME_FR-CPO_2026-07", "DE-HME_FR-CPO_2026-08-V3"]
+
+
+async def test_what_the_check_holds_is_not_paid_unseen(hub: HubInProcess) -> None:
+    refused = await roaming("settle", "close", *MONTH)
+    assert (refused.exit_code, "the check holds C1, C2, C3" in refused.stderr, "--pay-held" in refused.stderr) == (
+        *(1, True),
+        True,
+    ), "nobody had checked them so far"
+    assert await rows("settle", "history", *MONTH) == []
+    await rows("cdr", "accept", "C1", "--note", "by telephone")
+    await rows("cdr", "dispute", "C2", "--reason", "too dear")
+    await keep(hub, credit_of(a_bill(3, Decimal(7), currency="SEK"), reason="yes"))
+    closed = await rows("settle", "close", *MONTH)
+    assert closed["payable"] == ["DE-HME owes FR-CPO 12 EUR", "DE-HME owes FR-CPO 0 SEK"]
 
 
 async def test_terms_of_a_month_stay_when_others_begin_later(hub: HubInProcess) -> None:
@@ -135,11 +151,11 @@ async def test_terms_of_a_month_stay_when_others_begin_later(hub: HubInProcess) 
         ("2026-08", "percent 50 cpo>emsp"),
         ("", "percent 10 cpo>emsp"),
     ]
-    closed = await rows("settle", "close", *MONTH)
+    closed = await rows("settle", "close", "--pay-held", *MONTH)
     # 18.00125 and 20 % tax, less a fee of 10 %
     assert closed["payable"] == ["DE-HME owes FR-CPO 19.8 EUR", "DE-HME owes FR-CPO 7.7 SEK"]
     await keep(hub, a_bill(4, Decimal(3)))
-    late = await rows("settle", "close", "FR-CPO", "DE-HME", "--month", "2026-08")
+    late = await rows("settle", "close", "--pay-held", "FR-CPO", "DE-HME", "--month", "2026-08")
     assert late["payable"] == ["DE-HME owes FR-CPO 2.1 EUR"], "3.6 less 50 % of 3"
     await rows(*terms, "--fee", "percent 1 cpo>emsp")
     assert [row["since"] for row in await rows("settle", "terms", "list")] == [""], "in place of all earlier ones"
@@ -174,7 +190,7 @@ async def test_what_is_settled_in_another_currency(hub: HubInProcess, tmp_path: 
     file = tmp_path / "eurofxref-hist.csv"
     write(file, "Date,USD,SEK,\n2026-07-03,1.0815,11.237,\n2026-07-02,1.0790,11.24,\n")
     await rows("settle", "terms", "set", "FR-CPO", "DE-HME", "--settle-in", "eur")
-    for words in (("show", *MONTH), ("close", *MONTH)):
+    for words in (("show", *MONTH), ("close", "--pay-held", *MONTH)):
         missing = await roaming("settle", *words)
         assert "ECB has no rate of SEK for 2026-07-06" in missing.stderr, missing.output
         assert "roaming settle rates import FILE --source ECB" in missing.stderr
@@ -190,19 +206,19 @@ async def test_what_is_settled_in_another_currency(hub: HubInProcess, tmp_path: 
         "8.4",
     )
     assert (line["rate"], line["rate date"], line["rate source"]) == ("1 EUR = 11.237 SEK", "2026-07-03", "ECB")
-    closed = await rows("settle", "close", *MONTH)
+    closed = await rows("settle", "close", "--pay-held", *MONTH)
     assert closed["payable"] == ["DE-HME owes FR-CPO 22.35 EUR"]
     words = ("SEK", "10", "--day", "2026-07-03")
     assert "--replace" in (await roaming("settle", "rates", "set", *words)).stderr
     assert "quotes against EUR" in (await roaming("settle", "rates", "set", *words, "--base", "CHF")).stderr
     await rows("settle", "rates", "set", *words, "--replace")
-    assert (await rows("settle", "close", *MONTH))["digest"] == closed["digest"], "its rates are frozen"
+    assert (await rows("settle", "close", "--pay-held", *MONTH))["digest"] == closed["digest"], "its rates are frozen"
     balances = await rows("settle", "ledger", "--party", "FR-CPO", "--month", "2026-07")
     found = {(row["account"], row["currency"]): (row["debit"], row["credit"]) for row in balances}
     assert (found["exchange", "SEK"], found["exchange", "EUR"]) == (("8.4", "0"), ("0", "0.7475"))
     await keep_out_list(tmp_path)
     await rows("settle", "reopen", *MONTH, "--reason", "a rate was wrong")
-    assert (await rows("settle", "close", *MONTH))["payable"] == ["DE-HME owes FR-CPO 22.44 EUR"]
+    assert (await rows("settle", "close", "--pay-held", *MONTH))["payable"] == ["DE-HME owes FR-CPO 22.44 EUR"]
 
 
 async def keep_out_list(folder: Path) -> None:
@@ -218,7 +234,7 @@ async def keep_out_list(folder: Path) -> None:
 async def test_of_two_who_close_at_once_one_does(hub: HubInProcess) -> None:
     pair = pair_of(PartyId("FR", "CPO"), PartyId("DE", "HME"))
     async with open_services(hub.settings) as other:
-        closing = [settling.close(services, pair, "2026-07") for services in (hub.services, other)]
+        closing = [settling.close(services, pair, "2026-07", is_held_paid=True) for services in (hub.services, other)]
         done = await asyncio.gather(*closing, return_exceptions=True)
     assert sum(isinstance(each, tuple) and each[1] for each in done) == 1, done
     assert all(isinstance(each, tuple | NotClosable) for each in done), done
@@ -230,7 +246,7 @@ async def test_of_two_who_close_at_once_one_does(hub: HubInProcess) -> None:
 
 
 async def test_the_ledger_is_the_cdrs_and_cannot_be_changed(hub: HubInProcess) -> None:
-    await rows("settle", "close", *MONTH)
+    await rows("settle", "close", "--pay-held", *MONTH)
     balances = await rows("settle", "ledger", "--party", "FR-CPO", "--month", "2026-07")
     found = {(row["account"], row["with"], row["currency"]): (row["debit"], row["credit"]) for row in balances}
     assert found["charging revenue", "DE-HME", "EUR"] == ("0", "18.00125")

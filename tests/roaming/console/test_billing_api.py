@@ -77,9 +77,9 @@ async def test_a_month_from_check_to_invoice(hub: HubInProcess) -> None:
     answer = await call(hub, "PUT", "/api/settlement-terms/FR-CPO/DE-HME", terms)
     assert answer.json()["fees"] == ["session 0.10 EUR cpo>emsp"]
     assert (await call(hub, "POST", f"{JULY}/invoices", {})).status_code == 409
-    closed = await call(hub, "POST", f"{JULY}/close")
+    closed = await call(hub, "POST", f"{JULY}/close?pay_held=true")
     assert (closed.status_code, closed.json()["balances"][0]["payable"]) == (201, "35.70")
-    assert (await call(hub, "POST", f"{JULY}/close")).status_code == 200
+    assert (await call(hub, "POST", f"{JULY}/close?pay_held=true")).status_code == 200
     issued = await call(hub, "POST", f"{JULY}/invoices", {"issued_on": "2026-08-02"})
     numbers = [each["number"] for each in issued.json()["invoices"]]
     assert (issued.status_code, len(numbers)) == (201, 2)
@@ -177,7 +177,7 @@ async def test_parties_see_and_do_only_what_is_theirs(hub: HubInProcess) -> None
         assert len((await call(hub, "GET", "/api/cdrs?month=2026-07", by=party)).json()["cdrs"]) == count
     assert (await call(hub, "POST", "/api/cdr-checks", {"month": "2026-07"}, by="DE-OTH")).json()["checked"] == 1
     opened = await call(hub, "POST", "/api/cdrs/FR-CPO/C1/dispute", {"reason": "too dear"}, by="DE-HME")
-    await call(hub, "POST", f"{JULY}/close")
+    await call(hub, "POST", f"{JULY}/close?pay_held=true")
     number = opened.json()["id"]
     for by, method, path, body, status in (
         ("DE-OTH", "GET", "/api/cdrs?month=2026-07&party=DE-HME", None, 403),
@@ -216,7 +216,7 @@ async def test_parties_see_and_do_only_what_is_theirs(hub: HubInProcess) -> None
 
 async def test_lists_have_a_twin_for_spreadsheets(hub: HubInProcess) -> None:
     await call(hub, "POST", "/api/cdrs/FR-CPO/C1/dispute", {"reason": "=1+1"})
-    await call(hub, "POST", f"{JULY}/close")
+    await call(hub, "POST", f"{JULY}/close?pay_held=true")
     for path in ("/api/cdrs?month=2026-07&", "/api/disputes?", "/api/statements?", "/api/invoices?"):
         whole = (await call(hub, "GET", path)).json()
         (rows,) = [value for value in whole.values() if isinstance(value, list)]

@@ -62,7 +62,7 @@ async def test_a_month(hub: HubInProcess) -> None:
     assert rows(page, "h-statements") == []
 
     pair = pair_of(PartyId("FR", "CPO"), PartyId("DE", "HME"))
-    await settling.close(hub.services, pair, "2026-07")
+    await settling.close(hub.services, pair, "2026-07", is_held_paid=True)
     page = await see(hub, "/console/billing?month=2026-07")
     ((of, state, count, payable),) = rows(page, "h-statements")
     assert (of, state, count) == ("DE-HME and FR-CPO", "CLOSED", "4")

@@ -45,7 +45,7 @@ async def hub(database_url: str, tmp_path: Path) -> AsyncIterator[HubInProcess]:
             for party in (SELLER, *BUYERS):
                 await say(work, party)
         for buyer in BUYERS:
-            await settling.close(running.services, pair_of(SELLER, buyer), JULY)
+            await settling.close(running.services, pair_of(SELLER, buyer), JULY, is_held_paid=True)
         yield running
 
 
@@ -104,7 +104,7 @@ async def break_off(hub: HubInProcess, series: str) -> None:
 
 async def issue_anew(hub: HubInProcess, pair: Pair) -> None:
     for each in (pair, pair_of(SELLER, BUYERS[1])):
-        await settling.close(hub.services, each, AUGUST)
+        await settling.close(hub.services, each, AUGUST, is_held_paid=True)
     await issue(hub.services, pair, AUGUST)
 
 
