@@ -117,6 +117,15 @@ def is_done(operations: Sequence[Mapping[str, Any]]) -> bool:
     return all(operation.get("outcome", "ACCEPTED") in GOOD for operation in operations)
 
 
+def refusals_of(operations: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each station that did not take it."""
+    return [
+        f"{operation['station_id']}: {operation['outcome'] or 'no word yet'} {operation['detail'] or ''}".rstrip()
+        for operation in operations
+        if operation["outcome"] not in GOOD
+    ]
+
+
 def rows_of(operations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A line for each station."""
     return [

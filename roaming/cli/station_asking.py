@@ -70,7 +70,7 @@ def _ask(
     written: Written, rows: Callable[[Any], list[dict[str, Any]]] | None, *, as_json: bool, as_csv: bool, **whom: Any
 ) -> None:
     """Shows what came of it; exit code 1 unless every station took it."""
-    from roaming.cli.operating import Whom, is_done, operate, rows_of
+    from roaming.cli.operating import Whom, is_done, operate, refusals_of, rows_of
 
     stations = [whom["station"]] if "station" in whom else whom["stations"]
     meant = Whom(
@@ -86,5 +86,9 @@ def _ask(
     asked = run(operate(meant, written, tell=teller(as_json=as_json)))
     shown = asked if as_json or meant.is_dry_run else (rows or rows_of)(asked)
     show_rows(shown, as_json=as_json, as_csv=as_csv, empty="the stations told nothing")
+    if rows is not None and not meant.is_dry_run:
+        # Who told nothing has no row of its own there
+        for line in refusals_of(asked):
+            typer.echo(line, err=True)
     if not is_done(asked):
         raise typer.Exit(1)

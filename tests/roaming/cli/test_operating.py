@@ -159,6 +159,11 @@ async def test_settings_are_shown_with_what_they_mean(hub: HubInProcess) -> None
     assert lines[2].startswith("CS-1,Nonsense,(unknown there)")
 
 
+async def test_who_tells_no_settings_is_named(hub: HubInProcess) -> None:
+    done, _ = await answered(hub, "config", "get", "CS-1", "--csv", outcome="NOT_SUPPORTED")
+    assert (done.exit_code, done.stdout, "CS-1: NOT_SUPPORTED" in done.stderr) == (1, "", True)
+
+
 async def test_a_local_list_is_sent_and_waited_for(hub: HubInProcess) -> None:
     dry = json.loads((await roaming("station", "sync-list", "CS-1", "--dry-run", "--json")).stdout)
     assert dry == [{"station": "CS-1", "wanted": 0}]
