@@ -15,6 +15,7 @@ from ocpp.routing import on
 from adapters.ocpp.simulator.bending import Socket
 from adapters.ocpp.simulator.charge import Charge, timestamp
 from adapters.ocpp.simulator.config import SimulatorConfig
+from adapters.ocpp.simulator.device_link2 import DeviceLink2
 from adapters.ocpp.simulator.display_link2 import DisplayLink2
 from adapters.ocpp.simulator.link import CommandTaker, Conversation, Line
 from adapters.ocpp.simulator.queue import Unanswered
@@ -25,7 +26,7 @@ _REASON: Final = {"SoftReset": "ImmediateReset", "HardReset": "ImmediateReset", 
 _TRIGGER: Final = {"Remote": "RemoteStop", "EVDisconnected": "EVDeparted", "UnlockCommand": "UnlockCommand"}
 
 
-class _Commands(UpkeepLink2, DisplayLink2, Conversation):
+class _Commands(UpkeepLink2, DisplayLink2, DeviceLink2, Conversation):
     """Requests of the hub; both versions have them alike."""
 
     @on("RequestStartTransaction", skip_schema_validation=True)  # type: ignore[untyped-decorator]

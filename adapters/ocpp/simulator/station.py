@@ -177,6 +177,10 @@ class SimulatedStation:
         self.emit("command", name="RemoteStopTransaction", is_accepted=False)
         return False
 
+    def is_charging(self, transaction_id: str) -> bool:
+        """See ``CommandTaker``."""
+        return any(each.charge and each.charge.transaction_id == transaction_id for each in self._connectors.values())
+
     def unlock(self, connector_id: int) -> bool:
         """See ``CommandTaker``."""
         connector = self._connectors.get(connector_id)
@@ -188,8 +192,7 @@ class SimulatedStation:
 
     def reserve(self, connector_id: int, reservation_id: int, id_tag: str, expiry: str) -> str:
         """See ``CommandTaker``."""
-        number = connector_id or self.free_connector()
-        connector = self._connectors.get(number or 0)
+        connector = self._connectors.get(connector_id or self.free_connector() or 0)
         self.emit("command", name="ReserveNow", connector_id=connector_id)
         if connector is None:
             return "Rejected"

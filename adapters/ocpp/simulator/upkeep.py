@@ -71,6 +71,8 @@ class Upkeep:
         """``idTagInfo`` by tag."""
         self.list_version = 0
         self.display = Display()
+        self.monitors: dict[int, dict[str, Any]] = {}
+        """By their numbers (2.x)."""
         self.firmware_status = "Idle"
         self.log_status = "Idle"
         self.is_failing = chance.random() < failing

@@ -24,12 +24,16 @@ from contracts.messages import (
     StationReported,
 )
 from contracts.messages import operation as op
+from contracts.messages.device_model import ReportComponents, ReportStreams, SetMonitoringBase, SetMonitoringLevel
 from contracts.messages.station_tariff import StationTariff, TariffPrice
 from contracts.vocabulary import (
     ChargingRateUnit,
+    ComponentCriterion,
     FirmwareStatus,
     LogKind,
     LogStatus,
+    MonitoringBase,
+    MonitorKind,
     OperationOutcome,
     ProfilePurpose,
     TariffPriceKind,
@@ -190,6 +194,25 @@ async def test_it_shows_what_it_is_told(hub: Hub, fleet: Fleet, version: str) ->
     )
     assert fleet.stations[NAME].upkeep.display.limits == ({1: 6.0} if version == "2.1" else {})
     assert hub.inside(NAME).deviations["not strict"] == 0
+
+
+async def test_it_is_asked_about_its_device_model(hub: Hub, fleet: Fleet, version: str) -> None:
+    monitor = op.SetMonitor(variable="EVSE(1).Power", monitor=MonitorKind.DELTA, value=Decimal(5))
+    asked: list[op.AnyOperation] = [
+        SetMonitoringBase(base=MonitoringBase.ALL),
+        SetMonitoringLevel(severity=4),
+        monitor,
+        op.ClearMonitors(monitor_ids=(1,)),
+        op.ReportMonitors(request_id=9),
+        ReportComponents(criteria=(ComponentCriterion.PROBLEM,)),
+        op.CheckTransaction(),
+        ReportStreams(),
+        op.ReportProfiles(request_id=9),
+    ]
+    outcomes = [(await ask(hub, operation)).outcome.value for operation in asked]
+    no = "NOT_SUPPORTED"
+    assert outcomes == ([no] * 9 if version == "1.6" else [*["ACCEPTED"] * 7, no, no]), "what it does not know it says"
+    assert (hub.inside(NAME).deviations["not strict"], fleet.stations[NAME].upkeep.monitors) == (0, {})
 
 
 async def test_it_tells_its_settings(hub: Hub, fleet: Fleet, version: str) -> None:
