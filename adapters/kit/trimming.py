@@ -1,4 +1,5 @@
 """Forgets what the kit keeps and nobody needs any more: hourly, in slices so small that no station waits for them.
+What anybody may make it keep is bounded by number as well.
 
 Facts leave the spool when the bus has them (``relay.py``), and their ids go by rules of their own (``known_ids.py``).
 """
@@ -14,6 +15,8 @@ import structlog
 from adapters.kit.database import Database, DatabaseClosed
 
 KEPT = timedelta(days=30)
+MOST_NAMES = 100_000
+"""Epochs of stations: those that have not come for longest go first. Several times what one instance holds."""
 SLICE = 500
 PAUSE = 0.05
 EVERY = 3600.0
@@ -50,8 +53,9 @@ class Trimming:
             gone += number
             await asyncio.sleep(PAUSE)
         place: str | None = ""
+        oldest = max(before * 1000, await self._database.write(partial(_first_kept, MOST_NAMES)))
         while place is not None:
-            place, number = await self._database.write(partial(_trim_epochs, place, before * 1000))
+            place, number = await self._database.write(partial(_trim_epochs, place, oldest))
             gone += number
             await asyncio.sleep(PAUSE)
         return gone
@@ -81,6 +85,13 @@ def _trim_commands(before: int, connection: sqlite3.Connection) -> int:
         " WHERE claimed_at < ? AND state <> 'RUNNING' ORDER BY claimed_at LIMIT ?)",
         (before, SLICE),
     ).rowcount
+
+
+def _first_kept(most: int, connection: sqlite3.Connection) -> int:
+    """Above how low an epoch there are at most so many."""
+    ordered = "SELECT epoch FROM connections ORDER BY epoch DESC LIMIT 1 OFFSET ?"
+    row = connection.execute(ordered, (most,)).fetchone()
+    return 0 if row is None else int(row[0]) + 1
 
 
 def _trim_epochs(after: str, before: int, connection: sqlite3.Connection) -> tuple[str | None, int]:

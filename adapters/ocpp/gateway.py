@@ -13,7 +13,7 @@ import structlog
 
 from adapters.kit.manifest import Account, Fact, Ports
 from adapters.ocpp import straying
-from adapters.ocpp.limits import Bucket
+from adapters.ocpp.limits import Bucket, retry_after
 from adapters.ocpp.presence import Presence
 from adapters.ocpp.proxy.passing import Passing
 from adapters.ocpp.proxy.station import ProxiedStation
@@ -28,6 +28,9 @@ POLICY: Final = 1008
 TOLD_EVERY: Final = 600.0
 LONGEST_PACING: Final = 8.0
 """A newcomer waits this long for its turn at most, then it is sent away with 503."""
+STRANGERS_AT_ONCE: Final = 1000
+STRANGERS_PER_SECOND: Final = 10.0
+"""Names that nobody has bound, in the long run: each leaves its trace, and anybody can make them up without end."""
 
 logger = structlog.get_logger(__name__)
 
@@ -79,6 +82,7 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self._entrance = Bucket(rate=self.watch.accepts_per_second, burst=self.watch.accepts_per_second)
+        self._strangers = Bucket(rate=STRANGERS_PER_SECOND, burst=max(STRANGERS_AT_ONCE, self.watch.max_strangers))
         self._takeovers = Takeovers(clock=asyncio.get_running_loop().time)
 
     def start(self) -> None:
@@ -175,7 +179,7 @@ class Gateway:
         if decision.upstream is not None:
             return decision  # whoever its operator lets in: the hub only does not listen
         strangers = sum(not station.is_admitted for station in self._stations.values())
-        if current is None and strangers >= self.watch.max_strangers:
+        if current is None and (strangers >= self.watch.max_strangers or self._strangers.take(longest=0)):
             return _later("too many unknown stations")
         return decision
 
@@ -450,4 +454,4 @@ class Gateway:
 
 
 def _later(reason: str) -> Refusal:
-    return Refusal(status=503, reason=reason, headers=(("Retry-After", "30"),))
+    return Refusal(status=503, reason=reason, headers=(retry_after(),))

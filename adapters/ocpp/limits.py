@@ -1,10 +1,20 @@
 """Bounds on what anybody may do to us: a bucket of tokens, and back-off for guessing. Knows no protocol."""
 
 import math
+import random
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Final
+
+SOONEST, LATEST = 15, 45
+"""Seconds."""
+
+
+def retry_after() -> tuple[str, str]:
+    """The header that tells a station that is turned away when to come again: each another time, lest those that came
+    together come together again."""
+    return "Retry-After", str(random.randint(SOONEST, LATEST))  # noqa: S311
 
 
 class Bucket:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import select, update
@@ -28,14 +28,15 @@ from roaming.store.bulk import select_rows, upsert
 from roaming.store.consume import Projection, Received
 from roaming.store.database import Work
 from roaming.store.journal import Exchange, write_within
-from roaming.store.trimming import old_rows
+from roaming.store.trimming import Trimming, old_rows
 
 logger = structlog.get_logger(__name__)
 
 STATIONS = StationRow.__table__  # type: ignore[attr-defined]
 _NOBODYS = (STATIONS.c.is_admitted.is_(False), STATIONS.c.is_connected.is_(False), STATIONS.c.key_digest.is_(None))
-TRIMMINGS = (old_rows("state", STATIONS, "connected_at", *_NOBODYS),)
-"""Whoever came by a name that nobody has bound, and has gone."""
+MOST_STRANGERS = 10_000
+"""Names that nobody has bound, of stations that have gone. Anybody can make up names: the longest gone are forgotten
+first, and come again if they are real."""
 _COLUMNS = ("network", "station_id", "is_connected", "is_admitted", "instance", "epoch")
 _MORE = ("protocol", "shows_cost", "is_cost_known", "is_proxied")
 
@@ -61,6 +62,21 @@ class Presence:
     def is_commandable(self) -> bool:
         """Commands reach it, and it is one that we let work."""
         return self.is_connected and self.is_admitted
+
+
+_GONE = old_rows("state", STATIONS, "connected_at", *_NOBODYS)
+
+
+async def _remove_surplus(connection: AsyncConnection, _before: datetime, at_once: int) -> int:
+    """Strangers beyond ``MOST_STRANGERS``, whatever their age."""
+    at = STATIONS.c.connected_at
+    newest = select(at).where(*_NOBODYS, at.is_not(None)).order_by(at.desc())
+    last = (await connection.execute(newest.offset(MOST_STRANGERS).limit(1))).scalar()
+    return 0 if last is None else await _GONE.remove(connection, last + timedelta(microseconds=1), at_once)
+
+
+TRIMMINGS = (_GONE, Trimming(kind="state", what=STATIONS.name, remove=_remove_surplus))
+"""Whoever came by a name that nobody has bound, and has gone."""
 
 
 async def presence_of(connection: AsyncConnection, network: str, station_id: str) -> Presence | None:

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from adapters.ocpp.limits import retry_after
 from adapters.ocpp.proxy.settings import Upstream, upstream_of
 from adapters.ocpp.security import Doorkeeper
 from adapters.ocpp.transport import Admission, Handshake, Limits, Refusal, Socket
@@ -130,4 +131,4 @@ class ProxyDoor:
 
 
 def _down() -> Refusal:
-    return Refusal(status=503, reason="the central system cannot be reached", headers=(("Retry-After", "30"),))
+    return Refusal(status=503, reason="the central system cannot be reached", headers=(retry_after(),))

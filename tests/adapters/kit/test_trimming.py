@@ -49,6 +49,26 @@ async def test_strangers_are_forgotten_and_their_epochs_still_rise(
     assert await epochs.claim("made-up-0") > max(first)
 
 
+async def test_names_are_bounded_by_number_too(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can make them up without end."""
+    monkeypatch.setattr(trimming, "SLICE", 3)
+    monkeypatch.setattr(trimming, "PAUSE", 0)
+    monkeypatch.setattr(trimming, "MOST_NAMES", 4)
+    clock = HeldClock()
+    epochs = Epochs(database, now=clock)
+    await epochs.start()
+    await _desk(database, clock).start()
+    for number in range(10):
+        last = await epochs.claim(f"made-up-{9 - number}")
+        clock.advance(timedelta(seconds=1))
+    trim = Trimming(database, now=clock, kept=KEPT)
+    assert await trim.trim() == 6
+    kept = database.fetch("SELECT station_id FROM connections ORDER BY station_id")
+    assert [name for (name,) in kept] == [f"made-up-{number}" for number in range(4)]
+    assert await epochs.claim("made-up-9") > last
+    assert await trim.trim() == 1
+
+
 async def test_commands_that_were_carried_out_are_forgotten_while_it_runs(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from adapters.ocpp import gateway
 from adapters.ocpp.greeting import Greeting
 from contracts.messages import (
     ConnectorStatusChanged,
@@ -105,6 +106,20 @@ async def test_guessing_of_passwords_is_told_of_stations_of_ours(hub: Hub) -> No
     (told,) = hub.facts.of(SecurityEventReported)
     assert (told.station_id, told.event) == ("CS-1", "PasswordGuessing")
     assert told.info == "too many wrong passwords or certificates, now from 127.0.0.1"
+
+
+async def test_names_that_nobody_knows_come_slowly(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after another they would get past the bound on those held at the same time."""
+    monkeypatch.setattr(gateway, "STRANGERS_AT_ONCE", 3)
+    monkeypatch.setattr(gateway, "STRANGERS_PER_SECOND", 1e-6)
+    await hub.start(max_strangers=2)
+    for number in range(3):
+        stranger = await hub.dial(f"MADE-UP-{number}")
+        await stranger.close()
+        await until(lambda: not hub.running.gateway.stations())
+    await _refused(hub, 503, "MADE-UP-3")
+    assert len(hub.facts.of(StationConnected)) == 3
+    await hub.station("OURS")
 
 
 async def test_a_stranger_waits_and_is_admitted_where_it_stands(hub: Hub) -> None:

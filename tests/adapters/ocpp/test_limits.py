@@ -1,6 +1,6 @@
 """Buckets and back-off on a held clock."""
 
-from adapters.ocpp.limits import Bucket, Failures
+from adapters.ocpp.limits import LATEST, SOONEST, Bucket, Failures, retry_after
 
 
 class Clock:
@@ -56,3 +56,12 @@ def test_memory_is_bounded() -> None:
         failures.add(number)
     assert failures.wait(0) == 0
     assert failures.wait(24_999) > 0
+
+
+def test_those_who_are_turned_away_do_not_come_again_together() -> None:
+    told = [retry_after() for _ in range(400)]
+    assert {name for name, _ in told} == {"Retry-After"}
+    seconds = {int(value) for _, value in told}
+    assert min(seconds) >= SOONEST
+    assert max(seconds) <= LATEST
+    assert len(seconds) > (LATEST - SOONEST) / 2

@@ -1,14 +1,28 @@
 """What stations say of themselves, as operators see it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from contracts.deviations import MEANINGS
-from contracts.messages import StationConnected, StationDeviationsCounted, StationFramesMissed, StationMessageRejected
+from contracts.messages import (
+    StationConnected,
+    StationDeviationsCounted,
+    StationDisconnected,
+    StationFramesMissed,
+    StationMessageRejected,
+)
 from roaming.operations import showing
+from roaming.stations import presence
+from roaming.stations.bindings import admit
 from roaming.stations.presence import PROJECTION
+from roaming.store import trimming
 from roaming.store.consume import Consumer
 from roaming.store.database import Database
+from roaming.store.locks import locks_of
+from roaming.store.trimming import Trimmer
 from tests.kit.speaking import envelope_of
 
 RAW = '[2,"1","StopTransaction",{"idTag":"04A1B2C3D4E5F6","meterStop":"many"}]'
@@ -53,6 +67,28 @@ async def test_frames_that_passed_unread_are_counted_on_the_station(database: Da
     await consumer.handle([envelope_of(again, subject="demo/CS-1")])
     (row,) = await database.reader.fetch("SELECT is_proxied, missed_frames FROM stations")
     assert (bool(row[0]), row[1]) == (False, 42)
+
+
+async def test_made_up_names_are_bounded_by_number(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longest gone are forgotten; who is connected or ours stays."""
+    monkeypatch.setattr(presence, "MOST_STRANGERS", 2)
+    started = datetime(2026, 11, 29, 9, 0, tzinfo=UTC)
+    envelopes = []
+    for number in range(7):
+        said: dict[str, Any] = {"network": "demo", "station_id": f"CS-{number}", "instance": "one", "epoch": 1}
+        at = started + timedelta(seconds=number)
+        envelopes.append(envelope_of(StationConnected(**said, protocol="ocpp1.6", is_admitted=False), at=at))
+        if number != 1:
+            envelopes.append(envelope_of(StationDisconnected(**said, reason="gone"), at=at))
+    await Consumer(database, PROJECTION).handle(envelopes)
+    async with database.work() as work:
+        await admit(work, network="demo", station_id="CS-2", key_digest=None)
+    by_one = [replace(each, at_once=1) for each in presence.TRIMMINGS]
+    monkeypatch.setattr(trimming, "PAUSE", 0)
+    for removed in ({"stations": 3}, {}):
+        assert await Trimmer(database, by_one, locks_of(database), days={"state": 36500}).trim() == removed
+    rows = await database.reader.fetch("SELECT station_id FROM stations ORDER BY station_id")
+    assert [row[0] for row in rows] == ["CS-1", "CS-2", "CS-5", "CS-6"]
 
 
 async def test_how_often_it_strays_is_counted_over_all_connections(database: Database) -> None:
