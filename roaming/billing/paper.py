@@ -21,6 +21,12 @@ _POINT = 25.4 / 72
 MOST_ROWS = 2000
 """Nobody reads more on paper, and a row takes some milliseconds."""
 _GREY = (90, 90, 90)
+_PADDING = 1.4
+"""Beside what is in a cell, in mm."""
+_BESIDE = 3
+"""The same, in letters."""
+_FEWEST = 3
+"""Letters, of the width of a square, that any cell has room for in a line."""
 _NARROWEST = 4
 """Letters that a column has room for at the least."""
 
@@ -94,9 +100,11 @@ class Paper:
             rows = rows[:MOST_ROWS]
         plain = [[_plain(value) for value in row.values()] for row in rows]
         names = list(rows[0])
-        widths = [
-            max(_NARROWEST, len(name), *(min(len(row[at]), 40) for row in plain)) for at, name in enumerate(names)
+        longest = [
+            _BESIDE + max(_NARROWEST, *map(len, name.split()), *(min(len(row[at]), 40) for row in plain))
+            for at, name in enumerate(names)
         ]
+        widths = _widths(longest, room=self._pdf.epw, least=2 * _PADDING + _FEWEST * size * _POINT)
         self._pdf.set_font("Sans", size=size)
         self._pdf.set_text_color(0, 0, 0)
         with self._pdf.table(
@@ -104,7 +112,7 @@ class Paper:
             text_align=["RIGHT" if name in numbers else "LEFT" for name in names],
             line_height=size * _POINT * _LINE,
             borders_layout="HORIZONTAL_LINES",
-            padding=(0.6, 1.4),
+            padding=(0.6, _PADDING),
         ) as table:
             for cells in (names, *plain):
                 table.row(cells)
@@ -118,6 +126,18 @@ class Paper:
         self._pdf.set_font("Sans", style=style, size=size)
         self._pdf.set_text_color(0, 0, 0)
         self._pdf.multi_cell(width, size * _POINT * _LINE, text, align="L", new_x="LMARGIN", new_y="NEXT")
+
+
+def _widths(wanted: Sequence[int], *, room: float, least: float) -> list[float]:
+    """Of columns, in mm: by what they want, and none so narrow that nothing fits in it."""
+    narrow: set[int] = set()
+    while True:
+        others = {at: width for at, width in enumerate(wanted) if at not in narrow}
+        share = (room - least * len(narrow)) / max(sum(others.values()), 1)
+        more = {at for at, width in others.items() if width * share < least}
+        if not more or len(narrow | more) == len(wanted):
+            return [least if at in narrow else width * share for at, width in enumerate(wanted)]
+        narrow |= more
 
 
 def _plain(value: Any) -> str:

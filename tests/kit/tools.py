@@ -66,6 +66,13 @@ def node_station() -> tuple[Path, Path] | None:
     return (program, modules) if program and modules else None
 
 
+def verapdf() -> list[str] | None:
+    """The command line of veraPDF 1.28.2, or None. `.ci/run` does not bring it; whoever has Maven does: ``mvn
+    dependency:copy -Dartifact=org.verapdf.apps:greenfield-apps:1.28.2 -DoutputDirectory=.tools/verapdf``."""
+    java, jars = shutil.which("java"), sorted((TOOLS / "verapdf").glob("greenfield-apps-*.jar"))
+    return [java, "-cp", str(jars[-1]), "org.verapdf.apps.GreenfieldCliWrapper"] if java and jars else None
+
+
 def chromium() -> Path | None:
     """Debian's Chromium, or None."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")

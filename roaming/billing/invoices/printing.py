@@ -91,7 +91,10 @@ def to_pdf(invoice: Invoice) -> bytes:
     paper.small(*invoice.notes)
     if invoice.cdr_list:
         paper.heading("CDRs")
-        listed = list(csv.DictReader(io.StringIO(invoice.cdr_list)))
+        listed = [
+            {**row, "ended": row["ended"][: len("2026-07-06T19:31:00")].replace("T", " ")}
+            for row in csv.DictReader(io.StringIO(invoice.cdr_list))
+        ]
         without = {"CPO", "eMSP", "session", "currency", "status", "month", "credit of", "billed after taxes"}
         paper.table(columns(for_people(listed), without), numbers=NUMBERS, size=6)
     return paper.done()
