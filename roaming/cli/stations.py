@@ -11,6 +11,7 @@ from roaming.console.binding import Wanted, bind_wanted, known_station
 from roaming.console.placing import publication
 from roaming.model.identifiers import PartyId
 from roaming.model.location import Location
+from roaming.monitoring.lines import lines_of, since_and_why
 from roaming.ocpi.errors import OcpiError
 from roaming.operations.selecting import labels_of
 from roaming.stations.bindings import UnknownStation
@@ -61,6 +62,7 @@ async def list_stations(shown: Shown = Shown()) -> list[dict[str, Any]]:
             stations = [(row[1], row[0]) for row in rows]
             expiries = await expiries_of(connection, stations)
             labels = await labels_of(connection, stations)
+            lines = await lines_of(connection, stations)
     listed = [
         {
             "station": row[0],
@@ -79,6 +81,7 @@ async def list_stations(shown: Shown = Shown()) -> list[dict[str, Any]]:
             "unread frames": row[14],
             "group": labels.get((row[1], row[0]), ("", []))[0],
             "tags": ", ".join(labels.get((row[1], row[0]), ("", []))[1]),
+            **since_and_why(lines.get((row[1], row[0]))),
         }
         for row in rows
     ]

@@ -22,6 +22,7 @@ from starlette.responses import Response
 from contracts.configuration import KNOWN_KEYS
 from roaming.console.hearing import Unfit, content_of, limit_of
 from roaming.console.saying import answered, as_csv, committed, said
+from roaming.monitoring.lines import lines_of, since_and_why
 from roaming.ocpi.module import Services
 from roaming.operations import local_lists, records, selecting, showing
 from roaming.operations.asking import LONGEST_WAIT, KeyTaken, Wish, ask
@@ -182,6 +183,8 @@ async def get_stations(services: Services, request: Request, _who: str) -> Respo
             present = await presences_of(connection, keys)
             keys = [key for key in keys if present[key].is_connected is is_online]
         rows = await showing.stations(connection, keys[:limit])
+        lines = await lines_of(connection, keys[:limit])
+    rows = [row | since_and_why(lines.get((row["network"], row["station"]))) for row in rows]
     return as_csv(rows) if query.get("format") == "csv" else answered({"stations": rows})
 
 

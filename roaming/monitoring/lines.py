@@ -53,6 +53,13 @@ async def lines_of(connection: AsyncConnection, stations: Collection[tuple[str, 
     return {(row[0], row[1]): Line(row[0], row[1], row[2], bool(row[3]), row[4], row[5], bool(row[6])) for row in rows}
 
 
+def since_and_why(line: Line | None) -> dict[str, str]:
+    """For a list of stations: since when one is there, or away and why."""
+    if line is None:
+        return {"since": "", "why_away": ""}
+    return {"since": line.at.isoformat(timespec="seconds"), "why_away": "" if line.is_online else line.why}
+
+
 def changed(line: Line | None, message: StationConnected | StationDisconnected, at: datetime) -> Line | None:
     """The line after a message; ``None``: the message is of an older connection and means nothing, or of a station
     that nobody has bound."""

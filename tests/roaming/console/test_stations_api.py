@@ -194,6 +194,8 @@ async def test_of_thousands_of_stations_a_part_is_shown(hub: HubInProcess) -> No
     assert await named("limit=2") == ["CS-1", "CS-2"]
     assert await named("limit=2&after=CS-2") == ["CS-3"]
     assert await named("online=no") == ["CS-3"]
+    (away,) = (await call(hub, "GET", "/api/stations?online=no")).json()["stations"]
+    assert {"since", "why_away"} <= away.keys()
     assert await named("online=yes&group=depot") == ["CS-1"]
     assert (await call(hub, "GET", "/api/stations?online=maybe")).json()["field"] == "online"
     assert (await call(hub, "GET", "/api/station-groups")).json()["groups"] == [{"group": "depot", "stations": 1}]
