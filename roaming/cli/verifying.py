@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
@@ -15,10 +16,13 @@ from roaming.rating.signed_data import (
     RecordVerdict,
     SignatureVerdict,
     SignedVerdict,
+    Span,
     verify,
     verify_record,
 )
 
+_TIMES: Final = (("start_date_time", "start_datetime"), ("end_date_time", "stop_date_time"))
+"""2.1.1 says them otherwise."""
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -35,7 +39,7 @@ def verify_file(file: Path, *, public_key: str, kwh: str) -> tuple[list[dict[str
     if isinstance(body, list):
         rows = [_of_list(each, place, public_key) for place, each in enumerate(body)]
         return rows, all(row["verdict"] == SignatureVerdict.VALID for row in rows)
-    whole = verify(_signed_data(body, public_key), _billed(body, kwh))
+    whole = verify(_signed_data(body, public_key), _billed(body, kwh), span=_span(body))
     rows = [*(_row(each) for each in whole.records), _whole(whole)]
     return rows, whole.signatures is SignatureVerdict.VALID and whole.energy is EnergyVerdict.EQUAL
 
@@ -58,6 +62,16 @@ def _billed(body: Mapping[str, Any], kwh: str) -> Decimal:
         return Decimal(str(stated))
     except InvalidOperation:
         fail(f"--kwh: {stated} is no number")
+
+
+def _span(body: Mapping[str, Any]) -> Span | None:
+    """When it was charged, of a CDR or a Session that has ended."""
+    times = [body.get(name, body.get(older)) for name, older in _TIMES]
+    try:
+        began, ended = (msgspec.convert(time, datetime, strict=False) for time in times)
+    except msgspec.ValidationError:
+        return None
+    return tuple(at if at.tzinfo else at.replace(tzinfo=UTC) for at in (began, ended))  # type: ignore[return-value]
 
 
 def _of_list(each: Any, place: int, public_key: str) -> dict[str, Any]:

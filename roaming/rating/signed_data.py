@@ -9,12 +9,13 @@ import binascii
 import re
 import warnings
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
-from pyocmf import OCMF, PublicKey, PyOCMFError
+from pyocmf import OCMF, PublicKey, PyOCMFError, TimeStatus
 
 from roaming.model.cdr import SignedData
 from roaming.rating.exact import ZERO
@@ -24,6 +25,10 @@ LONGEST: Final = 100_000
 """Characters of one record. OCPI allows 5,000."""
 TOLERANCE: Final = Decimal("0.001")
 """kWh: meters sign whole Wh."""
+MOST_APART: Final = timedelta(hours=1)
+"""Between a meter's clock and that of the charge."""
+Span = tuple[datetime, datetime]
+"""Of a charge."""
 _PRINTED_KEY: Final = re.compile(r"oca:(base16|base64):[^:]*:(.*)", re.DOTALL)
 _HEX: Final = re.compile(r"[0-9A-Fa-f]+")
 """Of a key in base16 as it is printed on a meter, only these count, without 0x (OCA application note Signed Meter
@@ -49,6 +54,8 @@ class EnergyVerdict(StrEnum):
 
     EQUAL = "EQUAL"
     DIFFERENT = "DIFFERENT"
+    OTHER_CHARGE = "OTHER_CHARGE"
+    """They were signed at another time than what is billed: of another charge, perhaps."""
     UNKNOWN = "UNKNOWN"
     """The signed records hold no begin and end of one register, or not all of them are valid."""
 
@@ -61,6 +68,8 @@ class Register(msgspec.Struct, frozen=True):
     is_begin: bool
     is_end: bool
     is_loss_compensated: bool
+    at: datetime | None = None
+    """When, where the meter says that its clock was synchronised (OCMF, TM with status S)."""
 
 
 class RecordVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,19 +114,21 @@ def verify_record(record: str, public_key: str | None, *, nature: str = "") -> R
     return msgspec.structs.replace(found, remarks=remarks)
 
 
-def verify(signed: SignedData, billed_kwh: Decimal, *, tolerance: Decimal = TOLERANCE) -> SignedVerdict:
-    """Verifies every signed value and compares the signed energy with what is billed."""
+def verify(
+    signed: SignedData, billed_kwh: Decimal, *, tolerance: Decimal = TOLERANCE, span: Span | None = None
+) -> SignedVerdict:
+    """Verifies every signed value and compares the signed energy with what is billed; ``span``: and when."""
     if signed.encoding_method.strip().upper() != METHOD:
         reason = f"encoding_method {signed.encoding_method} is kept, but cannot be verified here; only OCMF can"
-        return _whole(SignatureVerdict.UNREADABLE, reason, (), billed_kwh, tolerance)
+        return _whole(SignatureVerdict.UNREADABLE, reason, (), billed_kwh, tolerance, span)
     records = tuple(
         verify_record(value.signed_data, signed.public_key, nature=value.nature) for value in signed.signed_values
     )
     if not records:
-        return _whole(SignatureVerdict.UNREADABLE, "signed_values is empty", (), billed_kwh, tolerance)
+        return _whole(SignatureVerdict.UNREADABLE, "signed_values is empty", (), billed_kwh, tolerance, span)
     order = tuple(SignatureVerdict)
     worst = max(records, key=lambda each: order.index(each.verdict))
-    return _whole(worst.verdict, worst.reason, records, billed_kwh, tolerance)
+    return _whole(worst.verdict, worst.reason, records, billed_kwh, tolerance, span)
 
 
 def _whole(
@@ -126,6 +137,7 @@ def _whole(
     records: tuple[RecordVerdict, ...],
     billed: Decimal,
     tolerance: Decimal,
+    span: Span | None,
 ) -> SignedVerdict:
     kwh, energy = None, EnergyVerdict.UNKNOWN
     if verdict is SignatureVerdict.VALID:
@@ -134,9 +146,21 @@ def _whole(
         energy = EnergyVerdict.EQUAL if abs(billed - kwh) <= tolerance else EnergyVerdict.DIFFERENT
         if energy is EnergyVerdict.DIFFERENT:
             reason = f"{billed} kWh are billed, {kwh} kWh are signed"
+        elif (strayed := _outside(records, span)) is not None:
+            energy = EnergyVerdict.OTHER_CHARGE
+            reason = f"it was signed at {strayed:%Y-%m-%d %H:%M} UTC, and this is no time of the charge"
     return SignedVerdict(
         signatures=verdict, energy=energy, signed_kwh=kwh, billed_kwh=billed, reason=reason, records=records
     )
+
+
+def _outside(records: Iterable[RecordVerdict], span: Span | None) -> datetime | None:
+    """A time at which a begin or an end was signed and nobody charged."""
+    if span is None:
+        return None
+    began, ended = span[0] - MOST_APART, span[1] + MOST_APART
+    times = (each.at for record in records for each in record.registers if each.is_begin or each.is_end)
+    return next((at.astimezone(UTC) for at in times if at is not None and not began <= at <= ended), None)
 
 
 def _signed_energy(records: tuple[RecordVerdict, ...]) -> tuple[Decimal | None, str]:
@@ -189,12 +213,13 @@ def _verify(record: str, public_key: str | None, nature: str) -> RecordVerdict:
 
 
 def _registers(readings: Iterable[Any]) -> Iterable[Register]:
-    obis, unit, reason = "", None, None
+    obis, unit, reason, time = "", None, None, None
     for reading in readings:
         # A reading leaves out what is as in the one before it (OCMF, Reading data).
         obis = str(reading.RI) if reading.RI is not None else obis
         unit = str(reading.RU) if reading.RU is not None else unit
         reason = str(reading.TX) if reading.TX is not None else reason
+        time = reading.TM if reading.TM is not None else time
         code = reading.RI
         if reading.RV is None or unit not in _UNITS or code is None or not code.is_law_relevant:
             continue
@@ -204,6 +229,7 @@ def _registers(readings: Iterable[Any]) -> Iterable[Register]:
             is_begin=reason == "B",
             is_end=reason in _ENDS,
             is_loss_compensated=bool(code.is_loss_compensated),
+            at=time.timestamp if time is not None and time.status == TimeStatus.SYNCHRONIZED else None,
         )
 
 

@@ -14,8 +14,13 @@ def check_signatures(cdr: CDR, rules: CheckRules) -> Iterator[Finding]:
     """Findings about signed meter data; most CDRs have none, and need none."""
     if cdr.signed_data is None:
         return
-    found = verify(cdr.signed_data, cdr.total_energy, tolerance=rules.signed_tolerance)
-    if found.signatures is SignatureVerdict.INVALID:
+    span = (cdr.start_date_time, cdr.end_date_time)
+    found = verify(cdr.signed_data, cdr.total_energy, tolerance=rules.signed_tolerance, span=span)
+    if found.energy is EnergyVerdict.OTHER_CHARGE:
+        whole = abs(cdr.total_cost.before_taxes)
+        text = f"may be of another charge: {found.reason}"
+        yield Finding(kind=Kind.SIGNATURE, field="signed_data", text=text, at_stake=whole)
+    elif found.signatures is SignatureVerdict.INVALID:
         whole = abs(cdr.total_cost.before_taxes)
         yield Finding(kind=Kind.SIGNATURE, field="signed_data", text=f"does not hold: {found.reason}", at_stake=whole)
     elif found.signatures is not SignatureVerdict.VALID:

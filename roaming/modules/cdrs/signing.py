@@ -22,6 +22,7 @@ from roaming.rating.signed_data import (
     RecordVerdict,
     SignatureVerdict,
     SignedVerdict,
+    Span,
     plain,
     verify,
 )
@@ -29,6 +30,7 @@ from roaming.rating.signed_data import (
 UNKNOWN_METHOD: Final = "UNKNOWN"
 """``encoding_method`` is required, and a station of OCPP 1.6 need not name it."""
 MAX_REMARK: Final = 255
+_WRONG: Final = (EnergyVerdict.DIFFERENT, EnergyVerdict.OTHER_CHARGE)
 
 logger = structlog.get_logger(__name__)
 
@@ -58,16 +60,17 @@ def with_signed(cdr: CDR, records: SignedRecords | None) -> CDR:
     """The CDR with what was signed in its session, if anything was."""
     if records is None or not records.records:
         return cdr
-    signed = signed_of(records.records, cdr.total_energy)
+    signed = signed_of(records.records, cdr.total_energy, span=(cdr.start_date_time, cdr.end_date_time))
     if signed.is_wrong:
         logger.warning("signed_data_is_wrong", cdr=cdr.id, session=cdr.session_id, reason=signed.remark)
     remark = "; ".join(filter(None, (cdr.remark, signed.remark)))[:MAX_REMARK] or None
     return msgspec.structs.replace(cdr, signed_data=signed.data, remark=remark)
 
 
-def signed_of(records: Sequence[SignedRecord], billed_kwh: Decimal) -> Signed:
-    """``records``, of which there must be some, as OCPI says them. It has room for one method and one key: those of the
-    end of the session; what was signed otherwise is left out, and counted in the remark."""
+def signed_of(records: Sequence[SignedRecord], billed_kwh: Decimal, *, span: Span | None = None) -> Signed:
+    """``records``, of which there must be some, as OCPI says them; ``span`` of the session. OCPI has room for one
+    method and one key: those of the end of the session; what was signed otherwise is left out, and counted in the
+    remark."""
     last = max(records, key=lambda record: (record.context == ReadingContext.END.value, record.at))
     method = _method_of(last)
     alike = [record for record in records if _method_of(record) == method]
@@ -75,12 +78,12 @@ def signed_of(records: Sequence[SignedRecord], billed_kwh: Decimal) -> Signed:
     ours = [record for record in alike if record.public_key in (None, key)]
     values = _values(ours)
     data = SignedData(encoding_method=method, public_key=key, signed_values=values)
-    verdict = verify(data, billed_kwh)
+    verdict = verify(data, billed_kwh, span=span)
     named = [_named(*each) for each in zip_longest(values, verdict.records)]
     data = msgspec.structs.replace(data, signed_values=_in_order(named))
     left_out = len(records) - len(ours)
     parts = (_said(verdict), f"{left_out} signed values of another method or key are left out" if left_out else "")
-    is_wrong = verdict.signatures is SignatureVerdict.INVALID or verdict.energy is EnergyVerdict.DIFFERENT
+    is_wrong = verdict.signatures is SignatureVerdict.INVALID or verdict.energy in _WRONG
     return Signed(data, "; ".join(filter(None, parts)), is_wrong)
 
 

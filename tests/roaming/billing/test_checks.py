@@ -67,6 +67,9 @@ ELSEWHERE = a_cdr(
 Case = Callable[[], tuple[CDR, Known]]
 
 
+LONG_BEFORE = "2026-01-12T09:00:00,000+0000 S"
+
+
 def signed_cdr(*readings: str, key: str | None = "", spoils: bool = False) -> CDR:
     """With signed readings such as ``B 100``: the reason and kWh."""
     records = [record(reading(*each.split())) for each in readings]
@@ -223,6 +226,19 @@ CASES: dict[str, tuple[Kind, str, Case]] = {
         Kind.SIGNATURE,
         "signed_data",
         lambda: (signed_cdr("B 100", "E 114.7", spoils=True), known()),
+    ),
+    "signed in another charge": (
+        Kind.SIGNATURE,
+        "signed_data",
+        lambda: (
+            changed(
+                a_cdr(),
+                signed_data=signed(
+                    record(reading("B", "100", at=LONG_BEFORE)), record(reading("E", "114.7", at=LONG_BEFORE))
+                ),
+            ),
+            known(),
+        ),
     ),
     "signed, without a key": (
         Kind.SIGNATURE_UNKNOWN,

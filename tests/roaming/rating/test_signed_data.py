@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,11 @@ def public(key: ec.EllipticCurvePrivateKey = KEY) -> str:
     return key.public_key().public_bytes(encoding, form).hex()
 
 
-def reading(reason: str, value: str, obis: str = "1-0:1.8.0", unit: str = "kWh") -> dict[str, Any]:
-    stamp = "2026-01-12T09:00:00,000+0000 S"
+def reading(
+    reason: str, value: str, obis: str = "1-0:1.8.0", unit: str = "kWh", *, at: str = "2026-01-12T09:00:00,000+0000 U"
+) -> dict[str, Any]:
+    """``at``: with a clock that nobody set, or ``… S``, synchronised."""
+    stamp = at
     return {"TM": stamp, "TX": reason, "RV": float(value), "RI": obis, "RU": unit, "ST": "G"}
 
 
@@ -63,6 +67,26 @@ def test_signed_energy_beside_billed() -> None:
 def test_both_readings_in_one_record_in_wh() -> None:
     whole = record(reading("B", "1000", unit="Wh"), reading("E", "3500", unit="Wh"))
     assert verify(signed(whole), Decimal("2.5")).energy is EnergyVerdict.EQUAL
+
+
+@pytest.mark.parametrize(
+    ("times", "energy"),
+    [
+        (("2026-01-12T09:00:00,000+0000 S", "2026-01-12T11:00:00,000+0100 S"), "EQUAL"),
+        (("2026-01-12T08:10:00,000+0000 S", "2026-01-12T10:50:00,000+0000 S"), "EQUAL"),
+        (("2026-01-11T09:00:00,000+0000 S", "2026-01-11T10:00:00,000+0000 S"), "OTHER_CHARGE"),
+        (("2026-01-12T09:00:00,000+0000 S", "2026-01-12T12:00:00,000+0000 S"), "OTHER_CHARGE"),
+        (("2026-01-11T09:00:00,000+0000 U", "2026-01-11T10:00:00,000+0000 R"), "EQUAL"),
+    ],
+    ids=["as charged", "an hour off", "the day before", "long after", "a clock that is not set"],
+)
+def test_what_was_signed_in_another_charge_proves_nothing(times: tuple[str, str], energy: str) -> None:
+    span = (datetime(2026, 1, 12, 9, tzinfo=UTC), datetime(2026, 1, 12, 10, tzinfo=UTC))
+    records = (record(reading("B", "100.5", at=times[0])), record(reading("E", "110.75", at=times[1])))
+    found = verify(signed(*records), Decimal("10.25"), span=span)
+    assert (found.signatures, found.energy) == ("VALID", energy)
+    assert ("no time of the charge" in found.reason) is (energy == "OTHER_CHARGE")
+    assert verify(signed(*records), Decimal("10.25")).energy is EnergyVerdict.EQUAL
 
 
 def test_export_is_left_out_and_compensated_losses_come_first() -> None:

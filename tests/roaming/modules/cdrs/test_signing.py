@@ -64,6 +64,19 @@ def test_start_intermediate_and_end_in_their_order() -> None:
     ]
 
 
+def test_what_was_signed_in_another_charge_is_said() -> None:
+    stamp = "2026-11-22T12:00:00,000+0000 S"
+    sent = [
+        taken(record(reading("B", "1.0", at=stamp)), ReadingContext.BEGIN, 0, public_key=PRINTED),
+        taken(record(reading("E", "6.0", at=stamp)), ReadingContext.END, 60, public_key=PRINTED),
+    ]
+    found = signed_of(sent, FIVE, span=(NOON, NOON + timedelta(hours=1)))
+    assert found.is_wrong
+    assert found.remark == (
+        "signed meter data: it was signed at 2026-11-22 12:00 UTC, and this is no time of the charge"
+    )
+
+
 def test_the_record_names_its_nature_where_the_station_does_not() -> None:
     """Most stations of OCPP 1.6 send signed values without a context, and all in one message at the end."""
     sent = [taken(END, ReadingContext.PERIODIC, 60), taken(BEGIN, ReadingContext.PERIODIC, 60)]
