@@ -1,6 +1,5 @@
 """A statement as PDF, for people: what is payable, the sums, taxes, fees, and every CDR."""
 
-from roaming.billing.checks.amounts import shown
 from roaming.billing.months import bounds_of
 from roaming.billing.paper import Paper, columns
 from roaming.billing.rows import NUMBERS, balances_of, fees_of, for_people, lines_of, taxes_of, totals_of
@@ -14,7 +13,7 @@ def to_pdf(statement: Statement, standing: Standing) -> bytes:
     paper.text(f"{statement.one} and {statement.other}, {statement.month}, {standing.state}")
     paper.small(f"Digest {statement.digest}: whoever holds the same CDRs, disputes and terms gets the same.")
     for balance in statement.balances:
-        paper.text(f"{balance.debtor} owes {balance.creditor} {shown(balance.payable)} {balance.currency}.")
+        paper.text(f"{balance.words}.")
     tables = (
         ("Payable", balances_of(statement)),
         ("Charging", totals_of(statement)),

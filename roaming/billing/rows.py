@@ -152,9 +152,14 @@ def balances_of(statement: Statement) -> list[dict[str, Any]]:
     ]
 
 
+def money_or_shown(name: str, value: Decimal) -> str:
+    """What is payable in the decimals of its currency, anything else without zeros that say nothing."""
+    return f"{value:f}" if name == "payable" else shown(value)
+
+
 def plain(row: Row) -> dict[str, Any]:
     return {
-        name: shown(value)
+        name: money_or_shown(name, value)
         if isinstance(value, Decimal)
         else value.isoformat()
         if isinstance(value, datetime)

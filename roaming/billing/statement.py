@@ -135,6 +135,11 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     rounding: Decimal
     payable: Decimal
 
+    @property
+    def words(self) -> str:
+        """Such as ``DE-EMS owes NL-TNM 19.80 EUR``."""
+        return f"{self.debtor} owes {self.creditor} {self.payable:f} {self.currency}"
+
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """Between two parties for one month; ``one`` comes first in the alphabet."""

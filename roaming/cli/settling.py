@@ -20,9 +20,9 @@ from roaming.billing.records import (
     shown_terms,
     titled,
 )
-from roaming.billing.rows import CannotExport, balances_of, fees_of, lines_of, totals_of
+from roaming.billing.rows import CannotExport, balances_of, fees_of, lines_of, money_or_shown, totals_of
 from roaming.billing.settling import NoSuchVersion, NotClosable
-from roaming.billing.statement import Balance, Pair, Standing, Statement, pair_of, statement_id
+from roaming.billing.statement import Pair, Standing, Statement, pair_of, statement_id
 from roaming.billing.terms import MalformedTerms, read_exchange, read_invoicing, read_since, read_terms
 from roaming.cli.billing_titles import BALANCE, ENTRY, MATCH, STATEMENT
 from roaming.cli.cdr_checking import month_or_fail
@@ -127,7 +127,7 @@ def _save(file: Path, content: bytes) -> None:
 
 def _text(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: shown(value) if isinstance(value, Decimal) else "" if value is None else value
+        name: money_or_shown(name, value) if isinstance(value, Decimal) else "" if value is None else value
         for name, value in row.items()
     }
 
@@ -158,15 +158,11 @@ async def list_statements(party: str) -> list[dict[str, Any]]:
     return [
         {
             **titled(each, STATEMENT),
-            "payable": "; ".join(map(_owed, each.balances)),
+            "payable": "; ".join(balance.words for balance in each.balances),
             "digest": each.digest,
         }
         for each in map(shown_statement, kept)
     ]
-
-
-def _owed(balance: Balance) -> str:
-    return f"{balance.debtor} owes {balance.creditor} {shown(balance.payable)} {balance.currency}"
 
 
 async def close_statement(one: str, other: str, month: str, *, is_held_paid: bool) -> dict[str, Any]:
@@ -185,7 +181,7 @@ async def close_statement(one: str, other: str, month: str, *, is_held_paid: boo
         "state": "CLOSED",
         "new": is_new,
         "CDRs": len(statement.lines),
-        "payable": [_owed(balance) for balance in statement.balances],
+        "payable": [balance.words for balance in statement.balances],
         "digest": statement.digest,
     }
 

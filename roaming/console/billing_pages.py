@@ -137,12 +137,11 @@ def _dispute(dispute: disputes.Dispute, now: datetime) -> dict[str, Any]:
 
 def _statement(kept: statements.KeptStatement) -> dict[str, Any]:
     statement = kept.statement
-    owed = (f"{each.debtor} owes {each.creditor} {shown(each.payable)} {each.currency}" for each in statement.balances)
     return {
         "of": f"{statement.one} and {statement.other}",
         "state": kept.state,
         "CDRs": len(statement.lines),
-        "payable": "; ".join(owed),
+        "payable": "; ".join(each.words for each in statement.balances),
         "link": _link("statement", one=statement.one, other=statement.other, month=statement.month),
     }
 

@@ -287,5 +287,4 @@ def owed(debtor: str, creditor: str, amount: Decimal, currency: str) -> str:
         debtor, creditor = sorted((debtor, creditor))
     elif amount < 0:
         debtor, creditor = creditor, debtor
-    text = f"{abs(amount).quantize(Decimal('0.01'), ROUND_HALF_UP)}".rstrip("0").rstrip(".")
-    return f"{debtor} owes {creditor} {text or '0'} {currency}"
+    return f"{debtor} owes {creditor} {abs(amount).quantize(Decimal('0.01'), ROUND_HALF_UP)} {currency}"

@@ -390,7 +390,7 @@ def _listed(draft: _Draft) -> str:
 def _notes(statement: Statement, balance: Balance, draft: _Draft, rounding: Decimal) -> list[str]:
     notes = [
         f"Statement {statement.id} of OCPI CDRs, digest {statement.digest}. It is settled there with all else between"
-        f" both: {balance.debtor} owes {balance.creditor} {shown(balance.payable)} {balance.currency}."
+        f" both: {balance.words}."
     ]
     if any(isinstance(part.source, Line) and part.source.taxes[0].rate == UNKNOWN for part in draft.parts):
         notes.append("Some CDRs do not say whether taxes are due: the statement settles them without.")

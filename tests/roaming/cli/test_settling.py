@@ -75,7 +75,7 @@ async def test_a_month_is_closed_locked_and_reopened_for_a_reason(hub: HubInProc
     assert await lines(*MONTH) == {"C1": "COUNTED", "C2": "DISPUTED", "C3": "COUNTED"}, "and nothing of others"
     closed = await rows("settle", "close", "--pay-held", *MONTH)
     # 10.00125 and 20 % tax, less a fee of 10 %
-    assert closed["payable"] == ["DE-HME owes FR-CPO 11 EUR", "DE-HME owes FR-CPO 7.7 SEK"]
+    assert closed["payable"] == ["DE-HME owes FR-CPO 11.00 EUR", "DE-HME owes FR-CPO 7.70 SEK"]
     assert (await rows("settle", "close", "--pay-held", *MONTH)) | {"new": True} == closed, (
         "closing twice changes nothing"
     )
@@ -90,7 +90,7 @@ async def test_a_month_is_closed_locked_and_reopened_for_a_reason(hub: HubInProc
     assert states == {"C1": "SETTLED", "C2": "CREDITED", "C2-C": "ACKNOWLEDGED", "C3": "SETTLED", "C4": "ACKNOWLEDGED"}
 
     august_closed = await rows("settle", "close", "--pay-held", *august)
-    assert august_closed["payable"] == ["DE-HME owes FR-CPO 3.3 EUR"]
+    assert august_closed["payable"] == ["DE-HME owes FR-CPO 3.30 EUR"]
     refused = await roaming("settle", "reopen", *MONTH, "--reason", "x")
     assert "reopen it first" in refused.stderr
     before = await rows("settle", "ledger", "--party", "FR-CPO")
@@ -137,7 +137,7 @@ async def test_what_the_check_holds_is_not_paid_unseen(hub: HubInProcess) -> Non
     await rows("cdr", "dispute", "C2", "--reason", "too dear")
     await keep(hub, credit_of(a_bill(3, Decimal(7), currency="SEK"), reason="yes"))
     closed = await rows("settle", "close", *MONTH)
-    assert closed["payable"] == ["DE-HME owes FR-CPO 12 EUR", "DE-HME owes FR-CPO 0 SEK"]
+    assert closed["payable"] == ["DE-HME owes FR-CPO 12.00 EUR", "DE-HME owes FR-CPO 0.00 SEK"]
 
 
 async def test_terms_of_a_month_stay_when_others_begin_later(hub: HubInProcess) -> None:
@@ -153,10 +153,10 @@ async def test_terms_of_a_month_stay_when_others_begin_later(hub: HubInProcess) 
     ]
     closed = await rows("settle", "close", "--pay-held", *MONTH)
     # 18.00125 and 20 % tax, less a fee of 10 %
-    assert closed["payable"] == ["DE-HME owes FR-CPO 19.8 EUR", "DE-HME owes FR-CPO 7.7 SEK"]
+    assert closed["payable"] == ["DE-HME owes FR-CPO 19.80 EUR", "DE-HME owes FR-CPO 7.70 SEK"]
     await keep(hub, a_bill(4, Decimal(3)))
     late = await rows("settle", "close", "--pay-held", "FR-CPO", "DE-HME", "--month", "2026-08")
-    assert late["payable"] == ["DE-HME owes FR-CPO 2.1 EUR"], "3.6 less 50 % of 3"
+    assert late["payable"] == ["DE-HME owes FR-CPO 2.10 EUR"], "3.6 less 50 % of 3"
     await rows(*terms, "--fee", "percent 1 cpo>emsp")
     assert [row["since"] for row in await rows("settle", "terms", "list")] == [""], "in place of all earlier ones"
 

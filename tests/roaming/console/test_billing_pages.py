@@ -66,7 +66,7 @@ async def test_a_month(hub: HubInProcess) -> None:
     page = await see(hub, "/console/billing?month=2026-07")
     ((of, state, count, payable),) = rows(page, "h-statements")
     assert (of, state, count) == ("DE-HME and FR-CPO", "CLOSED", "4")
-    assert payable == "DE-HME owes FR-CPO 21.6 EUR; DE-HME owes FR-CPO 8.4 SEK"
+    assert payable == "DE-HME owes FR-CPO 21.60 EUR; DE-HME owes FR-CPO 8.40 SEK"
     for link in html.fromstring(page.content).xpath("//main//a/@href"):
         answer = await see(hub, link)
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8"), link
