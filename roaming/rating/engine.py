@@ -1,10 +1,10 @@
 """Prices charging periods by a tariff: which component, how much of it, what it comes to.
 
 Pure: no clock, no I/O. A period is priced by what holds at its start; periods that span a change of price are
-their maker's error (``roaming.rating.cutting`` makes none).
+their maker's error (``roaming.rating.cutting`` makes none), unless readings have them divided.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, Inexact, InvalidOperation, Overflow, localcontext
 from typing import Final, TypeVar
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from roaming.model.identifiers import fold
 from roaming.model.session import CdrDimensionType, ChargingPeriod
 from roaming.model.tariff import ReservationRestrictionType, Tariff
+from roaming.rating.dividing import divided
 from roaming.rating.errors import MalformedPeriods, RatingError, UnsupportedNumber
 from roaming.rating.exact import EXACT, SECOND, ZERO, kilowatt, rounded
 from roaming.rating.price_list import ENERGY, FLAT, PARKING_TIME, TIME, PricedComponent, PriceList
@@ -25,6 +26,7 @@ from roaming.rating.readings import (
     HoursReading,
     Readings,
     RoundedAt,
+    SpannedPeriod,
     UnknownPower,
 )
 from roaming.rating.relevant import chosen_lists, lists_of
@@ -237,6 +239,15 @@ class _Session:
         if _is_reservation(volumes):
             return
         moment = self._moment(index, begin, length)
+        if self.prices.readings.spanned_period is SpannedPeriod.DIVIDED and index not in self.unpriced:
+            for stretch in divided(self.prices, moment, begin, length, volumes, self.zone):
+                self._draft_stretch(index, *stretch)
+        else:
+            self._draft_stretch(index, moment, length, volumes)
+        self.kwh += volumes.get(ENERGY, ZERO)
+
+    def _draft_stretch(self, index: int, moment: Moment, length: int, volumes: Mapping[str, Decimal]) -> None:
+        """What is priced by one moment: all of a period, or a part of it."""
         self._draft_fee(index, moment)
         for dimension, part in _PARTS:
             quantity = self._quantity(dimension, volumes, length)
@@ -244,7 +255,6 @@ class _Session:
                 continue
             component = self._choose(index, dimension, moment)
             self.drafts.append(Draft(part, dimension, index, quantity, component, moment))
-        self.kwh += volumes.get(ENERGY, ZERO)
 
     def _choose(self, index: int, dimension: str, moment: Moment, kind: str = "") -> PricedComponent | None:
         return None if index in self.unpriced else self.prices.choose(dimension, moment, kind)
@@ -281,7 +291,7 @@ class _Session:
         quantity = self._seconds(self.volumes[index][_RESERVATION_TIME], length)
         self.drafts.append(Draft(Part.RESERVATION, TIME, index, quantity, component, moment))
 
-    def _quantity(self, dimension: str, volumes: dict[str, Decimal], length: int) -> Decimal:
+    def _quantity(self, dimension: str, volumes: Mapping[str, Decimal], length: int) -> Decimal:
         volume = volumes.get(dimension)
         if volume is None or dimension == ENERGY:
             return volume or ZERO

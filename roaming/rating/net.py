@@ -1,7 +1,7 @@
 """The total before taxes of many charges, and nothing else: what ``engine`` comes to, by a shorter way. Pure.
 
 It knows sessions by one tariff or several. Whatever else there is (reservations, steps by period, rounding by line,
-numbers that are none) it leaves to the engine, which also says what is wrong with it.
+periods that are divided, numbers that are none) it leaves to the engine, which also says what is wrong with it.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,6 +23,7 @@ from roaming.rating.readings import (
     FlatFee,
     HoursReading,
     RoundedAt,
+    SpannedPeriod,
     StepScope,
     StepTime,
     StepVolume,
@@ -67,6 +68,7 @@ class NetPricer:
             all(each.is_net_known for each in lists)
             and readings.rounded_at is not RoundedAt.LINE
             and readings.step_scope is not StepScope.PERIOD
+            and readings.spanned_period is SpannedPeriod.START
         )
         self._ways = {fold(each.tariff.id): _Way(each) for each in reversed(lists)}
         self._first = self._ways[fold(self.prices.tariff.id)]

@@ -70,6 +70,16 @@ class FlatFee(StrEnum):
     """Every FLAT component that holds at the start of a period, once each."""
 
 
+class SpannedPeriod(StrEnum):
+    """What prices a period in which another component begins to hold."""
+
+    START = "START"
+    """What holds at its start prices all of it: whoever made it should have cut it (OCPI 2.2.1 mod_cdrs, Charging
+    periods)."""
+    DIVIDED = "DIVIDED"
+    """Each component the part in which it holds; volumes are taken to flow evenly."""
+
+
 class ExpiredStartFee(StrEnum):
     """Whether an expired reservation pays the start fee of the session that never was."""
 
@@ -189,6 +199,7 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     step_time: StepTime = StepTime.PARKING_FIRST
     step_scope: StepScope = StepScope.SESSION
     flat_fee: FlatFee = FlatFee.ONCE
+    spanned_period: SpannedPeriod = SpannedPeriod.START
     expired_start_fee: ExpiredStartFee = ExpiredStartFee.NONE
     absent_vat: AbsentVat = AbsentVat.NONE_APPLIES
     limits: Limits = Limits.EACH_TOTAL

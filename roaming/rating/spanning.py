@@ -9,17 +9,15 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from roaming.model.session import ChargingPeriod
-from roaming.rating.boundaries import local_moments
+from roaming.rating.dividing import changes_within, later, place_of
 from roaming.rating.engine import zone_of
-from roaming.rating.price_list import ENERGY, FLAT, PARKING_TIME, TIME, PricedComponent, PriceList
+from roaming.rating.price_list import ENERGY, FLAT, PARKING_TIME, TIME, PricedComponent
 from roaming.rating.rated import Line, Part, Rated
-from roaming.rating.readings import Clock
-from roaming.rating.restrictions import Moment, local_day_and_minute
+from roaming.rating.readings import Clock, SpannedPeriod
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _DIMENSIONS: Final = {Part.ENERGY: ENERGY, Part.TIME: TIME, Part.PARKING_TIME: PARKING_TIME}
@@ -55,6 +53,8 @@ def spans_of(rated: Rated, periods: Sequence[ChargingPeriod], *, end: datetime, 
 
 
 def _spans(rated: Rated, periods: Sequence[ChargingPeriod], end: datetime, time_zone: str) -> Iterator[Span]:
+    if rated.price_list.readings.spanned_period is SpannedPeriod.DIVIDED:
+        return
     zone = zone_of("UTC" if rated.price_list.readings.clock is Clock.UTC else time_zone)
     for line in rated.lines:
         if line.period is None or line.moment is None or line.part not in _DIMENSIONS or line.dimension == FLAT:
@@ -64,38 +64,18 @@ def _spans(rated: Rated, periods: Sequence[ChargingPeriod], end: datetime, time_
         until = periods[line.period + 1].start_date_time if line.period + 1 < len(periods) else end
         length = (until - begin) // _MICROSECOND
         kwh = _energy(periods[line.period])
-        for elapsed in sorted(_changes(prices, line.moment, begin, until, zone, kwh)):
-            later = prices.choose(line.dimension, _later(line.moment, begin, elapsed, length, kwh, zone))
-            if _place(later) != _place(line.component):
+        for elapsed in sorted(changes_within(prices, line.moment, begin, length, zone, kwh)):
+            then = prices.choose(line.dimension, later(line.moment, begin, elapsed, length, kwh, zone))
+            if place_of(then) != place_of(line.component):
                 yield Span(
                     period=line.period,
                     dimension=line.dimension,
                     at=begin + elapsed * _MICROSECOND,
                     element=None if line.component is None else line.component.element,
-                    later_element=None if later is None else later.element,
-                    at_stake=_at_stake(line, later, Decimal(length - elapsed) / length),
+                    later_element=None if then is None else then.element,
+                    at_stake=_at_stake(line, then, Decimal(length - elapsed) / length),
                 )
                 break
-
-
-def _changes(
-    prices: PriceList, moment: Moment, begin: datetime, until: datetime, zone: ZoneInfo, kwh: Decimal
-) -> Iterator[int]:
-    """Microseconds into the period at which a restriction may begin or cease to hold."""
-    thresholds, length = prices.thresholds, (until - begin) // _MICROSECOND
-    found = [limit - moment.elapsed for limit in thresholds.elapsed]
-    if kwh > 0:
-        found += [int((limit - moment.kwh) * length / kwh) + 1 for limit in thresholds.kwh]
-    if thresholds.minutes:
-        moments = local_moments(thresholds.minutes, begin, until, zone)
-        found += [(each - begin) // _MICROSECOND for each in moments]
-    yield from (each for each in found if 0 < each < length)
-
-
-def _later(moment: Moment, begin: datetime, elapsed: int, length: int, kwh: Decimal, zone: ZoneInfo) -> Moment:
-    day, minute = local_day_and_minute(begin + elapsed * _MICROSECOND, zone)
-    reached = moment.kwh + kwh * elapsed / length
-    return moment._replace(elapsed=moment.elapsed + elapsed, kwh=reached, day=day, minute=minute)
 
 
 def _at_stake(line: Line, later: PricedComponent | None, share: Decimal) -> Decimal | None:
@@ -108,10 +88,6 @@ def _at_stake(line: Line, later: PricedComponent | None, share: Decimal) -> Deci
 
 def _energy(period: ChargingPeriod) -> Decimal:
     return next((each.volume for each in period.dimensions if each.type == ENERGY), Decimal(0))
-
-
-def _place(component: PricedComponent | None) -> tuple[int, int] | None:
-    return None if component is None else (component.element, component.component)
 
 
 def _named(element: int | None) -> str:

@@ -25,6 +25,7 @@ from roaming.rating.readings import (
     Limits,
     RoundedAt,
     Rounding,
+    SpannedPeriod,
     StepScope,
     StepTime,
     StepVolume,
@@ -218,5 +219,6 @@ READINGS: tuple[Reading, ...] = (
     ("VAT left out of a component is unknown", _with(absent_vat=AbsentVat.UNKNOWN)),
     ("power restrictions without stated power do not hold", _with(unknown_power=UnknownPower.NO_MATCH)),
     ("rounding half to even", _with(rounding=Rounding.HALF_EVEN)),
+    ("periods divided where the price changes", _with(spanned_period=SpannedPeriod.DIVIDED)),
 )
 """By name, in the order in which they are tried."""

@@ -1,12 +1,18 @@
 """Periods that outlast their price are named, with what is at stake; well cut ones are not."""
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
+import msgspec
+import pytest
 from hypothesis import given, settings
 
 from roaming.model.session import ChargingPeriod
 from roaming.model.tariff import Tariff
-from roaming.rating import Timeline, price_session, rate
+from roaming.rating import Part, Readings, Timeline, explain, price_list, price_session, rate
+from roaming.rating.engine import rate_before_taxes
+from roaming.rating.exact import EXACT
+from roaming.rating.net import NetPricer, Period
+from roaming.rating.readings import SpannedPeriod
 from roaming.rating.spanning import Span, spans_of
 from tests.roaming.rating.building import at, element, part, period, tariff
 from tests.roaming.rating.strategies import tariffs, timelines
@@ -40,6 +46,39 @@ def test_a_change_by_duration_and_by_energy() -> None:
     (found,) = spans(first, period(at(9), ENERGY="20", TIME="2"))
     assert (found.element, found.later_element, found.at_stake) == (0, None, Decimal("-7.5"))
     assert at(9, 30) <= found.at <= at(9, 30, 1)
+
+
+DIVIDED = Readings(spanned_period=SpannedPeriod.DIVIDED)
+DEARER_AT_TWENTY_TO = tariff(element(part("ENERGY", "0.3"), end_time="09:40"), element(part("ENERGY", "0.6")))
+GRACE = tariff(element(part("PARKING_TIME", "0"), max_duration=3600), element(part("PARKING_TIME", "6")))
+
+
+@pytest.mark.parametrize(
+    ("prices", "volumes", "whole", "divided"),
+    [
+        (DEARER_AT_TEN, {"ENERGY": "20", "TIME": "2"}, "6", "9"),
+        (GRACE, {"PARKING_TIME": "2"}, "0", "6"),
+        (tariff(element(part("ENERGY", "0.5"), max_kwh="5")), {"ENERGY": "20", "TIME": "2"}, "10", "2.5"),
+        (DEARER_AT_TWENTY_TO, {"ENERGY": "10"}, "3", "5"),
+        (tariff(element(part("FLAT", "1"), start_time="10:30")), {"ENERGY": "1"}, "0", "1"),
+        (tariff(element(part("ENERGY", "0.5"))), {"ENERGY": "20", "TIME": "2"}, "10", "10"),
+    ],
+)
+def test_a_reading_divides_what_was_not_cut(prices: Tariff, volumes: dict[str, str], whole: str, divided: str) -> None:
+    """By hand, of two hours from nine. Nothing of a volume is lost, and the short way says the same."""
+    periods, times = (period(at(9), **volumes),), {"start": at(9), "end": at(11), "time_zone": "UTC"}
+    for readings, total in ((Readings(), whole), (DIVIDED, divided)):
+        rated = rate(prices, periods, readings=readings, **times)  # type: ignore[arg-type]
+        assert rated.total.before_taxes == Decimal(total)
+        energy = [line.quantity for line in rated.lines if line.part is Part.ENERGY]
+        assert sum(energy) == Decimal(volumes.get("ENERGY", 0))
+        assert sum(row.before_taxes or 0 for row in explain(rated)) == rated.total.before_taxes
+        compiled = price_list(prices, readings)
+        assert rate_before_taxes(compiled, periods, **times) == Decimal(total)  # type: ignore[arg-type]
+        with localcontext(EXACT):
+            stored = msgspec.json.decode(msgspec.json.encode(periods), type=list[Period])
+            assert NetPricer([compiled]).rate(stored, **times) == Decimal(total)  # type: ignore[arg-type]
+    assert spans_of(rated, periods, end=at(11), time_zone="UTC") == ()
 
 
 def test_what_is_cut_where_prices_change_spans_nothing() -> None:
