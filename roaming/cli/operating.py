@@ -13,7 +13,7 @@ from roaming.cli.output import Tell, fail
 from roaming.cli.waiting import wait_until
 from roaming.ocpi.module import Services
 from roaming.operations import local_lists, records, selecting, showing
-from roaming.operations.asking import KeyTaken, Wish, ask
+from roaming.operations.asking import KeyTaken, Wish, ask, make_ready
 from roaming.operations.authority import authority_of
 from roaming.operations.files import Addresses, NoSuchFile
 from roaming.operations.local_lists import Syncing
@@ -52,6 +52,7 @@ async def operate(whom: Whom, written: Mapping[str, Any], *, tell: Tell) -> list
         given = {name: value for name, value in written.items() if value is not None}
         try:
             order = read(given, request_id=number, now=services.clock.now())
+            await make_ready(services.database, order)
             async with services.database.work() as work:
                 keys = await selecting.select_stations(work.connection, whom.selection())
                 if whom.is_dry_run:

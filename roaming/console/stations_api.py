@@ -25,7 +25,7 @@ from roaming.console.saying import answered, as_csv, committed, said
 from roaming.monitoring.lines import lines_of, since_and_why
 from roaming.ocpi.module import Services
 from roaming.operations import local_lists, records, selecting, showing
-from roaming.operations.asking import LONGEST_WAIT, KeyTaken, Wish, ask
+from roaming.operations.asking import LONGEST_WAIT, KeyTaken, Wish, ask, make_ready
 from roaming.operations.authority import authority_of
 from roaming.operations.files import Addresses, NoSuchFile
 from roaming.operations.local_lists import Syncing
@@ -58,6 +58,7 @@ async def post_operations(services: Services, request: Request, who: str) -> Res
             key=_key(request),
             wait=_wait(body, services.command_timeout),
         )
+        await make_ready(services.database, order)
         async with services.database.work() as work:
             keys = await selecting.select_stations(work.connection, selection)
             if flag_of(body, "dry_run"):

@@ -28,7 +28,7 @@ from contracts.signing_requests import Unsignable
 from contracts.vocabulary import CommandName
 from roaming.operations import certificates, records
 from roaming.operations.authority import Authority, UnusableAuthority
-from roaming.operations.files import HERE, Addresses, NoSuchFile, describe, md5_of
+from roaming.operations.files import HERE, Addresses, NoSuchFile, describe, know_md5
 from roaming.operations.orders import (
     PASSWORD_KEY,
     AnyOrder,
@@ -48,7 +48,7 @@ from roaming.stations import passwords
 from roaming.stations.presence import Presence, presences_of
 from roaming.stations.securing import give_password, want_profile
 from roaming.stations.tables import RunningSessionRow
-from roaming.store.database import Work
+from roaming.store.database import Database, Work
 
 RUNNING = RunningSessionRow.__table__  # type: ignore[attr-defined]
 LONGEST_WAIT = timedelta(hours=1)
@@ -90,6 +90,12 @@ class Wish:
     """Computed from ``key`` unless it is part of something greater."""
 
 
+async def make_ready(database: Database, order: AnyOrder) -> None:
+    """What takes too long for the transaction of ``ask``, before it. Raises ``NoSuchFile``."""
+    if isinstance(order, PublishFirmware) and order.url.startswith(HERE):
+        await know_md5(database, order.url.removeprefix(HERE))
+
+
 async def ask(
     work: Work,
     stations: Sequence[StationKey],
@@ -99,9 +105,10 @@ async def ask(
     authority: Authority | None = None,
     digest_password: DigestPassword | None = None,
 ) -> list[Record]:
-    """Asks each of the stations; returns the records, those of the first time for a repetition. A station that is not
-    connected is answered OFFLINE at once. ``addresses``: for files of this hub, each station gets one of its own;
-    ``authority``: for certificates; ``digest_password``: for passwords. Raises ``KeyTaken`` and ``NoSuchFile``."""
+    """Asks each of the stations, after ``make_ready``; returns the records, those of the first time for a repetition.
+    A station that is not connected is answered OFFLINE at once. ``addresses``: for files of this hub, each station gets
+    one of its own; ``authority``: for certificates; ``digest_password``: for passwords. Raises ``KeyTaken`` and
+    ``NoSuchFile``."""
     batch_id = wish.batch_id or (message_id("batch", wish.who, wish.key) if wish.key else uuid.uuid4().hex)
     kind = str(type(wish.order).__struct_config__.tag)
     digest = hashlib.blake2b(msgspec.json.encode(wish.order), digest_size=16).hexdigest()
@@ -214,7 +221,7 @@ async def _with_address(work: Work, record: Record, order: AnyOrder, addresses: 
     file = await describe(work.connection, order.url.removeprefix(HERE))
     url = await addresses.to_fetch(work, file["id"], record.network, record.station_id)
     if isinstance(order, PublishFirmware):
-        return msgspec.structs.replace(order, url=url, checksum=await md5_of(work.connection, file["id"]))
+        return msgspec.structs.replace(order, url=url, checksum=file["md5"])
     certificate, signature = file["certificate"] or None, file["signature"] or None
     return msgspec.structs.replace(order, url=url, signing_certificate=certificate, signature=signature)
 

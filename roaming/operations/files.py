@@ -133,7 +133,8 @@ async def store(
     """Keeps a file, part by part, and returns its id; it is not complete yet. Of one that breaks off nothing stays.
     Raises ``TooLarge``, and what ``parts`` raises."""
     id = secrets.token_urlsafe(12)
-    digest, octets, number, rest = hashlib.sha256(), 0, 0, bytearray()
+    digests = {"digest": hashlib.sha256(), "md5": hashlib.md5(usedforsecurity=False)}
+    octets, number, rest = 0, 0, bytearray()
 
     async def write(content: bytes) -> None:
         nonlocal number
@@ -142,7 +143,7 @@ async def store(
         number += 1
 
     async with database.work() as work:
-        row = {"id": id, "kind": kind, "name": _shown(name), "is_complete": False, "octets": 0, "digest": ""}
+        row = {"id": id, "kind": kind, "name": _shown(name), "is_complete": False, "octets": 0, "digest": "", "md5": ""}
         usual = {"certificate": "", "signature": "", "network": "", "station_id": "", "who": ""}
         await append(work.connection, FILES, [row | usual | beside | {"created_at": work.now}])
     try:
@@ -150,7 +151,8 @@ async def store(
             octets += len(part)
             if octets > largest:
                 raise TooLarge(f"a file of this kind has at most {largest} octets")
-            digest.update(part)
+            for digest in digests.values():
+                digest.update(part)
             rest += part
             while len(rest) >= PART_OCTETS:
                 await write(bytes(rest[:PART_OCTETS]))
@@ -158,7 +160,7 @@ async def store(
         if rest:
             await write(bytes(rest))
         async with database.work() as work:
-            whole = {"octets": octets, "digest": digest.hexdigest()}
+            whole = {"octets": octets} | {name: digest.hexdigest() for name, digest in digests.items()}
             await work.connection.execute(update(FILES).where(FILES.c.id == id).values(**whole))
     except BaseException:
         async with database.work() as work:
@@ -187,14 +189,16 @@ async def describe(connection: AsyncConnection, id: str) -> dict[str, Any]:
     return dict(row)
 
 
-async def md5_of(connection: AsyncConnection, id: str) -> str:
-    """What OCPP 2.x names firmware by that a local controller offers (PublishFirmware)."""
+async def know_md5(database: Database, id: str) -> None:
+    """Reads a file once whose MD5 was not kept when it came, while no transaction is open. Raises ``NoSuchFile``."""
+    async with database.reading() as connection:
+        if (await describe(connection, id))["md5"]:
+            return
     digest = hashlib.md5(usedforsecurity=False)
-    parts = select(PARTS.c.content).where(PARTS.c.file_id == id).order_by(PARTS.c.number)
-    async with connection.stream_scalars(parts) as contents:
-        async for content in contents:
-            digest.update(content)
-    return digest.hexdigest()
+    async for part in content(database, id):
+        digest.update(part)
+    async with database.work() as work:
+        await work.connection.execute(update(FILES).where(FILES.c.id == id).values(md5=digest.hexdigest()))
 
 
 async def list_files(connection: AsyncConnection, kind: str, *, limit: int = 1000) -> list[dict[str, Any]]:

@@ -121,6 +121,9 @@ class FileRow(SQLModel, table=True):
     octets: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     digest: str = ""
     """SHA-256, hexadecimal."""
+    md5: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """Hexadecimal: what OCPP 2.x names firmware by that a local controller offers (PublishFirmware). Empty: a file from
+    before it was kept; ``files.know_md5``."""
     certificate: str = Field(default="", sa_column=Column(Text, nullable=False))
     """PEM of who signed it; with ``signature``."""
     signature: str = Field(default="", sa_column=Column(Text, nullable=False))

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event, update
 
 from contracts.messages import (
     CommandAnswered,
@@ -18,8 +19,8 @@ from contracts.messages import operation as op
 from contracts.messages.publishing import PublishFirmware
 from contracts.vocabulary import CommandName, CommandOutcome, OperationOutcome
 from roaming.operations import files, orders, records
-from roaming.operations.asking import KeyTaken, Wish, ask
-from roaming.operations.files import Addresses
+from roaming.operations.asking import KeyTaken, Wish, ask, make_ready
+from roaming.operations.files import Addresses, NoSuchFile
 from roaming.operations.orders import AnyOrder
 from roaming.operations.projection import handle
 from roaming.operations.records import Record
@@ -160,19 +161,35 @@ async def test_the_password_of_another_central_system_is_left_alone(database: Da
     assert not await waiting(database, OperationRequested)
 
 
-async def test_firmware_of_ours_is_published_by_its_checksum(database: Database) -> None:
+@pytest.mark.parametrize("is_from_before", [False, True])
+async def test_firmware_of_ours_is_published_by_its_checksum(database: Database, is_from_before: bool) -> None:
     async def content() -> AsyncIterator[bytes]:
         yield b"4.2.1\n"
         yield b"x" * files.PART_OCTETS
 
-    await admitted(database, "LC-1", protocol="ocpp2.0.1")
+    await admitted(database, "LC-1", "LC-2", protocol="ocpp2.0.1")
     file = await files.store(database, content(), kind="FIRMWARE", name="fw", largest=2 * files.PART_OCTETS)
     addresses = Addresses(base="https://hub.example", digest=lambda text: f"keyed {text}")
+    order = PublishFirmware(request_id=9, url=f"hub:{file}")
+    read: list[str] = []
+
+    @event.listens_for(database.engine.sync_engine, "before_cursor_execute")
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        read.extend(["parts"] if "file_parts" in statement else [])
+
+    with pytest.raises(NoSuchFile):
+        await make_ready(database, order)
     async with database.work() as work:
         await files.complete(work.connection, file)
-        wish = Wish(order=PublishFirmware(request_id=9, url=f"hub:{file}"), who="x")
-        (record,) = await ask(work, [(NETWORK, "LC-1")], wish, addresses=addresses)
-    ((_, message),) = await waiting(database, OperationRequested)
+        if is_from_before:
+            await work.connection.execute(update(files.FILES).values(md5=""))
+    await make_ready(database, order)
+    async with database.work() as work:
+        read.clear()
+        wish = Wish(order=order, who="x")
+        record, _ = await ask(work, [(NETWORK, "LC-1"), (NETWORK, "LC-2")], wish, addresses=addresses)
+        assert not read, "half a gigabyte is not read for each station, while nobody else can write"
+    (_, message), _ = await waiting(database, OperationRequested)
     md5 = hashlib.md5(b"4.2.1\n" + b"x" * files.PART_OCTETS, usedforsecurity=False).hexdigest()
     assert (message.operation.checksum, message.operation.url[:26]) == (md5, "https://hub.example/files/")
     assert f"hub:{file}" in record.request
