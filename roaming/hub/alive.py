@@ -7,6 +7,7 @@ nothing of who is told.
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -26,7 +27,9 @@ TRIES = 3
 RETRY_SECONDS = 10.0
 OFFLINE_RETRY_SECONDS = 60.0
 TIMEOUT_SECONDS = 10.0
-AT_ONCE = 8
+AT_ONCE = 50
+"""Of those that are asked for the first time, and as many of those that did not answer last time: partners that are
+gone, however many, keep nobody waiting who is there."""
 LATE = timedelta(seconds=30)
 """An exchange stands in the journal when it is over, under the time of its beginning."""
 _HEARD = (
@@ -46,42 +49,69 @@ class Alive:
         self._heard_until: datetime | None = None
         self._failures: dict[str, int] = {}
         self._next: dict[str, datetime] = {}
-        self._asking = asyncio.Semaphore(AT_ONCE)
+        self._asked: dict[str, asyncio.Task[None]] = {}
+        self._first, self._again = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
 
     async def run(self) -> None:
-        """Looks until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_EVERY)
-            try:
-                if await self._locks.try_acquire("alive"):
-                    await self.look()
-            except StoreUnavailable as error:
-                logger.warning("alive_check_waits", reason=str(error))
+        """Looks until cancelled. Nobody waits for a partner that takes its time to answer."""
+        try:
+            while True:
+                await asyncio.sleep(LOOK_EVERY)
+                try:
+                    if await self._locks.try_acquire("alive"):
+                        await self.begin()
+                except StoreUnavailable as error:
+                    logger.warning("alive_check_waits", reason=str(error))
+        finally:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Waits for no answer any more."""
+        asked = list(self._asked.values())
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
 
     async def look(self) -> None:
-        """Asks the silent partners that are due, and records who fell silent or is back. Raises
-        ``StoreUnavailable``."""
+        """``begin``, and the answers to all that is asked. Raises ``StoreUnavailable``."""
+        await self.begin()
+        await asyncio.gather(*self._asked.values())
+
+    async def begin(self) -> None:
+        """Begins to ask the silent partners that are due and not being asked, and records who is back. Who fell silent
+        is recorded when its answer is there, or has failed to come. Raises ``StoreUnavailable``."""
         services, now = self._services, self._services.clock.now()
         silence = timedelta(seconds=services.partner_silence)
         directory = await services.directory.current()
         await self._listen(now, silence)
         offline = await offline_partners(services.database.reader)
-        silent: list[Partner] = []
         for partner in directory.partners.values():
             if not partner.is_connected or not partner.versions_url:
                 continue
             heard = self._heard.get(partner.id)
             if heard is not None and now - heard < silence:
                 await self._is_there(partner, offline)
-            elif self._next.get(partner.id, now) <= now:
-                silent.append(partner)
-        answers = await asyncio.gather(*(self._ask(partner) for partner in silent))
-        for partner, has_answered in zip(silent, answers, strict=True):
+            elif self._next.get(partner.id, now) <= now and partner.id not in self._asked:
+                task = self._asked[partner.id] = asyncio.create_task(self._check(partner))
+                task.add_done_callback(partial(self._checked, partner.id))
+
+    async def _check(self, partner: Partner) -> None:
+        """Asks one, and records what comes of it."""
+        try:
+            has_answered = await self._ask(partner)
+            offline = await offline_partners(self._services.database.reader)
             if has_answered:
-                self._heard[partner.id] = services.clock.now()
+                self._heard[partner.id] = self._services.clock.now()
                 await self._is_there(partner, offline)
             else:
                 await self._is_silent(partner, offline)
+        except StoreUnavailable as error:
+            logger.warning("alive_check_waits", reason=str(error))
+
+    def _checked(self, partner_id: str, task: asyncio.Task[None]) -> None:
+        del self._asked[partner_id]
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("alive_check_failed", partner=partner_id, exc_info=task.exception())
 
     async def _listen(self, now: datetime, silence: timedelta) -> None:
         since = now - silence
@@ -115,6 +145,6 @@ class Alive:
     async def _ask(self, partner: Partner) -> bool:
         """GET of its versions. Whatever a platform answers below 500, it is there."""
         call = call_to(self._services, partner, "GET", partner.versions_url, timeout=TIMEOUT_SECONDS)
-        async with self._asking:
+        async with self._again if self._failures.get(partner.id) else self._first:
             answer = await ask_partner(self._services, call, module="versions")
         return answer.http_status is not None and answer.http_status < 500

@@ -1,17 +1,21 @@
 """The still-alive check: silence, three questions in vain, and the way back."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
 
+from roaming.hub import alive as alive_check
 from roaming.hub.alive import TRIES, Alive
 from roaming.ocpi.outgoing import DELIVERIES
 from roaming.partners.presence import note_presence, offline_partners
 from roaming.store.locks import ProcessLocks
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.kit.scripted_partner import Received, Script, ScriptedPartner, always, enveloped, http_answer
+from tests.kit.wait import until
 
 VERSIONS = http_answer(enveloped([{"version": "2.2.1", "url": "http://partner.test/2.2.1"}]))
 
@@ -102,6 +106,37 @@ async def test_whoever_tries_with_a_wrong_token_is_nobody(hub: HubInProcess) -> 
     await hub.services.journal.flush()
     await looks(hub, alive, 1)
     assert await offline(hub) == {"one"}
+
+
+async def test_those_that_are_gone_keep_nobody_waiting(hub: HubInProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than are asked at once; they have failed before, take the question, and never answer."""
+    hub.services = replace(hub.services, partner_silence=0)
+    monkeypatch.setattr(alive_check, "AT_ONCE", 2)
+    monkeypatch.setattr(alive_check, "TIMEOUT_SECONDS", 600.0)
+    broken = always(http_answer(b"", status="502 Bad Gateway"))
+
+    async def never(_request: Received, _writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async with ScriptedPartner(always(VERSIONS)) as there, ScriptedPartner(broken) as gone:
+        await hub.connect("one", "SE-ONE", "EMSP", url=there.url)
+        for number in range(3):
+            await hub.connect(f"gone-{number}", f"SE-GO{number}", "EMSP", url=gone.url)
+        alive = Alive(hub.services, ProcessLocks(), retry_seconds=0)
+        await looks(hub, alive, 1)
+        assert (len(asked(there)), len(asked(gone))) == (1, 3)
+        gone.script = never
+
+        async def is_asked_again() -> bool:
+            await alive.begin()
+            return len(asked(there)) >= 3
+
+        try:
+            await until(is_asked_again, seconds=30)
+            await until(lambda: len(asked(gone)) == 5)
+        finally:
+            await alive.stop()
+        assert len(asked(gone)) == 5, "none is asked twice at a time, nor more than two together"
 
 
 async def test_what_was_given_up_is_told_when_the_partner_is_back(hub: HubInProcess) -> None:
