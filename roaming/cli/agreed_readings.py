@@ -1,37 +1,38 @@
 """``roaming agreement readings``: how two parties read tariffs where the texts leave a choice."""
 
-import json
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select
-
 from roaming.cli.database import services_of_now
+from roaming.cli.operating import user
 from roaming.cli.output import fail
 from roaming.cli.registering import party_of
-from roaming.partners.registry import AGREEMENTS, choose_readings
-from roaming.rating import DEFAULT_READINGS, Readings
+from roaming.partners import changing
+from roaming.rating import Readings
 from roaming.rating.errors import UnknownReading
-from roaming.rating.readings import MOST_DECIMALS, ChosenReadings
+from roaming.rating.readings import Told, checked, told
 
 
 async def show_readings(cpo: str, emsp: str, *, chosen: Sequence[str], reset: bool) -> list[dict[str, Any]]:
     """A row per reading, after changes if there are any. Ends the command on what is no reading."""
     operator, provider = party_of(cpo), party_of(emsp)
+    try:
+        wanted = checked(pairs_of(chosen))
+    except UnknownReading as error:
+        fail(str(error))
     async with services_of_now() as services:
-        pair = (AGREEMENTS.c.cpo == str(operator)) & (AGREEMENTS.c.emsp == str(provider))
-        async with services.database.reading() as connection:
-            stored = (await connection.execute(select(AGREEMENTS.c.readings).where(pair))).scalar_one_or_none()
-        if stored is None:
-            fail(f"{operator} and {provider} have no agreement: roaming agreement add {operator} {provider}")
-        readings = DEFAULT_READINGS if reset else _stored(stored)
-        if chosen:
-            readings = _changed(readings, chosen)
-        if chosen or reset:
-            async with services.database.work() as work:
-                await choose_readings(work, cpo=operator, emsp=provider, readings=readings.chosen())
-    return [_row(name, readings) for name in Readings.__struct_fields__]
+        database = services.database
+        try:
+            if wanted or reset:
+                now = await changing.change_readings(
+                    database, operator, provider, wanted, is_anew=reset, who=f"cli:{user()}"
+                )
+            else:
+                async with database.reading() as connection:
+                    now = await changing.chosen_readings(connection, operator, provider)
+        except changing.NotThere as error:
+            fail(str(error))
+    return [_row(each) for each in told(now)]
 
 
 def pairs_of(chosen: Sequence[str]) -> dict[str, str]:
@@ -45,22 +46,12 @@ def pairs_of(chosen: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _stored(text: str) -> Readings:
-    return ChosenReadings(chosen=json.loads(text)).readings
-
-
-def _changed(readings: Readings, chosen: Sequence[str]) -> Readings:
-    try:
-        return readings.choosing(pairs_of(chosen))
-    except UnknownReading as error:
-        fail(str(error))
-
-
-def _row(name: str, readings: Readings) -> dict[str, Any]:
-    value, default = getattr(readings, name), getattr(DEFAULT_READINGS, name)
+def _row(reading: Told) -> dict[str, Any]:
+    is_number = reading.values[0].isdigit()
     return {
-        "reading": name,
-        "value": str(value),
-        "default": "" if value == default else str(default),
-        "values": ", ".join(type(default)) if isinstance(default, StrEnum) else f"0 to {MOST_DECIMALS}",
+        "reading": reading.name,
+        "value": reading.value,
+        "default": "" if reading.value == reading.default else reading.default,
+        "chosen": reading.is_chosen,
+        "values": f"0 to {reading.values[-1]}" if is_number else ", ".join(reading.values),
     }

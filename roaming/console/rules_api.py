@@ -6,7 +6,7 @@ it. ``GET /api/openapi.json`` describes it.
     {"effect": "deny", "kind": "locations", "of": "NL-ABC", "location": "SITE-1", "who": "partner:acme", "note": "yard"}
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,8 @@ from roaming.partners.refusing import Missing, Refused
 from roaming.partners.registry import AGREEMENTS
 from roaming.partners.rules import MEMBERS, rulebook_within
 from roaming.partners.wishes import RuleWish, party
+from roaming.rating.errors import UnknownReading
+from roaming.rating.readings import checked, told
 
 Work = Callable[[Services, Request, str], Awaitable[Response]]
 FORCE = 'send "force": true where it comes later'
@@ -141,6 +143,36 @@ async def delete_agreement(services: Services, request: Request, who: str) -> Re
     cpo, emsp = _pair(request)
     await changing.change_agreement(services.database, services.directory, cpo, emsp, is_active=False, who=who)
     return _nothing()
+
+
+async def get_readings(services: Services, request: Request, _who: str) -> Response:
+    cpo, emsp = _pair(request)
+    async with services.database.reading() as connection:
+        return _told(await changing.chosen_readings(connection, cpo, emsp))
+
+
+async def put_readings(services: Services, request: Request, who: str) -> Response:
+    cpo, emsp = _pair(request)
+    wish = await read(request, forms.ReadingsWish)
+    try:
+        chosen = checked(wish.readings)
+    except UnknownReading as error:
+        raise Unfit(str(error), "readings") from None
+    return _told(await changing.change_readings(services.database, cpo, emsp, chosen, is_anew=True, who=who))
+
+
+def _told(chosen: Mapping[str, Any]) -> Response:
+    shown = [
+        forms.ShownReading(
+            reading=each.name,
+            value=each.value,
+            default=each.default,
+            values=each.values,
+            is_chosen=each.is_chosen,
+        )
+        for each in told(chosen)
+    ]
+    return given(forms.AgreedReadings(readings=tuple(shown)))
 
 
 async def get_groups(services: Services, _request: Request, _who: str) -> Response:
@@ -259,6 +291,23 @@ ENTRIES: Sequence[Entry] = (
         handle=delete_agreement,
         summary="End an agreement",
         success=204,
+        refusals=(400, 404),
+    ),
+    Entry(
+        method="GET",
+        path=f"{_AGREEMENT}/readings",
+        handle=get_readings,
+        summary="How the two read tariffs where the texts leave a choice",
+        gives=forms.AgreedReadings,
+        refusals=(400, 404),
+    ),
+    Entry(
+        method="PUT",
+        path=f"{_AGREEMENT}/readings",
+        handle=put_readings,
+        summary="Choose how they do; charges that have begun keep what was chosen then",
+        takes=forms.ReadingsWish,
+        gives=forms.AgreedReadings,
         refusals=(400, 404),
     ),
     Entry(method="GET", path="/api/groups", handle=get_groups, summary="All groups", gives=forms.Groups),

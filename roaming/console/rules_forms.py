@@ -54,6 +54,29 @@ class ShownAgreement(msgspec.Struct, frozen=True, kw_only=True):
     emsp_of: str = ""
 
 
+class ShownReading(msgspec.Struct, frozen=True, kw_only=True):
+    """How two parties read tariffs where the texts leave a choice. ``is_chosen``: by them; else ``default`` holds, in
+    OCPI 2.1.1 its own."""
+
+    reading: str
+    value: str
+    default: str
+    values: tuple[str, ...]
+    is_chosen: bool
+
+
+class AgreedReadings(msgspec.Struct, frozen=True, kw_only=True):
+    """All readings."""
+
+    readings: tuple[ShownReading, ...]
+
+
+class ReadingsWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Readings by name, in place of those that were chosen before; none: the defaults."""
+
+    readings: dict[str, str | int]
+
+
 class Agreements(msgspec.Struct, frozen=True, kw_only=True):
     """All agreements that were ever made."""
 

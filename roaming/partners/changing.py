@@ -1,9 +1,11 @@
 """Changes of agreements, rules and groups, whoever asks for them: checked, made known to partners, and written down
 with who made them."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +16,7 @@ from roaming.partners.agreements import Rule
 from roaming.partners.directory import DirectoryCache, directory_within
 from roaming.partners.known_objects import check_members, check_rule
 from roaming.partners.refusing import Refused
+from roaming.partners.registry import AGREEMENTS
 from roaming.partners.retelling import changed
 from roaming.partners.rules import add_members, drop_members, drop_rule, put_rule, rulebook_within
 from roaming.partners.tables import RuleChangeRow
@@ -139,6 +142,33 @@ async def change_agreement(
     except _RestsError:
         return False
     return (await directories.current()).may_exchange(cpo=cpo, emsp=emsp)
+
+
+async def chosen_readings(
+    connection: AsyncConnection, cpo: PartyId, emsp: PartyId, *, for_update: bool = False
+) -> dict[str, Any]:
+    """What the two chose where the texts leave a choice how tariffs are read. Raises ``NotThere``."""
+    kept = select(AGREEMENTS.c.readings).where(AGREEMENTS.c.cpo == str(cpo), AGREEMENTS.c.emsp == str(emsp))
+    kept = kept.with_for_update() if for_update else kept
+    stored = (await connection.execute(kept)).scalar_one_or_none()
+    if stored is None:
+        raise NotThere(f"{cpo} and {emsp} have no agreement: roaming agreement add {cpo} {emsp}")
+    return dict(json.loads(stored))
+
+
+async def change_readings(
+    database: Database, cpo: PartyId, emsp: PartyId, chosen: Mapping[str, Any], *, is_anew: bool, who: str
+) -> dict[str, Any]:
+    """Adds to what the two chose, or (``is_anew``) takes its place; returns all of it. Whether there are such readings
+    is the caller's to know. Raises ``NotThere``."""
+    async with database.work() as work:
+        before = await chosen_readings(work.connection, cpo, emsp, for_update=True)
+        now = dict(chosen) if is_anew else {**before, **chosen}
+        if now != before:
+            await registry.choose_readings(work, cpo=cpo, emsp=emsp, readings=now)
+            words = ", ".join(f"{name}={value}" for name, value in sorted(now.items())) or "the defaults"
+            await _note(work, who, "choose readings", f"{cpo} {emsp}: {words}")
+    return now
 
 
 def rests(cpo: PartyId, emsp: PartyId) -> str:

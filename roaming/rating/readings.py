@@ -7,7 +7,7 @@ from our price is explained by the reading that makes the difference vanish. The
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -241,6 +241,35 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
             for name in self.__struct_fields__
             if getattr(self, name) != getattr(DEFAULT_READINGS, name)
         }
+
+
+def checked(chosen: Mapping[str, object]) -> dict[str, Any]:
+    """``chosen`` as it is kept: also what is the default here, OCPI 2.1.1 has others. Raises ``UnknownReading``."""
+    readings = Readings().choosing(chosen)
+    return {name: getattr(readings, name) for name in chosen}
+
+
+class Told(NamedTuple):
+    """One reading, for whoever chooses."""
+
+    name: str
+    value: str
+    default: str
+    values: tuple[str, ...]
+    """All that there are."""
+    is_chosen: bool
+
+
+def told(chosen: Mapping[str, object]) -> list[Told]:
+    """Every reading, where ``chosen`` are. Raises ``UnknownReading``."""
+    readings = Readings().choosing(chosen)
+    numbers = tuple(map(str, range(MOST_DECIMALS + 1)))
+    found = []
+    for name in Readings.__struct_fields__:
+        default = getattr(DEFAULT_READINGS, name)
+        values = tuple(map(str, type(default))) if isinstance(default, StrEnum) else numbers
+        found.append(Told(name, str(getattr(readings, name)), str(default), values, name in chosen))
+    return found
 
 
 class ChosenReadings(CanonicalObject, frozen=True, kw_only=True):

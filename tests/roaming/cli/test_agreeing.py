@@ -11,6 +11,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from roaming.cli.commands import app
+from roaming.model.identifiers import PartyId
+from roaming.partners import changing
+from roaming.rating import Readings
 from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import RECEIVER, SENDER, HubInProcess, hub_in_process
 
@@ -232,6 +235,11 @@ async def test_how_two_parties_read_tariffs(hub: HubInProcess) -> None:
     assert (changed["step_scope"]["value"], changed["step_scope"]["default"]) == ("PERIOD", "SESSION")
     assert [row["value"] for row in await said(*words) if row["default"]] == ["PERIOD", "2"]
     assert [row["value"] for row in await said(*words, "--set", "decimals=4") if row["default"]] == ["PERIOD"]
+    kept = [row["reading"] for row in await said(*words, "--set", "element_choice=PER_DIMENSION") if row["chosen"]]
+    assert kept == ["element_choice", "step_scope", "decimals"], "also what is a default here: in 2.1.1 it is none"
+    async with hub.services.database.reading() as connection:
+        chosen = await changing.chosen_readings(connection, PartyId("NL", "HUB"), PartyId("DE", "AAA"))
+    assert Readings.of_version("2.1.1").choosing(chosen).element_choice == "PER_DIMENSION"
     wrong = await roaming(*words, "--set", "step_scope=WEEK")
     assert (wrong.exit_code, "WEEK is none of SESSION, PERIOD" in wrong.output) == (1, True)
     assert "give NAME=VALUE" in (await roaming(*words, "--set", "step_scope")).output

@@ -165,6 +165,30 @@ async def test_what_was_refused_has_changed_nothing(hub: HubInProcess, api: Api)
     assert await retellings(hub) == 0
 
 
+async def test_readings_of_tariffs(api: Api) -> None:
+    async def chosen(answer: httpx.Response) -> dict[str, str]:
+        assert answer.status_code == 200, answer.text
+        return {row["reading"]: row["value"] for row in answer.json()["readings"] if row["is_chosen"]}
+
+    path = "agreements/NL-HUB/DE-AAA/readings"
+    assert await chosen(await api("GET", path)) == {}
+    wish = {"readings": {"spanned_period": "DIVIDED", "decimals": 2, "element_choice": "PER_DIMENSION"}}
+    expected = {name: str(value) for name, value in wish["readings"].items()}
+    assert await chosen(await api("PUT", path, wish)) == expected
+    assert await chosen(await api("GET", path)) == expected
+    (change,) = (await api("GET", "rule-changes?limit=1")).json()["changes"]
+    assert (change["who"], "spanned_period=DIVIDED" in change["what"]) == ("api:dashboard", True)
+    for readings, said in (
+        ({"step_scope": "WEEK"}, "WEEK is none of SESSION"),
+        ({"colour": "red"}, "colour: no reading"),
+    ):
+        refused = await api("PUT", path, {"readings": readings})
+        assert (refused.status_code, refused.json()["field"], said in refused.text) == (400, "readings", True)
+    assert await chosen(await api("PUT", path, {"readings": {"step_scope": "PERIOD"}})) == {"step_scope": "PERIOD"}
+    assert await chosen(await api("PUT", path, {"readings": {}})) == {}
+    assert (await api("GET", "agreements/NL-HUB/DE-NIL/readings")).status_code == 404
+
+
 async def test_groups_and_agreements(hub: HubInProcess, api: Api) -> None:
     added = await api("POST", "groups/locations/closed%20yards/members", {"members": ["NL-HUB/OURS"]})
     assert added.json() == {"members": 1}
