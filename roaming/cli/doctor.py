@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from roaming.app import open_services
+from roaming.billing.to_do import count_to_do
 from roaming.cli.places import find_unplaced
 from roaming.console.placing import options_for
 from roaming.model.location import Location
@@ -32,7 +33,7 @@ def _finding(check: str, state: str, detail: str, fix: str = "") -> Finding:
 async def examine() -> list[Finding]:
     """Every check, whatever the others say."""
     settings = Settings()
-    checks: list[Callable[[Settings], Awaitable[list[Finding]]]] = [_settings, _database, _bus, _hub]
+    checks: list[Callable[[Settings], Awaitable[list[Finding]]]] = [_settings, _database, _bus, _hub, _billing]
     findings: list[Finding] = []
     for check in checks:
         try:
@@ -125,6 +126,24 @@ def _held(held: HeldCharges) -> list[Finding]:
         detail = f"{number}: {reason}" if reason else str(number)
         found.append(_finding(name, "warn" if number else "ok", detail, fix if number else ""))
     return found
+
+
+async def _billing(settings: Settings) -> list[Finding]:
+    """What waits for a person before it is paid."""
+    if _is_absent(settings.effective_database_url):
+        return []
+    async with open_services(settings) as services:
+        try:
+            found = await count_to_do(services.database.reader, now=services.clock.now())
+        except StoreUnavailable as error:
+            return [_finding("billing", "fail", str(error), "start the database")]
+    rows = (
+        ("CDRs that the check holds", found.held, "roaming cdr check --month MONTH; then cdr accept or cdr dispute"),
+        ("disputes past their date", found.overdue, "roaming dispute list --state open"),
+    )
+    return [
+        _finding(name, "warn" if number else "ok", str(number), fix if number else "") for name, number, fix in rows
+    ]
 
 
 def _told_late(number: int) -> Finding:

@@ -3,13 +3,16 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from typer.testing import CliRunner, Result
 
 from contracts.messages import CdrAccepted
+from roaming.billing import disputes
 from roaming.cli.commands import app
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
@@ -92,6 +95,22 @@ async def test_a_partners_cdr_is_disputed_once_and_closed_by_its_credit(hub: Hub
     assert await rows("cdr", "dispute", "--found", *MONTH) == [], "what was credited is not disputed again"
     refused = await roaming("cdr", "dispute", "C1", "--party", "FR-CPO", "--reason", "once more")
     assert "C1 was taken back by C1-C" in refused.stderr
+
+
+async def test_the_doctor_says_what_waits_for_a_person(hub: HubInProcess) -> None:
+    async def waits() -> list[str]:
+        result = await roaming("doctor", "--json")
+        found = {row["check"]: row["detail"] for row in json.loads(result.stdout)}
+        return [found["CDRs that the check holds"], found["disputes past their date"]]
+
+    await give(hub, total_cost={"excl_vat": 7, "incl_vat": 8.4})
+    await rows("cdr", "check", *MONTH)
+    assert await waits() == ["1", "0"]
+    await rows("cdr", "dispute", "--found", *MONTH)
+    assert await waits() == ["0", "0"]
+    async with hub.services.database.work() as work:
+        await work.connection.execute(update(disputes.DISPUTES).values(due_at=work.now - timedelta(days=1)))
+    assert await waits() == ["0", "1"]
 
 
 async def test_what_was_withdrawn_is_paid_and_not_disputed_again(hub: HubInProcess, tmp_path: Path) -> None:
