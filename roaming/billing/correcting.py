@@ -9,7 +9,7 @@ import msgspec
 from roaming.billing.announcing import credited
 from roaming.billing.disputes import close_disputes
 from roaming.model.cdr import CDR
-from roaming.model.identifiers import PartyId
+from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import Location
 from roaming.model.session import Session
 from roaming.model.signed_records import SignedRecords
@@ -41,8 +41,9 @@ class Corrected:
 async def correct(
     work: Work, party: PartyId, cdr_id: str, *, reason: str, is_replaced: bool, replacement: CDR | None = None
 ) -> Corrected:
-    """Takes back a CDR of a hosted party and, where ``is_replaced``, issues a new one: ``replacement``, or what the
-    session comes to. An open dispute about it is closed. Done before, it changes nothing. Raises ``NotCreditable``."""
+    """Takes back a CDR of a hosted party and, where ``is_replaced``, issues a new one: ``replacement``, which must be
+    of the same driver, place and currency, or what the session comes to. An open dispute about it is closed. Done
+    before, it changes nothing. Raises ``NotCreditable`` naming the field."""
     key = repository.key_of(party, cdr_id)
     kept = await repository.load(work.connection, key)
     if kept is None:
@@ -57,6 +58,8 @@ async def correct(
     is_new = earlier is None
     made = new.cdr if new is not None else None
     if is_replaced and made is None:
+        if replacement is not None:
+            await _must_be_of(work, cdr, replacement)
         wanted = replacement if replacement is not None else await _from_session(work, cdr)
         made, is_new = await reissue(work, party, cdr_id, wanted), True
     await close_disputes(work, key, f"taken back by CDR {issued.id}")
@@ -74,6 +77,33 @@ def read_replacement(content: bytes) -> CDR:
         return CODECS[Version.V2_3_0 if is_newest else Version.V2_2_1].decode(body).value
     except (DecodeError, MalformedJson) as error:
         raise NotCreditable(f"replacement: {error}") from error
+
+
+async def _must_be_of(work: Work, cdr: CDR, replacement: CDR) -> None:
+    """What a person writes corrects a charge; it is none of another driver, place or currency. What the session here
+    says of these is as good as what the CDR says: either may be what was wrong. Raises ``NotCreditable``."""
+    owner = PartyId.of(cdr.country_code, cdr.party_id)
+    session = await read_object(work.connection, "sessions", object_key(owner, cdr.session_id or ""), Session)
+    place_id, token = replacement.cdr_location.id, replacement.cdr_token
+    place = await read_object(work.connection, "locations", object_key(owner, place_id), Location)
+    tokens, currencies, places = [cdr.cdr_token], [cdr.currency], [cdr.cdr_location.id]
+    if session is not None:
+        tokens.append(session.cdr_token)
+        currencies.append(session.currency)
+        places.append(session.location_id)
+    if place is not None:
+        places.append(place.id)
+    parts = ("country_code", "party_id", "uid", "contract_id")
+    for field, value, right in (
+        *((f"cdr_token.{name}", getattr(token, name), [getattr(each, name) for each in tokens]) for name in parts),
+        ("currency", replacement.currency, currencies),
+        ("cdr_location.id", place_id, places),
+    ):
+        if fold(value) not in map(fold, right):
+            raise NotCreditable(
+                f"replacement: {field}: {value} is not that of CDR {cdr.id} ({right[0]}): what comes in its place is of"
+                " the same charge; leave it as it is, or credit without a replacement"
+            )
 
 
 async def _from_session(work: Work, cdr: CDR) -> CDR:

@@ -68,7 +68,7 @@ def cdr_credit(
     reason: Annotated[str, typer.Option(help="Why: the other side reads it.")],
     replace: Annotated[bool, typer.Option(help="Issue a new one: the session priced by its tariff.")] = False,
     replacement: Annotated[
-        Path | None, typer.Option(help="The new one, as a JSON file of OCPI 2.2.1 or 2.3.0.")
+        Path | None, typer.Option(help="The new one of the same charge, as a JSON file of OCPI 2.2.1 or 2.3.0.")
     ] = None,
     as_json: Json = False,
 ) -> None:

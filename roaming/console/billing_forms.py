@@ -74,7 +74,7 @@ class ClosingWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 class CreditWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A CDR of ours is taken back; ``replace``: and issued anew as its session comes to, or, with ``replacement``, as
-    that OCPI CDR says."""
+    that OCPI CDR says: of the same token, currency and place, in its own numbers."""
 
     reason: Text
     replace: bool = False

@@ -25,6 +25,7 @@ OWN_FILES = {
     "cdrs": {
         "accepted.py",
         "booked.py",
+        "bounds.py",
         "crediting.py",
         "issuing.py",
         "reconciling.py",

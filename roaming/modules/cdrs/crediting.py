@@ -15,14 +15,15 @@ from roaming.model.identifiers import PartyId, fold
 from roaming.model.money import Price
 from roaming.model.time import next_update
 from roaming.modules.cdrs import repository
+from roaming.modules.cdrs.bounds import MAX_ID, must_be_bounded
 from roaming.modules.cdrs.service import outgoing_of
 from roaming.modules.cdrs.telling import said_of
+from roaming.ocpi.errors import InvalidParameters
 from roaming.ocpi.outgoing import tell
 from roaming.partners.directory import directory_within
 from roaming.store.database import Work
 
 MAX_REMARK = 255
-MAX_ID = 36
 _NUMBERED = re.compile(r"(.+)-([2-9]|[1-9]\d)\Z", re.ASCII)
 
 
@@ -55,7 +56,8 @@ def replacement_id(cdr_id: str) -> str:
 
 async def reissue(work: Work, party: PartyId, cdr_id: str, replacement: CDR, *, correlation_id: str = "") -> CDR:
     """Issues ``replacement`` in place of a CDR of a hosted party that was credited, under an id of its own and without
-    a credit's fields, and tells whoever was told of that one. Raises ``NotCreditable``."""
+    a credit's fields, and tells whoever was told of that one. Raises ``NotCreditable``, also where it is for another
+    eMSP or more than a CDR can say."""
     kept = await repository.load(work.connection, repository.key_of(party, cdr_id))
     if kept is None or kept.stored.source:
         raise NotCreditable(f"{party} has issued no CDR {cdr_id} here")
@@ -72,6 +74,7 @@ async def reissue(work: Work, party: PartyId, cdr_id: str, replacement: CDR, *, 
         # Behind the credit, which goes out in the same moment
         last_updated=next_update(next_update(None, work.now), work.now),
     )
+    _must_be_for(original, new)
     said = said_of(new, await directory_within(work.connection), source="")
     if not await repository.insert(work.connection, new, source="", now=work.now, texts=said.texts):
         raise NotCreditable(f"there is a CDR {new.id} already: look whether it replaces {original.id}")
@@ -79,6 +82,20 @@ async def reissue(work: Work, party: PartyId, cdr_id: str, replacement: CDR, *, 
     session_key = repository.key_of(party, new.session_id) if new.session_id else key
     await tell(work, [outgoing_of(new, key, session_key, correlation_id, said.detail)])
     return new
+
+
+def _must_be_for(original: CDR, new: CDR) -> None:
+    """Whoever pays the one pays the other: an eMSP that was never told of a charge is not billed for it."""
+    before, after = (PartyId.of(cdr.cdr_token.country_code, cdr.cdr_token.party_id) for cdr in (original, new))
+    if before != after:
+        raise NotCreditable(
+            f"cdr_token.party_id: CDR {original.id} is for {before}, what comes in its place cannot be for {after}:"
+            " leave the token as it is"
+        )
+    try:
+        must_be_bounded(new)
+    except InvalidParameters as error:
+        raise NotCreditable(f"{error}: mend it in what is to come in place of CDR {original.id}") from error
 
 
 async def credit(work: Work, party: PartyId, cdr_id: str, *, reason: str, correlation_id: str = "") -> CDR:

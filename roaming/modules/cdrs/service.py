@@ -23,6 +23,7 @@ from roaming.model.time import parse_timestamp
 from roaming.model.version import Version
 from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.booked import booking_of
+from roaming.modules.cdrs.bounds import must_be_bounded
 from roaming.modules.cdrs.codec import BY_VERSION
 from roaming.modules.cdrs.issuing import issue
 from roaming.modules.cdrs.signing import MAX_REMARK, with_signed
@@ -43,7 +44,6 @@ from roaming.partners.agreements import ChargeBegun
 from roaming.partners.directory import Directory, Partner
 from roaming.partners.drivers import group_of
 from roaming.rating.readings import DEFAULT_READINGS, ChosenReadings
-from roaming.store.columns import MAX_EXACT
 from roaming.store.database import Work
 from roaming.store.documents import Origin, PageRow, Stored, object_key, read_object, read_started
 from roaming.store.reader import Reader
@@ -197,8 +197,7 @@ async def take(
     token = cdr.cdr_token
     if PartyId.of(token.country_code, token.party_id) not in owners:
         raise InvalidParameters("cdr_token: its party is no eMSP that you have an agreement with here")
-    _check_credit(cdr)
-    _check_amounts(cdr)
+    must_be_bounded(cdr)
     digest = hashlib.sha256(dump_json(body)).hexdigest()
     said = said_of(cdr, directory, source=partner.id, origin=origin)
     is_new = await repository.insert(
@@ -270,21 +269,6 @@ def _started(body: Any) -> datetime | None:
         return parse_timestamp(body["start_date_time"])
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
-
-
-def _check_credit(cdr: CDR) -> None:
-    if cdr.credit and cdr.credit_reference_id is None:
-        raise InvalidParameters("credit_reference_id: required in a credit CDR")
-    if not cdr.credit and cdr.total_cost.before_taxes < 0:
-        raise InvalidParameters("total_cost: only a credit CDR may be negative")
-    if not cdr.credit and len(cdr.id) > 36:
-        raise InvalidParameters("id: more than 36 characters only in a credit CDR")
-
-
-def _check_amounts(cdr: CDR) -> None:
-    for name, value in (("total_cost", cdr.total_cost.before_taxes), ("total_energy", cdr.total_energy)):
-        if abs(value) > MAX_EXACT:
-            raise InvalidParameters(f"{name}: more than {MAX_EXACT} cannot be stored")
 
 
 def audience(outgoing: Outgoing, kept: Stored | None, directory: Directory) -> Sequence[Recipient]:

@@ -14,6 +14,10 @@ import pytest
 from roaming.billing.evidence import sealed
 from roaming.console.billing_api import ENTRIES
 from roaming.model.identifiers import PartyId
+from roaming.model.version import Version
+from roaming.modules.cdrs import repository as cdrs
+from roaming.modules.cdrs.service import CODECS
+from roaming.ocpi.codec import dump_json
 from roaming.partners.operators import add_operator
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.roaming.billing.charges import TOKEN as CARD
@@ -212,6 +216,33 @@ async def test_parties_see_and_do_only_what_is_theirs(hub: HubInProcess) -> None
     assert (await call(hub, "GET", "/api/disputes", by="DE-OTH")).json() == {"disputes": []}
     assert (await call(hub, "GET", "/api/statements", by="DE-OTH")).json() == {"statements": []}
     assert len((await call(hub, "GET", "/api/statements", by="FR-CPO")).json()["statements"]) == 1
+
+
+async def test_what_comes_in_place_of_a_cdr_is_of_the_same_charge(hub: HubInProcess) -> None:
+    ours = changed(a_bill(7, Decimal(10)), id="OURS")
+    async with hub.services.database.work() as work:
+        assert await cdrs.insert(work.connection, ours, source="", now=work.now)
+    body: dict[str, Any] = json.loads(dump_json(CODECS[Version.V2_3_0].encode(ours).body))
+    token, place = body["cdr_token"], body["cdr_location"]
+    for field, change in (
+        ("cdr_token.party_id", {"cdr_token": token | {"party_id": "OTH"}}),
+        ("cdr_token.uid", {"cdr_token": token | {"uid": "STRANGER"}}),
+        ("cdr_token.contract_id", {"cdr_token": token | {"contract_id": "DE-HME-C00000009"}}),
+        ("currency", {"currency": "KWD"}),
+        ("cdr_location.id", {"cdr_location": place | {"id": "L9"}}),
+        ("total_cost", {"total_cost": {"before_taxes": -1}}),
+        ("total_cost", {"total_cost": {"before_taxes": 9_000_000_000_001}}),
+        ("total_energy", {"total_energy": 9_000_000_000_001}),
+    ):
+        wish = {"reason": "x", "replacement": body | change}
+        answer = await call(hub, "POST", "/api/cdrs/FR-CPO/OURS/credit", wish, by="FR-CPO")
+        assert (answer.status_code, f" {field}:" in f" {answer.json()['error']}") == (409, True), (field, answer.text)
+    wish = {"reason": "x", "replacement": body | {"total_cost": {"before_taxes": 9}}}
+    answer = await call(hub, "POST", "/api/cdrs/FR-CPO/OURS/credit", wish, by="FR-CPO")
+    assert (answer.status_code, answer.json()["replacement_id"]) == (201, "OURS-2")
+    kept = await cdrs.with_ids(hub.services.database.reader, ["FR/CPO/ours-2"])
+    new = kept["FR/CPO/ours-2"].cdr
+    assert (new.cdr_token, new.currency, new.total_cost.before_taxes) == (ours.cdr_token, "EUR", 9)
 
 
 async def test_lists_have_a_twin_for_spreadsheets(hub: HubInProcess) -> None:

@@ -1,9 +1,11 @@
 """A CDR of ours is taken back in full, once; whoever pays it sees the credit in its list, and nobody else."""
 
+import msgspec
 import pytest
 
 from roaming.model.identifiers import PartyId
-from roaming.modules.cdrs.crediting import NotCreditable, credit
+from roaming.modules.cdrs import repository
+from roaming.modules.cdrs.crediting import NotCreditable, credit, reissue
 from tests.kit.hub_in_process import HubInProcess
 
 OURS = PartyId("NL", "HUB")
@@ -40,3 +42,12 @@ async def test_once_and_never_a_credit(hub: HubInProcess) -> None:
         await take_back(hub, "OURS-AAA-C")
     with pytest.raises(NotCreditable, match="no CDR NONE"):
         await take_back(hub, "NONE")
+
+
+async def test_what_comes_in_its_place_goes_to_the_same_emsp(hub: HubInProcess) -> None:
+    async with hub.services.database.work() as work:
+        kept = await repository.load(work.connection, repository.key_of(OURS, "OURS-AAA"))
+        assert kept is not None
+        elsewhere = msgspec.structs.replace(kept.cdr.cdr_token, party_id="BBB")
+        with pytest.raises(NotCreditable, match=r"cdr_token\.party_id"):
+            await reissue(work, OURS, "OURS-AAA", msgspec.structs.replace(kept.cdr, cdr_token=elsewhere))
