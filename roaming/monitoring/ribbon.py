@@ -12,7 +12,7 @@ CONNECTION = -1
 STATION = 0
 ONLINE, OFFLINE, UNKNOWN = "ONLINE", "OFFLINE", "UNKNOWN"
 MOST_CHANGES = 1_000
-"""Of one part on one day; of more the last one only."""
+"""Of one part on one day; of more one in a second, and of still more the last one only."""
 _GOOD = frozenset(
     {ONLINE, "AVAILABLE", "PREPARING", "CHARGING", "SUSPENDED_EV", "SUSPENDED_EVSE", "FINISHING", "RESERVED"}
 )
@@ -61,11 +61,18 @@ def merged(known: Sequence[Sequence[object]], new: Iterable[Change]) -> list[lis
         at = int(at) if at.is_integer() else at
         by_moment.pop((at, change.state), None)
         by_moment[at, change.state] = [at, change.state, *([change.why] if change.why else [])]
+    kept = _without_repeats(sorted(by_moment.values(), key=_seconds))
+    if len(kept) > MOST_CHANGES:
+        kept = _without_repeats({int(_seconds(entry)): entry for entry in kept}.values())
+    return [*kept[: MOST_CHANGES - 1], kept[-1]] if len(kept) > MOST_CHANGES else kept
+
+
+def _without_repeats(entries: Iterable[list[object]]) -> list[list[object]]:
     kept: list[list[object]] = []
-    for entry in sorted(by_moment.values(), key=_seconds):
+    for entry in entries:
         if not kept or kept[-1][1] != entry[1]:
             kept.append(entry)
-    return [*kept[: MOST_CHANGES - 1], kept[-1]] if len(kept) > MOST_CHANGES else kept
+    return kept
 
 
 def _seconds(entry: Sequence[object]) -> float:

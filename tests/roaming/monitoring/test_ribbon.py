@@ -45,6 +45,17 @@ def test_a_station_that_flaps_does_not_fill_the_store() -> None:
     assert kept[-1][0] == 3 * MOST_CHANGES - 1
 
 
+def test_one_that_flaps_within_seconds_leaves_room_for_the_rest_of_the_day() -> None:
+    step = timedelta(milliseconds=100)
+    flapping = [Change(MIDNIGHT + n * step, STATES[n % 3]) for n in range(3 * MOST_CHANGES)]
+    later = [Change(at(10), "FAULTED"), Change(at(10) + step, "AVAILABLE"), Change(at(11), "CHARGING")]
+    kept = merged([], [*flapping, *later])
+    assert len(kept) <= 3 * MOST_CHANGES / 10 + 3
+    assert [entry[:2] for entry in kept[-2:]] == [[36_000.1, "AVAILABLE"], [39_600, "CHARGING"]]
+    short = [Change(at(12), "FAULTED"), Change(at(12) + step, "AVAILABLE")]
+    assert [entry[1] for entry in merged(kept, short)[-2:]] == ["FAULTED", "AVAILABLE"]
+
+
 def ribbon_of(*told: Change) -> list[Interval]:
     return intervals(
         changes_of([Day(MIDNIGHT.date(), "AVAILABLE", merged([], told))]), at(1), at(1) + timedelta(days=90)
