@@ -71,6 +71,11 @@ def format_timestamp(value: datetime, *, is_fraction_allowed: bool = True) -> st
     return utc_digits(value)[: 23 if is_fraction_allowed and value.microsecond >= 1000 else 19] + "Z"
 
 
+def written_second(value: datetime) -> str:
+    """``format_timestamp`` of a whole second whose zone is ``UTC`` itself."""
+    return _written(value)[1:-1].decode()
+
+
 def utc_digits(value: datetime) -> str:
     """An aware time in UTC, always as long, without the zone.
 

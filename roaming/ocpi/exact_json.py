@@ -47,7 +47,7 @@ def dump_json(body: Any) -> bytes:
     Raises ``ValueError`` for a Decimal that is no number, ``TypeError`` for a type that is not JSON's.
     """
     data = _ENCODER.encode(body)
-    if ((b"E+" in data or b"E-" in data) and _EXPONENT.search(data)) or b"NaN" in data or b"Infinity" in data:
+    if _EXPONENT.search(data) or b"NaN" in data or b"Infinity" in data:
         return _ENCODER.encode(_with_plain_numbers(body))
     return data
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
-from roaming.model.time import parse_timestamp, utc_digits
+from roaming.model.time import format_timestamp, parse_timestamp
 from roaming.model.version import Version
 from roaming.ocpi.exact_json import MalformedJson, exact_number
 from roaming.ocpi.translation import DecodeError, EncodeError, FindingCode, Reading, Writing
@@ -232,13 +232,7 @@ class Timestamp:
     def encode(self, value: datetime, writing: Writing, prefix: str, name: str) -> str:
         if value.tzinfo is None:
             raise EncodeError(prefix + name, "a time without zone cannot be sent")
-        return written_time(value, writing.version)
-
-
-def written_time(value: datetime, version: Version) -> str:
-    """An aware time as ``Timestamp`` sends it."""
-    has_fraction = value.microsecond >= 1000 and version != Version.V2_1_1
-    return utc_digits(value)[: 23 if has_fraction else 19] + "Z"
+        return format_timestamp(value, is_fraction_allowed=writing.version != Version.V2_1_1)
 
 
 _CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z")

@@ -9,9 +9,11 @@ Paths are for losses and errors only, which are rare: on the way down they are t
 
 import linecache
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
-from roaming.ocpi.kinds import Choice, Degrees, Id, Kind, Text, Timestamp, is_sent_as_it_is, written_time
+from roaming.model.time import written_second
+from roaming.ocpi.kinds import Choice, Degrees, Id, Kind, Text, Timestamp, is_sent_as_it_is
 from roaming.ocpi.rules import Assumed, Field, Joint, ListOf, Lost, Rule
 from roaming.ocpi.translation import EncodeError, Writing
 
@@ -81,7 +83,8 @@ class _Source:
             "at": at,
             "declare": declare,
             "say": say,
-            "written_time": written_time,
+            "UTC": UTC,
+            "written_second": written_second,
         }
 
     def add(self, depth: int, line: str) -> None:
@@ -146,7 +149,7 @@ class _Source:
         name = f"f'{attribute}[{{index}}]'" if is_entry else repr(attribute)
         in_general = f"{self.name_of(kind.encode)}({item}, writing, at(path), {name})"
         if isinstance(kind, Timestamp):
-            return f"written_time({item}, writing.version) if {item}.tzinfo is not None else {in_general}"
+            return f"written_second({item}) if {item}.tzinfo is UTC and not {item}.microsecond else {in_general}"
         if (is_same := self._is_same(kind, item)) is not None:
             return f"{item} if {is_same} else {in_general}"
         return in_general

@@ -41,11 +41,12 @@ def _to_vat(price: Price, writing: Writing, prefix: str) -> Mapping[str, Any]:
     if price.taxes is None:
         return {"excl_vat": price.before_taxes}
     amount = sum((tax.amount for tax in price.taxes), start=price.before_taxes * 0)
-    is_plain_vat = [(VAT, amount)] == [(tax.name, tax.amount) for tax in price.taxes] and amount != 0
-    if price.taxes and not is_plain_vat:
-        writing.lose(f"{prefix}taxes", "merged into one amount of VAT")
-    elif price.taxes:
-        _declare_details(price.taxes[0], writing, f"{prefix}taxes[0].")
+    if price.taxes:
+        first = price.taxes[0]
+        if len(price.taxes) > 1 or first.name != VAT or amount == 0:
+            writing.lose(f"{prefix}taxes", "merged into one amount of VAT")
+        else:
+            _declare_details(first, writing, f"{prefix}taxes[0].")
     return {"excl_vat": price.before_taxes, "incl_vat": price.before_taxes + amount}
 
 
