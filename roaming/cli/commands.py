@@ -250,7 +250,7 @@ def location_import(file: ImportFile, dry_run: DryRun = False, as_json: Json = F
 
 @tariff_app.command("import")
 def tariff_import(file: ImportFile, dry_run: DryRun = False, as_json: Json = False, as_csv: Csv = False) -> None:
-    """Publish tariffs from a JSON file of OCPI 2.2.1 Tariff objects."""
+    """Publish tariffs from a JSON file of OCPI 2.2.1 Tariff objects, or of 2.3.0 where they say `tax_included`."""
     _import("tariff", file, dry_run, as_json, as_csv)
 
 

@@ -13,7 +13,7 @@ from roaming.cli.registering import party_of
 from roaming.model.tariff import Tariff
 from roaming.model.version import Version
 from roaming.modules.tariffs import importing, service
-from roaming.ocpi.codec import dump_json
+from roaming.ocpi.codec import DecodeError, dump_json
 from roaming.ocpi.errors import OcpiError
 from roaming.rating import RatingError
 from roaming.rating.lint import Lint, lint
@@ -62,10 +62,8 @@ async def publish(tariff: Tariff) -> None:
     """Stores it and tells partners; of a CPO hosted here, or the command ends."""
     async with services_of_now() as services:
         try:
-            importing.must_be_own(tariff, await services.directory.current())
-            async with services.database.work() as work:
-                await service.publish(work, tariff)
-        except (OcpiError, RatingError) as error:
+            await importing.publish_own(services, tariff)
+        except (DecodeError, OcpiError, RatingError) as error:
             fail(str(error))
 
 

@@ -33,7 +33,7 @@ from roaming.model.identifiers import PartyId
 from roaming.model.tariff import Tariff
 from roaming.model.version import Version
 from roaming.modules.tariffs import importing, service
-from roaming.ocpi.codec import MalformedJson, dump_json, parse_json
+from roaming.ocpi.codec import DecodeError, MalformedJson, dump_json, parse_json
 from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.module import Services
 from roaming.rating import RatingError
@@ -87,9 +87,7 @@ async def post_prices(services: Services, request: Request, _who: str) -> Respon
 async def _publish(services: Services, tariff: Tariff, findings: Sequence[Lint]) -> None:
     if (wrong := next((each for each in findings if each.is_error), None)) is not None:
         raise Unfit(wrong.text, wrong.where)
-    importing.must_be_own(tariff, await services.directory.current())
-    async with services.database.work() as work:
-        await service.publish(work, tariff)
+    await importing.publish_own(services, tariff)
 
 
 def _made(wish: PricesWish, now: datetime) -> tuple[Made, Sequence[Lint]]:
@@ -140,7 +138,7 @@ def _checked(handle: Work) -> Work:
             return await handle(services, request, f"api:{who}")
         except Unfit as error:
             return said(str(error), 400, field=error.field)
-        except (RatingError, OcpiError) as error:
+        except (DecodeError, RatingError, OcpiError) as error:
             return said(str(error), 400, field=importing.field_of(error))
 
     return work

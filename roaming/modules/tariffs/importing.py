@@ -48,18 +48,21 @@ def read_own(entry: Any, directory: Directory) -> Tariff:
         entry = {"last_updated": _LONG_AGO, **entry}
         version = Version.V2_3_0 if "tax_included" in entry else version
     tariff: Tariff = service.CODECS[version].decode(entry).value
-    must_be_own(tariff, directory)
-    return tariff
-
-
-def must_be_own(tariff: Tariff, directory: Directory) -> None:
-    """Raises ``InvalidParameters`` where its CPO is not hosted here or it has no prices, ``RatingError`` where no
-    charge can be priced by it."""
     party = PartyId.of(tariff.country_code, tariff.party_id)
     if not directory.is_hosted(party, Role.CPO):
         raise InvalidParameters(f"party_id: {party} is not hosted here as CPO: roaming party add {party} ...")
     service.check_priced(tariff)
     price_list(tariff)
+    return tariff
+
+
+async def publish_own(services: Services, tariff: Tariff) -> None:
+    """Publishes a tariff that was made here, judged as if it had been brought. Raises as ``read_own``, and
+    ``StoreUnavailable``."""
+    body = service.CODECS[Version.V2_2_1].encode(tariff).body
+    own = read_own(body, await services.directory.current())
+    async with services.database.work() as work:
+        await service.publish(work, own)
 
 
 async def take_each(services: Services, entries: Sequence[Any], *, is_dry_run: bool) -> list[Judged]:

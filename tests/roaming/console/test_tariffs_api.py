@@ -133,6 +133,7 @@ async def test_prices_of_a_day_become_a_tariff(hub: HubInProcess) -> None:
         (day | {"per": "J"}, "per", "kWh or MWh"),
         (day | {"party": "me"}, "party", "is no party"),
         (day | {"party": "FR-CPO", "publish": True}, "party_id", "not hosted here"),
+        (day | {"id": "a\0b", "publish": True}, "id", "character"),
         (day | {"currency": "EURO", "publish": True}, "currency", "ISO 4217"),
         (day | {"vat": "1e400"}, "vat", "no amount"),
         (day | {"preview": {"start": "noon"}}, "preview", "a time"),
