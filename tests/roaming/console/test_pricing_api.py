@@ -163,6 +163,7 @@ async def test_rules_are_tried_set_and_forgotten(hub: HubInProcess) -> None:
 async def test_a_cdr_is_issued_anew_as_a_body_says(hub: HubInProcess) -> None:
     token = ocpi_bodies.cdr_token("DE-AAA", "CARD-AAA")
     right = ocpi_bodies.cdr("NL-HUB", id="X", cdr_token=token, total_cost={"excl_vat": 0.4, "incl_vat": 0.48})
+    right["cdr_location"] |= {"id": "OURS", "evse_uid": "OURS-1"}
     path = "/api/cdrs/NL-HUB/OURS-AAA/credit"
     wish = {"reason": "wrong tariff", "replacement": right}
     refused = await call(hub, "POST", path, wish | {"replacement": {"id": "X"}}, by="NL-HUB")
