@@ -158,8 +158,8 @@ async def get_groups(services: Services, request: Request, _who: str) -> Respons
 
 async def get_stations(services: Services, request: Request, _who: str) -> Response:
     """All that are admitted, or those of ``station``, ``group``, ``tag`` and ``network``, each of the first and third
-    as often as need be; ``online``: yes or no; ``after`` (a station's name) and ``limit`` page; ``format=csv`` for a
-    spreadsheet."""
+    as often as need be; ``online``: yes or no; ``after`` (a station's name) and ``limit`` page, where a page ends with
+    all networks' stations of its last name; ``format=csv`` for a spreadsheet."""
     query = request.query_params
     try:
         limit = limit_of(request, usual=MOST_STATIONS, largest=MOST_STATIONS)
@@ -183,7 +183,7 @@ async def get_stations(services: Services, request: Request, _who: str) -> Respo
         if is_online is not None:
             present = await presences_of(connection, keys)
             keys = [key for key in keys if present[key].is_connected is is_online]
-        rows = await showing.stations(connection, keys[:limit])
+        rows = await showing.stations(connection, selecting.page(keys, limit=limit))
         lines = await lines_of(connection, keys[:limit])
     rows = [row | since_and_why(lines.get((row["network"], row["station"]))) for row in rows]
     return as_csv(rows) if query.get("format") == "csv" else answered({"stations": rows})

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Select, delete, func, select
@@ -45,11 +47,12 @@ class Selection:
 async def select_stations(
     connection: AsyncConnection, selection: Selection, *, is_all_meant: bool = False
 ) -> list[StationKey]:
-    """Those meant, in order of their names; ``is_all_meant``: all, where nothing is said. Raises ``NoSuchStation``
-    for none, and for a name that none has or several have."""
+    """Those meant, in order of their names by code point, whatever the database's collation; ``is_all_meant``: all,
+    where nothing is said. Raises ``NoSuchStation`` for none, and for a name that none has or several have."""
     if selection.is_empty and not is_all_meant:
         raise NoSuchStation("say which stations: a station id, a group or a tag")
-    found = [(row[0], row[1]) for row in await connection.execute(_query(selection))]
+    keys = [(row[0], row[1]) for row in await connection.execute(_query(selection))]
+    found = sorted(keys, key=itemgetter(1, 0))
     for name in selection.stations:
         same = [key for key in found if key[1].casefold() == name.casefold()]
         exact = [key for key in same if key[1] == name]
@@ -63,6 +66,13 @@ async def select_stations(
     if not found and not is_all_meant:
         raise NoSuchStation(f"no admitted station has {selection}: see `roaming station list`")
     return found
+
+
+def page(stations: Sequence[StationKey], *, limit: int) -> Sequence[StationKey]:
+    """The first of them, and those beyond ``limit`` that have the last one's name in other networks: the next page goes
+    on after a name."""
+    rest = takewhile(lambda key: key[1] == stations[limit - 1][1], stations[limit:])
+    return [*stations[:limit], *rest]
 
 
 async def select_station(connection: AsyncConnection, name: str, network: str = "") -> StationKey:
@@ -97,7 +107,7 @@ def _query(selection: Selection) -> Select[Any]:
             TAGS.c.tag == tag, TAGS.c.network == columns.network, TAGS.c.station_id == columns.station_id
         )
         statement = statement.where(tagged.exists())
-    return statement.order_by(columns.station_id, columns.network)
+    return statement
 
 
 async def set_group(connection: AsyncConnection, stations: Sequence[StationKey], name: str) -> None:

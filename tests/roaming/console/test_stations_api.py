@@ -17,6 +17,7 @@ from roaming.console.stations_openapi import APIS
 from roaming.operations.orders import KINDS
 from roaming.partners.operators import add_operator
 from roaming.stations import presence
+from roaming.stations.bindings import admit
 from tests.kit.admitting import admitted, received
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.kit.outbox import waiting
@@ -201,6 +202,11 @@ async def test_of_thousands_of_stations_a_part_is_shown(hub: HubInProcess) -> No
     assert (await call(hub, "GET", "/api/station-groups")).json()["groups"] == [{"group": "depot", "stations": 1}]
     for path in ("/api/station-groups", "/api/local-lists", "/api/firmware", "/api/logs", "/api/waves"):
         assert (await call(hub, "GET", f"{path}?format=csv")).headers["content-type"].startswith("text/csv")
+    async with hub.services.database.work() as work:
+        await admit(work, network="other", station_id="CS-1", key_digest=None)
+    assert await named("limit=1") == ["CS-1", "CS-1"], "the next page goes on after the name"
+    assert await named("limit=1&after=CS-1") == ["CS-2"]
+    assert await named("limit=1&after=CS-3") == []
 
 
 async def test_all_that_can_be_asked_is_described(hub: HubInProcess) -> None:

@@ -1,6 +1,7 @@
 """Which stations are meant by names, groups and tags."""
 
 import pytest
+from sqlalchemy import text
 
 from roaming.operations import selecting
 from roaming.operations.selecting import NoSuchStation, Selection
@@ -53,6 +54,16 @@ async def test_nobody_is_a_mistake(labelled: Database, selection: Selection, com
     async with labelled.reading() as connection:
         with pytest.raises(NoSuchStation, match=complaint):
             await selecting.select_stations(connection, selection)
+
+
+async def test_their_order_is_not_the_databases(database: Database) -> None:
+    names = ["B-1", "CS_2", "a-1", "cs-10", "cs1"]
+    await admitted(database, *reversed(names))
+    async with database.engine.connect() as connection:
+        if not database.is_sqlite:  # as in a database of a language; never committed
+            await connection.execute(text('ALTER TABLE stations ALTER station_id TYPE varchar COLLATE "en-x-icu"'))
+        keys = await selecting.select_stations(connection, Selection(), is_all_meant=True)
+    assert [key[1] for key in keys] == names
 
 
 async def test_one_name_in_two_networks_must_be_told_apart(labelled: Database) -> None:
