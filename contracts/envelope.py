@@ -73,6 +73,7 @@ _BODY_DECODERS: dict[tuple[str, int], msgspec.json.Decoder[Any]] = {
 }
 _ENVELOPE_DECODER = msgspec.json.Decoder(Envelope)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+_SIZES = tuple(size.to_bytes(4, "big") for size in range(256))
 
 
 def wrap(
@@ -129,5 +130,7 @@ def message_id(*parts: object) -> str:
     framed: list[bytes] = []
     for part in parts:
         text = str(part).encode()
-        framed += len(text).to_bytes(4, "big"), text
+        size = len(text)
+        framed.append(_SIZES[size] if size < 256 else size.to_bytes(4, "big"))
+        framed.append(text)
     return hashlib.blake2b(b"".join(framed), digest_size=16).hexdigest()

@@ -40,6 +40,8 @@ _PER_PHASE: Final = (Measurand.ENERGY_REGISTER, Measurand.ENERGY_EXPORT_REGISTER
 _PLAIN_UNITS: Final = frozenset({"Wh", "W", "A", "V", "Percent"})
 _LARGEST: Final = Decimal(10) ** 12
 _SMALLEST: Final = -_LARGEST
+_DIGITS: Final = 12
+"""A number with no more of them before the point is within the two."""
 _KELVIN: Final = Decimal("273.15")
 
 Entry = tuple[ReadingContext, MeterValue | SignedReading]
@@ -86,22 +88,25 @@ def to_number(said: Any) -> Decimal | None:
             number = Decimal(text.strip().replace(",", "."))
         except InvalidOperation:
             return None
-    return number if number.is_finite() and _SMALLEST <= number <= _LARGEST else None
+    if number.is_finite() and (number.adjusted() < _DIGITS or _SMALLEST <= number <= _LARGEST):
+        return number
+    return None
 
 
 def samples_at(at: datetime, entries: Iterable[Entry]) -> list[MeterSample]:
     """What was measured at one moment: a sample per context."""
     by_context: dict[ReadingContext, tuple[list[MeterValue], list[SignedReading]]] = {}
     last: ReadingContext | None = None
-    group: tuple[list[MeterValue], list[SignedReading]] = ([], [])
+    values: list[MeterValue] = []
+    signed: list[SignedReading] = []
     for context, entry in entries:
         if context is not last:  # they seldom change
             last = context
-            group = by_context.setdefault(context, ([], []))
-        if isinstance(entry, SignedReading):
-            group[1].append(entry)
-        else:
-            group[0].append(entry)
+            values, signed = by_context.setdefault(context, ([], []))
+        if type(entry) is MeterValue:
+            values.append(entry)
+        elif isinstance(entry, SignedReading):
+            signed.append(entry)
     return [
         MeterSample(at=at, context=context, values=_with_totals(values), signed=tuple(signed))
         for context, (values, signed) in by_context.items()
