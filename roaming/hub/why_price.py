@@ -74,7 +74,8 @@ async def why_there(
         begun = ChargeBegun(at=at, token_uid=token, group_id=driver.group_id if driver is not None else None)
         rules = directory.rulebook.pricing(directory.viewer(issuer), owner, location.id, uid, begun)
         reason = price_reason(rules, connector.tariff_ids)
-        return _told(reason, await tariff_at(connection, owner, reason.tariff_ids, at))
+        kind = driver.type if driver is not None else ""
+        return _told(reason, await tariff_at(connection, owner, reason.tariff_ids, at, token_type=kind))
 
 
 def _told(reason: PriceReason, tariff: Tariff | None) -> WhyPrice:

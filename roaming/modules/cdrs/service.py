@@ -132,7 +132,9 @@ async def bill_unused(
     begun = ChargeBegun(at=message.began_at, token_uid=message.token_uid, group_id=group_id)
     rules = directory.rulebook.pricing(directory.viewer(emsp), cpo, message.location_id, message.evse_uid, begun)
     tariff_ids = price_reason(rules, connector.tariff_ids).tariff_ids
-    tariff = await tariff_at(work.connection, cpo, tariff_ids, message.began_at)
+    tariff = await tariff_at(
+        work.connection, cpo, tariff_ids, message.began_at, token_type=message.token_owner.token_type
+    )
     if tariff is None or not prices_reservations(tariff):
         return False
     readings = ChosenReadings(chosen=directory.readings_between(cpo=cpo, emsp=emsp)).readings

@@ -125,7 +125,7 @@ async def find_setting(connection: AsyncConnection, transaction: Transaction, di
         location = _offering(location, binding, rule)
     connector = find_connector(location, binding)[1] if location is not None else None
     tariff_ids = connector.tariff_ids if connector is not None else ()
-    tariff = await tariff_at(connection, binding.party, tariff_ids, start.at)
+    tariff = await tariff_at(connection, binding.party, tariff_ids, start.at, token_type=driver.type)
     if rule is not None and tariff is None:
         logger.warning("offered_tariff_is_missing", rule=rule.id, tariffs=rule.tariff_ids, station=station_id)
     time_zone = location.time_zone if location is not None else "UTC"

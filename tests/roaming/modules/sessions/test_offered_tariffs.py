@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from roaming.hub.why_price import why_of_session, why_there
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId
 from roaming.modules.tariffs import service as tariffs
+from roaming.ocpi.offered import tariff_at
 from roaming.partners import registry
 from roaming.partners.rule_times import follow
 from roaming.partners.rules import RULES, TOKENS
@@ -81,6 +82,40 @@ async def test_the_charge_costs_what_its_emsp_is_shown(hub: HubInProcess) -> Non
     (told,) = (await hub.call("aaa", "GET", f"{SENDER}/cdrs?date_from=2020-01-01T00:00:00Z")).data
     assert {period["tariff_id"] for period in told["charging_periods"]} == {"FLEET"}
     assert "STANDARD" not in str(told) + str(session)
+
+
+async def test_the_type_of_a_tariff_says_for_whom_it_is(hub: HubInProcess) -> None:
+    """Whoever has a token of one use pays ad hoc; of profiles nobody asked for any."""
+    all_kinds = {"STANDARD": "REGULAR", "FLEET": "AD_HOC_PAYMENT", "NIGHT": ""}
+    cases: list[tuple[dict[str, str], str, str]] = [
+        (all_kinds, "RFID", "STANDARD"),
+        (all_kinds, "AD_HOC_USER", "FLEET"),
+        ({**all_kinds, "FLEET": "PROFILE_CHEAP"}, "AD_HOC_USER", "NIGHT"),
+        ({"STANDARD": "REGULAR"}, "AD_HOC_USER", "STANDARD"),
+        ({"FLEET": "AD_HOC_PAYMENT", "NIGHT": "PROFILE_GREEN"}, "RFID", ""),
+    ]
+    for kinds, token_type, expected in cases:
+        async with hub.services.database.work() as work:
+            for id, kind in kinds.items():
+                body = ocpi_bodies.tariff(HOSTED_CPO, id=id, min_price=None) | ({"type": kind} if kind else {})
+                await tariffs.publish(work, decoded(tariffs.CODECS, body))
+        async with hub.services.database.reading() as connection:
+            found = await tariff_at(connection, CPO, list(kinds), NOW, token_type=token_type)
+        assert (found.id if found is not None else "") == expected
+
+
+async def test_ad_hoc_payment_is_billed_by_its_own_tariff(hub: HubInProcess) -> None:
+    connector = ocpi_bodies.connector(tariff_ids=["STANDARD", "FLEET"])
+    evse = ocpi_bodies.evse(uid=EVSE, evse_id="NL*HUB*E1", connectors=[connector])
+    await hub.host_location("AT-GOOD", evses=[evse])
+    component = {"type": "ENERGY", "price": 0.9, "step_size": 1}
+    body = ocpi_bodies.tariff(HOSTED_CPO, id="FLEET", elements=[{"price_components": [component]}], min_price=None)
+    async with hub.services.database.work() as work:
+        await tariffs.publish(work, decoded(tariffs.CODECS, body | {"type": "AD_HOC_PAYMENT"}))
+        await work.connection.execute(text("UPDATE driver_tokens SET type = 'AD_HOC_USER'"))
+    assert (await why_there(hub.services, CPO, f"AT-GOOD/{EVSE}", at=BEGAN, token=UID)).tariff == "FLEET"
+    cdr = await charge(hub)
+    assert ([tariff.id for tariff in cdr.tariffs], cdr.total_cost.before_taxes) == (["FLEET"], Decimal("9.00"))
 
 
 async def test_a_driver_of_another_emsp_pays_what_the_connector_says(hub: HubInProcess) -> None:
