@@ -1,6 +1,6 @@
 """Many rows in one statement: arrays on PostgreSQL, one JSON text on SQLite. Six to thirty times cheaper than a
 statement a row, and it can say which rows were new. Where nobody asks which, SQLite runs one prepared statement for
-each row: it reads the JSON anew for every column.
+each row: it reads the JSON anew for every column. One row alone is given as it is.
 
 Rows are mappings of column name to value, all with the same columns; columns left out get their scalar default.
 """
@@ -171,7 +171,12 @@ async def _write(
         # Every transaction takes its rows in one order, so that no two can wait for each other. Where the database
         # numbers the rows, the order given is kept.
         values.sort(key=itemgetter(*positions))
-    result = await connection.exec_driver_sql(_insert_sql(shape, key, action), _parameters(shape, values))
+    parameters: tuple[Any, ...]
+    if is_one := len(values) == 1 and shape.dialect == "sqlite":  # a quarter cheaper than out of a JSON text
+        parameters = tuple(_as_stored(shape, values)[0])
+    else:
+        parameters = _parameters(shape, values)
+    result = await connection.exec_driver_sql(_insert_sql(shape, key, action, is_one), parameters)
     return set(_read_back(shape, key, result.all()))
 
 
@@ -203,18 +208,16 @@ def _defaults(table: Table, given: tuple[str, ...]) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=256)
 def _append_sql(shape: _Shape) -> str:
-    if shape.dialect == "postgresql":
-        source = _source(shape)
-    else:
-        source = f"VALUES ({', '.join('?' for _ in shape.columns)})"
+    source = _source(shape) if shape.dialect == "postgresql" else _one_row(shape)
     return f"INSERT INTO {shape.table.name} ({', '.join(shape.columns)}) {source}"
 
 
 @lru_cache(maxsize=256)
-def _insert_sql(shape: _Shape, key: tuple[str, ...], action: str) -> str:
+def _insert_sql(shape: _Shape, key: tuple[str, ...], action: str, is_one: bool) -> str:
     keys = ", ".join(key)
+    source = _one_row(shape) if is_one else _source(shape)
     return (
-        f"INSERT INTO {shape.table.name} AS t ({', '.join(shape.columns)}) {_source(shape)}"
+        f"INSERT INTO {shape.table.name} AS t ({', '.join(shape.columns)}) {source}"
         f" ON CONFLICT ({keys}) {action} RETURNING {keys}"
     )
 
@@ -296,6 +299,10 @@ def _source(shape: _Shape) -> str:
         return f"SELECT * FROM unnest({_arrays(shape)})"  # noqa: S608 - names come from our tables
     values = ", ".join(f"value ->> {index}" for index in range(len(shape.columns)))
     return f"SELECT {values} FROM json_each(?) WHERE true"  # noqa: S608 - WHERE: ON CONFLICT would read as a join
+
+
+def _one_row(shape: _Shape) -> str:
+    return f"VALUES ({', '.join('?' for _ in shape.columns)})"
 
 
 def _arrays(shape: _Shape) -> str:
