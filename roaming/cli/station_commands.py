@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from roaming.cli.output import Csv, Json, fail, run, show, show_rows
+from roaming.cli.station_asking import Group, Network, Stations, Tags
 
 Party = Annotated[str, typer.Option(help="The CPO, such as NL-HUB.")]
 Address = Annotated[str, typer.Option(help="Street and number of the location.")]
@@ -123,18 +124,25 @@ def station_import(
 
 
 def station_secure(
-    station_id: Annotated[str, typer.Argument(help="Station id: see `roaming station list`.")],
     profile: Annotated[
         int,
         typer.Option(min=0, max=3, help="0: any; 1: password; 2: password over TLS; 3: client certificate."),
     ],
-    network: Annotated[str, typer.Option(help="Set of stations, where adapters serve several.")] = "",
+    stations: Stations = [],  # noqa: B006
+    group: Group = "",
+    tag: Tags = [],  # noqa: B006
+    network: Network = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show how they have come, and change nothing.")] = False,
     as_json: Json = False,
+    as_csv: Csv = False,
 ) -> None:
-    """Refuse a station that comes with less than a security profile, from when it has come with it once."""
-    from roaming.cli.stations import secure_station
+    """Refuse stations that come with less than a security profile, each from when it has come with it once."""
+    from roaming.cli.stations import secure_stations
+    from roaming.operations.selecting import Selection
 
-    show(run(secure_station(station_id, profile, network)), as_json=as_json)
+    selection = Selection(stations=tuple(stations), group=group, tags=tuple(tag), network=network)
+    rows = run(secure_stations(selection, profile, is_dry_run=dry_run))
+    show_rows(rows, as_json=as_json, as_csv=as_csv, empty="no station")
 
 
 def location_place(

@@ -7,16 +7,16 @@ from typing import Any
 
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
-from roaming.console.binding import Wanted, bind_wanted, known_station
+from roaming.console.binding import Wanted, bind_wanted
 from roaming.console.placing import publication
 from roaming.model.identifiers import PartyId
 from roaming.model.location import Location
 from roaming.monitoring.lines import lines_of, since_and_why
 from roaming.ocpi.errors import OcpiError
-from roaming.operations.selecting import labels_of
+from roaming.operations.selecting import NoSuchStation, Selection, labels_of, select_stations
 from roaming.stations.bindings import UnknownStation
 from roaming.stations.certificates import expiries_of
-from roaming.stations.securing import want_profile
+from roaming.stations.securing import Demand, demand_of, want_profile
 from roaming.store.documents import object_key, read_objects
 
 _LIST = (
@@ -105,17 +105,30 @@ async def bind_station(wanted: Wanted) -> dict[str, Any]:
             fail(str(error))
 
 
-async def secure_station(station_id: str, profile: int, network: str) -> dict[str, Any]:
-    """Wants a security profile of a station; ends the command when it cannot be."""
-    async with services_of_now() as services:
-        network = network or services.network
-        station_id = await known_station(services, network, station_id)
-        try:
-            async with services.database.work() as work:
-                demand = await want_profile(work, network=network, station_id=station_id, profile=profile)
-        except (UnknownStation, ValueError) as error:
-            fail(str(error))
-    said = {"station": station_id, "wanted": demand.wanted, "demanded": demand.minimum, "best so far": demand.best}
-    if demand.minimum < demand.wanted:
-        said["note"] = f"{demand.wanted} is demanded as soon as it has come with it once"
-    return said
+async def secure_stations(selection: Selection, profile: int, *, is_dry_run: bool) -> list[dict[str, Any]]:
+    """Wants a security profile of stations, or shows what each has come with; ends the command when it cannot be."""
+    try:
+        async with services_of_now() as services, services.database.work() as work:
+            keys = await select_stations(work.connection, selection)
+            found = []
+            for network, station_id in keys:
+                whose = {"network": network, "station_id": station_id}
+                demand = await demand_of(work.connection, **whose)
+                if not is_dry_run or demand is None:
+                    demand = await want_profile(work, **whose, profile=profile)
+                found.append(_secured(network, station_id, demand))
+            return found
+    except (NoSuchStation, UnknownStation, ValueError) as error:
+        fail(str(error))
+
+
+def _secured(network: str, station_id: str, demand: Demand) -> dict[str, Any]:
+    note = f"{demand.wanted} is demanded as soon as it has come with it once"
+    return {
+        "station": station_id,
+        "network": network,
+        "wanted": demand.wanted,
+        "demanded": demand.minimum,
+        "best so far": demand.best,
+        "note": note if demand.minimum < demand.wanted else "",
+    }

@@ -145,6 +145,19 @@ async def test_it_is_asked_and_the_answer_shown(hub: HubInProcess, words: tuple[
     assert (told["station_id"], told["outcome"], told["who"]) == ("CS-1", "ACCEPTED", "cli:anna")
 
 
+async def test_a_group_is_secured_at_once(hub: HubInProcess) -> None:
+    async def secured(*words: str) -> list[tuple[str, int, int]]:
+        rows = json.loads((await roaming("station", "secure", "--profile", "2", *words, "--json")).stdout)
+        return [(row["station"], row["wanted"], row["demanded"]) for row in rows]
+
+    await roaming("station", "group", "depot", "CS-1", "CS-2")
+    assert await secured("--group", "depot", "--dry-run") == [("CS-1", 0, 0), ("CS-2", 0, 0)]
+    assert await secured("cs-2") == [("CS-2", 2, 0)]
+    assert await secured("--group", "depot") == [("CS-1", 2, 0), ("CS-2", 2, 0)]
+    nobody = await roaming("station", "secure", "CS-9", "--profile", "2")
+    assert (nobody.exit_code, "no station CS-9" in nobody.stderr) == (1, True)
+
+
 async def test_a_refusal_ends_with_an_error_code(hub: HubInProcess) -> None:
     done, _ = await answered(hub, "reset", "CS-1", outcome="REJECTED")
     assert (done.exit_code, "REJECTED" in done.stdout) == (1, True)
