@@ -52,9 +52,11 @@ def _tax(cdr: CDR) -> Decimal | None:
     return None if taxes is None else sum((tax.amount for tax in taxes), ZERO)
 
 
-async def accepted(work: Work, key: str, cdr: CDR, *, is_by_hand: bool = False, note: str = "") -> None:
-    """A partner's CDR was taken."""
-    await feed.announce(work, [announcement_of(key, cdr, is_by_hand=is_by_hand, note=note)])
+async def accepted(
+    work: Work, key: str, cdr: CDR, *, is_ours: bool = False, is_by_hand: bool = False, note: str = ""
+) -> None:
+    """A partner's CDR was taken, or one of ours that a hosted eMSP is to pay."""
+    await feed.announce(work, [announcement_of(key, cdr, is_ours=is_ours, is_by_hand=is_by_hand, note=note)])
 
 
 async def credited(work: Work, credit: CDR, *, replacement_id: str | None = None) -> None:

@@ -4,7 +4,7 @@ OCPI has no message for a dispute. Opening one twice, or importing a file twice,
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -20,17 +20,22 @@ from roaming.billing.evidence import FORMAT, is_sealed, parties_in
 from roaming.billing.receiving import cpo_of, emsp_of
 from roaming.billing.tables import DisputeRow
 from roaming.model.identifiers import PartyId
-from roaming.modules.cdrs.repository import Ended, credit_for, credits_of
-from roaming.store.bulk import insert_new
+from roaming.modules.cdrs.repository import Ended, credit_for, credited_among, credits_of
+from roaming.store.bulk import insert_new, select_rows
 from roaming.store.columns import text_to_time
 from roaming.store.database import Database, Work
 from roaming.store.documents import object_key
-from roaming.store.reader import Reader
+from roaming.store.reader import Reader, fetch_of
 
 DISPUTES: Table = DisputeRow.__table__  # type: ignore[attr-defined]
-_COLUMNS = (
-    "id, cdr_key, cpo, emsp, raised_by, state, reason, at_stake, currency, opened_at, due_at, closed_at, resolution,"
-    " (SELECT object_id FROM cdrs WHERE cdrs.key = disputes.cdr_key)"
+_CREDIT = "SELECT 1 FROM cdrs WHERE credited_key = disputes.cdr_key"
+_STATE = f"CASE WHEN state = 'OPEN' AND EXISTS ({_CREDIT}) THEN 'CREDITED' ELSE state END"
+"""A CDR that was taken back is disputed no more, before ``close_credited`` writes it down."""
+_COLUMNS = (  # our names
+    f"id, cdr_key, cpo, emsp, raised_by, {_STATE}, reason, at_stake, currency, opened_at, due_at, closed_at,"  # noqa: S608
+    " resolution,"
+    " (SELECT object_id FROM cdrs WHERE cdrs.key = disputes.cdr_key),"
+    " (SELECT statement_id FROM settled_cdrs WHERE settled_cdrs.cdr_key = disputes.cdr_key)"
 )
 
 
@@ -43,7 +48,7 @@ class DisputeState(StrEnum):
     WITHDRAWN = "WITHDRAWN"
     """Whoever raised it pays after all."""
     REFUSED = "REFUSED"
-    """The CPO stands by its CDR, and both left it at that."""
+    """The CPO stands by its CDR: whoever is to pay takes it, or disputes it anew."""
 
 
 _MOST_DIGITS = 50
@@ -73,6 +78,8 @@ class Dispute:
     due_at: datetime
     closed_at: datetime | None
     resolution: str
+    settled_by: str = ""
+    """The closed statement in which the CDR is paid: a credit of it goes to the next month that is open."""
 
 
 async def open_dispute(
@@ -212,6 +219,23 @@ def _time(text: str) -> datetime:
     return moment
 
 
+async def open_ones_held(work: Work, cdr_keys: Iterable[str]) -> frozenset[str]:
+    """Those of ``cdr_keys`` that are disputed and not taken back. Until the transaction ends no dispute is opened or
+    closed."""
+    if work.connection.dialect.name == "postgresql":  # SQLite has one writer at a time
+        await work.connection.exec_driver_sql("LOCK TABLE disputes IN SHARE MODE")
+    values = [(key, DisputeState.OPEN.value) for key in cdr_keys]
+    rows = await select_rows(work.connection, DISPUTES, ("cdr_key",), key=("cdr_key", "state"), values=values)
+    found = {key for (key,) in rows}
+    return frozenset(found - await credited_among(work.connection, sorted(found)))
+
+
+async def open_ones(reader: Reader, cdr_keys: Iterable[str]) -> frozenset[str]:
+    """Those of ``cdr_keys`` that are disputed and not taken back. Raises ``StoreUnavailable``."""
+    sql = f"SELECT cdr_key FROM disputes WHERE {_STATE} = 'OPEN' AND cdr_key IN"  # noqa: S608 - our names
+    return frozenset(row[0] for row in await fetch_of(reader, sql, cdr_keys))
+
+
 async def close_dispute(work: Work, dispute_id: str, state: DisputeState, note: str) -> bool:
     """Closes an open dispute; False when there is none of this id that is open."""
     return await _close(work, DISPUTES.c.id == dispute_id, state, note)
@@ -264,7 +288,7 @@ async def find_disputes(
 ) -> list[Dispute]:
     """Disputes, those due first. ``party``: only those that this party is one side of. Raises ``StoreUnavailable``."""
     conditions, values = ["true"], []
-    for text, value in (("state = {}", state), ("{} IN (cpo, emsp)", party)):
+    for text, value in ((f"{_STATE} = {{}}", state), ("{} IN (cpo, emsp)", party)):
         if value:
             values.append(value)
             conditions.append(text.format(f"${len(values)}"))
@@ -282,6 +306,12 @@ async def find_disputes(
     return [_dispute(row) for row in rows]
 
 
+async def refused_among(reader: Reader, cdr_keys: Iterable[str]) -> set[str]:
+    """Those of ``cdr_keys`` by which the CPO stood when they were disputed. Raises ``StoreUnavailable``."""
+    sql = "SELECT cdr_key FROM disputes WHERE state = 'REFUSED' AND cdr_key IN"
+    return {row[0] for row in await fetch_of(reader, sql, cdr_keys)}
+
+
 async def evidence_kept(reader: Reader, dispute_id: str) -> dict[str, Any]:
     """As it was when the dispute was opened. Raises ``LookupError``."""
     rows = await reader.fetch("SELECT evidence FROM disputes WHERE id = $1", dispute_id)
@@ -292,7 +322,8 @@ async def evidence_kept(reader: Reader, dispute_id: str) -> dict[str, Any]:
 
 
 def _dispute(row: Sequence[Any]) -> Dispute:
-    id, key, cpo, emsp, raised_by, state, reason, at_stake, currency, opened_at, due_at, closed_at, resolution, of = row
+    *told, of, settled_by = row
+    id, key, cpo, emsp, raised_by, state, reason, at_stake, currency, opened_at, due_at, closed_at, resolution = told
     return Dispute(
         id=id,
         cdr_key=key,
@@ -308,4 +339,5 @@ def _dispute(row: Sequence[Any]) -> Dispute:
         due_at=text_to_time(due_at),
         closed_at=None if closed_at is None else text_to_time(closed_at),
         resolution=resolution,
+        settled_by=settled_by or "",
     )

@@ -1,6 +1,7 @@
 """How the price of a stored CDR comes about: its lines by the tariff and the readings that hold for it, beside what it
 says itself."""
 
+import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -52,14 +53,20 @@ async def explanation_of(services: Services, entry: Ended) -> Explanation:
         tariffs = (known.tariff,)
     if not tariffs:
         raise NotExplainable(f"CDR {cdr.id} holds no tariff: {cdr.remark or 'its owner priced it'}")
+    readings = known.readings if entry.source else await _of_start(services, cdr)
+    # Not here: a hundred thousand periods would hold up all that this process serves
+    return await asyncio.to_thread(_reckoned, cdr, tariffs, known.time_zone, readings)
+
+
+def _reckoned(cdr: CDR, tariffs: tuple[Tariff, ...], time_zone: str, readings: Readings) -> Explanation:
     try:
         rated = rate(
             tariffs,
             cdr.charging_periods,
             start=cdr.start_date_time,
             end=cdr.end_date_time,
-            time_zone=known.time_zone,
-            readings=known.readings if entry.source else await _of_start(services, cdr),
+            time_zone=time_zone,
+            readings=readings,
         )
     except RatingError as error:
         raise NotExplainable(f"CDR {cdr.id} cannot be reckoned: {error}") from error

@@ -1,11 +1,11 @@
-"""Checks the CDRs that partners gave us, or that the hub passed on: gathers what is known beside them, and keeps the
-verdicts.
+"""Checks the CDRs that partners gave us, that hosted eMSPs are to pay, or that the hub passed on: gathers what is known
+beside them, and keeps the verdicts.
 
 Nothing is refused and nobody is told: what comes of a verdict is for people to decide.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -91,8 +91,8 @@ async def check_received(
     rules: Callable[[str], CheckRules] | None = None,
     is_kept: bool = True,
 ) -> AsyncIterator[list[Checked]]:
-    """Checks all CDRs of partners of charges that ended in this window, a page at a time. ``rules``: by partner, in
-    place of the stored ones; ``is_kept``: the verdicts are stored. Raises ``StoreUnavailable``."""
+    """Checks all CDRs of charges that ended in this window that are ``to_check``, a page at a time. ``rules``: by
+    partner, in place of the stored ones; ``is_kept``: the verdicts are stored. Raises ``StoreUnavailable``."""
     reader = services.database.reader
     stored = await repository.rules_of(reader)
     chosen = rules or (lambda partner: repository.rules_for(stored, partner))
@@ -103,8 +103,7 @@ async def check_received(
         if not page:
             return
         after = (page[-1].cdr.end_date_time, page[-1].key)
-        received = [entry for entry in page if entry.source]
-        if received:
+        if received := await to_check(reader, page):
             yield await _check_page(services.database, received, chosen, is_kept=is_kept)
 
 
@@ -115,15 +114,22 @@ async def check_keys(
     rules: Callable[[str], CheckRules] | None = None,
     is_kept: bool = True,
 ) -> list[Checked]:
-    """Checks these CDRs; those of hosted CPOs and unknown ones are passed over. ``rules`` and ``is_kept`` as in
-    ``check_received``. Raises ``StoreUnavailable``."""
+    """Checks these CDRs; those that are not ``to_check`` and unknown ones are passed over. ``rules`` and ``is_kept``
+    as in ``check_received``. Raises ``StoreUnavailable``."""
     reader = services.database.reader
     stored = await repository.rules_of(reader)
-    entries = [entry for entry in (await with_ids(reader, keys)).values() if entry.source]
+    entries = await to_check(reader, (await with_ids(reader, keys)).values())
     if not entries:
         return []
     chosen = rules or (lambda partner: repository.rules_for(stored, partner))
     return await _check_page(services.database, entries, chosen, is_kept=is_kept)
+
+
+async def to_check(reader: Reader, entries: Iterable[Ended]) -> list[Ended]:
+    """Those that a partner gave us, and those of hosted CPOs that a hosted eMSP is to pay: nobody else looks at them.
+    Raises ``StoreUnavailable``."""
+    hosted = await _hosted_emsps(reader)
+    return [entry for entry in entries if entry.source or emsp_of(entry.cdr) in hosted]
 
 
 async def _check_page(
@@ -153,10 +159,11 @@ async def accept(work: Work, entry: Ended, note: str) -> None:
 
 
 async def _taken(work: Work, entry: Ended, *, is_by_hand: bool = False, note: str = "") -> None:
-    if entry.cdr.credit:
+    is_ours = not entry.source
+    if not entry.cdr.credit:
+        await announcing.accepted(work, entry.key, entry.cdr, is_ours=is_ours, is_by_hand=is_by_hand, note=note)
+    elif not is_ours:  # of ours it was told when they were issued
         await announcing.credited(work, entry.cdr)
-    else:
-        await announcing.accepted(work, entry.key, entry.cdr, is_by_hand=is_by_hand, note=note)
 
 
 async def with_agreed_currencies(reader: Reader, rules: Callable[[str], CheckRules]) -> Callable[[Ended], CheckRules]:

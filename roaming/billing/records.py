@@ -63,7 +63,8 @@ class ShownFinding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownDispute(msgspec.Struct, frozen=True, kw_only=True):
-    """A dispute."""
+    """A dispute. ``settled_by``: the closed statement that pays the CDR all the same; its credit goes to the next month
+    that is open."""
 
     id: str
     cpo: str
@@ -78,6 +79,7 @@ class ShownDispute(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime
     closed_at: datetime | None
     resolution: str
+    settled_by: str = ""
 
 
 class ShownStatement(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from roaming.billing.checks import CheckRules, Finding
 from roaming.billing.disputes import Dispute, DisputeState
 from roaming.billing.evidence import evidence_of
 from roaming.billing.months import bounds_of
-from roaming.billing.receiving import Checked, accept, check_keys, check_received, cpo_of, emsp_of
+from roaming.billing.receiving import Checked, accept, check_keys, check_received, emsp_of
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.modules.cdrs.repository import Ended, ended_between, with_ids
@@ -51,20 +51,46 @@ async def page_of(
 
 
 async def entries_of_month(
-    services: Services, month: str, *, party: PartyId | None = None, partner_id: str = ""
+    services: Services,
+    month: str,
+    *,
+    party: PartyId | None = None,
+    cpo: PartyId | None = None,
+    partner_id: str = "",
+    is_ours: bool = False,
+    most: int | None = None,
 ) -> list[Ended]:
-    """All CDRs of charges that ended in a month, issued by or for ``party``, from or to this partner. Raises
+    """CDRs of charges that ended in a month, by end and key: issued by or for ``party``, issued by ``cpo``, from or to
+    this partner, ``is_ours``: issued here. ``most``: no more are looked for once there are so many. Raises
     ``ValueError`` for what is no month."""
-    entries = await ended_between(services.database.reader, *bounds_of(month))
-    if party is not None:
-        entries = [each for each in entries if party in (cpo_of(each.cdr), emsp_of(each.cdr))]
+    speaks: set[PartyId] = set()
     if partner_id:
         directory = await services.directory.current()
         speaks = {role.party for role in directory.partners[partner_id].roles if role.role == Role.EMSP}
-        entries = [
-            each for each in entries if each.source == partner_id or (not each.source and emsp_of(each.cdr) in speaks)
-        ]
-    return entries
+    sides: list[dict[str, PartyId]] = [{"cpo": cpo}] if cpo is not None else [{}]
+    if party is not None:
+        sides = [side | {role: party} for side in sides for role in ("cpo", "emsp") if side.get(role, party) == party]
+    found: dict[str, Ended] = {}
+    for side in sides:
+        after: tuple[datetime, str] | None = None
+        while page := await ended_between(
+            services.database.reader,
+            *bounds_of(month),
+            cpo=side.get("cpo"),
+            emsp=side.get("emsp"),
+            sources=("",) if is_ours else None,
+            after=after,
+            limit=PAGE,
+        ):
+            after = (page[-1].cdr.end_date_time, page[-1].key)
+            found |= {
+                each.key: each
+                for each in page
+                if not partner_id or each.source == partner_id or (not each.source and emsp_of(each.cdr) in speaks)
+            }
+            if most is not None and len(found) >= most:
+                break
+    return sorted(found.values(), key=lambda entry: (entry.cdr.end_date_time, entry.key))[:most]
 
 
 async def check_month(
@@ -76,8 +102,8 @@ async def check_month(
     rules: Callable[[str], CheckRules] | None = None,
     is_kept: bool = True,
 ) -> AsyncIterator[list[Checked]]:
-    """Checks partners' CDRs of a month, a page at a time. ``emsp``: only those that this party is to pay; the rest as
-    in ``check_received``. Raises ``ValueError`` for what is no month."""
+    """Checks the CDRs of a month that are somebody's to pay here, a page at a time. ``emsp``: only those that this
+    party is to pay; the rest as in ``check_received``. Raises ``ValueError`` for what is no month."""
     since, until = bounds_of(month)
     if emsp is None:
         async for checked in check_received(
@@ -88,8 +114,7 @@ async def check_month(
     after: tuple[datetime, str] | None = None
     while page := await ended_between(services.database.reader, since, until, emsp=emsp, after=after, limit=PAGE):
         after = (page[-1].cdr.end_date_time, page[-1].key)
-        sources = (partner_id,) if partner_id else tuple({entry.source for entry in page} - {""})
-        keys = [entry.key for entry in page if entry.source in sources]
+        keys = [entry.key for entry in page if not partner_id or entry.source == partner_id]
         yield await check_keys(services, keys, rules=rules, is_kept=is_kept)
 
 
@@ -116,12 +141,12 @@ async def dispute(
 
 
 async def end_dispute(services: Services, dispute: Dispute, state: DisputeState, note: str) -> bool:
-    """Ends an open dispute without a credit; False when it is over already. What is withdrawn or refused is paid as it
-    is: a partner's CDR is accepted with it, and no check disputes it again."""
+    """Ends an open dispute without a credit; False when it is over already. What its eMSP withdraws is paid as it is:
+    the CDR is accepted with it, and no check disputes it again. What the CPO refuses is still the eMSP's to decide."""
     entry = (await with_ids(services.database.reader, [dispute.cdr_key])).get(dispute.cdr_key)
     async with services.database.work() as work:
         is_closed = await disputes.close_dispute(work, dispute.id, state, note)
-        if is_closed and entry is not None and entry.source:
+        if is_closed and entry is not None and state is DisputeState.WITHDRAWN:
             await accept(work, entry, note)
     return is_closed
 

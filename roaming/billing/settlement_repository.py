@@ -20,6 +20,7 @@ from roaming.billing.tables import (
 )
 from roaming.billing.terms import Terms
 from roaming.model.identifiers import PartyId
+from roaming.modules.cdrs.repository import DOCUMENTS
 from roaming.store.bulk import append, insert_new, upsert
 from roaming.store.columns import text_to_time
 from roaming.store.database import Work
@@ -90,12 +91,17 @@ async def drop_terms(work: Work, cpo: PartyId, emsp: PartyId) -> bool:
 _STATEMENT = "SELECT document, state, closings, changed_at FROM statements"
 
 
-async def statements_of(reader: Reader, pair: Pair | None = None, *, party: str = "") -> list[KeptStatement]:
-    """Statements that were closed, by month: of a pair, of a party, or all. Raises ``StoreUnavailable``."""
+async def statements_of(
+    reader: Reader, pair: Pair | None = None, *, party: str = "", month: str = ""
+) -> list[KeptStatement]:
+    """Statements that were closed, by month: of a pair, of a party, of a month, or all. Raises
+    ``StoreUnavailable``."""
     if pair is not None:
         where, values = " WHERE one = $1 AND other = $2", [str(pair.one), str(pair.other)]
     elif party:
         where, values = " WHERE one = $1 OR other = $2", [party, party]
+    elif month:
+        where, values = " WHERE month = $1", [month]
     else:
         where, values = "", []
     rows = await reader.fetch(f"{_STATEMENT}{where} ORDER BY month, id", *values)
@@ -168,6 +174,19 @@ async def version_of(reader: Reader, id: str, version: int) -> KeptStatement | N
         return None
     document, at = events[version - 1]
     return _kept((document, REOPENED, version, at))
+
+
+async def unsettled_between(work: Work, pair: Pair, since: datetime, until: datetime) -> frozenset[str]:
+    """The CDRs between two parties of charges that ended from ``since`` on and before ``until`` which no closed
+    statement settles."""
+    columns = DOCUMENTS.table.c
+    one, other = (
+        (columns.country_code == cpo.country_code) & (columns.party_id == cpo.party_id) & (columns.scope == str(emsp))
+        for cpo, emsp in (pair, (pair.other, pair.one))
+    )
+    is_settled = select(SETTLED.c.cdr_key).where(SETTLED.c.cdr_key == columns.key).exists()
+    statement = select(columns.key).where(columns.ended_at >= since, columns.ended_at < until, one | other, ~is_settled)
+    return frozenset((await work.connection.execute(statement)).scalars())
 
 
 async def settle(work: Work, statement_id: str, keys: Sequence[str]) -> list[str]:

@@ -6,6 +6,8 @@ that is open. Closing twice changes nothing.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from roaming.billing import announcing, disputes, receiving
 from roaming.billing import settlement_repository as repository
@@ -14,15 +16,17 @@ from roaming.billing.exchange.rates import Rates
 from roaming.billing.exchange.repository import rates_of
 from roaming.billing.ledger import Posting, posting_of_cdr, postings_of_closing, reversal_of
 from roaming.billing.months import bounds_of, month_of
-from roaming.billing.repository import verdicts_of
+from roaming.billing.repository import outcomes_of, verdicts_of
 from roaming.billing.settlement_repository import CLOSED, REOPENED, KeptStatement
 from roaming.billing.statement import Billed, Pair, Standing, Statement, Status, line_of, state, statement_id
 from roaming.billing.terms import Terms
-from roaming.modules.cdrs.repository import Ended, credits_of, ended_between
+from roaming.modules.cdrs.repository import Ended, credited_among, ended_between
 from roaming.ocpi.module import Services
-from roaming.store.reader import fetch_of
+from roaming.store.database import Work
 
 PAGE = 1000
+TRIES = 3
+"""So often a month is reckoned anew whose CDRs or disputes change while it is closed."""
 
 
 class NotClosable(ValueError):
@@ -36,15 +40,30 @@ class NoSuchVersion(LookupError):
 async def statement_of(services: Services, pair: Pair, month: str) -> tuple[Statement, KeptStatement | None]:
     """The statement of a month: as it was closed, with the rates of then, or as it would be now; and what is stored of
     it. Raises ``ValueError`` for what is no month, ``MissingRate`` and ``StoreUnavailable``."""
+    found = await _as_it_stands(services, pair, month)
+    return found.statement, found.kept
+
+
+class _Reckoned(NamedTuple):
+    """A statement and what of the store it was made from."""
+
+    statement: Statement
+    kept: KeptStatement | None
+    since: datetime
+    until: datetime
+    keys: frozenset[str] = frozenset()
+    disputed: frozenset[str] = frozenset()
+
+
+async def _as_it_stands(services: Services, pair: Pair, month: str) -> _Reckoned:
     reader = services.database.reader
     kept = {each.statement.month: each for each in await repository.statements_of(reader, pair)}
     month = month_of(bounds_of(month)[0])
     earlier = kept.get(month)
     if earlier is not None and earlier.is_closed:
-        return earlier.statement, earlier
+        return _Reckoned(earlier.statement, earlier, *bounds_of(month))
     closed = {name for name, each in kept.items() if each.is_closed}
-    await disputes.close_credited(services.database)
-    return await _reckoned(services, pair, month, closed), earlier
+    return await _reckoned(services, pair, month, closed, earlier)
 
 
 async def version_of(services: Services, pair: Pair, month: str, version: int = 0) -> tuple[Statement, Standing]:
@@ -60,17 +79,21 @@ async def version_of(services: Services, pair: Pair, month: str, version: int = 
     return kept.statement, kept.standing
 
 
-async def _reckoned(services: Services, pair: Pair, month: str, closed: set[str]) -> Statement:
+async def _reckoned(
+    services: Services, pair: Pair, month: str, closed: set[str], kept: KeptStatement | None
+) -> _Reckoned:
     reader = services.database.reader
-    entries = await _entries(services, pair, _months_open_to(month, closed))
+    since, until = bounds_of(_months_open_to(month, closed)[0])[0], bounds_of(month)[1]
+    entries = await _entries(services, pair, since, until)
     settled = await repository.settled_by(reader, [each.key for each in entries])
     entries = [each for each in entries if each.key not in settled]
-    disputed = await _disputed(services, [each.key for each in entries])
+    disputed = await disputes.open_ones(reader, [each.key for each in entries])
     billed = [Billed(each.key, each.cdr, each.key in disputed) for each in entries]
     terms = await _terms(services, pair, month)
     rates = await _rates(services, terms, entries)
     # Not here: a hundred thousand CDRs would hold up all that this process serves
-    return await asyncio.to_thread(state, pair, month, billed, terms, rates)
+    statement = await asyncio.to_thread(state, pair, month, billed, terms, rates)
+    return _Reckoned(statement, kept, since, until, frozenset(each.key for each in entries), disputed)
 
 
 async def _rates(services: Services, terms: Mapping[tuple[str, str], Terms], entries: Sequence[Ended]) -> Rates:
@@ -102,8 +125,7 @@ def _month_before(month: str) -> str:
     return f"{year - (number == 1):04d}-{number - 1 or 12:02d}"
 
 
-async def _entries(services: Services, pair: Pair, months: Sequence[str]) -> list[Ended]:
-    since, until = bounds_of(months[0])[0], bounds_of(months[-1])[1]
+async def _entries(services: Services, pair: Pair, since: datetime, until: datetime) -> list[Ended]:
     found: list[Ended] = []
     for cpo, emsp in (pair, (pair.other, pair.one)):
         found += await ended_between(services.database.reader, since, until, cpo=cpo, emsp=emsp)
@@ -113,20 +135,41 @@ async def _entries(services: Services, pair: Pair, months: Sequence[str]) -> lis
 async def close(services: Services, pair: Pair, month: str, *, is_held_paid: bool = False) -> tuple[Statement, bool]:
     """Closes a month and writes the ledger; the statement, and whether it was open. ``is_held_paid``: what the check
     holds is paid with it. Raises ``NotClosable`` and ``MissingRate``."""
-    statement, kept = await statement_of(services, pair, month)
-    if kept is not None and kept.is_closed:
-        return statement, False
-    if bounds_of(statement.month)[1] > services.clock.now():
-        raise NotClosable(f"{statement.month} is not over yet: charges may still end in it")
-    if not statement.lines:
-        await _must_be_known(services, pair)
-    if not is_held_paid:
-        await _must_not_be_held(services, statement)
+    for _ in range(TRIES):
+        await disputes.close_credited(services.database)
+        found = await _as_it_stands(services, pair, month)
+        if found.kept is not None and found.kept.is_closed:
+            return found.statement, False
+        if found.until > services.clock.now():
+            raise NotClosable(f"{found.statement.month} is not over yet: charges may still end in it")
+        if not found.statement.lines:
+            await _must_be_known(services, pair)
+        theirs = [] if is_held_paid else await _checked(services, found.statement)
+        closed = await _close(services, pair, found, theirs)
+        if closed is not None:
+            return closed
+    raise NotClosable(
+        f"CDRs or disputes of {found.statement.month} changed {TRIES} times while it was closed: close it again when"
+        " that is over"
+    )
+
+
+async def _close(
+    services: Services, pair: Pair, found: _Reckoned, theirs: Sequence[str]
+) -> tuple[Statement, bool] | None:
+    """``None``: it is no longer what it was reckoned from."""
+    statement = found.statement
     counted = [line.key for line in statement.lines if line.status is Status.COUNTED]
     async with services.database.work() as work:
         held = await repository.hold_statement(work, statement.id)
         if held is not None and held.is_closed:
             return held.statement, False
+        disputed = await disputes.open_ones_held(work, found.keys)
+        if disputed != found.disputed:
+            return None
+        if await repository.unsettled_between(work, pair, found.since, found.until) != found.keys:
+            return None
+        await _must_not_be_held(work, statement, [key for key in theirs if key not in disputed])
         closings = 1 + (held.closings if held is not None else 0)
         if taken := await repository.settle(work, statement.id, counted):
             raise NotClosable(f"CDR {taken[0]} was settled by another statement meanwhile: look at this one again")
@@ -137,31 +180,32 @@ async def close(services: Services, pair: Pair, month: str, *, is_held_paid: boo
     return statement, True
 
 
-async def _must_not_be_held(services: Services, statement: Statement) -> None:
-    """What is wrong is found before it is paid: partners' CDRs that the check holds, and no person has taken or
-    disputed, are nobody's to pay yet. What was not checked so far is."""
-    counted = {line.key: line for line in statement.lines if line.status is Status.COUNTED}
+async def _checked(services: Services, statement: Statement) -> list[str]:
+    """The counted CDRs that are checked: partners', and those between two parties that are both hosted here. What was
+    not checked so far is."""
+    counted = [line.key for line in statement.lines if line.status is Status.COUNTED]
     reader = services.database.reader
-    theirs = [row[0] for row in await fetch_of(reader, "SELECT key FROM cdrs WHERE source <> '' AND key IN", counted)]
-    kept = await verdicts_of(reader, theirs)
-    unchecked = [key for key in theirs if key not in kept]
+    kept = await verdicts_of(reader, counted)
+    unchecked = [key for key in counted if key not in kept]
+    found = set(kept)
     for start in range(0, len(unchecked), PAGE):
-        await receiving.check_keys(services, unchecked[start : start + PAGE])
-    kept |= await verdicts_of(reader, unchecked)
-    settled_otherwise = set(await credits_of(reader, theirs)) | await _disputed(services, theirs)
-    held = [key for key in theirs if kept[key].outcome != Outcome.ACCEPT and key not in settled_otherwise]
+        found |= {each.entry.key for each in await receiving.check_keys(services, unchecked[start : start + PAGE])}
+    return [key for key in counted if key in found]
+
+
+async def _must_not_be_held(work: Work, statement: Statement, theirs: Sequence[str]) -> None:
+    """What is wrong is found before it is paid: CDRs that the check holds, and no person has taken or disputed, are
+    nobody's to pay yet."""
+    outcomes = await outcomes_of(work, theirs)
+    held = {key for key in theirs if outcomes.get(key) != Outcome.ACCEPT}
+    held -= await credited_among(work.connection, sorted(held))
     if held:
-        ids = sorted(counted[key].cdr_id for key in held)
+        ids = sorted(line.cdr_id for line in statement.lines if line.key in held)
         named = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
         raise NotClosable(
             f"the check holds {named}: `roaming cdr check --month {statement.month}` says why; dispute or accept each,"
             " or close with --pay-held"
         )
-
-
-async def _disputed(services: Services, keys: Sequence[str]) -> set[str]:
-    sql = "SELECT cdr_key FROM disputes WHERE state = 'OPEN' AND cdr_key IN"
-    return {row[0] for row in await fetch_of(services.database.reader, sql, keys)}
 
 
 async def _must_be_known(services: Services, pair: Pair) -> None:

@@ -10,7 +10,7 @@ class State(StrEnum):
     DRAFT = "DRAFT"
     """Issued here, not handed to a delivery yet."""
     HELD = "HELD"
-    """Ours: nobody to send it to. A partner's: the check holds it for a person."""
+    """Ours: nobody to send it to. Whoever's: the check holds it for a person."""
     SENT = "SENT"
     """On its way."""
     ACKNOWLEDGED = "ACKNOWLEDGED"
@@ -59,8 +59,10 @@ def state_of(facts: Facts) -> State:
         return State.DISPUTED
     if facts.is_settled:
         return State.SETTLED
+    if facts.outcome in ("HOLD", "DISPUTE"):
+        return State.HELD
     if not facts.is_ours:
-        return State.HELD if facts.outcome in ("HOLD", "DISPUTE") else State.ACKNOWLEDGED
+        return State.ACKNOWLEDGED
     if facts.delivery == "PENDING":
         return State.UNKNOWN if facts.is_in_doubt else State.SENT
     if facts.delivery:

@@ -7,6 +7,7 @@ import structlog
 
 from roaming.billing import repository
 from roaming.billing.checks import Outcome
+from roaming.billing.disputes import close_credited
 from roaming.billing.receiving import check_keys
 from roaming.ocpi.module import Services
 from roaming.store.errors import StoreUnavailable
@@ -55,6 +56,7 @@ class Watcher:
                 continue
             try:
                 await self.look()
+                await close_credited(self._services.database)
             except StoreUnavailable as error:
                 logger.warning("cdr_checks_wait", reason=str(error))
             finally:

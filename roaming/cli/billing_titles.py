@@ -29,6 +29,7 @@ DISPUTE: Mapping[str, str] = {
     "due_at": "due",
     "reason": "reason",
     "resolution": "resolution",
+    "settled_by": "settled by",
 }
 FINDING: Mapping[str, str] = {
     "kind": "kind",

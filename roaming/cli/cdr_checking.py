@@ -93,18 +93,21 @@ async def _by_id(
 ) -> list[Checked]:
     found: list[str] = []
     for cdr_id in ids:
-        sql, values = "SELECT key, source FROM cdrs WHERE lower(object_id) = $1", [fold(cdr_id)]
+        sql, values = "SELECT key FROM cdrs WHERE lower(object_id) = $1", [fold(cdr_id)]
         if party:
-            sql, values = "SELECT key, source FROM cdrs WHERE key = $1", [object_key(party_of(party), cdr_id)]
+            sql, values = "SELECT key FROM cdrs WHERE key = $1", [object_key(party_of(party), cdr_id)]
         rows = await services.database.reader.fetch(sql, *values)
         if not rows:
             fail(f"no CDR {cdr_id}: see `roaming cdr list`")
         if len(rows) > 1:
             fail(f"more than one party has a CDR {cdr_id}: name one with --party")
-        if not rows[0][1]:
-            fail(f"CDR {cdr_id} is our own: `roaming cdr explain {cdr_id}` reckons it")
         found.append(rows[0][0])
-    return await receiving.check_keys(services, found, rules=rules, is_kept=is_kept)
+    checked = await receiving.check_keys(services, found, rules=rules, is_kept=is_kept)
+    done = {each.entry.key for each in checked}
+    for cdr_id, key in zip(ids, found, strict=True):
+        if key not in done:
+            fail(f"CDR {cdr_id} is our own: `roaming cdr explain {cdr_id}` reckons it")
+    return checked
 
 
 def _rows(

@@ -85,9 +85,7 @@ async def dispute_cdrs(
     async with services_of_now() as services:
         if is_found:
             entries = [
-                each
-                for each in await entries_of_month(services, month, party=party, partner="")
-                if each.source and not each.cdr.credit
+                each for each in await entries_of_month(services, month, party=party, partner="") if not each.cdr.credit
             ]
         else:
             entries = await entries_of(services, ids, party)
@@ -95,11 +93,13 @@ async def dispute_cdrs(
         await check_keys(services, [each.key for each in entries])
         verdicts = await repository.verdicts_of(reader, [each.key for each in entries])
         settled = {each.entry.key: each for each in await standing_of(services, entries)}
+        refused = await disputes.refused_among(reader, verdicts) if is_found else ()
         rows = []
         for entry in entries:
             kept = verdicts.get(entry.key)
             findings = kept.verdict.findings if kept is not None else ()
-            if is_found and (kept is None or kept.outcome != "DISPUTE" or settled[entry.key].facts.is_credited):
+            is_over = settled[entry.key].facts.is_credited or entry.key in refused
+            if is_found and (kept is None or kept.outcome != "DISPUTE" or is_over):
                 continue
             why = reason or reason_of(findings)
             at_stake = kept.verdict.at_stake if kept is not None else abs(entry.cdr.total_cost.before_taxes)

@@ -23,9 +23,9 @@ from roaming.modules.tariffs.repository import TariffVersion, versions_of
 from roaming.operations.station_tariffs import NotSayable, to_station_tariff, told_lost
 from roaming.rating import RatingError, Readings
 from roaming.rating.documents import tariff_of, version_of_tariff
-from roaming.rating.engine import zone_of
+from roaming.rating.errors import MalformedTimeline
 from roaming.rating.lint import lint
-from roaming.rating.preview import Assumed, as_text, preview
+from roaming.rating.preview import Assumed, as_text, preview, start_of
 
 
 async def lint_tariff(name: str, *, party: str, time_zone: str) -> list[dict[str, Any]]:
@@ -109,10 +109,9 @@ def _moment(start: str, time_zone: str) -> datetime:
     if not start:
         return datetime.now(UTC)
     try:
-        found = datetime.fromisoformat(start)
-    except ValueError:
-        fail(f"--start: {start} is no time; write 2026-01-12T18:00")
-    return found if found.tzinfo is not None else found.replace(tzinfo=zone_of(time_zone)).astimezone(UTC)
+        return start_of(start, time_zone)
+    except MalformedTimeline as error:
+        fail(f"--{error}")
 
 
 def _number(option: str, text: str) -> Decimal:

@@ -49,7 +49,6 @@ async def get_cdrs(services: Services, request: Request, _who: str) -> Response:
     if state and state not in State.__members__:
         raise Unfit(f"one of {', '.join(State)}", "state")
     month = month_named(query.get("month", ""), services)
-    await disputes.close_credited(services.database)
     page = await selecting.page_of(services, month, party=party, after=after_of(request), limit=limit)
     shown = [records.shown_cdr(each) for each in await standing_of(services, page)]
     shown = [each for each in shown if not state or each.state == state]
@@ -102,7 +101,6 @@ async def get_disputes(services: Services, request: Request, _who: str) -> Respo
     state, party = request.query_params.get("state", "").upper(), party_asked(request)
     if state and state not in DisputeState.__members__:
         raise Unfit(f"one of {', '.join(DisputeState)}", "state")
-    await disputes.close_credited(services.database)
     found = await disputes.find_disputes(
         services.database.reader, state=state, party=str(party or ""), limit=limit_of(request, **LIMITS)
     )

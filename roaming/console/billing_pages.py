@@ -2,6 +2,7 @@
 script, nothing from outside. What is done is done by commands, which the pages name.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -44,12 +45,11 @@ async def month_page(services: Services, month: str) -> str:
     month = month or month_of(services.clock.now())
     since, until = bounds_of(month)
     reader = services.database.reader
-    await disputes.close_credited(services.database)
     entries = await ended_between(reader, since, until, limit=MOST + 1)
     standings = await standing_of(services, entries[:MOST])
     waiting = [each for each in standings if each.state in TO_DO]
     opened = await disputes.find_disputes(reader, state="OPEN", limit=MOST_ROWS)
-    closed = [each for each in await statements.statements_of(reader) if each.statement.month == month]
+    closed = await statements.statements_of(reader, month=month)
     return _render(
         "billing.html",
         month=month,
@@ -160,7 +160,8 @@ async def cdr_page(services: Services, cpo: str, cdr_id: str) -> str:
         lines, verdict, notes = [], str(error), []
     cdr = entry.cdr
     taxes = cdr.total_cost.taxes
-    return _render(
+    return await asyncio.to_thread(
+        _render,
         "cdr.html",
         cdr=cdr,
         cpo=str(cpo_of(cdr)),
@@ -185,7 +186,7 @@ async def statement_page(services: Services, one: str, other: str, month: str) -
         statement, standing = await settling.version_of(services, _pair(one, other), month)
     except MissingRate as error:
         raise ValueError(str(error)) from error
-    return to_html(statement, standing)
+    return await asyncio.to_thread(to_html, statement, standing)
 
 
 @cache

@@ -10,7 +10,6 @@ from starlette.responses import Response
 from roaming.billing import copies, records, repository, selecting
 from roaming.billing.checks import CheckRules, rules_with
 from roaming.billing.price_records import EVERYBODY, shown_copy, shown_rules
-from roaming.billing.receiving import cpo_of
 from roaming.billing.standing import standing_of
 from roaming.billing.states import State
 from roaming.console import billing_forms, pricing_forms
@@ -25,7 +24,7 @@ from roaming.console.billing_asking import (
     party_named,
     path,
 )
-from roaming.console.hearing import read
+from roaming.console.hearing import Unfit, read
 from roaming.console.rules_api import Entry
 from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs.repository import Ended
@@ -96,7 +95,14 @@ async def _rules_shown(services: Services, request: Request, partner_id: str) ->
 
 async def post_copies(services: Services, request: Request, _who: str) -> Response:
     wish = await read(request, pricing_forms.CopiesWish)
-    compared = await copies.compare_copies(services, await _ours(services, request, wish))
+    entries = await _ours(services, request, wish, most=MOST_COPIES + 1)
+    if len(entries) > MOST_COPIES:
+        raise Unfit(
+            f"more than {MOST_COPIES} CDRs, and partners are asked for each: name `cpo` or `partner`, or take `roaming"
+            " cdr compare`",
+            "month",
+        )
+    compared = await copies.compare_copies(services, entries)
     gone = await copies.send_missing(services, compared) if wish.mend else []
     rows = [shown_copy(each, is_sent_again=each.entry.key in gone) for each in compared]
     return listed(request, pricing_forms.Copies(copies=tuple(rows)), rows)
@@ -112,17 +118,19 @@ async def post_resends(services: Services, request: Request, _who: str) -> Respo
     return listed(request, pricing_forms.SentAgain(cdrs=tuple(rows)), rows)
 
 
-async def _ours(services: Services, request: Request, wish: pricing_forms.MonthOfPartner) -> list[Ended]:
+async def _ours(
+    services: Services, request: Request, wish: pricing_forms.MonthOfPartner, *, most: int | None = None
+) -> list[Ended]:
     """CDRs that were issued here, by the party of the token where it is one's."""
     cpo = party_named("cpo", wish.cpo or own_party(request)) if wish.cpo or own_party(request) else None
     if cpo is not None:
         must_be(request, str(cpo))
     month, partner_id = month_named(wish.month, services), await partner_named(services, wish.partner)
-    entries = await selecting.entries_of_month(services, month, party=cpo, partner_id=partner_id)
-    mine = [each for each in entries if not each.source]
-    return [each for each in mine if cpo is None or cpo_of(each.cdr) == cpo]
+    return await selecting.entries_of_month(services, month, cpo=cpo, partner_id=partner_id, is_ours=True, most=most)
 
 
+MOST_COPIES = 1_000
+"""CDRs of one request whose copies partners are asked for, one by one."""
 _CSV = ("format", "csv: for a spreadsheet")
 ENTRIES: Sequence[Entry] = (
     Entry(
@@ -167,7 +175,7 @@ ENTRIES: Sequence[Entry] = (
         method="POST",
         path="/api/cdr-copies",
         handle=post_copies,
-        summary="Ask partners for their copies of our CDRs: what is missing there or differs",
+        summary="Ask partners for their copies of our CDRs, at most 1000: what is missing there or differs",
         takes=pricing_forms.CopiesWish,
         gives=pricing_forms.Copies,
         refusals=(400, 403),

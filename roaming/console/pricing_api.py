@@ -4,7 +4,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
@@ -24,11 +24,11 @@ from roaming.model.identifiers import fold
 from roaming.model.tariff import Tariff
 from roaming.modules.tariffs.repository import key_of, versions_of
 from roaming.ocpi.module import Services
-from roaming.rating import Readings, explain
+from roaming.rating import Readings, Row, explain
 from roaming.rating.documents import tariff_of, version_of_tariff
-from roaming.rating.engine import zone_of
+from roaming.rating.errors import MalformedTimeline
 from roaming.rating.lint import lint
-from roaming.rating.preview import Assumed, as_text, preview
+from roaming.rating.preview import Assumed, as_text, preview, start_of
 from roaming.rating.priced_documents import PricedDocument, price_document
 
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
@@ -54,15 +54,16 @@ async def get_explanation(services: Services, request: Request, _who: str) -> Re
 async def post_rate(_services: Services, request: Request, _who: str) -> Response:
     wish = await read(request, forms.RateWish)
     tariffs, charge = _tariffs(wish.tariff), _object(wish.charge, "charge")
-    found = await asyncio.to_thread(_rated, tariffs, charge, wish)
-    rows = explain(found.rated)
+    found, rows = await asyncio.to_thread(_rated, tariffs, charge, wish)
     notes = [*(each.text for each in found.rated.findings), *(each.text for each in found.spans)]
     body = forms.RatedCharge(priced=found.document, lines=rows, notes=tuple(notes))
     return listed(request, body, rows)
 
 
-def _rated(tariffs: list[dict[str, Any]], charge: dict[str, Any], wish: forms.RateWish) -> PricedDocument:
-    return price_document(
+def _rated(
+    tariffs: list[dict[str, Any]], charge: dict[str, Any], wish: forms.RateWish
+) -> tuple[PricedDocument, tuple[Row, ...]]:
+    found = price_document(
         tariffs,
         charge,
         time_zone=wish.time_zone,
@@ -70,6 +71,7 @@ def _rated(tariffs: list[dict[str, Any]], charge: dict[str, Any], wish: forms.Ra
         chosen=wish.readings,
         is_reservation_expired=wish.reservation_expired,
     )
+    return found, explain(found.rated)
 
 
 def _exact(raw: msgspec.Raw, field: str) -> Any:
@@ -135,7 +137,7 @@ async def get_preview(services: Services, request: Request, _who: str) -> Respon
     kept, query = await _stored(services, request), request.query_params
     time_zone = query.get("time_zone", "UTC")
     assumed = Assumed(
-        start=_moment(query.get("start", ""), time_zone, services.clock.now()),
+        start=_start(query["start"], time_zone) if query.get("start") else services.clock.now(),
         kwh=_number("kwh", query.get("kwh", "20")),
         power_kw=_number("power", query.get("power", "11")),
         minutes=_number("minutes", query["minutes"]) if query.get("minutes") else None,
@@ -146,15 +148,11 @@ async def get_preview(services: Services, request: Request, _who: str) -> Respon
     return listed(request, body, found.lines)
 
 
-def _moment(text: str, time_zone: str, now: datetime) -> datetime:
-    """Local time of the zone, unless it says its own."""
-    if not text:
-        return now
+def _start(text: str, time_zone: str) -> datetime:
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise Unfit("a time, such as 2026-01-12T18:00", "start") from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=zone_of(time_zone)).astimezone(UTC)
+        return start_of(text, time_zone)
+    except MalformedTimeline as error:
+        raise Unfit(str(error), "start") from None
 
 
 def _number(field: str, text: str) -> Decimal:

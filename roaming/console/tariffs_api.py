@@ -10,7 +10,7 @@ Each is judged by itself: what is right is stored, and of what is wrong the answ
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -37,9 +37,9 @@ from roaming.ocpi.codec import DecodeError, MalformedJson, dump_json, parse_json
 from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.module import Services
 from roaming.rating import RatingError
-from roaming.rating.engine import zone_of
+from roaming.rating.errors import MalformedTimeline
 from roaming.rating.lint import Lint, lint
-from roaming.rating.preview import Assumed, as_text, preview
+from roaming.rating.preview import Assumed, as_text, preview, start_of
 from roaming.rating.price_signal_files import Row, read_prices, signals_of
 from roaming.rating.price_signals import Made, Terms, tariff_of_prices
 
@@ -118,11 +118,9 @@ def _rows(wish: PricesWish) -> Sequence[Row]:
 
 def _previewed(tariff: Tariff, wish: PreviewWish, time_zone: str) -> str:
     try:
-        start = datetime.fromisoformat(wish.start)
-        local = start if start.tzinfo is not None else start.replace(tzinfo=zone_of(time_zone))
-        start = local.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Unfit("start: a time, such as 2026-01-12T18:00", "preview") from None
+        start = start_of(wish.start, time_zone)
+    except MalformedTimeline as error:
+        raise Unfit(str(error), "preview") from None
     assumed = Assumed(start=start, kwh=wish.kwh, power_kw=wish.power, minutes=wish.minutes, time_zone=time_zone)
     return as_text(preview(tariff, assumed), time_zone)
 

@@ -1,7 +1,7 @@
 """What a charge would cost: an assumed charge of constant power by a tariff, line by line. Pure."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Final
 
@@ -28,6 +28,28 @@ _NAMES: Final = {
 }
 
 
+FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Of starts: what lies beyond is a slip, and its end may be no date at all."""
+
+
+def start_of(text: str, time_zone: str) -> datetime:
+    """When an assumed charge begins: local time of the zone, unless it says its own. Raises ``MalformedTimeline``, and
+    ``RatingError`` for what is no zone."""
+    zone = zone_of(time_zone)
+    try:
+        found = datetime.fromisoformat(text)
+        found = (found if found.tzinfo is not None else found.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise MalformedTimeline(f"start: {text[:40]} is no time; write 2026-01-12T18:00") from None
+    _must_be_near(found)
+    return found
+
+
+def _must_be_near(start: datetime) -> None:
+    if not FIRST <= start < LAST:
+        raise MalformedTimeline(f"start: {start.year} is no time from 1970 to 8999")
+
+
 class Assumed(msgspec.Struct, frozen=True, kw_only=True):
     """The charge that is assumed."""
 
@@ -41,6 +63,7 @@ class Assumed(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def end(self) -> datetime:
         """When the vehicle leaves. Raises ``MalformedTimeline``."""
+        _must_be_near(self.start)
         for name in ("kwh", "power_kw", "minutes"):
             value = getattr(self, name)
             if value is not None and (not is_amount(value) or value < 0):

@@ -15,6 +15,7 @@ from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId
 from roaming.model.version import Version
 from roaming.modules.cdrs.tables import CdrRow
+from roaming.store.bulk import select_rows
 from roaming.store.columns import searchable, storable_text, text_to_time
 from roaming.store.documents import HERE, TEXT_COLUMN, Documents, Origin, Stored, object_key
 from roaming.store.reader import Reader, fetch_of
@@ -188,6 +189,13 @@ async def credit_for(connection: AsyncConnection, key: str) -> str:
     columns = DOCUMENTS.table.c
     statement = select(func.min(columns.object_id)).where(columns.credited_key == key)
     return str((await connection.execute(statement)).scalar_one() or "")
+
+
+async def credited_among(connection: AsyncConnection, keys: Sequence[str]) -> set[str]:
+    """Those of ``keys`` whose CDR a credit takes back."""
+    values = [(key,) for key in keys]
+    rows = await select_rows(connection, DOCUMENTS.table, ("credited_key",), key=("credited_key",), values=values)
+    return {key for (key,) in rows}
 
 
 class Lookup(NamedTuple):

@@ -129,6 +129,17 @@ async def test_what_was_withdrawn_is_paid_and_not_disputed_again(hub: HubInProce
     assert (by_name[0]["new"], by_name[0]["state"]) == (True, "OPEN"), "a person may"
 
 
+async def test_what_was_refused_is_left_to_whoever_is_to_pay(hub: HubInProcess) -> None:
+    await give(hub, total_cost={"excl_vat": 7, "incl_vat": 8.4})
+    (disputed,) = await rows("cdr", "dispute", "--found", *MONTH)
+    await rows("dispute", "close", disputed["dispute"], "refused", "--note", "it is right")
+    assert await states(party="DE-HME") == {"C1": "HELD"}
+    assert await waiting(hub.services.database, CdrAccepted) == []
+    assert await rows("cdr", "dispute", "--found", *MONTH) == []
+    await rows("cdr", "accept", "C1", "--party", "FR-CPO", "--note", "so be it")
+    assert await states(party="DE-HME") == {"C1": "ACKNOWLEDGED"}
+
+
 async def test_the_other_side_takes_the_file_and_answers_with_a_credit_and_a_new_one(
     hub: HubInProcess, tmp_path: Path
 ) -> None:

@@ -1,18 +1,23 @@
 """The pages of billing say what commands and the API say, escaped, to people at this machine only."""
 
+import threading
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import httpx
 import pytest
 from lxml import html
 
-from roaming.billing import selecting, settling
+from roaming.billing import disputes, explaining, selecting, settling
 from roaming.billing.receiving import check_keys
 from roaming.billing.statement import pair_of
+from roaming.console import billing_pages
 from roaming.console.pages import mount_console
 from roaming.model.identifiers import PartyId
+from roaming.modules.cdrs.crediting import credit_of
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.roaming.billing.test_statement import a_bill, changed
 from tests.roaming.cli.test_settling import keep
@@ -71,6 +76,41 @@ async def test_a_month(hub: HubInProcess) -> None:
         answer = await see(hub, link)
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8"), link
     assert "2026-08" in (await see(hub, "/console/billing?month=2026-08")).text
+
+
+async def test_who_looks_changes_nothing(hub: HubInProcess) -> None:
+    entry = await selecting.entry_of(hub.services, PartyId("FR", "CPO"), "C1")
+    await selecting.dispute(hub.services, entry, reason="too dear", days=30)
+    await keep(hub, credit_of(entry.cdr, reason="yes"))
+    before = await hub.services.database.reader.fetch("SELECT state FROM disputes")
+    page = await see(hub, "/console/billing?month=2026-07")
+    assert rows(page, "h-disputes") == [], "the CDR was taken back"
+    await see(hub, "/console/statement?one=FR-CPO&other=DE-HME&month=2026-07")
+    (found,) = await disputes.find_disputes(hub.services.database.reader, state="CREDITED")
+    assert found.closed_at is None
+    reader = hub.services.database.reader
+    assert await reader.fetch("SELECT state FROM disputes") == before
+    assert await disputes.close_credited(hub.services.database) == 1
+
+
+async def test_what_takes_long_is_done_off_the_loop(hub: HubInProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: dict[str, threading.Thread] = {}
+
+    def noting(module: ModuleType, name: str) -> None:
+        work = getattr(module, name)
+
+        def noted(*arguments: Any, **named: Any) -> Any:
+            threads[name] = threading.current_thread()
+            return work(*arguments, **named)
+
+        monkeypatch.setattr(module, name, noted)
+
+    for module, name in ((billing_pages, "to_html"), (explaining, "rate"), (explaining, "explain")):
+        noting(module, name)
+    assert (await see(hub, "/console/cdr?cpo=FR-CPO&id=C2")).status_code == 200
+    assert (await see(hub, "/console/statement?one=FR-CPO&other=DE-HME&month=2026-07")).status_code == 200
+    assert threads.keys() == {"to_html", "rate", "explain"}
+    assert threading.current_thread() not in threads.values()
 
 
 async def test_a_cdr_line_by_line(hub: HubInProcess) -> None:

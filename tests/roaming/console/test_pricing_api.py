@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from roaming.console import checks_api
 from roaming.model.identifiers import PartyId
 from roaming.partners.operators import add_operator
 from tests.kit import ocpi_bodies
@@ -121,6 +122,8 @@ async def test_tariffs_are_looked_at(hub: HubInProcess) -> None:
         (f"{OURS}/preview?kwh=much", 400, "kwh"),
         (f"{OURS}/preview?kwh=-1", 400, ""),
         (f"{OURS}/preview?start=noon", 400, "start"),
+        (f"{OURS}/preview?start=9999-12-31T00:00", 400, "start"),
+        (f"{OURS}/preview?start=0001-01-01T00:00&time_zone=Asia/Tokyo", 400, "start"),
         (f"{OURS}/preview?time_zone=Mars/Base&start=2026-11-23T18:00", 400, ""),
     ):
         answer = await call(hub, "GET", path)
@@ -177,6 +180,14 @@ async def test_a_cdr_is_issued_anew_as_a_body_says(hub: HubInProcess) -> None:
         ("OURS-AAA-C", "-0.45"),
     ]
     assert (await call(hub, "POST", path, wish, by="DE-AAA")).status_code == 403
+
+
+async def test_partners_are_asked_for_so_many_copies_and_no_more(
+    hub: HubInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks_api, "MOST_COPIES", 0)
+    answer = await call(hub, "POST", "/api/cdr-copies", {"month": "2026-11", "partner": "aaa"})
+    assert (answer.status_code, answer.json()["field"], "name `cpo`" in answer.json()["error"]) == (400, "month", True)
 
 
 async def test_copies_of_ours_and_what_goes_out_again(hub: HubInProcess) -> None:

@@ -136,7 +136,8 @@ async def test_prices_of_a_day_become_a_tariff(hub: HubInProcess) -> None:
         (day | {"id": "a\0b", "publish": True}, "id", "character"),
         (day | {"currency": "EURO", "publish": True}, "currency", "ISO 4217"),
         (day | {"vat": "1e400"}, "vat", "no amount"),
-        (day | {"preview": {"start": "noon"}}, "preview", "a time"),
+        (day | {"preview": {"start": "noon"}}, "preview", "no time"),
+        (day | {"preview": {"start": "9999-12-31T00:00"}}, "preview", "start: 9999"),
         (day | {"preview": {"start": "2026-03-29T01:00", "power": "1e-99999"}}, "power_kw", "no number"),
         (day | {"colour": "red"}, "colour", "unknown field"),
     ):
