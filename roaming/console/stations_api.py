@@ -183,8 +183,9 @@ async def get_stations(services: Services, request: Request, _who: str) -> Respo
         if is_online is not None:
             present = await presences_of(connection, keys)
             keys = [key for key in keys if present[key].is_connected is is_online]
-        rows = await showing.stations(connection, selecting.page(keys, limit=limit))
-        lines = await lines_of(connection, keys[:limit])
+        page = selecting.page(keys, limit=limit)
+        rows = await showing.stations(connection, page)
+        lines = await lines_of(connection, page)
     rows = [row | since_and_why(lines.get((row["network"], row["station"]))) for row in rows]
     return as_csv(rows) if query.get("format") == "csv" else answered({"stations": rows})
 
