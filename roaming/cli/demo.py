@@ -19,8 +19,6 @@ from roaming.app import station_pepper
 from roaming.cli.output import fail, show
 from roaming.cli.running import Parts, everything, station_address, until_stopped
 from roaming.cli.simulating import partner_running, simulator
-from roaming.console.binding import bind_at
-from roaming.console.placing import Place
 from roaming.model.identifiers import PartyId
 from roaming.model.money import TaxIncluded
 from roaming.model.party import Role
@@ -32,6 +30,8 @@ from roaming.model.tariff import (
     TariffElement,
     TariffRestrictions,
 )
+from roaming.modules.locations.binding import bind_at
+from roaming.modules.locations.placing import Place
 from roaming.modules.tariffs.service import publish as publish_tariff
 from roaming.ocpi.credentials_token import new_token
 from roaming.ocpi.module import Services

@@ -5,9 +5,9 @@ from typing import Any
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
 from roaming.cli.registering import party_of
-from roaming.console.placing import Place, missing, placed, publication
 from roaming.model.canonical import from_document
 from roaming.model.location import Location
+from roaming.modules.locations.placing import Place, missing, placed, publication
 from roaming.modules.locations.service import publish
 from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.module import Services

@@ -78,8 +78,8 @@ def station_bind(
     `roaming location place`.
     """
     from roaming.cli.stations import bind_station
-    from roaming.console.binding import Wanted
-    from roaming.console.placing import Place
+    from roaming.modules.locations.binding import Wanted
+    from roaming.modules.locations.placing import Place
 
     place = Place(
         location_id=location,
@@ -159,7 +159,7 @@ def location_place(
 ) -> None:
     """Say where a location is; what is left out stays. It is published once nothing is missing."""
     from roaming.cli.places import place_location
-    from roaming.console.placing import Place
+    from roaming.modules.locations.placing import Place
 
     place = Place(
         location_id=location,

@@ -6,7 +6,7 @@ from typing import Any
 
 from roaming.cli.database import services_of_now
 from roaming.cli.importing import objects_of
-from roaming.console.binding import bind_wanted, wanted_of
+from roaming.modules.locations.binding import bind_wanted, wanted_of
 from roaming.ocpi.errors import OcpiError
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
-from roaming.console.binding import Wanted, bind_wanted
-from roaming.console.placing import publication
 from roaming.model.identifiers import PartyId
 from roaming.model.location import Location
+from roaming.modules.locations.binding import Wanted, bind_wanted
+from roaming.modules.locations.placing import publication
 from roaming.monitoring.lines import lines_of, since_and_why
 from roaming.ocpi.errors import OcpiError
 from roaming.operations.selecting import NoSuchStation, Selection, labels_of, select_stations

@@ -11,10 +11,10 @@ from dataclasses import asdict
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roaming.console.binding import bind_wanted, known_station, wanted_of
 from roaming.console.hearing import Unfit
 from roaming.console.saying import answered, said
 from roaming.console.stations_api import Work, body_of, flag_of, text_of
+from roaming.modules.locations.binding import bind_wanted, known_station, wanted_of
 from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.module import Services
 from roaming.stations.bindings import UnknownStation

@@ -14,11 +14,11 @@ from typing import Any
 from adapters.ocpp.simulator import Charge, Fleet, SimulatedStation, SimulatorConfig
 from contracts.station_keys import digest_station_key
 from roaming.app import open_services, station_pepper
-from roaming.console.binding import bind_at
-from roaming.console.placing import Place
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.model.time import parse_timestamp
+from roaming.modules.locations.binding import bind_at
+from roaming.modules.locations.placing import Place
 from roaming.ocpi.credentials_token import new_token
 from roaming.partners import registry
 from roaming.partners.operators import add_operator

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from roaming.console.placing import Place, new_location, placed, publication
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import EVSE, Capability, Connector, Location, Status
 from roaming.model.party import Role
 from roaming.model.tariff import Tariff
+from roaming.modules.locations.placing import Place, new_location, placed, publication
 from roaming.modules.locations.service import publish
 from roaming.ocpi.module import Services
 from roaming.stations.bindings import Binding, bind
