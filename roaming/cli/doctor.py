@@ -9,10 +9,9 @@ from urllib.parse import urlsplit
 
 from roaming.app import open_services
 from roaming.billing.to_do import count_to_do
-from roaming.cli.places import find_unplaced
+from roaming.cli.places import find_unplaced, options_for
 from roaming.model.location import Location
 from roaming.modules.cdrs.reconciling import LOOK_BACK, find_missing
-from roaming.modules.locations.placing import options_for
 from roaming.modules.sessions.late import count_unbilled, count_without_readings
 from roaming.modules.sessions.repository import HeldCharges, find_held
 from roaming.settings import Settings

@@ -14,6 +14,17 @@ from roaming.ocpi.module import Services
 from roaming.store.documents import object_key, read_object
 
 
+def options_for(location: Location) -> str:
+    """The command that says the rest."""
+    wanted = {
+        "address": "--address 'STREET 1'",
+        "city": "--city CITY",
+        "coordinates": "--latitude 51.90500 --longitude 4.48600",
+    }
+    options = " ".join(wanted[name] for name in missing(location))
+    return f"roaming location place {location.id} --party {location.country_code}-{location.party_id} {options}"
+
+
 async def place_location(party: str, place: Place) -> dict[str, Any]:
     """Says where one of our locations is."""
     cpo = party_of(party)
@@ -26,7 +37,7 @@ async def place_location(party: str, place: Place) -> dict[str, Any]:
             location = await publish(work, placed(known, place))
         except (OcpiError, ValueError) as error:
             fail(str(error))
-    return {"location": f"{cpo} {location.id}", **publication(location)}
+    return {"location": f"{cpo} {location.id}", **publication(location, options_for)}
 
 
 async def find_unplaced(services: Services) -> list[Location]:

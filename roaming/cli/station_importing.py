@@ -6,19 +6,26 @@ from typing import Any
 
 from roaming.cli.database import services_of_now
 from roaming.cli.importing import objects_of
-from roaming.modules.locations.binding import bind_wanted, wanted_of
+from roaming.cli.places import options_for
+from roaming.cli.stations import first_step
+from roaming.modules.locations.binding import Unbindable, bind_wanted, wanted_of
 from roaming.ocpi.errors import OcpiError
+from roaming.stations.bindings import KnownStations
 
 
 async def import_stations(file: Path, *, is_dry_run: bool) -> list[dict[str, Any]]:
     """Binds every station of ``file``; one row of the answer for each. A dry run makes no password."""
     rows = []
     async with services_of_now() as services:
+        known = KnownStations(services.database.reader)
         for number, entry in enumerate(objects_of(file), 1):
             said: dict[str, Any] = {}
             error = ""
             try:
-                said = await bind_wanted(services, wanted_of(entry), is_dry_run=is_dry_run)
+                wanted = wanted_of(entry)
+                said = await bind_wanted(services, wanted, next_step=options_for, known=known, is_dry_run=is_dry_run)
+            except Unbindable as refused:
+                error = f"{refused}: {first_step(refused, wanted)}" if refused.lacks else str(refused)
             except (OcpiError, ValueError) as refused:
                 error = str(refused)
             is_made = "note" in said

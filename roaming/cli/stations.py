@@ -7,9 +7,10 @@ from typing import Any
 
 from roaming.cli.database import services_of_now
 from roaming.cli.output import fail
+from roaming.cli.places import options_for
 from roaming.model.identifiers import PartyId
 from roaming.model.location import Location
-from roaming.modules.locations.binding import Wanted, bind_wanted
+from roaming.modules.locations.binding import Unbindable, Wanted, bind_wanted
 from roaming.modules.locations.placing import publication
 from roaming.monitoring.lines import lines_of, since_and_why
 from roaming.ocpi.errors import OcpiError
@@ -93,16 +94,26 @@ def _day(at: datetime | None) -> str:
 
 
 def _is_published(location: Location | None) -> str:
-    return str(publication(location)["published"]) if location is not None else ""
+    return str(publication(location, options_for)["published"]) if location is not None else ""
 
 
 async def bind_station(wanted: Wanted) -> dict[str, Any]:
     """Binds a station; ends the command when it cannot be."""
     async with services_of_now() as services:
         try:
-            return await bind_wanted(services, wanted)
+            return await bind_wanted(services, wanted, next_step=options_for)
+        except Unbindable as error:
+            options = " and ".join(f"--{field.replace('_', '-')}" for field in error.fields)
+            fail(f"{error.text}: {first_step(error, wanted)}" if error.lacks else f"{options}: {error.text}")
         except (OcpiError, ValueError) as error:
             fail(str(error))
+
+
+def first_step(error: Unbindable, wanted: Wanted) -> str:
+    """What to type before a station can be bound."""
+    if error.lacks == "party":
+        return f"roaming party add {wanted.party} --role CPO --name '...'"
+    return "roaming tariff import FILE first, or bind without a tariff"
 
 
 async def secure_stations(selection: Selection, profile: int, *, is_dry_run: bool) -> list[dict[str, Any]]:

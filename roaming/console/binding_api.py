@@ -7,6 +7,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,11 +15,24 @@ from starlette.responses import Response
 from roaming.console.hearing import Unfit
 from roaming.console.saying import answered, said
 from roaming.console.stations_api import Work, body_of, flag_of, text_of
-from roaming.modules.locations.binding import bind_wanted, known_station, wanted_of
+from roaming.model.location import Location
+from roaming.modules.locations.binding import Unbindable, bind_wanted, wanted_of
+from roaming.modules.locations.placing import missing
 from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.module import Services
-from roaming.stations.bindings import UnknownStation
+from roaming.stations.bindings import KnownStations, UnknownStation
 from roaming.stations.securing import want_profile
+
+_FIRST: Final = {
+    "party": "whoever runs the hub adds it",
+    "tariff": "POST /api/tariffs first, or leave the field out",
+}
+_FIELDS: Final = {"address": "address", "city": "city", "coordinates": "latitude, longitude"}
+
+
+def _say_the_rest(location: Location) -> str:
+    fields = ", ".join(_FIELDS[name] for name in missing(location))
+    return f"POST the same again with {fields}"
 
 
 async def post_binding(services: Services, request: Request, _who: str) -> Response:
@@ -31,7 +45,10 @@ async def post_binding(services: Services, request: Request, _who: str) -> Respo
         is_dry_run = flag_of(body, "dry_run")
         entry = {name: value for name, value in body.items() if name != "dry_run"}
         wanted = wanted_of(entry | {"station": request.path_params["station_id"]})
-        done = await bind_wanted(services, wanted, is_dry_run=is_dry_run)
+        done = await bind_wanted(services, wanted, next_step=_say_the_rest, is_dry_run=is_dry_run)
+    except Unbindable as error:
+        text = f"{error}: {_FIRST[error.lacks]}" if error.lacks else str(error)
+        return said(text, 400, field=error.fields[0])
     except OcpiError as error:
         return said(error.message, 400)
     except ValueError as error:
@@ -50,7 +67,7 @@ async def post_security_profile(services: Services, request: Request, _who: str)
         if type(profile) is not int:
             raise Unfit("profile: 0 to 3", "profile")
         network = text_of(body, "network") or services.network
-        station_id = await known_station(services, network, request.path_params["station_id"])
+        station_id = await KnownStations(services.database.reader).name(network, request.path_params["station_id"])
         async with services.database.work() as work:
             demand = await want_profile(work, network=network, station_id=station_id, profile=profile)
     except UnknownStation as error:

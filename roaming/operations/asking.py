@@ -52,6 +52,7 @@ from roaming.store.database import Database, Work
 
 RUNNING = RunningSessionRow.__table__  # type: ignore[attr-defined]
 LONGEST_WAIT = timedelta(hours=1)
+THEIR_PASSWORD = "its password is its operator's own central system's, which the station goes through to"
 _NAMES = {
     StartCharging: CommandName.START_CHARGING,
     StopCharging: CommandName.STOP_CHARGING,
@@ -176,7 +177,7 @@ async def _own(work: Work, record: Record, presence: Presence, order: AnyOrder, 
     if isinstance(order, ChangePassword):
         order = _new_password(presence, means)
     if isinstance(order, SetConfiguration):
-        await _expect_passwords(work, record, order, means)
+        await _expect_passwords(work, record, presence, order, means)
         return order
     whose = {"network": record.network, "station_id": record.station_id}
     if isinstance(order, RaiseSecurityProfile):
@@ -193,17 +194,22 @@ async def _own(work: Work, record: Record, presence: Presence, order: AnyOrder, 
 def _new_password(presence: Presence, means: _Means) -> SetConfiguration:
     """Raises ``NotOurs``."""
     if presence.is_proxied:
-        raise NotOurs("its password is its operator's own central system's, which the station goes through to")
+        raise NotOurs(THEIR_PASSWORD)
     if means.digest_password is None:
         raise NotOurs("passwords cannot be given here")
     value = passwords.as_given(passwords.new_password(), protocol=presence.protocol)
     return SetConfiguration(entries=(ConfigurationEntry(key=PASSWORD_KEY, value=value),))
 
 
-async def _expect_passwords(work: Work, record: Record, order: SetConfiguration, means: _Means) -> None:
-    """A station that is given a password, by whatever name, is known by it before it can come with it."""
+async def _expect_passwords(
+    work: Work, record: Record, presence: Presence, order: SetConfiguration, means: _Means
+) -> None:
+    """A station that is given a password, by whatever name, is known by it before it can come with it. Raises
+    ``NotOurs``: with another than its operator's own central system knows it would be locked out there."""
     whose = {"network": record.network, "station_id": record.station_id}
     for entry in order.entries:
+        if is_password(entry.key) and presence.is_proxied:
+            raise NotOurs(THEIR_PASSWORD)
         if is_password(entry.key) and means.digest_password is not None:
             digests = passwords.digests_of(entry.value, partial(means.digest_password, **whose))
             await give_password(work, **whose, digests=digests)

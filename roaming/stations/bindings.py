@@ -14,9 +14,11 @@ from roaming.stations.passwords import waiting
 from roaming.stations.tables import BindingRow, StationRow
 from roaming.store.bulk import select_rows, upsert
 from roaming.store.database import Database, Work
+from roaming.store.reader import Reader
 
 BINDINGS = BindingRow.__table__  # type: ignore[attr-defined]
 STATIONS = StationRow.__table__  # type: ignore[attr-defined]
+NAMES = "SELECT station_id FROM stations WHERE network = $1"
 _RETOLD_AT_ONCE = 500
 _COLUMNS = (
     "network",
@@ -50,6 +52,28 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
 
 class UnknownStation(LookupError):
     """No station of that name has connected or was announced."""
+
+
+class KnownStations:
+    """Names as stations call themselves. Read once for each network: many are looked up in a row."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._names: dict[str, dict[str, set[str]]] = {}
+        """By network and folded name."""
+
+    async def name(self, network: str, typed: str) -> str:
+        """That of a station that was heard of under this name, or under it in another case; else as typed."""
+        if network not in self._names:
+            self._names[network] = {}
+            for (station_id,) in await self._reader.fetch(NAMES, network):
+                self.note(network, station_id)
+        same = self._names[network].get(fold(typed), set())
+        return typed if typed in same or len(same) != 1 else next(iter(same))
+
+    def note(self, network: str, station_id: str) -> None:
+        """One more, once ``name`` has been asked for."""
+        self._names[network].setdefault(fold(station_id), set()).add(station_id)
 
 
 async def bind(

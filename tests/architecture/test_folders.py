@@ -37,7 +37,7 @@ OWN_FILES = {
     "commands": {"permitting.py", "reaching.py", "repeats.py", "reserved.py", "sending.py"},
     "hubclientinfo": {"asking.py"},
     "invoicereconciliation": {"checking.py"},
-    "locations": {"showing.py"},
+    "locations": {"binding.py", "placing.py", "showing.py"},
     "payments": {"asking.py"},
     "sessions": {
         "applying.py",

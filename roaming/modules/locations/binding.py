@@ -1,21 +1,22 @@
-"""Lets stations in, and says which EVSEs of which location their connectors are."""
+"""Lets stations in, and says which EVSEs of which location their connectors are. Knows neither HTTP nor the command
+line: what is wrong is said by the names of columns."""
 
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from roaming.model.identifiers import PartyId, fold
+from roaming.model.identifiers import PartyId
 from roaming.model.location import EVSE, Capability, Connector, Location, Status
 from roaming.model.party import Role
 from roaming.model.tariff import Tariff
 from roaming.modules.locations.placing import Place, new_location, placed, publication
 from roaming.modules.locations.service import publish
 from roaming.ocpi.module import Services
-from roaming.stations.bindings import Binding, bind
+from roaming.stations.bindings import Binding, KnownStations, bind
+from roaming.stations.passwords import new_password
 from roaming.store.database import Work
 from roaming.store.documents import object_key, read_object
 
@@ -23,15 +24,25 @@ NEEDED = ("station", "party", "location")
 PLACE = ("address", "city", "postal_code", "country", "latitude", "longitude", "time_zone")
 COLUMNS = (*NEEDED, "connectors", "evse", "password", "no_password", "tariff", *PLACE, "network")
 MOST_CONNECTORS = 100
-PASSWORD_BYTES = 16
-"""Written as hexadecimal: what OCPP 1.6 security profiles want of an AuthorizationKey at least."""
-
 NO_PASSWORD = (
-    "none: it may connect from the networks in the adapter's `passwordless_from` only; --password gives it one"
+    "none: it may connect from the networks in the adapter's `passwordless_from` only, until it is bound with one"
+)
+PROXIED = (
+    "none here: its operator's own central system, to which it goes through, knows it; one that it is bound with is "
+    "demanded too"
 )
 
 
-PROXIED = "none here: its operator's own central system, to which it goes through, knows it; --password demands one too"
+class Unbindable(ValueError):
+    """What cannot be bound. Its text names the columns and what is wrong; how that is mended depends on who asks."""
+
+    def __init__(self, text: str, *fields: str, lacks: str = "") -> None:
+        super().__init__(f"{', '.join(fields)}: {text}")
+        self.text = text
+        self.fields = fields
+        """Of ``COLUMNS``."""
+        self.lacks = lacks
+        """What has to be there first: ``party``, ``tariff``; empty: nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,15 +87,24 @@ def wanted_of(entry: Any) -> Wanted:
     )
 
 
-async def bind_wanted(services: Services, wanted: Wanted, *, is_dry_run: bool = False) -> dict[str, Any]:
+async def bind_wanted(
+    services: Services,
+    wanted: Wanted,
+    *,
+    next_step: Callable[[Location], str],
+    known: KnownStations | None = None,
+    is_dry_run: bool = False,
+) -> dict[str, Any]:
     """Binds a station; makes its location and EVSEs when they do not exist, and a password for one that has never
-    connected. Raises ``OcpiError`` or ``ValueError`` for what cannot be."""
+    connected. ``next_step``: how the caller says the rest of where a location is; ``known``: of whoever binds many.
+    Raises ``Unbindable``, ``OcpiError`` or ``ValueError`` for what cannot be."""
+    known = known or KnownStations(services.database.reader)
     if wanted.password and wanted.has_no_password:
-        raise ValueError("--password and --no-password: give one of them")
+        raise Unbindable("give one of them", "password", "no_password")
     network, cpo, place = wanted.network or services.network, PartyId.parse(wanted.party), wanted.place
     if not (await services.directory.current()).is_hosted(cpo, Role.CPO):
-        raise ValueError(f"{cpo} is no CPO hosted here: roaming party add {cpo} --role CPO --name '...'")
-    station_id = await known_station(services, network, wanted.station_id)
+        raise Unbindable(f"{cpo} is no CPO hosted here", "party", lacks="party")
+    station_id = await known.name(network, wanted.station_id)
     password, said = await _password(services, network, station_id, wanted.password, wanted.has_no_password)
     digest = None
     if password:
@@ -112,12 +132,13 @@ async def bind_wanted(services: Services, wanted: Wanted, *, is_dry_run: bool = 
         has_no_key=wanted.has_no_password,
         is_dry_run=is_dry_run,
     )
+    known.note(network, station_id)
     return {
         "station": station_id,
         "location": f"{cpo} {location.id}",
         "EVSEs": " ".join(b.evse_uid for b in bindings),
         **said,
-        **publication(location),
+        **publication(location, next_step),
     }
 
 
@@ -136,7 +157,7 @@ async def _password(
     if has_none:
         return "", {"password": NO_PASSWORD}
     if not rows:
-        made = secrets.token_hex(PASSWORD_BYTES)
+        made = new_password()
         note = f"made for it, since it has never connected, and shown once; its user name is {station_id}"
         return made, {"password": made, "note": note}
     key_digest, presented_digest, is_admitted, is_proxied = rows[0]
@@ -156,15 +177,8 @@ async def _known_tariff(services: Services, cpo: PartyId, tariff_id: str) -> str
     async with services.database.reading() as connection:
         tariff = await read_object(connection, "tariffs", object_key(cpo, tariff_id), Tariff)
     if tariff is None:
-        raise ValueError(f"{cpo} has no tariff {tariff_id}: roaming tariff import FILE first, or bind without --tariff")
+        raise Unbindable(f"{cpo} has no tariff {tariff_id}", "tariff", lacks="tariff")
     return tariff.id
-
-
-async def known_station(services: Services, network: str, typed: str) -> str:
-    """The station as it calls itself: one that was heard of under this name, or under it in another case."""
-    rows = await services.database.reader.fetch("SELECT station_id FROM stations WHERE network = $1", network)
-    same = [row[0] for row in rows if fold(row[0]) == fold(typed)]
-    return typed if typed in same or len(same) != 1 else str(same[0])
 
 
 async def bind_at(

@@ -1,5 +1,7 @@
-"""Where a location is, as its operator says it piece by piece. What has not been said is never published."""
+"""Where a location is, as its operator says it piece by piece. What has not been said is never published.
+Knows neither stations nor who asks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,17 +42,6 @@ def missing(location: Location) -> list[str]:
         "coordinates": location.coordinates != NOWHERE,
     }
     return [name for name, is_said in said.items() if not is_said]
-
-
-def options_for(location: Location) -> str:
-    """The command that says the rest."""
-    wanted = {
-        "address": "--address 'STREET 1'",
-        "city": "--city CITY",
-        "coordinates": "--latitude 51.90500 --longitude 4.48600",
-    }
-    options = " ".join(wanted[name] for name in missing(location))
-    return f"roaming location place {location.id} --party {location.country_code}-{location.party_id} {options}"
 
 
 def new_location(cpo: PartyId, place: Place, work: Work) -> Location:
@@ -95,8 +86,8 @@ def placed(location: Location, place: Place) -> Location:
     return msgspec.structs.replace(changed, publish=changed.publish or is_whole_now)
 
 
-def publication(location: Location) -> dict[str, Any]:
-    """Whether partners see the location, and what to type where they do not."""
+def publication(location: Location, next_step: Callable[[Location], str]) -> dict[str, Any]:
+    """Whether partners see the location, and, as the caller says it, what to do where they do not."""
     if not location.publish and (lacking := missing(location)):
-        return {"published": f"no: {', '.join(lacking)} missing", "next": options_for(location)}
+        return {"published": f"no: {', '.join(lacking)} missing", "next": next_step(location)}
     return {"published": "yes" if location.publish else "no: publish is false"}

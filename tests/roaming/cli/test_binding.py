@@ -3,11 +3,14 @@
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from roaming.cli.commands import app
+from roaming.stations.bindings import NAMES
+from roaming.store.reader import SqliteReader
 
 TARIFF = {
     "country_code": "NL",
@@ -77,3 +80,22 @@ def test_a_file_that_is_not_there(folder: Path) -> None:
     done = roaming(folder, "token", "import", "missing.csv")
     assert done.exit_code != 0
     assert "missing.csv cannot be read: No such file or directory; give the path" in done.stderr
+
+
+def test_a_file_of_stations_reads_their_names_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    fetch = SqliteReader.fetch
+
+    async def noting(self: SqliteReader, sql: str, *parameters: Any) -> Any:
+        read.append(sql)
+        return await fetch(self, sql, *parameters)
+
+    monkeypatch.setattr(SqliteReader, "fetch", noting)
+    rows = ["station,party,location,tariff", *(f"CS-{n},NL-HUB,L2,ONE" for n in (2, 3)), "cs-3,NL-HUB,L2,"]
+    (folder / "stations.csv").write_text("\n".join([*rows, "CS-4,NL-ABC,L2,", "CS-5,NL-HUB,L2,NONE"]))
+    done = roaming(folder, "station", "import", str(folder / "stations.csv"), "--json")
+    imported = json.loads(done.stdout)
+    assert [row["station"] for row in imported] == ["CS-2", "CS-3", "CS-3", "CS-4", "CS-5"]
+    assert "roaming party add NL-ABC" in imported[3]["error"]
+    assert imported[4]["error"].startswith("tariff: NL-HUB has no tariff NONE: roaming tariff import FILE")
+    assert read.count(NAMES) == 1

@@ -133,7 +133,7 @@ async def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 async def test_a_station_never_seen_gets_a_password(running: Running) -> None:
     bound = await told(*bind("CS-1"))
     assert "shown once" in bound["note"]
-    assert len(bound["password"]) == 32
+    assert len(bound["password"]) == 20
     await until(lambda: running.is_let_in("CS-1", bound["password"]), seconds=30, every=0.1)
     assert not await running.is_let_in("CS-1", None)
     assert (await told(*bind("CS-1")))["password"] == "the one it has"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from roaming.operations.orders import KINDS
 from roaming.partners.operators import add_operator
 from roaming.stations import presence
 from roaming.stations.bindings import admit
+from roaming.stations.passwords import LENGTH
 from tests.kit.admitting import admitted, received
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.kit.outbox import waiting
@@ -169,17 +171,21 @@ async def test_it_is_bound_with_the_words_of_the_command(hub: HubInProcess) -> N
     assert (dry.status_code, "password" in dry.json()) == (200, False), dry.text
     assert (await call(hub, "GET", "/api/stations/NEW")).status_code == 404
     done = await call(hub, "POST", path, place | network)
-    assert (done.status_code, done.json()["EVSEs"], len(done.json()["password"])) == (201, "NEW NEW-2", 32)
+    assert (done.status_code, done.json()["EVSEs"], len(done.json()["password"])) == (201, "NEW NEW-2", LENGTH)
+    assert done.json()["next"] == "POST the same again with address, latitude, longitude"
     shown = (await call(hub, "GET", "/api/stations/NEW")).json()
     assert [row["evse_uid"] for row in shown["connectors"]] == ["NEW", "NEW-2"]
     wanted = await call(hub, "POST", "/api/stations/new/security-profile", {"profile": 2})
     assert (wanted.json()["wanted"], wanted.json()["demanded"]) == (2, 0)
     for body, complaint in (
         ({"location": "YARD"}, "party: must not"),
-        (place | {"party": "XX-YYY"}, "no CPO hosted here"),
+        (place | {"party": "XX-YYY"}, "party: XX-YYY is no CPO hosted here"),
+        (place | {"tariff": "NONE"}, "tariff: "),
+        (place | {"password": "p" * 16, "no_password": True}, "password, no_password: give one"),
     ):
         refused = await call(hub, "POST", path, body)
         assert (refused.status_code, complaint in refused.json()["error"]) == (400, True), refused.text
+        assert not re.search(r"--|`?roaming ", refused.text), "of options and commands a program knows nothing"
     for profile in (4, "2", True, None):
         answer = await call(hub, "POST", "/api/stations/NEW/security-profile", {"profile": profile})
         assert (answer.status_code, answer.json()["field"]) == (400, "profile")

@@ -154,10 +154,13 @@ async def test_a_password_that_a_person_sets_is_expected_too(database: Database)
 
 async def test_the_password_of_another_central_system_is_left_alone(database: Database) -> None:
     await admitted(database, "CS-1", is_proxied=True)
-    async with database.work() as work:
-        wish = Wish(order=orders.ChangePassword(), who="x")
-        (record,) = await ask(work, [(NETWORK, "CS-1")], wish, digest_password=spelt)
-    assert (record.outcome, "its operator's own central system's" in record.detail) == ("REJECTED", True)
+    names = ("AuthorizationKey", "SecurityCtrlr.BasicAuthPassword")
+    settings = [op.ConfigurationEntry(key=name, value="a-persons-own-word") for name in names]
+    for order in (orders.ChangePassword(), *(op.SetConfiguration(entries=(entry,)) for entry in settings)):
+        async with database.work() as work:
+            wish = Wish(order=order, who="x")
+            (record,) = await ask(work, [(NETWORK, "CS-1")], wish, digest_password=spelt)
+        assert (record.outcome, "its operator's own central system's" in record.detail) == ("REJECTED", True)
     assert not await waiting(database, OperationRequested)
 
 

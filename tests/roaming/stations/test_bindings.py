@@ -4,7 +4,7 @@ import pytest
 
 from contracts.messages import StationAccountChanged
 from roaming.model.identifiers import PartyId
-from roaming.stations.bindings import Binding, admit, bind, retell
+from roaming.stations.bindings import Binding, KnownStations, admit, bind, retell
 from roaming.store.database import Database
 from tests.kit import outbox
 
@@ -35,6 +35,18 @@ async def test_an_account_names_its_operator_where_there_is_one(database: Databa
     async with database.work() as work:
         await bind(work, [binding(1, "DE-ABC")])
     assert await told(database) == [None, "NL-HUB", None, "DE-ABC"]
+
+
+async def test_a_station_is_known_in_any_case(database: Database) -> None:
+    names = (("demo", "Éa-1"), ("demo", "CS-2"), ("demo", "cs-2"), ("demo", "CS-3"), ("other", "CS-4"))
+    async with database.work() as work:
+        for network, name in names:
+            await admit(work, network=network, station_id=name, key_digest=None)
+    stations = KnownStations(database.reader)
+    typed = {"éA-1": "Éa-1", "Cs-2": "Cs-2", "cs-2": "cs-2", "cs-3": "CS-3", "cs-4": "cs-4"}
+    assert {name: await stations.name("demo", name) for name in typed} == typed
+    stations.note("demo", "CS-4")
+    assert await stations.name("demo", "cs-4") == "CS-4"
 
 
 async def test_every_admitted_station_is_told_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
