@@ -26,21 +26,21 @@ from roaming.billing.rows import (
     to_csv_of,
     totals_of,
 )
-from roaming.billing.statement import Standing, Statement
+from roaming.billing.statement import Edition, Statement
 
 
-def to_csv(statement: Statement, _standing: Standing) -> bytes:
+def to_csv(statement: Statement, _edition: Edition) -> bytes:
     """The lines, with a header."""
     return to_csv_of(lines_of(statement))
 
 
-def to_json(statement: Statement, standing: Standing) -> bytes:
+def to_json(statement: Statement, edition: Edition) -> bytes:
     """All of it, amounts as text; another hub reconciles with it."""
-    body = msgspec.to_builtins(statement) | {"number": standing.number(statement), **standing._asdict()}
+    body = msgspec.to_builtins(statement) | {"number": edition.number(statement), **edition._asdict()}
     return msgspec.json.format(msgspec.json.encode(body), indent=1)
 
 
-def to_html(statement: Statement, standing: Standing) -> bytes:
+def to_html(statement: Statement, edition: Edition) -> bytes:
     """For people, and for printing."""
     tables = (
         ("Payable", balances_of(statement)),
@@ -50,7 +50,7 @@ def to_html(statement: Statement, standing: Standing) -> bytes:
         ("CDRs", for_people(lines_of(statement))),
     )
     shown_tables = [(title, [plain(row) for row in rows]) for title, rows in tables]
-    told = {"statement": statement, "state": standing.state, "number": standing.number(statement)}
+    told = {"statement": statement, "state": edition.state, "number": edition.number(statement)}
     return str(_template().render(**told, tables=shown_tables, numbers=NUMBERS)).encode()
 
 
@@ -62,7 +62,7 @@ def _template() -> Any:
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("statement.html")
 
 
-def to_xlsx(statement: Statement, standing: Standing) -> bytes:
+def to_xlsx(statement: Statement, edition: Edition) -> bytes:
     """A sheet per table; times are times and amounts are numbers."""
     try:
         import xlsxwriter
@@ -77,7 +77,7 @@ def to_xlsx(statement: Statement, standing: Standing) -> bytes:
         ("Taxes", taxes_of(statement)),
         ("Fees", fees_of(statement)),
         ("Payable", balances_of(statement)),
-        ("Statement", [{"number": standing.number(statement), **standing._asdict(), "digest": statement.digest}]),
+        ("Statement", [{"number": edition.number(statement), **edition._asdict(), "digest": statement.digest}]),
     )
     for title, rows in sheets:
         sheet = book.add_worksheet(title)
@@ -95,7 +95,7 @@ def to_xlsx(statement: Statement, standing: Standing) -> bytes:
     return out.getvalue()
 
 
-def to_parquet(statement: Statement, _standing: Standing) -> bytes:
+def to_parquet(statement: Statement, _edition: Edition) -> bytes:
     """The lines; amounts are exact decimals."""
     try:
         import pyarrow
@@ -121,7 +121,7 @@ def to_parquet(statement: Statement, _standing: Standing) -> bytes:
     return out.getvalue()
 
 
-FORMATS: Mapping[str, Callable[[Statement, Standing], bytes]] = {
+FORMATS: Mapping[str, Callable[[Statement, Edition], bytes]] = {
     ".csv": to_csv,
     ".json": to_json,
     ".html": to_html,
@@ -131,9 +131,9 @@ FORMATS: Mapping[str, Callable[[Statement, Standing], bytes]] = {
 }
 
 
-def exported(statement: Statement, standing: Standing, name: str) -> bytes:
+def exported(statement: Statement, edition: Edition, name: str) -> bytes:
     """The file that a name such as ``october.xlsx`` asks for. Raises ``CannotExport``."""
     ending = Path(name).suffix.lower()
     if ending not in FORMATS:
         raise CannotExport(f"{name}: the ending says the form; give one of {', '.join(FORMATS)}")
-    return FORMATS[ending](statement, standing)
+    return FORMATS[ending](statement, edition)

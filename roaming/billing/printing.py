@@ -3,14 +3,14 @@
 from roaming.billing.months import bounds_of
 from roaming.billing.paper import Paper, columns
 from roaming.billing.rows import NUMBERS, balances_of, fees_of, for_people, lines_of, taxes_of, totals_of
-from roaming.billing.statement import Standing, Statement
+from roaming.billing.statement import Edition, Statement
 
 
-def to_pdf(statement: Statement, standing: Standing) -> bytes:
+def to_pdf(statement: Statement, edition: Edition) -> bytes:
     """PDF/A-3, in landscape. Raises ``CannotExport``."""
-    paper = Paper(f"Statement {standing.number(statement)}", made_at=bounds_of(statement.month)[1], is_wide=True)
-    paper.heading(f"Statement {standing.number(statement)}", is_first=True)
-    paper.text(f"{statement.one} and {statement.other}, {statement.month}, {standing.state}")
+    paper = Paper(f"Statement {edition.number(statement)}", made_at=bounds_of(statement.month)[1], is_wide=True)
+    paper.heading(f"Statement {edition.number(statement)}", is_first=True)
+    paper.text(f"{statement.one} and {statement.other}, {statement.month}, {edition.state}")
     paper.small(f"Digest {statement.digest}: whoever holds the same CDRs, disputes and terms gets the same.")
     for balance in statement.balances:
         paper.text(f"{balance.words}.")

@@ -251,7 +251,7 @@ def shown_statement(kept: KeptStatement) -> ShownStatement:
     statement = kept.statement
     return ShownStatement(
         id=statement.id,
-        number=kept.standing.number(statement),
+        number=kept.edition.number(statement),
         one=statement.one,
         other=statement.other,
         month=statement.month,

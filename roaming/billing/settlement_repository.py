@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Table, delete, select
 
 from roaming.billing.ledger import Entry, Posting
-from roaming.billing.statement import Pair, Standing, Statement
+from roaming.billing.statement import Edition, Pair, Statement
 from roaming.billing.tables import (
     LedgerEntryRow,
     SettledCdrRow,
@@ -49,16 +49,16 @@ class KeptStatement:
         return self.state == CLOSED
 
     @property
-    def standing(self) -> Standing:
+    def edition(self) -> Edition:
         """Of the statement as it is here: that of the last closing."""
-        return Standing(self.state, self.closings)
+        return Edition(self.state, self.closings)
 
 
-def standing_now(kept: KeptStatement | None) -> Standing:
+def edition_now(kept: KeptStatement | None) -> Edition:
     """Of the statement as it would be now where it is not closed: the version that comes next."""
     if kept is None:
-        return Standing(OPEN)
-    return kept.standing if kept.is_closed else Standing(kept.state, kept.closings + 1)
+        return Edition(OPEN)
+    return kept.edition if kept.is_closed else Edition(kept.state, kept.closings + 1)
 
 
 async def terms_of(reader: Reader, month: str = "") -> dict[tuple[str, str], Terms]:

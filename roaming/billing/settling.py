@@ -18,7 +18,7 @@ from roaming.billing.ledger import Posting, posting_of_cdr, postings_of_closing,
 from roaming.billing.months import bounds_of, month_of
 from roaming.billing.repository import outcomes_of, verdicts_of
 from roaming.billing.settlement_repository import CLOSED, REOPENED, KeptStatement
-from roaming.billing.statement import Billed, Pair, Standing, Statement, Status, line_of, state, statement_id
+from roaming.billing.statement import Billed, Edition, Pair, Statement, Status, line_of, state, statement_id
 from roaming.billing.terms import Terms
 from roaming.modules.cdrs.repository import Ended, credited_among, ended_between
 from roaming.ocpi.module import Services
@@ -66,17 +66,17 @@ async def _as_it_stands(services: Services, pair: Pair, month: str) -> _Reckoned
     return await _reckoned(services, pair, month, closed, earlier)
 
 
-async def version_of(services: Services, pair: Pair, month: str, version: int = 0) -> tuple[Statement, Standing]:
+async def version_of(services: Services, pair: Pair, month: str, version: int = 0) -> tuple[Statement, Edition]:
     """What ``statement_of`` gives, or (of ``version``, from 1) as it was closed then. Raises ``NoSuchVersion`` too."""
     if not version:
         statement, kept = await statement_of(services, pair, month)
-        return statement, repository.standing_now(kept)
+        return statement, repository.edition_now(kept)
     kept = await repository.version_of(services.database.reader, statement_id(pair, month), version)
     if kept is None:
         raise NoSuchVersion(
             f"version {version} of {month} of {pair.one} and {pair.other} was never closed, or not kept"
         )
-    return kept.statement, kept.standing
+    return kept.statement, kept.edition
 
 
 async def _reckoned(

@@ -180,7 +180,7 @@ def statement_id(pair: Pair, month: str) -> str:
     return f"{pair.one}_{pair.other}_{month}"
 
 
-class Standing(NamedTuple):
+class Edition(NamedTuple):
     """How a statement stands: OPEN (as it would be now), CLOSED or REOPENED, and which version of it this is."""
 
     state: str

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from roaming.billing import passing, receiving, repository
+from roaming.billing.check_records import EVERYBODY, shown_rules
 from roaming.billing.checks import CheckRules, MalformedRule, rules_with
 from roaming.billing.months import bounds_of, month_of
-from roaming.billing.price_records import EVERYBODY, shown_rules
 from roaming.billing.receiving import Checked
 from roaming.billing.records import shown_findings, titled
 from roaming.cli.billing_titles import FINDING, RULE

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from roaming.billing import copies, disputes, repository, selecting
+from roaming.billing.check_records import shown_copy
 from roaming.billing.checks import Finding
 from roaming.billing.correcting import correct, read_replacement
 from roaming.billing.disputes import CLOSED_BY_PEOPLE, Dispute, DisputeState, NotDisputable
 from roaming.billing.evidence import evidence_of
 from roaming.billing.months import month_of
-from roaming.billing.price_records import shown_copy
 from roaming.billing.receiving import check_keys
 from roaming.billing.records import shown_cdr, shown_dispute, titled
 from roaming.billing.selecting import end_dispute, reason_of

@@ -18,14 +18,14 @@ from roaming.ocpi.errors import OcpiError
 from roaming.rating import RatingError
 from roaming.rating.lint import Lint, lint
 from roaming.rating.price_signal_files import read_prices
-from roaming.rating.price_signals import Made, Repeated, Terms, tariff_of_prices
+from roaming.rating.price_signals import Made, Repeated, TariffFrame, tariff_of_prices
 
 _UNITS = {"kwh": False, "mwh": True}
 
 
 def make(file: Path, words: dict[str, Any], *, per: str, day: str) -> tuple[Made, tuple[Lint, ...]]:
-    """The tariff with what the look through it found. ``words``: fields of ``Terms`` as they were typed, empty ones
-    left out. Ends the command on what cannot be read."""
+    """The tariff with what the look through it found. ``words``: fields of ``TariffFrame`` as they were typed, empty
+    ones left out. Ends the command on what cannot be read."""
     if per.lower() not in _UNITS:
         fail(f"--per: {per} is neither kWh nor MWh")
     try:
@@ -33,12 +33,12 @@ def make(file: Path, words: dict[str, Any], *, per: str, day: str) -> tuple[Made
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file} cannot be read: {error}; give a CSV or JSON file, or - for standard input")
     try:
-        terms = _terms(words)
-        signals = read_prices(text, time_zone=terms.time_zone, per_mwh=_UNITS[per.lower()], day=day)
-        made = tariff_of_prices(signals, terms, now=datetime.now(UTC))
+        frame = _frame(words)
+        signals = read_prices(text, time_zone=frame.time_zone, per_mwh=_UNITS[per.lower()], day=day)
+        made = tariff_of_prices(signals, frame, now=datetime.now(UTC))
     except RatingError as error:
         fail(str(error))
-    return made, lint(made.tariff, time_zone=terms.time_zone)
+    return made, lint(made.tariff, time_zone=frame.time_zone)
 
 
 def as_json(tariff: Tariff) -> str:
@@ -67,7 +67,7 @@ async def publish(tariff: Tariff) -> None:
             fail(str(error))
 
 
-def _terms(words: dict[str, Any]) -> Terms:
+def _frame(words: dict[str, Any]) -> TariffFrame:
     numbers = ("percent", "markup", "floor", "otherwise", "vat", "fee", "parking")
     found: dict[str, Any] = {
         name: _number(name, text) if name in numbers else text for name, text in words.items() if text != ""
@@ -75,7 +75,7 @@ def _terms(words: dict[str, Any]) -> Terms:
     repeated = str(found["repeated"]).upper()
     if repeated not in tuple(Repeated):
         fail(f"--repeated: {repeated} is none of {', '.join(Repeated)}")
-    return Terms(**found | {"party": party_of(found["party"]), "repeated": Repeated(repeated)})
+    return TariffFrame(**found | {"party": party_of(found["party"]), "repeated": Repeated(repeated)})
 
 
 def _number(name: str, text: str) -> Decimal:

@@ -22,7 +22,7 @@ from roaming.billing.records import (
 )
 from roaming.billing.rows import CannotExport, balances_of, fees_of, lines_of, money_or_shown, totals_of
 from roaming.billing.settling import NoSuchVersion, NotClosable
-from roaming.billing.statement import Pair, Standing, Statement, pair_of, statement_id
+from roaming.billing.statement import Edition, Pair, Statement, pair_of, statement_id
 from roaming.billing.terms import MalformedTerms, read_exchange, read_invoicing, read_since, read_terms
 from roaming.cli.billing_titles import BALANCE, ENTRY, MATCH, STATEMENT
 from roaming.cli.cdr_checking import month_or_fail
@@ -104,12 +104,12 @@ async def show_statement(
     month_or_fail(month)
     async with services_of_now() as services:
         try:
-            statement, standing = await settling.version_of(services, pair, month, version)
+            statement, edition = await settling.version_of(services, pair, month, version)
         except (MissingRate, NoSuchVersion) as error:
             fail(str(error))
     if file is not None:
         try:
-            content = exported(statement, standing, file.name)
+            content = exported(statement, edition, file.name)
         except CannotExport as error:
             fail(str(error))
         _save(file, content)
@@ -117,7 +117,7 @@ async def show_statement(
         return [_text(row) for row in lines_of(statement)]
     if is_fees:
         return [_text(row) for row in fees_of(statement)]
-    return _summary(statement, standing)
+    return _summary(statement, edition)
 
 
 def _save(file: Path, content: bytes) -> None:
@@ -132,7 +132,7 @@ def _text(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _summary(statement: Statement, standing: Standing) -> list[dict[str, Any]]:
+def _summary(statement: Statement, edition: Edition) -> list[dict[str, Any]]:
     rows = []
     names = list(totals_of(statement)[0]) if statement.totals else []
     for row in totals_of(statement):
@@ -142,7 +142,7 @@ def _summary(statement: Statement, standing: Standing) -> list[dict[str, Any]]:
         rows.append({"row": f"FEE {row['fee']}", **_picked(values, names)})
     for row in balances_of(statement):
         rows.append({"row": "PAYABLE", **_picked({**row, "after taxes": row["exact"]}, names)})
-    last = {"row": f"{standing.state} {standing.number(statement)}, digest {statement.digest}"}
+    last = {"row": f"{edition.state} {edition.number(statement)}, digest {statement.digest}"}
     return [*rows, {**last, **_picked({}, names)}]
 
 
@@ -172,12 +172,12 @@ async def close_statement(one: str, other: str, month: str, *, is_held_paid: boo
     async with services_of_now() as services:
         try:
             statement, is_new = await settling.close(services, pair, month, is_held_paid=is_held_paid)
-            _, standing = await settling.version_of(services, pair, month)
+            _, edition = await settling.version_of(services, pair, month)
         except (NotClosable, MissingRate) as error:
             fail(str(error))
     return {
         "statement": statement.id,
-        "number": standing.number(statement),
+        "number": edition.number(statement),
         "state": "CLOSED",
         "new": is_new,
         "CDRs": len(statement.lines),

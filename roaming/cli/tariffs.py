@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from roaming.billing.price_records import shown_lint, shown_versions
 from roaming.billing.records import titled
+from roaming.billing.tariff_records import shown_lint, shown_versions
 from roaming.cli.agreed_readings import pairs_of
 from roaming.cli.billing_titles import LINT, VERSION
 from roaming.cli.database import services_of_now

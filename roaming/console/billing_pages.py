@@ -183,10 +183,10 @@ async def cdr_page(services: Services, cpo: str, cdr_id: str) -> str:
 async def statement_page(services: Services, one: str, other: str, month: str) -> bytes:
     """A statement as it was closed, or as it would be now. Raises ``ValueError`` and ``StoreUnavailable``."""
     try:
-        statement, standing = await settling.version_of(services, _pair(one, other), month)
+        statement, edition = await settling.version_of(services, _pair(one, other), month)
     except MissingRate as error:
         raise ValueError(str(error)) from error
-    return await asyncio.to_thread(to_html, statement, standing)
+    return await asyncio.to_thread(to_html, statement, edition)
 
 
 @cache

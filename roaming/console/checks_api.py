@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from roaming.billing import copies, records, repository, selecting
+from roaming.billing.check_records import EVERYBODY, shown_copy, shown_rules
 from roaming.billing.checks import CheckRules, rules_with
-from roaming.billing.price_records import EVERYBODY, shown_copy, shown_rules
 from roaming.billing.standing import standing_of
 from roaming.billing.states import State
 from roaming.console import billing_forms, pricing_forms

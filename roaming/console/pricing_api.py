@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from roaming.billing.explaining import explanation_of
-from roaming.billing.price_records import shown_lint, shown_versions
 from roaming.billing.receiving import cpo_of, emsp_of
+from roaming.billing.tariff_records import shown_lint, shown_versions
 from roaming.console import pricing_forms as forms
 from roaming.console.billing_asking import NotThere, entry_named, listed, must_be, party_named, path
 from roaming.console.hearing import Unfit, read

@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from roaming.billing.price_records import ShownCopy, ShownLint, ShownRule, ShownVersion
+from roaming.billing.check_records import ShownCopy, ShownRule
 from roaming.billing.records import ShownCdr, Word
+from roaming.billing.tariff_records import ShownLint, ShownVersion
 from roaming.rating import Row
 from roaming.rating.preview import Preview
 

@@ -57,12 +57,12 @@ async def get_statement(services: Services, request: Request, _who: str) -> Resp
     form = request.query_params.get("format", "json").lower()
     if form != "json" and form not in _MEDIA:
         raise Unfit(f"json, {', '.join(_MEDIA)}", "format")
-    statement, standing = await settling.version_of(services, pair, month, _version(request))
-    number = standing.number(statement)
+    statement, edition = await settling.version_of(services, pair, month, _version(request))
+    number = edition.number(statement)
     if form == "json":
-        return given(forms.WholeStatement(**standing._asdict(), number=number, statement=statement))
+        return given(forms.WholeStatement(**edition._asdict(), number=number, statement=statement))
     name = f"{number}.{form}"
-    content = await asyncio.to_thread(exported, statement, standing, name)
+    content = await asyncio.to_thread(exported, statement, edition, name)
     return _file(content, name, _MEDIA[form])
 
 

@@ -17,7 +17,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roaming.billing.price_records import shown_lint
+from roaming.billing.tariff_records import shown_lint
 from roaming.console.hearing import Unfit, content_of, read
 from roaming.console.rules_api import Entry, Work
 from roaming.console.saying import HEADERS, committed, given, said
@@ -41,7 +41,7 @@ from roaming.rating.errors import MalformedTimeline
 from roaming.rating.lint import Lint, lint
 from roaming.rating.preview import Assumed, as_text, preview, start_of
 from roaming.rating.price_signal_files import Row, read_prices, signals_of
-from roaming.rating.price_signals import Made, Terms, tariff_of_prices
+from roaming.rating.price_signals import Made, TariffFrame, tariff_of_prices
 
 LARGEST = 8 * 1024 * 1024
 MOST = 1_000
@@ -99,11 +99,11 @@ def _made(wish: PricesWish, now: datetime) -> tuple[Made, Sequence[Lint]]:
         party = PartyId.parse(wish.party)
     except ValueError as error:
         raise Unfit(str(error), "party") from None
-    shared = (name for name in Terms.__struct_fields__ if name != "party" and hasattr(wish, name))
-    terms = Terms(party=party, **{name: getattr(wish, name) for name in shared})
+    shared = (name for name in TariffFrame.__struct_fields__ if name != "party" and hasattr(wish, name))
+    frame = TariffFrame(party=party, **{name: getattr(wish, name) for name in shared})
     how: dict[str, Any] = {"time_zone": wish.time_zone, "per_mwh": _UNITS[wish.per.lower()], "day": wish.day}
     signals = read_prices(wish.csv, **how) if wish.csv else signals_of(list(_rows(wish)), **how)
-    made = tariff_of_prices(signals, terms, now=now)
+    made = tariff_of_prices(signals, frame, now=now)
     return made, lint(made.tariff, time_zone=wish.time_zone)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from roaming.billing.price_records import ShownLint
+from roaming.billing.tariff_records import ShownLint
 from roaming.modules.tariffs.importing import Judged
 from roaming.rating.price_signals import Repeated
 

@@ -48,7 +48,7 @@ class Repeated(StrEnum):
     HIGHER = "HIGHER"
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+class TariffFrame(msgspec.Struct, frozen=True, kw_only=True):
     """What a tariff is besides its prices. Amounts are before VAT, in ``currency``."""
 
     party: PartyId
@@ -94,46 +94,46 @@ class _Window(NamedTuple):
     price: Decimal
 
 
-def tariff_of_prices(signals: Sequence[Signal], terms: Terms, *, now: datetime) -> Made:
+def tariff_of_prices(signals: Sequence[Signal], frame: TariffFrame, *, now: datetime) -> Made:
     """The tariff, which begins with the first price and ends with the last one. Raises ``RatingError``."""
-    zone = zone_of(terms.time_zone)
-    _check(terms)
+    zone = zone_of(frame.time_zone)
+    _check(frame)
     ordered = _in_order(signals)
     with localcontext(EXACT):
         try:
-            priced = [each._replace(price=_price(each.price, terms)) for each in ordered]
-            windows, notes = _windows(priced, terms, zone)
+            priced = [each._replace(price=_price(each.price, frame)) for each in ordered]
+            windows, notes = _windows(priced, frame, zone)
             minutes = [(each.end - each.start) // _MINUTE for each in ordered]
             weighed = sum((each.price * length for each, length in zip(priced, minutes, strict=True)), ZERO)
-            mean = _rounded(weighed, sum(minutes), terms)
+            mean = _rounded(weighed, sum(minutes), frame)
         except (Inexact, InvalidOperation, Overflow):
             raise UnsupportedNumber("prices, percent, markup: a number cannot be kept exact; shorten it") from None
-    otherwise = mean if terms.otherwise is None else terms.otherwise
-    elements = [*_fixed(terms), *(_element(each, terms) for each in windows)]
-    elements.append(TariffElement(price_components=(_energy(otherwise, terms),)))
+    otherwise = mean if frame.otherwise is None else frame.otherwise
+    elements = [*_fixed(frame), *(_element(each, frame) for each in windows)]
+    elements.append(TariffElement(price_components=(_energy(otherwise, frame),)))
     tariff = Tariff(
-        country_code=terms.party.country_code,
-        party_id=terms.party.party_id,
-        id=terms.id,
-        currency=terms.currency,
+        country_code=frame.party.country_code,
+        party_id=frame.party.party_id,
+        id=frame.id,
+        currency=frame.currency,
         elements=tuple(elements),
         tax_included=TaxIncluded.NO.value,
         last_updated=now,
         start_date_time=ordered[0].start,
         end_date_time=ordered[-1].end,
     )
-    return Made(tariff, tuple(_notes(ordered, windows, notes, otherwise, terms, zone)))
+    return Made(tariff, tuple(_notes(ordered, windows, notes, otherwise, frame, zone)))
 
 
-def _check(terms: Terms) -> None:
-    if not 0 < len(terms.id) <= 36:
+def _check(frame: TariffFrame) -> None:
+    if not 0 < len(frame.id) <= 36:
         raise MalformedSignals("id: 1 to 36 characters (OCPI CiString(36))")
-    if not 0 <= terms.decimals <= MOST_DECIMALS:
+    if not 0 <= frame.decimals <= MOST_DECIMALS:
         raise MalformedSignals(f"decimals: 0 to {MOST_DECIMALS}")
-    if terms.step_size < 1:
+    if frame.step_size < 1:
         raise MalformedSignals("step_size: in Wh, 1 at least")
     for name in ("percent", "markup", "floor", "otherwise", "vat", "fee", "parking"):
-        value = getattr(terms, name)
+        value = getattr(frame, name)
         if value is not None and not is_amount(value):
             raise MalformedSignals(f"{name}: {value} is no amount")
 
@@ -160,17 +160,17 @@ def _in_order(signals: Iterable[Signal]) -> list[Signal]:
     return ordered
 
 
-def _price(signal: Decimal, terms: Terms) -> Decimal:
-    exact = signal + (signal * terms.percent).scaleb(-2) + terms.markup
-    price = _rounded(exact, 1, terms)
-    return price if terms.floor is None else max(price, terms.floor)
+def _price(signal: Decimal, frame: TariffFrame) -> Decimal:
+    exact = signal + (signal * frame.percent).scaleb(-2) + frame.markup
+    price = _rounded(exact, 1, frame)
+    return price if frame.floor is None else max(price, frame.floor)
 
 
-def _rounded(amount: Decimal, parts: int, terms: Terms) -> Decimal:
-    return rounded(amount, Decimal(parts), terms.decimals, Rounding.HALF_UP)
+def _rounded(amount: Decimal, parts: int, frame: TariffFrame) -> Decimal:
+    return rounded(amount, Decimal(parts), frame.decimals, Rounding.HALF_UP)
 
 
-def _windows(signals: Iterable[Signal], terms: Terms, zone: ZoneInfo) -> tuple[list[_Window], list[str]]:
+def _windows(signals: Iterable[Signal], frame: TariffFrame, zone: ZoneInfo) -> tuple[list[_Window], list[str]]:
     """Minutes of equal price by local day, and what had to be decided on the way."""
     days: dict[date, list[list[Decimal]]] = {}
     for signal in signals:
@@ -184,20 +184,20 @@ def _windows(signals: Iterable[Signal], terms: Terms, zone: ZoneInfo) -> tuple[l
     notes: list[str] = []
     for day, minutes in sorted(days.items()):
         if any(len(set(each)) > 1 for each in minutes):
-            notes.append(_twice(day, minutes, terms.repeated))
-        found += _of_day(day, [_one(each, terms) for each in minutes], zone)
+            notes.append(_twice(day, minutes, frame.repeated))
+        found += _of_day(day, [_one(each, frame) for each in minutes], zone)
     return found, notes
 
 
-def _one(prices: Sequence[Decimal], terms: Terms) -> Decimal | None:
+def _one(prices: Sequence[Decimal], frame: TariffFrame) -> Decimal | None:
     """Of a minute: it has none, one, or one in each of its two passes."""
     if not prices:
         return None
-    if terms.repeated is Repeated.LOWER:
+    if frame.repeated is Repeated.LOWER:
         return min(prices)
-    if terms.repeated is Repeated.HIGHER:
+    if frame.repeated is Repeated.HIGHER:
         return max(prices)
-    return prices[0] if len(prices) == 1 else _rounded(sum(prices, ZERO), len(prices), terms)
+    return prices[0] if len(prices) == 1 else _rounded(sum(prices, ZERO), len(prices), frame)
 
 
 def _of_day(day: date, minutes: list[Decimal | None], zone: ZoneInfo) -> Iterator[_Window]:
@@ -217,18 +217,18 @@ def _is_skipped(day: date, minute: int, zone: ZoneInfo) -> bool:
     return (back.hour, back.minute) != (local.hour, local.minute)
 
 
-def _fixed(terms: Terms) -> Iterator[TariffElement]:
+def _fixed(frame: TariffFrame) -> Iterator[TariffElement]:
     kind = TariffDimensionType
     found: list[PriceComponent] = []
-    if terms.fee is not None:
-        found.append(PriceComponent(type=kind.FLAT.value, price=terms.fee, step_size=1, vat=terms.vat))
-    if terms.parking is not None:
-        found.append(PriceComponent(type=kind.PARKING_TIME.value, price=terms.parking, step_size=1, vat=terms.vat))
+    if frame.fee is not None:
+        found.append(PriceComponent(type=kind.FLAT.value, price=frame.fee, step_size=1, vat=frame.vat))
+    if frame.parking is not None:
+        found.append(PriceComponent(type=kind.PARKING_TIME.value, price=frame.parking, step_size=1, vat=frame.vat))
     if found:
         yield TariffElement(price_components=tuple(found))
 
 
-def _element(window: _Window, terms: Terms) -> TariffElement:
+def _element(window: _Window, frame: TariffFrame) -> TariffElement:
     is_whole = (window.start, window.end) == (0, _DAY)
     restrictions = TariffRestrictions(
         start_date=window.day.isoformat(),
@@ -236,11 +236,11 @@ def _element(window: _Window, terms: Terms) -> TariffElement:
         start_time=None if is_whole else _clock(window.start),
         end_time=None if is_whole else _clock(window.end % _DAY),
     )
-    return TariffElement(price_components=(_energy(window.price, terms),), restrictions=restrictions)
+    return TariffElement(price_components=(_energy(window.price, frame),), restrictions=restrictions)
 
 
-def _energy(price: Decimal, terms: Terms) -> PriceComponent:
-    return PriceComponent(type=TariffDimensionType.ENERGY.value, price=price, step_size=terms.step_size, vat=terms.vat)
+def _energy(price: Decimal, frame: TariffFrame) -> PriceComponent:
+    return PriceComponent(type=TariffDimensionType.ENERGY.value, price=price, step_size=frame.step_size, vat=frame.vat)
 
 
 def _notes(
@@ -248,23 +248,23 @@ def _notes(
     windows: Sequence[_Window],
     found: Iterable[str],
     otherwise: Decimal,
-    terms: Terms,
+    frame: TariffFrame,
     zone: ZoneInfo,
 ) -> Iterator[str]:
     first, last = (at.astimezone(zone) for at in (ordered[0].start, ordered[-1].end))
     prices = [each.price for each in windows]
     yield (
-        f"{len(ordered)} prices from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} ({terms.time_zone}), {min(prices)}"
-        f" to {max(prices)} {terms.currency} per kWh, in {len(windows)} elements"
+        f"{len(ordered)} prices from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} ({frame.time_zone}), {min(prices)}"
+        f" to {max(prices)} {frame.currency} per kWh, in {len(windows)} elements"
     )
     yield from found
     for one, other in pairwise(ordered):
         if one.end < other.start:
             until, then = (at.astimezone(zone) for at in (one.end, other.start))
             yield f"no price is given from {until:%Y-%m-%d %H:%M} to {then:%Y-%m-%d %H:%M}"
-    why = "the mean of the prices" if terms.otherwise is None else "as you say"
+    why = "the mean of the prices" if frame.otherwise is None else "as you say"
     yield f"at all other time, and in charges that go on after the last price, a kWh costs {otherwise}: {why}"
-    if terms.fee is not None or terms.parking is not None:
+    if frame.fee is not None or frame.parking is not None:
         yield (
             "fee and parking have an element of their own: partners of OCPI 2.1.1, who take one element for all, read"
             " no other"

@@ -27,7 +27,7 @@ from roaming.modules.cdrs.bounds import must_be_bounded
 from roaming.modules.cdrs.codec import BY_VERSION
 from roaming.modules.cdrs.issuing import issue
 from roaming.modules.cdrs.signing import MAX_REMARK, with_signed
-from roaming.modules.cdrs.telling import Said, reader_of, said_of, told_in
+from roaming.modules.cdrs.telling import Said, reader_of, said_of, stored_text_in
 from roaming.modules.cdrs.unused import bill, prices_reservations
 from roaming.ocpi.client import Outcome
 from roaming.ocpi.codec import DecodeContext, EncodeContext, dump_json
@@ -289,9 +289,9 @@ def build(job: DeliveryJob, kept: Stored | None, endpoint: str) -> PushRequest |
     version = job.partner.version
     if kept is None or version is None or not endpoint:
         return None
-    told = told_in(job.detail)
-    if told is not None and told.version == version and (text := kept.texts.get(version)) is not None:
-        return PushRequest(method="POST", url=job.address(endpoint), body=text.encode(), losses=told.losses)
+    stored = stored_text_in(job.detail)
+    if stored is not None and stored.version == version and (text := kept.texts.get(version)) is not None:
+        return PushRequest(method="POST", url=job.address(endpoint), body=text.encode(), losses=stored.losses)
     if (as_it_came := kept.text_in(version)) is not None:
         return PushRequest(method="POST", url=job.address(endpoint), body=as_it_came)
     encoded = CODECS[version].encode(from_document(CDR, kept.document), context=job.context)

@@ -23,7 +23,7 @@ from roaming.store.documents import HERE, Origin
 logger = structlog.get_logger(__name__)
 
 
-class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+class StoredText(msgspec.Struct, frozen=True, omit_defaults=True):
     """``Outgoing.detail`` of a CDR whose text is stored."""
 
     version: Version
@@ -43,7 +43,7 @@ class Said(NamedTuple):
     texts: Mapping[Version, str]
     """To be stored with it."""
     detail: str
-    """For the delivery: a ``Told`` as JSON."""
+    """For the delivery: a ``StoredText`` as JSON."""
 
 
 NOTHING = Said({}, "")
@@ -82,10 +82,10 @@ def said_of(
         return NOTHING
     if encoded.losses and not partner.endpoint("cdrs", InterfaceRole.RECEIVER):
         return NOTHING  # the delivery would count them, and there is none
-    told = Told(version=version, lost=tuple((loss.path, loss.reason) for loss in encoded.losses))
-    return Said({version: text}, msgspec.json.encode(told).decode())
+    stored = StoredText(version=version, lost=tuple((loss.path, loss.reason) for loss in encoded.losses))
+    return Said({version: text}, msgspec.json.encode(stored).decode())
 
 
-def told_in(detail: str) -> Told | None:
+def stored_text_in(detail: str) -> StoredText | None:
     """What ``Outgoing.detail`` says of the text, if anything."""
-    return msgspec.json.decode(detail, type=Told) if detail else None
+    return msgspec.json.decode(detail, type=StoredText) if detail else None

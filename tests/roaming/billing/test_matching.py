@@ -8,7 +8,7 @@ import pytest
 from roaming.billing.exports import exported
 from roaming.billing.matching import Listed, MalformedList, Match, match, read_list, sums_of
 from roaming.billing.rows import harmless
-from roaming.billing.statement import Standing, Statement, state
+from roaming.billing.statement import Edition, Statement, state
 from tests.roaming.billing.test_statement import PAIR, a_bill, billed
 
 
@@ -72,7 +72,7 @@ def test_taxes_of_2_3_0_and_our_own_files_are_read() -> None:
     cost = {"before_taxes": 5, "taxes": [{"name": "VAT", "amount": 1}]}
     assert read_list(json.dumps({"id": "C1", "currency": "EUR", "total_cost": cost}))[0].gross == 6
     for name in ("x.json", "x.csv"):
-        own = read_list(exported(statement(), Standing("OPEN"), name).decode())
+        own = read_list(exported(statement(), Edition("OPEN"), name).decode())
         assert {each.match for each in match(statement().lines, own)} == {Match.MATCHED}
 
 

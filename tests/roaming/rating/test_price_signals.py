@@ -12,7 +12,7 @@ from roaming.rating.constant_power import of_phases
 from roaming.rating.engine import zone_of
 from roaming.rating.lint import LintCode, lint
 from roaming.rating.price_signal_files import read_prices
-from roaming.rating.price_signals import Made, Repeated, Signal, Terms, tariff_of_prices
+from roaming.rating.price_signals import Made, Repeated, Signal, TariffFrame, tariff_of_prices
 
 ZONE = "Europe/Amsterdam"
 TERMS = {"party": PartyId("NL", "TNM"), "id": "SPOT", "currency": "EUR", "time_zone": ZONE}
@@ -21,7 +21,7 @@ HOUR = 3_600_000_000
 
 
 def made_of(text: str, *, per_mwh: bool = False, day: str = "", **terms: Any) -> Made:
-    chosen = Terms(**{**TERMS, **terms})
+    chosen = TariffFrame(**{**TERMS, **terms})
     signals = read_prices(text, time_zone=chosen.time_zone, per_mwh=per_mwh, day=day)
     return tariff_of_prices(signals, chosen, now=NOW)
 

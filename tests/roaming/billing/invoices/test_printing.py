@@ -15,12 +15,12 @@ from roaming.billing.invoices.en16931 import Syntax, written
 from roaming.billing.invoices.printing import to_factur_x
 from roaming.billing.invoices.printing import to_pdf as to_pdf_of_invoice
 from roaming.billing.printing import to_pdf
-from roaming.billing.statement import Standing, state
+from roaming.billing.statement import Edition, state
 from tests.kit import tools
 from tests.roaming.billing.invoices.test_en16931 import accounted_in_zloty, documents
 from tests.roaming.billing.test_statement import PAIR, TERMS, a_month
 
-OPEN = Standing("OPEN")
+OPEN = Edition("OPEN")
 
 
 def read(content: bytes) -> Any:
@@ -64,7 +64,7 @@ def test_it_is_pdf_a_3_in_the_eyes_of_others(tmp_path: Path) -> None:
     bills: list[Any] = [(Decimal(1), "20", "EUR", False), (Decimal("2.5"), "0", "SEK", True)] * 40
     statement = state(PAIR, "2026-07", a_month(bills), TERMS)
     made = {
-        "statement": to_pdf(statement, Standing("CLOSED", 2)),
+        "statement": to_pdf(statement, Edition("CLOSED", 2)),
         "empty": to_pdf(state(PAIR, "2026-07", [], {}), OPEN),
     }
     made |= {f"invoice{number}": to_factur_x(invoice) for number, invoice in enumerate(documents())}

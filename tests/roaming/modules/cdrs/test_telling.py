@@ -20,7 +20,7 @@ from roaming.model.version import Version
 from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.crediting import credit
 from roaming.modules.cdrs.service import CODECS, issue_once, take
-from roaming.modules.cdrs.telling import NOTHING, said_of, told_in
+from roaming.modules.cdrs.telling import NOTHING, said_of, stored_text_in
 from roaming.modules.sessions import repository as sessions
 from roaming.modules.sessions.service import CODECS as SESSION_CODECS
 from roaming.ocpi.codec import EncodeError
@@ -77,7 +77,7 @@ def test_the_text_is_that_of_the_list(version: Version, random: Random) -> None:
         event("held")
         assert said == NOTHING
         return
-    told = told_in(said.detail)
+    told = stored_text_in(said.detail)
     assert told is not None
     assert (said.texts, told.losses) == ({version: text}, tuple(losses))
     assert all(loss.version == version for loss in told.losses)

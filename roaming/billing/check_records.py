@@ -1,7 +1,6 @@
-"""What is shown of checks' rules, partners' copies and tariffs, one record a row, as in ``records``."""
+"""What is shown of the rules that CDRs are checked by, and of partners' copies of ours, one record a row, as in
+``records``."""
 
-from collections.abc import Iterable
-from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -11,9 +10,6 @@ from roaming.billing.checks.rules import DEFAULT_OUTCOMES, NAMES
 from roaming.billing.copies import Compared
 from roaming.billing.receiving import cpo_of, emsp_of
 from roaming.billing.repository import rules_for
-from roaming.modules.tariffs.history import changes
-from roaming.modules.tariffs.repository import TariffVersion
-from roaming.rating.lint import Lint
 
 EVERYBODY = "all"
 
@@ -40,25 +36,6 @@ class ShownRule(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     value: str
     is_default: bool
-
-
-class ShownLint(msgspec.Struct, frozen=True, kw_only=True):
-    """``state``: error (the tariff cannot be used) or warning."""
-
-    state: str
-    code: str
-    where: str
-    what: str
-
-
-class ShownVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tariff said from ``since`` on. ``source``: the partner that told it; `here`: it is ours."""
-
-    version: int
-    since: datetime
-    last_updated: datetime
-    source: str
-    changed: str
 
 
 def shown_copy(compared: Compared, *, is_sent_again: bool) -> ShownCopy:
@@ -91,33 +68,3 @@ def _rules_by_name(rules: CheckRules) -> dict[str, str]:
     values = {name: getattr(rules, name) for name in NAMES}
     shown = {name: " ".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
     return shown | {kind.value: rules.outcomes.get(kind, default).value for kind, default in DEFAULT_OUTCOMES.items()}
-
-
-def shown_lint(found: Lint) -> ShownLint:
-    """A finding in a tariff."""
-    state = "error" if found.is_error else "warning"
-    return ShownLint(state=state, code=found.code.value, where=found.where, what=found.text)
-
-
-def shown_versions(versions: Iterable[TariffVersion]) -> list[ShownVersion]:
-    """Of one tariff, the oldest first."""
-    rows: list[ShownVersion] = []
-    before: TariffVersion | None = None
-    for number, version in enumerate(versions, start=1):
-        if version.tariff is None:
-            what = "withdrawn"
-        elif before is None or before.tariff is None:
-            what = "new"
-        else:
-            what = "; ".join(changes(before.tariff, version.tariff))
-        rows.append(
-            ShownVersion(
-                version=number,
-                since=version.since,
-                last_updated=version.last_updated,
-                source=version.source or "here",
-                changed=what,
-            )
-        )
-        before = version
-    return rows
