@@ -158,11 +158,16 @@ async def test_list_and_delivery_take_what_was_stored(passing: Passing) -> None:
     await change(passing, key, version, marked)
     assert marked in await listed(passing)
     async with delivering(passing.hub):
-        await until(lambda: passing.msp.asked)
+        await until(lambda: losses_of(passing))
     assert passing.msp.last.body.decode() == marked
+    assert await losses_of(passing) == [("cdrs", "remark", 1)]
+
+
+async def losses_of(passing: Passing) -> list[tuple[str, str, int]]:
+    """Counted once the answer to a delivery has been read."""
     await passing.hub.services.journal.flush()
     lost = await counted(passing.hub.services.database.reader, "msp")
-    assert [(each.what.module, each.what.field, each.amount) for each in lost] == [("cdrs", "remark", 1)]
+    return [(each.what.module, each.what.field, each.amount) for each in lost]
 
 
 async def test_2_1_1_is_told_with_its_location_and_nothing_of_a_credit(passing: Passing) -> None:
