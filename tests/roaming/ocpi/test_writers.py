@@ -151,7 +151,7 @@ def outcome(write: Callable[[Writing], Any], version: Version, context: EncodeCo
 
 
 @pytest.mark.parametrize("version", list(Version))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(random=st.randoms(use_true_random=True), extra=st.booleans())
 def test_a_writer_says_what_the_table_says(version: Version, random: Random, extra: bool) -> None:
     for (_, name, _), codec in [item for item in CODECS.items() if item[0][2] == version]:
