@@ -6,7 +6,7 @@ Everything else of a message of OCPP stays as it went, byte for byte.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -32,18 +32,26 @@ _SECRETS: Final = ("password", "authorizationkey", "secret", "simpin")
 """How names end of what is a secret, such as ``basicAuthPassword`` (OCPP 2.1, NetworkConnectionProfileType)."""
 _SHORTEST: Final = 8
 """Of a token with fewer characters not even the last four are shown."""
-_SIGNS: Final = (
-    *("idtag", "token", "emaid", "contractid", "customeridentifier", '"vin"', '"data"', "://"),
-    *("password", "secret", "simpin", "key", "component", "variable"),
-)
-"""Without one of these, in small letters, nothing is hidden of what is JSON: every name and mark that is looked for has
-one in it."""
 _MANY: Final = 50
 """With more to hide than this the frame is written anew: looking for each would take too long."""
-_NUMERIC: Final = re.compile(r'("(?:idTag|parentIdTag|idToken|simPin)"\s{0,9}:\s{0,9})-?[0-9.]{1,64}', re.IGNORECASE)
+_BESIDE: Final = ("data", "key", "component", "variable")
+"""Names that are looked at, beside those of tokens and secrets."""
+
+
+def _signs(tokens: Iterable[str], secrets: Iterable[str]) -> tuple[str, ...]:
+    """Short names in their quotes, so that no other word has them in it; none that holds another."""
+    names = [name if len(name) > 4 else f'"{name}"' for name in (*tokens, *secrets)]
+    signs = {*names, *(f'"{name}"' for name in _BESIDE), "://"}
+    return tuple(sorted(sign for sign in signs if not any(other in sign for other in signs - {sign})))
+
+
+_SIGNS: Final = _signs(_TOKENS, _SECRETS)
+"""Without one of these, in small letters, nothing is hidden of what is JSON: every name and mark that is looked for has
+one in it."""
+_NAMES: Final = rf"{'|'.join(sorted(_TOKENS))}|\w{{0,40}}(?:{'|'.join(_SECRETS)})"
+_NUMERIC: Final = re.compile(rf'("(?:{_NAMES})"\s{{0,9}}:\s{{0,9}})-?[0-9.]{{1,64}}', re.IGNORECASE)
 _BROKEN: Final = re.compile(
-    r'("(?:idTag|parentIdTag|idToken|groupIdToken|additionalIdToken|emaid|contractId|customerIdentifier|vin|data'
-    r'|\w{0,40}(?:password|secret)|authorizationKey|value|attributeValue)"\s{0,9}:\s{0,9}[\[{\s]{0,9}")(?:[^"\\]|\\.)+',
+    rf'("(?:{_NAMES}|data|value|attributeValue)"\s{{0,9}}:\s{{0,9}}[\[{{\s]{{0,9}}")(?:[^"\\]|\\.)+',
     re.IGNORECASE | re.DOTALL,
 )
 _BROKEN_ADDRESS: Final = re.compile(r'"\w{1,10}:\\?/\\?/(?:[^"\\]|\\.)*', re.DOTALL)

@@ -4,22 +4,19 @@ same for every version; tokens are cleaned before they come here and are never l
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
 
-from adapters.kit.manifest import Authorization, Fact
+from adapters.kit.manifest import Authorization
+from adapters.ocpp.alarms import Alarms
 from adapters.ocpp.recording import Desk
 from adapters.ocpp.security import short_hash
 from adapters.ocpp.station import Request, Station
 from adapters.ocpp.tokens import RemoteStart, fold
-from contracts.envelope import message_id
-from contracts.messages import SecurityEventReported
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
 
-TOLD_EVERY: Final = timedelta(minutes=10)
-LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+_GUESSING: Final = "too many unknown tokens: for a while nobody is asked about others that are unknown here"
 
 logger = structlog.get_logger(__name__)
 
@@ -43,8 +40,7 @@ class Authorizing:
         self._ports = desk.ports
         self._tokens = desk.tokens
         self._has_led = has_led
-        self._told: dict[str, datetime] = {}
-        """When the operator was last told that a station shows too many unknown tokens."""
+        self._alarms = Alarms(desk.ports)
 
     async def before_start(self, station: Station, request: Request, tag: str) -> Authorization:
         """For an Authorize. An accepted answer is kept for the start that follows."""
@@ -133,24 +129,10 @@ class Authorizing:
             self._ports.authorizer.use_up(station.id, decided.command_id)
         if decided.is_unasked:
             # A list of real tokens is not found by trying a station's twenty requests a second
-            await self._tell_guessing(station)
+            await self._alarms.tell(station.id, "TokenGuessing", _GUESSING)
             await asyncio.sleep(self._desk.answering.guess_pause_seconds)
         logger.info("authorisation", station_id=station.id, token=short_hash(fold(tag)), status=decided.status.value)
         return decided
-
-    async def _tell_guessing(self, station: Station) -> None:
-        """At most once in ``TOLD_EVERY`` for a station. The station is not kept waiting where it cannot be told."""
-        at, network = self._ports.now(), self._ports.network
-        if at - self._told.get(station.id, LONG_AGO) < TOLD_EVERY:
-            return
-        self._told[station.id] = at
-        info = "too many unknown tokens: for a while nobody is asked about others that are unknown here"
-        message = SecurityEventReported(network=network, station_id=station.id, event="TokenGuessing", at=at, info=info)
-        id = message_id("security", network, station.id, message.event, at.isoformat())
-        try:
-            await self._ports.facts.record([Fact(id=id, message=message, station_id=station.id, occurred_at=at)])
-        except Exception as error:
-            logger.error("a security event could not be told", station_id=station.id, error=type(error).__name__)
 
 
 def by_command(expected: RemoteStart) -> Authorization:

@@ -3,7 +3,6 @@ that fell silent, and empties the room at the end. Knows no OCPP message."""
 
 import asyncio
 import contextlib
-import math
 from collections import Counter
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import structlog
 
 from adapters.kit.manifest import Account, Fact, Ports
 from adapters.ocpp import straying
+from adapters.ocpp.alarms import Alarms
 from adapters.ocpp.limits import Bucket, retry_after
 from adapters.ocpp.presence import Presence
 from adapters.ocpp.proxy.passing import Passing
@@ -22,10 +22,9 @@ from adapters.ocpp.station import RECONNECT, TRY_LATER, Pace, Station
 from adapters.ocpp.transport import Admission, Handshake, Refusal, Socket, SocketClosed
 from adapters.ocpp.version import OLDEST, Version
 from contracts.envelope import message_id
-from contracts.messages import Message, SecurityEventReported, StationConnected, StationDisconnected
+from contracts.messages import Message, StationConnected, StationDisconnected
 
 POLICY: Final = 1008
-TOLD_EVERY: Final = 600.0
 LONGEST_PACING: Final = 8.0
 """A newcomer waits this long for its turn at most, then it is sent away with 503."""
 STRANGERS_AT_ONCE: Final = 1000
@@ -75,14 +74,12 @@ class Gateway:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _running: set[Station] = field(default_factory=set)
     _is_empty: asyncio.Event = field(default_factory=asyncio.Event)
-    _told: dict[tuple[str, str], float] = field(default_factory=dict)
-    """When the operator was last told of what touches a station's security; as many of each kind as there are accounts
-    at most."""
     _is_draining: bool = False
 
     def __post_init__(self) -> None:
         self._entrance = Bucket(rate=self.watch.accepts_per_second, burst=self.watch.accepts_per_second)
         self._strangers = Bucket(rate=STRANGERS_PER_SECOND, burst=max(STRANGERS_AT_ONCE, self.watch.max_strangers))
+        self._alarms = Alarms(self.ports)
         self._takeovers = Takeovers(clock=asyncio.get_running_loop().time)
 
     def start(self) -> None:
@@ -115,7 +112,7 @@ class Gateway:
                     address=handshake.remote_address,
                 )
             if decision.station_id is not None:
-                await self._tell_security(decision.station_id, decision.event, decision.info or decision.reason)
+                await self._alarms.tell(decision.station_id, decision.event, decision.info or decision.reason)
         return decision
 
     async def handle(self, socket: Socket, admission: Admission) -> None:
@@ -308,25 +305,11 @@ class Gateway:
             return False
         return True
 
-    async def _tell_security(self, station_id: str, event: str, info: str) -> None:
-        """At most once in ``TOLD_EVERY`` for a station: whatever it is, it will come again and again."""
-        now = asyncio.get_running_loop().time()
-        if now - self._told.get((station_id, event), -math.inf) < TOLD_EVERY:
-            return
-        self._told[station_id, event] = now
-        at, network = self.ports.now(), self.ports.network
-        message = SecurityEventReported(network=network, station_id=station_id, event=event, at=at, info=info)
-        id = message_id("security", network, station_id, event, at.isoformat())
-        try:
-            await self.ports.facts.record([Fact(id=id, message=message, station_id=station_id, occurred_at=at)])
-        except Exception as error:
-            logger.error("a security event could not be told", station_id=station_id, error=type(error).__name__)
-
     def _replace(self, current: Station) -> None:
         """A newer connection has taken its place. A live one that goes this way again and again is two devices."""
         if current.is_admitted and self._silence(current) < 60 and self._takeovers.note(current.id):
             info = "two devices come as this station: each new connection ends the other's"
-            self._spawn(self._tell_security(current.id, "ConnectionsReplaceEachOther", info))
+            self._spawn(self._alarms.tell(current.id, "ConnectionsReplaceEachOther", info))
         self._spawn(current.close(RECONNECT, "replaced by a newer connection"))
 
     def _connected(self, station: Station) -> StationConnected:

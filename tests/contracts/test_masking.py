@@ -122,3 +122,20 @@ def test_what_stations_say_most_is_let_pass_at_a_glance(value: str) -> None:
 @given(st.binary(max_size=200))
 def test_nothing_breaks_it(data: bytes) -> None:
     masked(data)
+
+
+@pytest.mark.parametrize("name", sorted((*masking._TOKENS, *masking._SECRETS, "someonesPassword", "apnSimPin")))
+def test_a_name_once_said_is_hidden_in_every_kind_of_frame(name: str) -> None:
+    number = "41424344454647"
+    for value in (f'"{CARD}"', f'"{CARD.lower()}"', number):
+        for frame in (f'[2,"41","X",{{"{name}":{value}}}]', f'[2,"41","X",{{"{name}": {value}, "y":'):
+            shown = masked(frame.encode())
+            assert "•••" in shown or "…" in shown, frame
+            assert CARD not in shown.upper(), frame
+            assert number not in shown, frame
+
+
+def test_a_new_name_is_a_sign_by_itself() -> None:
+    signs = masking._signs(("newidtag", "idtag", "pan"), ("passkey",))
+    assert {"idtag", '"pan"', "passkey", "://"} <= set(signs)
+    assert "newidtag" not in signs, "the shorter one is in it"
