@@ -10,15 +10,12 @@ from starlette.routing import Route
 
 from roaming.console import (
     billing_api,
-    binding_api,
-    certificates_api,
     feed_api,
-    files_api,
     monitoring_api,
     rules_api,
     stations_api,
+    stations_openapi,
     tariffs_api,
-    waves_api,
     webhooks_api,
 )
 from roaming.console.saying import HEADERS, said
@@ -31,16 +28,7 @@ from roaming.partners.operators import operator_of
 from roaming.store.errors import StoreUnavailable
 
 _FOR_PARTIES = (webhooks_api, feed_api, billing_api, monitoring_api)
-_APIS = (
-    stations_api,
-    binding_api,
-    certificates_api,
-    files_api,
-    waves_api,
-    rules_api,
-    tariffs_api,
-    *_FOR_PARTIES,
-)
+_APIS = (*(api for api, _ in stations_openapi.APIS), rules_api, tariffs_api, billing_api)
 ROUTES = tuple(route for api in _APIS for route in api.ROUTES)
 FOR_PARTIES = frozenset((path, method) for api in _FOR_PARTIES for path, method, _ in api.ROUTES)
 """What an operator whose token is one party's may ask: these look at ``request.state.party``, the others do not."""

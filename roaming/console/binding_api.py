@@ -12,9 +12,10 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roaming.console.hearing import Unfit
+from roaming.console.hearing import Unfit, taking
 from roaming.console.saying import answered, said
 from roaming.console.stations_api import Work, body_of, flag_of, text_of
+from roaming.console.stations_forms import BindingForm, SecurityProfile
 from roaming.model.location import Location
 from roaming.modules.locations.binding import Unbindable, bind_wanted, wanted_of
 from roaming.modules.locations.placing import missing
@@ -35,13 +36,14 @@ def _say_the_rest(location: Location) -> str:
     return f"POST the same again with {fields}"
 
 
+@taking(BindingForm)
 async def post_binding(services: Services, request: Request, _who: str) -> Response:
     """Lets a station in and says which EVSEs of which location its connectors are: `party`, `location`, `connectors`,
     `evse`, `password` or `no_password`, `tariff`, and of a location that does not exist `address`, `city`,
     `postal_code`, `country`, `latitude`, `longitude`, `time_zone`; `dry_run`. 201; a password that is made for it is
     shown this once."""
     try:
-        body = await body_of(request)
+        body = await body_of(request, BindingForm)
         is_dry_run = flag_of(body, "dry_run")
         entry = {name: value for name, value in body.items() if name != "dry_run"}
         wanted = wanted_of(entry | {"station": request.path_params["station_id"]})
@@ -59,10 +61,11 @@ async def post_binding(services: Services, request: Request, _who: str) -> Respo
     return answered(done, 201)
 
 
+@taking(SecurityProfile)
 async def post_security_profile(services: Services, request: Request, _who: str) -> Response:
     """Refuses a station that comes with less than `profile` (0 to 3), from when it has come with it once."""
     try:
-        body = await body_of(request)
+        body = await body_of(request, SecurityProfile)
         profile = body.get("profile")
         if type(profile) is not int:
             raise Unfit("profile: 0 to 3", "profile")

@@ -7,9 +7,10 @@ from datetime import timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roaming.console.hearing import Unfit
+from roaming.console.hearing import Unfit, taking
 from roaming.console.saying import answered, as_csv, said
 from roaming.console.stations_api import Work, body_of, text_of
+from roaming.console.stations_forms import Revocation
 from roaming.ocpi.module import Services
 from roaming.operations import certificates as requests
 from roaming.operations import selecting
@@ -54,10 +55,11 @@ async def get_request(services: Services, request: Request, _who: str) -> Respon
     return answered({"station": station_id, "network": network} | asdict(found) | {"at": found.at.isoformat()})
 
 
+@taking(Revocation)
 async def post_revocations(services: Services, request: Request, who: str) -> Response:
     """``certificate``: how the fingerprint begins of what is not taken any more; or ``all``: true. ``why``."""
     try:
-        body = await body_of(request)
+        body = await body_of(request, Revocation)
         fingerprint, is_all = text_of(body, "certificate"), body.get("all") is True
         if bool(fingerprint) == is_all:
             return said("certificate: how its fingerprint begins; or all: true", 400)

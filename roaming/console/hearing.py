@@ -1,13 +1,17 @@
 """Bodies that the API for operators is sent: bounded, and wrong ones told by their field."""
 
 import re
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
 
 LARGEST_BODY = 1024 * 1024
 T = TypeVar("T")
+W = TypeVar("W", bound=Callable[..., Any])
+FORMS: dict[Callable[..., Any], type[msgspec.Struct]] = {}
+"""By the function that takes them."""
 _PLACE = re.compile(r"`\$\.(\w+)|field `(\w+)`")
 
 
@@ -17,6 +21,16 @@ class Unfit(ValueError):
     def __init__(self, text: str, field: str = "") -> None:
         super().__init__(text)
         self.field = field
+
+
+def taking(form: type[msgspec.Struct]) -> Callable[[W], W]:
+    """Of a function that answers a request: its body has the fields of ``form`` and no others (``body_of``)."""
+
+    def marked(work: W) -> W:
+        FORMS[work] = form
+        return work
+
+    return marked
 
 
 async def content_of(request: Request, *, largest: int = LARGEST_BODY) -> bytes:

@@ -20,8 +20,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from contracts.configuration import KNOWN_KEYS
-from roaming.console.hearing import Unfit, content_of, limit_of
+from roaming.console.hearing import Unfit, content_of, limit_of, taking
 from roaming.console.saying import answered, as_csv, committed, said
+from roaming.console.stations_forms import Labels, LocalLists
 from roaming.monitoring.lines import lines_of, since_and_why
 from roaming.ocpi.module import Services
 from roaming.operations import local_lists, records, selecting, showing
@@ -81,10 +82,11 @@ async def post_operations(services: Services, request: Request, who: str) -> Res
     return answered({"batch": done[0].batch_id, "operations": [showing.shown(record) for record in done]}, 202)
 
 
+@taking(Labels)
 async def post_labels(services: Services, request: Request, _who: str) -> Response:
     """``group`` as it shall be in ``set_group`` (empty: none), ``add_tags``, ``remove_tags``."""
     try:
-        body = await body_of(request)
+        body = await body_of(request, Labels)
         selection = _selection(body)
         async with services.database.work() as work:
             keys = await selecting.select_stations(work.connection, selection)
@@ -101,10 +103,11 @@ async def post_labels(services: Services, request: Request, _who: str) -> Respon
     return answered({"stations": rows})
 
 
+@taking(LocalLists)
 async def post_local_lists(services: Services, request: Request, who: str) -> Response:
     """Brings local lists in line with the token store. ``is_full``: all of it anew; ``per_message``, ``most``."""
     try:
-        body = await body_of(request)
+        body = await body_of(request, LocalLists)
         sizes = {"per_message": 1_000, "most": local_lists.MOST}
         given = {name: body[name] for name in sizes if name in body}
         if any(type(value) is not int or not 1 <= value <= sizes[name] for name, value in given.items()):
@@ -264,8 +267,8 @@ ROUTES: Sequence[tuple[str, str, Work]] = (
 )
 
 
-async def body_of(request: Request) -> dict[str, Any]:
-    """A JSON object. Raises ``Unfit``; so do the next ones."""
+async def body_of(request: Request, form: type[msgspec.Struct] | None = None) -> dict[str, Any]:
+    """A JSON object, with fields of ``form`` alone. Raises ``Unfit``; so do the next ones."""
     content = await content_of(request)
     try:
         body = _DECODER.decode(content)
@@ -273,6 +276,9 @@ async def body_of(request: Request) -> dict[str, Any]:
         raise Unfit(f"the body is no JSON: {error}") from None
     if not isinstance(body, dict):
         raise Unfit("the body: a JSON object")
+    names = form.__struct_fields__ if form is not None else tuple(body)
+    if unknown := [name for name in body if name not in names]:
+        raise Unfit(f"{unknown[0][:40]}: no such field; there are {', '.join(names)}", unknown[0][:40])
     return body
 
 

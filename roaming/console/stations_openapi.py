@@ -17,6 +17,7 @@ from roaming.console import (
     waves_api,
     webhooks_api,
 )
+from roaming.console.hearing import FORMS
 from roaming.operations.orders import KINDS
 
 APIS: Final = (
@@ -89,12 +90,17 @@ _WRONG: Final = {
 
 def document(*, release: str) -> dict[str, Any]:
     """OpenAPI 3.1."""
-    shapes, schemas = msgspec.json.schema_components(KINDS.values(), ref_template="#/components/schemas/{name}")
+    works = [work for api, _ in APIS for _, _, work in api.ROUTES]
+    forms = list(dict.fromkeys(FORMS[work] for work in works if work in FORMS))
+    found, schemas = msgspec.json.schema_components(
+        [*KINDS.values(), *forms], ref_template="#/components/schemas/{name}"
+    )
+    shapes, refs = found[: len(KINDS)], dict(zip(forms, found[len(KINDS) :], strict=True))
     order = {"allOf": [{"type": "object", "properties": dict(_SELECTION)}, {"oneOf": list(shapes)}]}
     paths: dict[str, dict[str, Any]] = {}
     for api, tag in APIS:
         for path, method, work in api.ROUTES:
-            paths.setdefault(path, {})[method.lower()] = _operation(path, method, work, tag)
+            paths.setdefault(path, {})[method.lower()] = _operation(path, method, work, tag, refs)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -113,7 +119,7 @@ def document(*, release: str) -> dict[str, Any]:
     }
 
 
-def _operation(path: str, method: str, work: Any, tag: str) -> dict[str, Any]:
+def _operation(path: str, method: str, work: Any, tag: str, refs: Mapping[Any, Any]) -> dict[str, Any]:
     text = " ".join((work.__doc__ or "").split())
     found: dict[str, Any] = {
         "tags": [tag],
@@ -129,8 +135,9 @@ def _operation(path: str, method: str, work: Any, tag: str) -> dict[str, Any]:
         parameters.append(_parameter("Idempotency-Key", "header", "A text of yours: the same again asks nobody twice"))
     elif method == "POST" and path == "/api/firmware":
         found["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
-    elif method == "POST":
-        found["requestBody"] = _body({"type": "object"}, is_required=False)
+    elif work in FORMS:
+        is_required = any(field.required for field in msgspec.structs.fields(FORMS[work]))
+        found["requestBody"] = _body(refs[FORMS[work]], is_required=is_required)
     if parameters:
         found["parameters"] = parameters
     wrong = {"application/json": {"schema": {"$ref": "#/components/schemas/Wrong"}}}

@@ -7,9 +7,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roaming.console.hearing import Unfit
+from roaming.console.hearing import Unfit, taking
 from roaming.console.saying import answered, as_csv, said
 from roaming.console.stations_api import Work, body_of, flag_of, text_of, texts_of
+from roaming.console.stations_forms import Wave, WaveChange
 from roaming.ocpi.module import Services
 from roaming.operations import selecting, waves
 from roaming.operations.files import NoSuchFile
@@ -19,12 +20,13 @@ from roaming.operations.waves import NoSuchWave, Plan
 _STATES = {"pause": "PAUSED", "stop": "STOPPED", "resume": "RUNNING"}
 
 
+@taking(Wave)
 async def post_waves(services: Services, request: Request, who: str) -> Response:
     """``name``, ``file_id``, ``groups`` (a step each, in this order), or ``tags`` and ``stations`` as one step;
     ``at_once``, ``most_failures`` (percent), ``judged_from``, ``patience`` (seconds), ``why``; ``dry_run``: 200 with
     the stations by steps, and nobody is asked."""
     try:
-        body = await body_of(request)
+        body = await body_of(request, Wave)
         numbers = {name: _number(body, name) for name in ("at_once", "most_failures", "judged_from") if name in body}
         patience = timedelta(seconds=_number(body, "patience")) if "patience" in body else Plan.patience
         async with services.database.work() as work:
@@ -69,13 +71,14 @@ async def get_wave(services: Services, request: Request, _who: str) -> Response:
     return as_csv(each) if request.query_params.get("format") == "csv" else answered(found[0] | {"each": each})
 
 
+@taking(WaveChange)
 async def post_wave(services: Services, request: Request, _who: str) -> Response:
     """``pause``, ``stop`` or ``resume``, the last with another ``most_failures`` if need be."""
     id, state = request.path_params["id"], _STATES.get(request.path_params["what"])
     if state is None:
         return said(f"one of {', '.join(_STATES)}", 404)
     try:
-        body = await body_of(request) if int(request.headers.get("content-length", "0") or 0) else {}
+        body = await body_of(request, WaveChange) if int(request.headers.get("content-length", "0") or 0) else {}
         most = _number(body, "most_failures") if "most_failures" in body else None
         async with services.database.work() as work:
             await waves.change(work, id, state, most_failures=most)

@@ -12,9 +12,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roaming.console.hearing import Unfit, limit_of
+from roaming.console.hearing import Unfit, limit_of, taking
 from roaming.console.saying import answered, as_csv, said
 from roaming.console.stations_api import Work, body_of, text_of, texts_of
+from roaming.console.stations_forms import Mail, Webhook
 from roaming.feed import mailing, subscribers, trying
 from roaming.feed.kinds import KINDS
 from roaming.feed.subscribers import NameTaken, NoSuchSubscriber, Subscriber, Wanted
@@ -53,11 +54,13 @@ async def _listed(services: Services, request: Request, channel: str) -> list[di
     return [shown(*each) for each in found if each[0].channel == channel]
 
 
+@taking(Webhook)
 async def post_webhooks(services: Services, request: Request, who: str) -> Response:
     """``name``, ``url``, ``events`` (patterns; none: all), ``party``, ``secret`` (none: a new one)."""
     return await _add(services, request, who, channel="WEBHOOK")
 
 
+@taking(Mail)
 async def post_mails(services: Services, request: Request, who: str) -> Response:
     """``name``, ``address``, ``events`` (patterns; none: what goes wrong at stations), ``party``."""
     if request.state.party:
@@ -72,7 +75,7 @@ async def post_mails(services: Services, request: Request, who: str) -> Response
 async def _add(services: Services, request: Request, who: str, *, channel: str) -> Response:
     is_mail = channel == "EMAIL"
     try:
-        body = await body_of(request)
+        body = await body_of(request, Mail if is_mail else Webhook)
         if request.state.party and text_of(body, "party") not in ("", request.state.party):
             return said(f"party: this token is for {request.state.party} only", 403, field="party")
         wanted = Wanted(

@@ -15,6 +15,7 @@ from contracts.messages.operation import ChangeAvailability, Reset
 from roaming.console.hearing import LARGEST_BODY
 from roaming.console.stations_api import ROUTES
 from roaming.console.stations_openapi import APIS
+from roaming.modules.locations.binding import COLUMNS
 from roaming.operations.orders import KINDS
 from roaming.partners.operators import add_operator
 from roaming.stations import presence
@@ -215,10 +216,28 @@ async def test_of_thousands_of_stations_a_part_is_shown(hub: HubInProcess) -> No
     assert await named("limit=1&after=CS-3") == []
 
 
+async def test_a_misspelt_field_is_refused(hub: HubInProcess) -> None:
+    of_one = (f"stations/CS-1/{what}" for what in ("binding", "revocations", "security-profile"))
+    for path in ("labels", "local-lists", "waves", "waves/1/resume", "webhooks", *of_one):
+        answer = await call(hub, "POST", f"/api/{path}", {"dry_runn": True})
+        assert (answer.status_code, "dry_runn: no such field" in answer.json()["error"]) == (400, True), answer.text
+
+
 async def test_all_that_can_be_asked_is_described(hub: HubInProcess) -> None:
     described = (await call(hub, "GET", "/api/stations.json")).json()
     said = {(path, method.upper()) for path, each in described["paths"].items() for method in each}
     assert said == {(path, method) for api, _ in APIS for path, method, _ in api.ROUTES}
+    schemas = described["components"]["schemas"]
+    assert {"url", "events", "secret"} <= schemas["Webhook"]["properties"].keys()
+    assert schemas["BindingForm"]["properties"].keys() - {"dry_run"} == {*COLUMNS} - {"station"}
+    bodies = {
+        path: operation["requestBody"]["content"].get("application/json", {}).get("schema", {})
+        for path, methods in described["paths"].items()
+        for operation in methods.values()
+        if "requestBody" in operation
+    }
+    assert all("$ref" in schema for path, schema in bodies.items() if path != "/api/firmware"), bodies
+
     operations = [operation for each in described["paths"].values() for operation in each.values()]
     assert all(operation["summary"] for operation in operations)
     assert len({operation["operationId"] for operation in operations}) == len(operations)
