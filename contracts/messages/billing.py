@@ -29,7 +29,7 @@ class CdrAccepted(Message, frozen=True, kw_only=True):
     """A person took it although the check would not."""
     note: str = ""
     is_ours: bool = False
-    """Issued here, and taken by the partner; it may dispute it later on."""
+    """Issued here, and taken by the partner, or by the eMSP that is here too; it may dispute it later on."""
 
 
 class CdrDisputed(Message, frozen=True, kw_only=True):

@@ -1,4 +1,5 @@
-"""Checks partners' CDRs by itself, soon after they came: what is wrong waits for people as a verdict."""
+"""Checks partners' CDRs by itself, soon after they came: what is wrong waits for people as a verdict. Disputes whose
+CDR was taken back are closed, whoever looks at them or not."""
 
 import asyncio
 from datetime import timedelta
@@ -29,8 +30,10 @@ class Watcher:
         self._locks = locks
 
     async def look(self) -> int:
-        """Checks what has not been checked; returns how many. Raises ``StoreUnavailable``; nothing is passed over."""
+        """Checks what has not been checked; returns how many. Closes disputes whose CDR was taken back. Raises
+        ``StoreUnavailable``; nothing is passed over."""
         services, total = self._services, 0
+        await close_credited(services.database)
         while True:
             until = services.clock.now() - GRACE
             keys = await repository.unchecked(services.database.reader, until=until, limit=AT_ONCE)
@@ -56,7 +59,6 @@ class Watcher:
                 continue
             try:
                 await self.look()
-                await close_credited(self._services.database)
             except StoreUnavailable as error:
                 logger.warning("cdr_checks_wait", reason=str(error))
             finally:

@@ -14,10 +14,12 @@ from lxml import html
 from roaming.billing import disputes, explaining, selecting, settling
 from roaming.billing.receiving import check_keys
 from roaming.billing.statement import pair_of
+from roaming.billing.watching import Watcher
 from roaming.console import billing_pages
 from roaming.console.pages import mount_console
 from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs.crediting import credit_of
+from roaming.store.locks import locks_of
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.roaming.billing.test_statement import a_bill, changed
 from tests.roaming.cli.test_settling import keep
@@ -90,7 +92,8 @@ async def test_who_looks_changes_nothing(hub: HubInProcess) -> None:
     assert found.closed_at is None
     reader = hub.services.database.reader
     assert await reader.fetch("SELECT state FROM disputes") == before
-    assert await disputes.close_credited(hub.services.database) == 1
+    await Watcher(hub.services, locks_of(hub.services.database)).look()
+    assert [row[0] for row in await reader.fetch("SELECT state FROM disputes")] == ["CREDITED"]
 
 
 async def test_what_takes_long_is_done_off_the_loop(hub: HubInProcess, monkeypatch: pytest.MonkeyPatch) -> None:
