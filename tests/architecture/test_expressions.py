@@ -9,6 +9,8 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +82,16 @@ def _flags(call: ast.Call) -> int:
     return sum(int(getattr(re, name)) for name in named if hasattr(re, name))
 
 
+def _given(path: Path, name: str, call: ast.Call) -> tuple[str | bytes, int]:
+    """Pattern and flags of what the module at ``path`` calls ``name``; of one that is put together, as it came out."""
+    (pattern, *_) = call.args
+    if isinstance(pattern, ast.Constant):
+        return pattern.value, _flags(call)  # type: ignore[return-value]
+    found = getattr(import_module(".".join(path.with_suffix("").parts)), name, None)
+    assert isinstance(found, re.Pattern), f"{path}:{call.lineno}: write the expression out, or name it in the module"
+    return found.pattern, found.flags & ~re.UNICODE
+
+
 def expressions() -> Iterator[Expression]:
     """Those that are written out, with what is done with them."""
     for path in sources("roaming", "adapters", "contracts"):
@@ -107,9 +119,9 @@ def expressions() -> Iterator[Expression]:
                 continue
             assert isinstance(value, ast.Call)
             target = assigned.targets[0] if isinstance(assigned, ast.Assign) else assigned.target
-            assert isinstance(value.args[0], ast.Constant), f"{path}:{assigned.lineno}: write the expression out"
             assert isinstance(target, ast.Name)
-            named[target.id] = Expression(f"{path}:{assigned.lineno}", value.args[0].value, _flags(value))
+            pattern, flags = _given(path, target.id, value)
+            named[target.id] = Expression(f"{path}:{assigned.lineno}", pattern, flags)
         for node in nodes:
             is_call = isinstance(node, ast.Attribute) and node.attr in METHODS
             if is_call and isinstance(node.value, ast.Name) and node.value.id in named:

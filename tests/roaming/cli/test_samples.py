@@ -16,6 +16,7 @@ from contracts.messages import AuthorizationRequested
 from contracts.vocabulary import AuthorizationStatus
 from roaming.cli.commands import app
 from roaming.modules.tokens.asking import decide
+from roaming.stations.passwords import LENGTH
 from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import RECEIVER, HubInProcess, hub_in_process
 from tests.kit.speaking import envelope_of
@@ -64,7 +65,7 @@ async def test_each_sample_is_imported(hub: HubInProcess) -> None:
             for row in json.loads((await roaming("location", "list", "--json")).stdout):
                 assert row["published"], row
             passwords = [row["password"] for row in json.loads(done.stdout)]
-            assert {len(password) for password in passwords} == {32}
+            assert {len(password) for password in passwords} == {LENGTH}
             assert len(set(passwords)) == len(passwords)
 
 
