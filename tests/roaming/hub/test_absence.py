@@ -121,7 +121,7 @@ async def test_who_was_away_gets_everything(
             clock.moved += away / STEPS
             await until(lambda seen=seen: door.refused > seen)
         await until(lambda: _has_given_up(running, "cdrs", given_up))
-        await until(lambda: _has_given_up(running, "locations", 0 if is_state_pushed else 1))
+        await until(lambda: _has_given_up(running, "locations", 0 if is_state_pushed else 2))
         door.is_away = False
         await until(lambda: _is_settled(running), seconds=20)
         await running.host_location("OURS", name=" back")

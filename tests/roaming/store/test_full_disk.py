@@ -50,11 +50,15 @@ def sqlite_disk(database: Database) -> Disk:
 def postgresql_disk(server: Postgresql, url: str) -> Disk:
     name = url.rsplit("/", 1)[1]
 
+    async def run(statement: str) -> None:
+        """In a thread: it waits for tables that the hub writes to at the moment, and the hub must go on."""
+        await asyncio.to_thread(server.execute, statement, database=name)
+
     async def fill() -> None:
-        server.execute(_REFUSE, database=name)
+        await run(_REFUSE)
 
     async def free() -> None:
-        server.execute("DROP FUNCTION full_disk CASCADE", database=name)
+        await run("DROP FUNCTION full_disk CASCADE")
 
     return Disk(fill=fill, free=free)
 
