@@ -24,6 +24,8 @@ from roaming.store.migrate import upgrade
 
 CPO, OUR_EMSP = PartyId("NL", "BEN"), PartyId("NL", "EMS")
 THEIR_EMSP, THEIR_CPO, THEIR_OTHER_EMSP = PartyId("DE", "EMS"), PartyId("DE", "CPO"), PartyId("DE", "EM2")
+FAR = PartyId("FR", "FAR")
+"""A CPO of another platform."""
 TOKEN = "bench-credentials-token"
 LOCATIONS, TOKENS = 10_000, 20_000
 START = datetime(2026, 1, 1, tzinfo=UTC)

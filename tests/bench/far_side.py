@@ -9,6 +9,7 @@ import json
 import sys
 
 import httpx
+import msgspec
 import uvicorn
 import uvloop
 from starlette.requests import Request
@@ -17,14 +18,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from roaming.model.version import Version
 from roaming.modules.locations.service import LOCATION_CODECS
-from tests.bench.data import location
+from tests.bench.data import FAR, location
 
 _HOP_BY_HOP = ("host", "connection", "content-length", "transfer-encoding")
 
 
 def answering() -> ASGIApp:
-    """The same location for every request."""
-    body = LOCATION_CODECS[Version.V2_2_1].encode(location(1)).body
+    """The same location of its own for every request."""
+    mine = msgspec.structs.replace(location(1), country_code=FAR.country_code, party_id=FAR.party_id)
+    body = LOCATION_CODECS[Version.V2_2_1].encode(mine).body
     envelope = {"data": body, "status_code": 1000, "timestamp": "2026-01-01T00:00:00Z"}
     answer = json.dumps(envelope, default=str).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]

@@ -6,18 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from roaming.app import open_services
-from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
 from roaming.ocpi.module import Services
 from roaming.partners import registry
 from roaming.partners.directory import Endpoint, PartyRole
 from roaming.settings import Settings
-from tests.bench.data import THEIR_EMSP
+from tests.bench.data import FAR, THEIR_EMSP
 from tests.bench.load import Line, closed_loop, http
 from tests.bench.serving import HEADERS, Limited, server
 from tests.kit.server_process import ServerProcess, free_port
 
-FAR = PartyId("FR", "FAR")
 PATH = "/ocpi/2.2.1/sender/locations/LOC-1"
 
 
