@@ -35,7 +35,7 @@ from roaming.console.billing_asking import (
     path,
 )
 from roaming.console.hearing import Unfit, content_of, limit_of, read
-from roaming.console.rules_api import Entry
+from roaming.console.rules_api import AS_CSV, Entry
 from roaming.console.saying import answered, committed, given
 from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs.repository import with_ids
@@ -162,7 +162,6 @@ async def get_document(_services: Services, _request: Request, _who: str) -> Res
     return committed("operators-billing.json")
 
 
-CSV = ("format", "csv: for a spreadsheet")
 PARTY = ("party", "What it issued, and what it is to pay")
 LIMIT = ("limit", "At most 10000; 1000 unless given")
 _CDR = "/api/cdrs/{cpo}/{cdr_id}"
@@ -181,7 +180,7 @@ ENTRIES: Sequence[Entry] = (
             ("state", "Only those in this state, of each page"),
             ("after", "What `next` of the page before says"),
             LIMIT,
-            CSV,
+            AS_CSV,
         ),
     ),
     Entry(
@@ -220,7 +219,7 @@ ENTRIES: Sequence[Entry] = (
         summary="Disputes, those due first",
         gives=forms.Disputes,
         refusals=(400, 403),
-        query=(("state", "OPEN, CREDITED, WITHDRAWN or REFUSED"), PARTY, LIMIT, CSV),
+        query=(("state", "OPEN, CREDITED, WITHDRAWN or REFUSED"), PARTY, LIMIT, AS_CSV),
     ),
     Entry(
         method="POST",

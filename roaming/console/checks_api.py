@@ -25,7 +25,7 @@ from roaming.console.billing_asking import (
     path,
 )
 from roaming.console.hearing import Unfit, read
-from roaming.console.rules_api import Entry
+from roaming.console.rules_api import AS_CSV, Entry
 from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs.repository import Ended
 from roaming.ocpi.module import Services
@@ -131,7 +131,6 @@ async def _ours(
 
 MOST_COPIES = 1_000
 """CDRs of one request whose copies partners are asked for, one by one."""
-_CSV = ("format", "csv: for a spreadsheet")
 ENTRIES: Sequence[Entry] = (
     Entry(
         method="POST",
@@ -141,7 +140,7 @@ ENTRIES: Sequence[Entry] = (
         takes=billing_forms.CheckWish,
         gives=billing_forms.Findings,
         refusals=(400,),
-        query=(_CSV,),
+        query=(AS_CSV,),
     ),
     Entry(
         method="GET",
@@ -150,7 +149,7 @@ ENTRIES: Sequence[Entry] = (
         summary="How strict partners' CDRs are looked at",
         gives=pricing_forms.CheckRuleList,
         refusals=(403,),
-        query=(_CSV,),
+        query=(AS_CSV,),
     ),
     Entry(
         method="PUT",
@@ -160,7 +159,7 @@ ENTRIES: Sequence[Entry] = (
         takes=pricing_forms.RulesWish,
         gives=pricing_forms.CheckRuleList,
         refusals=(400, 403),
-        query=(_CSV,),
+        query=(AS_CSV,),
     ),
     Entry(
         method="DELETE",
@@ -169,17 +168,17 @@ ENTRIES: Sequence[Entry] = (
         summary="Forget the rules of a partner: those of everybody hold for it",
         gives=pricing_forms.CheckRuleList,
         refusals=(400, 403, 404),
-        query=(_CSV,),
+        query=(AS_CSV,),
     ),
     Entry(
         method="POST",
         path="/api/cdr-copies",
         handle=post_copies,
-        summary="Ask partners for their copies of our CDRs, at most 1000: what is missing there or differs",
+        summary=f"Ask partners for their copies of our CDRs, at most {MOST_COPIES}: what is missing there or differs",
         takes=pricing_forms.CopiesWish,
         gives=pricing_forms.Copies,
         refusals=(400, 403),
-        query=(_CSV,),
+        query=(AS_CSV,),
     ),
     Entry(
         method="POST",
@@ -189,6 +188,6 @@ ENTRIES: Sequence[Entry] = (
         takes=pricing_forms.MonthOfPartner,
         gives=pricing_forms.SentAgain,
         refusals=(400, 403),
-        query=(_CSV,),
+        query=(AS_CSV,),
     ),
 )

@@ -14,7 +14,7 @@ from roaming.billing.months import bounds_of
 from roaming.billing.records import ShownRate, Word, shown_rate
 from roaming.console.billing_asking import for_own_people, listed, month_named
 from roaming.console.hearing import read
-from roaming.console.rules_api import Entry
+from roaming.console.rules_api import AS_CSV, Entry
 from roaming.console.saying import given
 from roaming.ocpi.module import Services
 
@@ -93,7 +93,7 @@ ENTRIES: Sequence[Entry] = (
             ("month", "Such as 2026-10 (UTC); this one unless given"),
             ("source", "Only those of this one, such as ECB"),
             ("currency", "Only those of this one, such as CHF"),
-            ("format", "csv: for a spreadsheet"),
+            AS_CSV,
         ),
     ),
     Entry(

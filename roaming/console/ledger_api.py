@@ -22,7 +22,7 @@ from roaming.console.billing_asking import (
     path,
 )
 from roaming.console.hearing import Unfit, content_of, limit_of, read
-from roaming.console.rules_api import Entry
+from roaming.console.rules_api import AS_CSV, Entry
 from roaming.console.saying import given
 from roaming.ocpi.module import Services
 
@@ -78,7 +78,6 @@ async def post_ledger(services: Services, request: Request, _who: str) -> Respon
     return given(forms.Posted(new=new), 201 if new else 200)
 
 
-_CSV = ("format", "csv: for a spreadsheet")
 ENTRIES: Sequence[Entry] = (
     Entry(
         method="POST",
@@ -92,7 +91,7 @@ ENTRIES: Sequence[Entry] = (
         query=(
             ("tolerance", "Differences up to this amount count as none; 0 unless given"),
             ("all", "true: also CDRs on which both agree"),
-            _CSV,
+            AS_CSV,
         ),
     ),
     Entry(
@@ -102,7 +101,7 @@ ENTRIES: Sequence[Entry] = (
         summary="The book of a party: the balance of each account",
         gives=forms.LedgerBalances,
         refusals=(400, 403),
-        query=(_CSV,),
+        query=(AS_CSV,),
     ),
     Entry(
         method="GET",
@@ -114,7 +113,7 @@ ENTRIES: Sequence[Entry] = (
         query=(
             ("after", "What `next` of the page before says"),
             ("limit", "At most 10000; 1000 unless given"),
-            _CSV,
+            AS_CSV,
         ),
     ),
     Entry(

@@ -18,7 +18,7 @@ from roaming.billing.tariff_records import shown_lint, shown_versions
 from roaming.console import pricing_forms as forms
 from roaming.console.billing_asking import NotThere, entry_named, listed, must_be, party_named, path
 from roaming.console.hearing import Unfit, read
-from roaming.console.rules_api import Entry
+from roaming.console.rules_api import AS_CSV, Entry
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import fold
 from roaming.model.tariff import Tariff
@@ -172,7 +172,6 @@ async def get_history(services: Services, request: Request, _who: str) -> Respon
     return listed(request, forms.Versions(versions=tuple(rows)), rows)
 
 
-_CSV = ("format", "csv: for a spreadsheet")
 _ZONE = ("time_zone", "Of the location, such as Europe/Amsterdam")
 _TARIFF = "/api/tariffs/{cpo}/{tariff}"
 ENTRIES: Sequence[Entry] = (
@@ -183,7 +182,7 @@ ENTRIES: Sequence[Entry] = (
         summary="Why a CDR costs what it costs: a line per period and dimension",
         gives=forms.Explained,
         refusals=(400, 404, 409),
-        query=(_CSV,),
+        query=(AS_CSV,),
     ),
     Entry(
         method="POST",
@@ -193,7 +192,7 @@ ENTRIES: Sequence[Entry] = (
         takes=forms.RateWish,
         gives=forms.RatedCharge,
         refusals=(400,),
-        query=(_CSV,),
+        query=(AS_CSV,),
     ),
     Entry(
         method="POST",
@@ -203,7 +202,7 @@ ENTRIES: Sequence[Entry] = (
         takes=forms.LintWish,
         gives=forms.Lints,
         refusals=(400,),
-        query=(_CSV,),
+        query=(AS_CSV,),
     ),
     Entry(
         method="GET",
@@ -212,7 +211,7 @@ ENTRIES: Sequence[Entry] = (
         summary="The same of a tariff that is stored",
         gives=forms.Lints,
         refusals=(400, 403, 404),
-        query=(_ZONE, _CSV),
+        query=(_ZONE, AS_CSV),
     ),
     Entry(
         method="GET",
@@ -227,7 +226,7 @@ ENTRIES: Sequence[Entry] = (
             ("start", "Local time, such as 2026-01-12T18:00; now unless given"),
             ("minutes", "How long it stays; until the energy is in unless given"),
             ("time_zone", "Of the location, such as Europe/Amsterdam; UTC unless given"),
-            _CSV,
+            AS_CSV,
         ),
     ),
     Entry(
@@ -237,6 +236,6 @@ ENTRIES: Sequence[Entry] = (
         summary="What it has said since when, and what each version changed",
         gives=forms.Versions,
         refusals=(400, 403, 404),
-        query=(_CSV,),
+        query=(AS_CSV,),
     ),
 )

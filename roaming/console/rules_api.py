@@ -56,6 +56,10 @@ class Entry:
     """Parameters with a description of each."""
 
 
+AS_CSV = ("format", "csv: for a spreadsheet")
+"""The parameter of lists that have a twin for spreadsheets."""
+
+
 async def get_rules(services: Services, _request: Request, _who: str) -> Response:
     async with services.database.reading() as connection:
         rulebook = await rulebook_within(connection)

@@ -32,7 +32,7 @@ from roaming.console.billing_asking import (
     path,
 )
 from roaming.console.hearing import Unfit, limit_of, read
-from roaming.console.rules_api import Entry
+from roaming.console.rules_api import AS_CSV, Entry
 from roaming.console.saying import HEADERS, given
 from roaming.ocpi.module import Services
 
@@ -202,7 +202,6 @@ async def put_party(services: Services, request: Request, _who: str) -> Response
 
 
 _STATEMENT = "/api/statements/{one}/{other}/{month}"
-_CSV = ("format", "csv: for a spreadsheet")
 _PARTY = ("party", "Only those of this party")
 _ANY = (400, 403, 409)
 ENTRIES: Sequence[Entry] = (
@@ -213,7 +212,7 @@ ENTRIES: Sequence[Entry] = (
         summary="Statements that were closed",
         gives=forms.Statements,
         refusals=(400, 403),
-        query=(_PARTY, _CSV),
+        query=(_PARTY, AS_CSV),
     ),
     Entry(
         method="GET",
@@ -253,7 +252,7 @@ ENTRIES: Sequence[Entry] = (
         summary="When it was closed and reopened, and why",
         gives=forms.StatementEvents,
         refusals=(400, 403),
-        query=(_CSV,),
+        query=(AS_CSV,),
     ),
     Entry(
         method="POST",
@@ -272,7 +271,7 @@ ENTRIES: Sequence[Entry] = (
         summary="Invoices and credit notes, the newest first",
         gives=forms.Invoices,
         refusals=(400, 403),
-        query=(_PARTY, ("limit", "At most 10000; 1000 unless given"), _CSV),
+        query=(_PARTY, ("limit", "At most 10000; 1000 unless given"), AS_CSV),
     ),
     Entry(
         method="GET",
@@ -289,7 +288,7 @@ ENTRIES: Sequence[Entry] = (
         handle=get_terms,
         summary="What CPOs and eMSPs agreed on beside prices, the latest of two parties first",
         gives=forms.AllTerms,
-        query=(_CSV,),
+        query=(AS_CSV,),
     ),
     Entry(
         method="PUT",
