@@ -144,3 +144,9 @@ def test_a_top_folder_says_what_lives_there(folder: str) -> None:
     page = (ROOT / folder / "README.md").read_text()
     assert "not" in page
     assert len(page.splitlines()) > 5
+
+
+def test_no_private_key_is_kept() -> None:
+    """Tests make their own; one in the repository would be everybody's."""
+    begins = re.compile(r"^-----BEGIN [A-Z ]*PRIVATE KEY-----", re.MULTILINE)
+    assert [path for path in files() if begins.search(text(path))] == []
