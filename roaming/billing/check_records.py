@@ -1,5 +1,5 @@
-"""What is shown of the rules that CDRs are checked by, and of partners' copies of ours, one record a row, as in
-``records``."""
+"""What is shown of the rules that CDRs are checked by, of partners' copies of ours, and of signed meter data, one
+record a row, as in ``records``."""
 
 from decimal import Decimal
 
@@ -10,6 +10,8 @@ from roaming.billing.checks.rules import DEFAULT_OUTCOMES, NAMES
 from roaming.billing.copies import Compared
 from roaming.billing.receiving import cpo_of, emsp_of
 from roaming.billing.repository import rules_for
+from roaming.rating.signed_data import SignedVerdict
+from roaming.rating.verified_documents import NamedRecord, VerifiedDocument
 
 EVERYBODY = "all"
 
@@ -36,6 +38,18 @@ class ShownRule(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     value: str
     is_default: bool
+
+
+class ShownSignedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A signed record, or (``record`` `ALL`) the signed data as a whole. ``verdict``: VALID, INVALID, NO_KEY or what
+    else keeps it from being known."""
+
+    id: str
+    record: str
+    meter: str
+    registers: str
+    verdict: str
+    why: str
 
 
 def shown_copy(compared: Compared, *, is_sent_again: bool) -> ShownCopy:
@@ -68,3 +82,33 @@ def _rules_by_name(rules: CheckRules) -> dict[str, str]:
     values = {name: getattr(rules, name) for name in NAMES}
     shown = {name: " ".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
     return shown | {kind.value: rules.outcomes.get(kind, default).value for kind, default in DEFAULT_OUTCOMES.items()}
+
+
+def shown_verification(found: VerifiedDocument) -> list[ShownSignedRecord]:
+    """Each record, and a last row for the whole where what was billed is known."""
+    rows = [_shown_record(each) for each in found.records]
+    return rows if found.whole is None else [*rows, _shown_whole(found.whole)]
+
+
+def _shown_record(named: NamedRecord) -> ShownSignedRecord:
+    found = named.verdict
+    return ShownSignedRecord(
+        id=named.id,
+        record=found.nature or "-",
+        meter=found.meter,
+        registers="; ".join(f"{each.obis} {each.kwh.normalize():f} kWh" for each in found.registers),
+        verdict=found.verdict.value,
+        why="; ".join(filter(None, (found.reason, *found.remarks))),
+    )
+
+
+def _shown_whole(whole: SignedVerdict) -> ShownSignedRecord:
+    signed = "unknown" if whole.signed_kwh is None else f"{whole.signed_kwh} kWh"
+    return ShownSignedRecord(
+        id="",
+        record="ALL",
+        meter="",
+        registers=f"signed {signed}, billed {whole.billed_kwh} kWh: {whole.energy.value}",
+        verdict=whole.signatures.value,
+        why=whole.reason,
+    )

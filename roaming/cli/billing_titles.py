@@ -113,3 +113,11 @@ VERSION: Mapping[str, str] = {
     "source": "from",
     "changed": "changed",
 }
+SIGNED_RECORD: Mapping[str, str] = {
+    "id": "id",
+    "record": "record",
+    "meter": "meter",
+    "registers": "registers",
+    "verdict": "verdict",
+    "why": "why",
+}

@@ -1,5 +1,5 @@
 """Prices over HTTP: why a CDR costs what it costs, any charge by any tariff, and tariffs looked at, with the verbs of
-`roaming rate`, `cdr explain` and `tariff`; ``billing_api`` takes them into its table."""
+`roaming rate`, `verify`, `cdr explain` and `tariff`; ``billing_api`` takes them into its table."""
 
 import asyncio
 from collections import Counter
@@ -12,6 +12,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from roaming.billing.check_records import shown_verification
 from roaming.billing.explaining import explanation_of
 from roaming.billing.receiving import cpo_of, emsp_of
 from roaming.billing.tariff_records import shown_lint, shown_versions
@@ -30,7 +31,10 @@ from roaming.rating.errors import MalformedTimeline
 from roaming.rating.lint import lint
 from roaming.rating.preview import Assumed, as_text, preview, start_of
 from roaming.rating.priced_documents import PricedDocument, price_document
+from roaming.rating.verified_documents import Unverifiable, verify_document
 
+MOST_RECORDS = 1_000
+"""Of one request: each signature takes about a millisecond."""
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -97,6 +101,32 @@ def _tariffs(raw: msgspec.Raw) -> list[dict[str, Any]]:
     if twice := [id for id, count in ids.items() if count > 1]:
         raise Unfit(f"holds {twice[0]} twice: give each once", "tariff")
     return several
+
+
+async def post_verify(_services: Services, request: Request, _who: str) -> Response:
+    wish = await read(request, forms.VerifyWish)
+    body = _exact(wish.document, "document")
+    if (count := _records_in(body)) > MOST_RECORDS:
+        raise Unfit(f"{count} records, more than {MOST_RECORDS}: give them in parts", "document")
+    try:
+        found = await asyncio.to_thread(verify_document, body, public_key=wish.public_key, kwh=wish.kwh)
+    except Unverifiable as error:
+        raise Unfit(str(error), error.field if error.field in ("kwh", "public_key") else "document") from None
+    rows, whole = shown_verification(found), found.whole
+    shown = forms.Verified(
+        is_right=found.is_right,
+        energy=whole.energy.value if whole is not None else "",
+        signed_kwh=whole.signed_kwh if whole is not None else None,
+        billed_kwh=whole.billed_kwh if whole is not None else None,
+        records=tuple(rows),
+    )
+    return listed(request, shown, rows)
+
+
+def _records_in(body: Any) -> int:
+    held = body.get("signed_data", body) if isinstance(body, dict) else body
+    values = held.get("signed_values") if isinstance(held, dict) else held
+    return len(values) if isinstance(values, list) else 1
 
 
 async def post_lint(_services: Services, request: Request, _who: str) -> Response:
@@ -191,6 +221,16 @@ ENTRIES: Sequence[Entry] = (
         summary="Price a CDR, Session or charge of constant power by any tariff, with a reason for each line",
         takes=forms.RateWish,
         gives=forms.RatedCharge,
+        refusals=(400,),
+        query=(AS_CSV,),
+    ),
+    Entry(
+        method="POST",
+        path="/api/verify",
+        handle=post_verify,
+        summary=f"Verify signed meter data (OCMF), at most {MOST_RECORDS} records, and compare it with what is billed",
+        takes=forms.VerifyWish,
+        gives=forms.Verified,
         refusals=(400,),
         query=(AS_CSV,),
     ),

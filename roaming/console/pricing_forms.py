@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from roaming.billing.check_records import ShownCopy, ShownRule
-from roaming.billing.records import ShownCdr, Word
+from roaming.billing.check_records import ShownCopy, ShownRule, ShownSignedRecord
+from roaming.billing.records import ShownCdr, Text, Word
 from roaming.billing.tariff_records import ShownLint, ShownVersion
 from roaming.rating import Row
 from roaming.rating.preview import Preview
@@ -49,6 +49,27 @@ class RatedCharge(msgspec.Struct, frozen=True, kw_only=True):
     priced: Mapping[str, Any]
     lines: tuple[Row, ...]
     notes: tuple[str, ...]
+
+
+class VerifyWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``document``: an OCMF record (a text), a list of objects with ``record`` and ``public_key``, an OCPI SignedData,
+    or a CDR or Session with it. ``public_key`` (DER in hex or base64, or PEM) and ``kwh``, what was billed, go over
+    what it says."""
+
+    document: msgspec.Raw
+    public_key: Text = ""
+    kwh: Word = ""
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """``is_right``: no signature and no energy is wrong or unknown. ``energy``: EQUAL, DIFFERENT, OTHER_CHARGE or
+    UNKNOWN; empty for records alone, of which nobody says what was billed."""
+
+    is_right: bool
+    energy: str
+    signed_kwh: Decimal | None
+    billed_kwh: Decimal | None
+    records: tuple[ShownSignedRecord, ...]
 
 
 class LintWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

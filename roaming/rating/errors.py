@@ -5,6 +5,7 @@ RatingError
 ├── MalformedPeriods    the charging periods contradict themselves
 ├── MalformedTimeline   the meter's story cannot be cut into periods
 ├── MalformedDocument   a tariff, Session or CDR is not what OCPI writes
+├── Unverifiable        there is no signed data, or not what it would be compared with
 ├── CurrencyMismatch    tariff and charge name different currencies
 ├── MalformedSignals    prices of a day contradict themselves
 ├── UnknownReading      no reading has this name or value

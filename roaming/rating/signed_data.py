@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from threading import Lock
 from typing import Any, Final
 
 import msgspec
@@ -36,6 +37,8 @@ Values in OCPP, section 3.2.2)."""
 _ENDS: Final = frozenset("ELRAP")
 """Transaction reasons that end one (OCMF, table of TX)."""
 _UNITS: Final = {"kWh": Decimal(1), "Wh": Decimal("0.001")}
+_ONE_AT_A_TIME: Final = Lock()
+"""What the library warns of is caught by process, not by thread."""
 
 
 class SignatureVerdict(StrEnum):
@@ -107,7 +110,7 @@ def verify_record(record: str, public_key: str | None, *, nature: str = "") -> R
     if len(record) > LONGEST:
         reason = f"the record has {len(record)} characters, more than {LONGEST}"
         return RecordVerdict(nature=nature, verdict=SignatureVerdict.UNREADABLE, reason=reason)
-    with warnings.catch_warnings(record=True) as caught:
+    with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = _verify(plain(record), public_key, nature)
     remarks = tuple(dict.fromkeys(str(warning.message) for warning in caught))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from roaming.console import checks_api
@@ -14,6 +15,7 @@ from roaming.model.identifiers import PartyId
 from roaming.partners.operators import add_operator
 from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import RECEIVER, HubInProcess, hub_in_process
+from tests.roaming.rating.test_signed_data import END, START, public, signed
 
 OWN = "an-operators-token-of-43-characters-at-least"
 TOKENS = {party: f"a-token-of-{party}-of-43-characters-at-least-and" for party in ("NL-HUB", "DE-AAA", "DE-HME")}
@@ -98,6 +100,44 @@ async def test_any_charge_by_any_tariff(hub: HubInProcess) -> None:
         refused = await call(hub, "POST", "/api/rate", wish | bend)
         assert (refused.status_code, refused.json().get("field", "")) == (400, field), (bend, refused.text)
         assert said in refused.json()["error"], (bend, refused.text)
+
+
+async def test_signed_meter_data_is_verified(hub: HubInProcess) -> None:
+    cdr = {"total_energy": 10.25, "signed_data": msgspec.to_builtins(signed(START, END))}
+
+    async def verified(document: Any, **more: str) -> dict[str, Any]:
+        answer = await call(hub, "POST", "/api/verify", {"document": document, **more}, by="DE-AAA")
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    whole = await verified(cdr)
+    assert (whole["is_right"], whole["energy"], whole["signed_kwh"], whole["billed_kwh"]) == (
+        True,
+        "EQUAL",
+        "10.25",
+        "10.25",
+    )
+    assert [each["verdict"] for each in whole["records"]] == ["VALID"] * 3
+    assert (await verified(cdr, kwh="11"))["energy"] == "DIFFERENT"
+    assert not (await verified(START))["is_right"], "nobody knows its key"
+    assert (await verified(START, public_key=public()))["is_right"]
+    several = [{"id": "one", "record": START, "public_key": public()}, {"record": START}]
+    rows = table(await call(hub, "POST", "/api/verify?format=csv", {"document": several}))
+    assert [(row["id"], row["verdict"]) for row in rows] == [("one", "VALID"), ("1", "NO_KEY")]
+    for bend, field, said in (
+        ({"document": 7}, "document", "signed_data is missing"),
+        ({"document": [7]}, "document", "[0]: give objects with record"),
+        ({"document": [{"record": START, "public_key": 7}]}, "document", "[0].public_key"),
+        ({"document": several * 501}, "document", "in parts"),
+        ({"document": cdr, "kwh": "1e999999999"}, "kwh", "no amount"),
+        ({"document": {"signed_data": cdr["signed_data"]}}, "kwh", "no total_energy"),
+        ({}, "document", "missing"),
+    ):
+        refused = await call(hub, "POST", "/api/verify", bend)
+        assert (refused.status_code, refused.json()["field"]) == (400, field), (bend, refused.text)
+        assert said in refused.json()["error"], refused.text
+        assert "--" not in refused.json()["error"], "words of the command line"
 
 
 async def test_tariffs_are_looked_at(hub: HubInProcess) -> None:
