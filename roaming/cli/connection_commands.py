@@ -18,14 +18,14 @@ def add_to(party_app: typer.Typer, partner_app: typer.Typer) -> None:
 
 def party_add(
     party: Annotated[str, typer.Argument(help="Country code and party id, such as NL-HUB.")],
-    role: Annotated[str, typer.Option(help="CPO or EMSP.")],
+    role: Annotated[str, typer.Option(help="CPO, EMSP, or OTHER for a provider of payment terminals.")],
     name: Annotated[str, typer.Option(help="What people read.")],
     tell: Annotated[
         bool, typer.Option(help="Send registered partners our credentials, which list our parties.")
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Host a party: a CPO whose stations, or an eMSP whose tokens, are with us.
+    """Host a party: a CPO whose stations, an eMSP whose tokens, or a PTP whose payment terminals are with us.
 
     Agreements are made as at a registration. Partners that are registered already learn of the party by PUT of our
     credentials, which the running hub lets them check.

@@ -18,8 +18,8 @@ async def add_party(party: str, *, role: str, name: str, is_telling: bool, tell:
     """Hosts a party, agrees on it as a registration would, and tells partners by PUT of our credentials, which list
     our roles (OCPI 2.2.1, credentials, updating the credentials and resetting the credentials token)."""
     role = role.upper()
-    if role not in (Role.CPO, Role.EMSP):
-        fail("--role: CPO or EMSP")
+    if role not in (Role.CPO, Role.EMSP, Role.OTHER):
+        fail(f"--role: {role} cannot be hosted; CPO, EMSP, or OTHER for a provider of payment terminals")
     parsed = party_of(party)
     async with services_of_now() as services:
         async with services.database.work() as work:

@@ -308,8 +308,8 @@ async def agree_with_hosted(work: Work, directory: Directory, role: PartyRole, *
     with that one."""
     pairs: list[tuple[PartyId, PartyId]] = []
     if role.role == Role.CPO:
-        pairs = [(role.party, emsp) for emsp in directory.hosted_parties(Role.EMSP)]
-    elif role.role in (Role.EMSP, Role.NSP, Role.OTHER):
+        pairs = [(role.party, emsp) for kind in (Role.EMSP, Role.OTHER) for emsp in directory.hosted_parties(kind)]
+    elif role.role in (Role.EMSP, Role.NSP, Role.OTHER, "PTP"):  # some payment terminal providers say it
         pairs = [(cpo, role.party) for cpo in directory.hosted_parties(Role.CPO)]
     pairs = [(cpo, emsp) for cpo, emsp in pairs if only is None or only in (cpo, emsp)]
     rows = [{"cpo": str(c), "emsp": str(e), "is_active": True, "since": work.now} for c, e in pairs]

@@ -133,10 +133,9 @@ async def test_a_hosted_cpo_asks_a_ptp(hub: HubInProcess) -> None:
 
 
 async def test_terminals_of_a_hosted_provider_are_published(hub: HubInProcess, tmp_path: Path) -> None:
-    ptp = PartyId("AT", "OWN")
-    async with hub.services.database.work() as work:
-        await registry.host_party(work, ptp, Role.OTHER, name="Own")
-        await registry.agree(work, cpo=PartyId("FR", "CPO"), emsp=ptp)
+    words = ("party", "add", "AT-OWN", "--name", "Own", "--no-tell", "--role")
+    assert "OTHER for a provider of payment terminals" in (await roaming(*words, "PTP")).output
+    assert "FR-CPO (cpo)" in (await read(*words, "other"))["agreements"]
     terminal = {"terminal_id": "T1", "customer_reference": "C1", "location_ids": ["L1"]}
     file = file_of(tmp_path, [terminal, terminal | {"terminal_id": 5}, terminal | {"terminal_id": "T2"}])
     pair = ("--from", "AT-OWN", "--to", "FR-CPO")
