@@ -197,7 +197,9 @@ def moment(option: str, text: str) -> datetime | None:
         fail(f"{option}: {error}")
 
 
-async def why_priced(session: str, cpo: str, place: str, *, token: str, emsp: str, at: str) -> dict[str, Any]:
+async def why_priced(
+    session: str, cpo: str, place: str, *, token: str, emsp: str, at: str, profile: str
+) -> dict[str, Any]:
     """Why a charge has its tariff, or would have it."""
     issuer, since = party_of(emsp) if emsp else None, moment("--at", at)
     async with services_of_now() as services:
@@ -205,7 +207,9 @@ async def why_priced(session: str, cpo: str, place: str, *, token: str, emsp: st
             if session:
                 found = await why_of_session(services, session)
             else:
-                found = await why_there(services, party_of(cpo), place, at=since, token=token, emsp=issuer)
+                found = await why_there(
+                    services, party_of(cpo), place, at=since, token=token, emsp=issuer, profile=profile.upper()
+                )
         except NotKnown as error:
             fail(str(error))
     lists = {"offered": list(found.offered), "also": list(found.also)}

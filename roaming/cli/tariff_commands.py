@@ -72,15 +72,16 @@ def why(
     token: Annotated[str, typer.Option(help="The uid of the driver's token.")] = "",
     emsp: Annotated[str, typer.Option(help="Or whose driver it is, such as DE-EMS.")] = "",
     at: Annotated[str, typer.Option(help="When the charge would begin; now unless given.")] = "",
+    profile: Annotated[str, typer.Option(help="As if the driver preferred it: cheap, fast, green or regular.")] = "",
     session: Annotated[str, typer.Option(help="Instead: the id of a charge that began.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Why a charge has its tariff, or would have it there: the price rule that decided, and those that lost."""
+    """Why a charge has its tariff, or would have it there: the price rule and the profile that decided."""
     from roaming.cli.agreeing import why_priced
 
     if not session and not (cpo and place):
         fail("name the CPO and LOCATION/EVSE, or --session")
-    show(run(why_priced(session, cpo, place, token=token, emsp=emsp, at=at)), as_json=as_json)
+    show(run(why_priced(session, cpo, place, token=token, emsp=emsp, at=at, profile=profile)), as_json=as_json)
 
 
 def history(

@@ -22,6 +22,7 @@ from roaming.hub.why import NotKnown
 from roaming.hub.why_price import why_of_session, why_there
 from roaming.model.identifiers import PartyId
 from roaming.model.time import parse_timestamp
+from roaming.model.token import ProfileType
 from roaming.ocpi.module import Services
 from roaming.partners import changing
 from roaming.partners.directory import Directory
@@ -85,7 +86,7 @@ async def delete_rule(services: Services, request: Request, who: str) -> Respons
 
 async def get_price_reason(services: Services, request: Request, _who: str) -> Response:
     query = request.query_params
-    known = ("session", "of", "place", "token", "emsp", "at")
+    known = ("session", "of", "place", "token", "emsp", "at", "profile")
     asked = {name: _word(name, query[name]) for name in known if name in query}
     try:
         if "session" in asked:
@@ -98,12 +99,19 @@ async def get_price_reason(services: Services, request: Request, _who: str) -> R
                 at=_time("at", asked["at"]) if "at" in asked else None,
                 token=asked.get("token", ""),
                 emsp=party("emsp", asked["emsp"]) if "emsp" in asked else None,
+                profile=_profile("profile", asked["profile"]) if "profile" in asked else "",
             )
         else:
             raise Unfit("a session, or of and place", "session")
     except NotKnown as error:
         return said(str(error), 404)
     return given(forms.WhyPriced(**asdict(found)))
+
+
+def _profile(field: str, text: str) -> str:
+    if text not in ProfileType.__members__:
+        raise Unfit(f"one of {', '.join(ProfileType)}", field)
+    return text
 
 
 def _time(field: str, text: str) -> datetime:
@@ -275,7 +283,8 @@ ENTRIES: Sequence[Entry] = (
             ("place", "LOCATION/EVSE, with a third part a connector,"),
             ("token", "the uid of the driver's token,"),
             ("emsp", "or whose driver it is,"),
-            ("at", "and when it would begin; now unless given"),
+            ("at", "and when it would begin; now unless given,"),
+            ("profile", "as if the driver's preferences named CHEAP, FAST, GREEN or REGULAR"),
         ),
     ),
     Entry(

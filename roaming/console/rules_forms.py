@@ -130,13 +130,16 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 
 class WhyPriced(msgspec.Struct, frozen=True, kw_only=True):
     """Why a charge has its tariff. ``tariff``: empty where none that is ``offered`` is stored and holds: there is no
-    price. ``rule``: the number of the price rule that decided, ``also``: those that fitted and lost."""
+    price. ``rule``: the number of the price rule that decided, ``also``: those that fitted and lost. ``profile``: of
+    CHEAP, FAST, GREEN and REGULAR the one that the charge begins with, ``profile_from``: where that comes from."""
 
     tariff: str
     because: str
     rule: int | None
     offered: tuple[str, ...]
     also: tuple[str, ...]
+    profile: str
+    profile_from: str
 
 
 class Wrong(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,13 +7,14 @@ from datetime import datetime
 from roaming.hub.why import NotKnown
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
-from roaming.model.location import Connector, Location
+from roaming.model.location import EVSE, Connector, Location
 from roaming.model.party import Role
 from roaming.model.price_reason import PriceReason
 from roaming.model.session import Session
 from roaming.model.tariff import Tariff
+from roaming.model.token import ProfileType
 from roaming.ocpi.module import Services
-from roaming.ocpi.offered import price_reason, tariff_at
+from roaming.ocpi.offered import pick, price_reason, profile_at_start, tariffs_at
 from roaming.partners.agreements import ChargeBegun
 from roaming.partners.drivers import Driver, find_drivers
 from roaming.store.documents import id_of_key, object_key, read_object
@@ -30,6 +31,10 @@ class WhyPrice:
     offered: tuple[str, ...]
     also: tuple[str, ...]
     """Other price rules that fitted, and lost."""
+    profile: str
+    """Which the charge begins with (OCPI 2.2.1, sessions, ProfileType)."""
+    profile_from: str
+    """Where that comes from."""
 
 
 async def why_of_session(services: Services, session_id: str) -> WhyPrice:
@@ -60,9 +65,13 @@ async def why_there(
     at: datetime | None,
     token: str = "",
     emsp: PartyId | None = None,
+    profile: str = "",
 ) -> WhyPrice:
     """Of a charge that would begin ``at`` (``None``: now) at ``place``, ``LOCATION/EVSE`` or with a third part the id
-    of the connector, with ``token`` or, without one, some token of ``emsp``. Raises ``NotKnown``."""
+    of the connector, with ``token`` or, without one, some token of ``emsp``. ``profile``: as if the driver's
+    preferences named it, in place of what the token says. Raises ``NotKnown``."""
+    if profile and profile not in ProfileType.__members__:
+        raise NotKnown(f"profile: {profile} is none of {', '.join(ProfileType)}")
     directory = await services.directory.current()
     at = at or services.clock.now()
     driver = await _driver(services, token, emsp) if token else None
@@ -70,21 +79,33 @@ async def why_there(
     if issuer is None:
         raise NotKnown("name a token, or the eMSP whose driver charges")
     async with services.database.reading() as connection:
-        location, uid, connector = await _connector(services, owner, place)
+        location, evse, connector = await _connector(services, owner, place)
         begun = ChargeBegun(at=at, token_uid=token, group_id=driver.group_id if driver is not None else None)
-        rules = directory.rulebook.pricing(directory.viewer(issuer), owner, location.id, uid, begun)
-        reason = price_reason(rules, connector.tariff_ids)
+        rules = directory.rulebook.pricing(directory.viewer(issuer), owner, location.id, evse.uid, begun)
+        held = await tariffs_at(connection, owner, price_reason(rules, connector.tariff_ids).tariff_ids, at)
+        wanted = profile or (driver.default_profile_type if driver is not None else None)
+        begins = profile_at_start(
+            wanted, evse, held, whose=f"preferences for {profile} are asked for" if profile else ""
+        )
         kind = driver.type if driver is not None else ""
-        return _told(reason, await tariff_at(connection, owner, reason.tariff_ids, at, token_type=kind))
+        tariff = pick(held, token_type=kind, profile=begins.type)
+        return _told(price_reason(rules, connector.tariff_ids, begins), tariff)
 
 
 def _told(reason: PriceReason, tariff: Tariff | None) -> WhyPrice:
+    profile_from = reason.profile_says or "nobody named one"
+    because = reason.says
+    if reason.profile != ProfileType.REGULAR and tariff is not None:
+        which = f"of type {tariff.type}" if tariff.type is not None else "without type, as none is for this profile"
+        because = f"{because}; of these the one {which}: {profile_from}"
     return WhyPrice(
         tariff=tariff.id if tariff is not None else "",
-        because=reason.says,
+        because=because,
         rule=reason.rule,
         offered=reason.tariff_ids,
         also=reason.also,
+        profile=reason.profile,
+        profile_from=profile_from,
     )
 
 
@@ -98,7 +119,7 @@ async def _driver(services: Services, uid: str, emsp: PartyId | None) -> Driver:
     return found[0]
 
 
-async def _connector(services: Services, owner: PartyId, place: str) -> tuple[Location, str, Connector]:
+async def _connector(services: Services, owner: PartyId, place: str) -> tuple[Location, EVSE, Connector]:
     directory = await services.directory.current()
     if owner not in directory.hosted_parties(Role.CPO):
         raise NotKnown(f"{owner} is no CPO of this hub: only what is charged at its stations is priced here")
@@ -116,4 +137,4 @@ async def _connector(services: Services, owner: PartyId, place: str) -> tuple[Lo
     if not fitting or len({each.tariff_ids for each in fitting}) > 1:
         named = ", ".join(f"{location.id}/{evse.uid}/{each.id}" for each in evse.connectors)
         raise NotKnown(f"name a connector of EVSE {evse.uid}, as their tariffs differ: {named}")
-    return location, evse.uid, fitting[0]
+    return location, evse, fitting[0]

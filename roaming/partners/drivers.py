@@ -23,7 +23,10 @@ from roaming.store.database import Database, Work
 DRIVERS = DriverTokenRow.__table__  # type: ignore[attr-defined]
 AGREEMENTS = AgreementRow.__table__  # type: ignore[attr-defined]
 _ISSUER = re.compile(r"([A-Za-z]{2})[-*]?([A-Za-z0-9]{3})(?![A-Za-z0-9]?$)")
-_COLUMNS = "uid, country_code, party_id, type, contract_id, group_id, whitelist, is_valid, source, used_at"
+_COLUMNS = (
+    "uid, country_code, party_id, type, contract_id, group_id, whitelist, is_valid, default_profile_type,"
+    " source, used_at"
+)
 _FIND = f"SELECT {_COLUMNS} FROM driver_tokens WHERE uid_folded = $1 ORDER BY used_at DESC"  # noqa: S608
 
 
@@ -40,6 +43,8 @@ class Driver:
     is_valid: bool
     source: str
     used_at: datetime
+    default_profile_type: str | None = None
+    """As its owner wrote it; what is not known is nobody's profile."""
 
     def token_owner(self) -> TokenOwner:
         """As adapters are told, and tell us again when a charge begins."""
@@ -62,6 +67,7 @@ class Driver:
             group_id=self.group_id,
             valid=self.is_valid,
             whitelist=self.whitelist,
+            default_profile_type=self.default_profile_type,
             last_updated=self.used_at,
         )
 
@@ -86,6 +92,7 @@ def driver_of(token: Token, *, source: str, now: datetime) -> Driver:
         group_id=token.group_id,
         whitelist=token.whitelist,
         is_valid=token.valid,
+        default_profile_type=token.default_profile_type,
         source=source,
         used_at=now,
     )
@@ -105,6 +112,7 @@ async def remember(work: Work, driver: Driver, *, is_used: bool = False) -> None
         "group_id": driver.group_id,
         "whitelist": driver.whitelist,
         "is_valid": driver.is_valid,
+        "default_profile_type": driver.default_profile_type,
         "source": driver.source,
         "used_at": driver.used_at,
     }
@@ -120,6 +128,7 @@ async def remember(work: Work, driver: Driver, *, is_used: bool = False) -> None
             "group_id",
             "whitelist",
             "is_valid",
+            "default_profile_type",
             "source",
             *(("used_at",) if is_used else ()),
         ),
@@ -200,7 +209,7 @@ async def find_driver(connection: AsyncConnection, uid: str, *, cpo: PartyId) ->
 
 
 def _driver(row: Any) -> Driver:
-    uid, country, party, kind, contract, group, whitelist, is_valid, source, used_at = row
+    uid, country, party, kind, contract, group, whitelist, is_valid, profile, source, used_at = row
     return Driver(
         uid=uid,
         owner=PartyId(country, party),
@@ -209,6 +218,7 @@ def _driver(row: Any) -> Driver:
         group_id=group,
         whitelist=whitelist,
         is_valid=bool(is_valid),
+        default_profile_type=profile,
         source=source,
         used_at=text_to_time(used_at) if isinstance(used_at, str) else used_at,
     )

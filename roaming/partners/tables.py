@@ -211,6 +211,8 @@ class DriverTokenRow(SQLModel, table=True):
     group_id: str | None = None
     whitelist: str = "NEVER"
     is_valid: bool = Field(default=True, sa_column=Column(Boolean, nullable=False))
+    default_profile_type: str | None = None
+    """Which of several tariffs its charges begin with, where its owner said so (OCPI 2.2.1, tokens)."""
     source: str = ""
     """Partner that speaks for the owner; empty when the owner is hosted here."""
     used_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))

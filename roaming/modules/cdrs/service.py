@@ -33,7 +33,7 @@ from roaming.ocpi.client import Outcome
 from roaming.ocpi.codec import DecodeContext, EncodeContext, dump_json
 from roaming.ocpi.errors import AddressRefused, InvalidParameters
 from roaming.ocpi.module import CopyUnknown, DeliveryJob, Outgoing, PushRequest, Recipient, Services, routing_to
-from roaming.ocpi.offered import find_connector, price_reason, tariff_at
+from roaming.ocpi.offered import find_connector, pick, price_reason, tariffs_at
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.paging import is_same_origin, mend_next_url
 from roaming.ocpi.partner_call import call_to
@@ -132,9 +132,8 @@ async def bill_unused(
     begun = ChargeBegun(at=message.began_at, token_uid=message.token_uid, group_id=group_id)
     rules = directory.rulebook.pricing(directory.viewer(emsp), cpo, message.location_id, message.evse_uid, begun)
     tariff_ids = price_reason(rules, connector.tariff_ids).tariff_ids
-    tariff = await tariff_at(
-        work.connection, cpo, tariff_ids, message.began_at, token_type=message.token_owner.token_type
-    )
+    held = await tariffs_at(work.connection, cpo, tariff_ids, message.began_at)
+    tariff = pick(held, token_type=message.token_owner.token_type)
     if tariff is None or not prices_reservations(tariff):
         return False
     readings = ChosenReadings(chosen=directory.readings_between(cpo=cpo, emsp=emsp)).readings

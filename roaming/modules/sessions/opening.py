@@ -23,7 +23,7 @@ from roaming.modules.sessions.course import Course, priced, settled, with_readin
 from roaming.modules.sessions.model import UNPLACED
 from roaming.modules.sessions.repository import Kept, Snapshots, Transaction, TransactionKey
 from roaming.ocpi import offered
-from roaming.ocpi.offered import price_reason, tariff_at
+from roaming.ocpi.offered import pick, price_reason, profile_at_start, tariffs_at
 from roaming.partners.agreements import ChargeBegun, Rule
 from roaming.partners.directory import Directory
 from roaming.partners.drivers import driver_who_charges, find_driver
@@ -123,9 +123,11 @@ async def find_setting(connection: AsyncConnection, transaction: Transaction, di
     rule = next(iter(rules), None)
     if location is not None and rule is not None:
         location = _offering(location, binding, rule)
-    connector = find_connector(location, binding)[1] if location is not None else None
+    evse, connector = find_connector(location, binding) if location is not None else (None, None)
     tariff_ids = connector.tariff_ids if connector is not None else ()
-    tariff = await tariff_at(connection, binding.party, tariff_ids, start.at, token_type=driver.type)
+    held = await tariffs_at(connection, binding.party, tariff_ids, start.at)
+    profile = profile_at_start(driver.default_profile_type, evse, held)
+    tariff = pick(held, token_type=driver.type, profile=profile.type)
     if rule is not None and tariff is None:
         logger.warning("offered_tariff_is_missing", rule=rule.id, tariffs=rule.tariff_ids, station=station_id)
     time_zone = location.time_zone if location is not None else "UTC"
@@ -136,7 +138,7 @@ async def find_setting(connection: AsyncConnection, transaction: Transaction, di
         tariff=tariff,
         time_zone=time_zone,
         chosen=ChosenReadings(chosen=directory.readings_between(cpo=binding.party, emsp=driver.owner)),
-        reason=price_reason(rules, tariff_ids),
+        reason=price_reason(rules, tariff_ids, profile),
     )
 
 
@@ -199,14 +201,14 @@ def make_session(
 
 
 async def freeze(connection: AsyncConnection, session_key: str, setting: Setting) -> None:
-    """Keeps tariff, place and readings as they are at the start, and the rule that chose the tariff."""
+    """Keeps tariff, place and readings as they are at the start, and the rule and profile that chose the tariff."""
     if setting.tariff is not None:
         await repository.keep_snapshot(connection, session_key, "tariff", setting.tariff)
     if setting.location is not None:
         await repository.keep_snapshot(connection, session_key, "location", _only(setting.location, setting.binding))
     if setting.chosen.chosen:
         await repository.keep_snapshot(connection, session_key, "readings", setting.chosen)
-    if setting.reason is not None and setting.reason.rule is not None:
+    if setting.reason is not None and (setting.reason.rule is not None or setting.reason.profile_says):
         await repository.keep_snapshot(connection, session_key, "price_reason", setting.reason)
 
 

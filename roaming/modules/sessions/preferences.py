@@ -9,15 +9,9 @@ from decimal import Decimal
 from roaming.model.identifiers import fold
 from roaming.model.location import EVSE, Connector, Location, PowerType
 from roaming.model.session import ChargingPreferences, ChargingPreferencesResponse, Session, SessionStatus
-from roaming.model.tariff import TariffType
 from roaming.model.token import ProfileType
+from roaming.ocpi.offered import is_offered
 
-TARIFF_OF = {
-    ProfileType.CHEAP: TariffType.PROFILE_CHEAP,
-    ProfileType.FAST: TariffType.PROFILE_FAST,
-    ProfileType.GREEN: TariffType.PROFILE_GREEN,
-    ProfileType.REGULAR: TariffType.REGULAR,
-}
 SHIFTED = (ProfileType.CHEAP, ProfileType.GREEN)
 """Profiles that move the charge to another time: impossible without knowing how much time there is, and for what."""
 PHASES = {PowerType.AC_2_PHASE: 2, PowerType.AC_2_PHASE_SPLIT: 2, PowerType.AC_3_PHASE: 3}
@@ -37,7 +31,7 @@ def judge(
     wanted, until, energy = preferences.profile_type, preferences.departure_time, preferences.energy_need
     if status not in RUNNING or (until is not None and until <= now):
         return ChargingPreferencesResponse.NOT_POSSIBLE
-    if not _is_offered(wanted, tariff_types):
+    if not is_offered(wanted, tariff_types):
         return ChargingPreferencesResponse.PROFILE_TYPE_NOT_SUPPORTED
     if wanted in SHIFTED and until is None:
         return ChargingPreferencesResponse.DEPARTURE_REQUIRED
@@ -56,16 +50,6 @@ def most_power(connector: Connector) -> int:
         return connector.max_electric_power
     phases = next((count for kind, count in PHASES.items() if kind == connector.power_type), 1)
     return connector.max_voltage * connector.max_amperage * phases
-
-
-def _is_offered(profile_type: str, tariff_types: Sequence[str | None]) -> bool:
-    """Every supported profile has a tariff (OCPI 2.2.1, sessions, ChargingPreferences). One without type is valid for
-    all sessions; where there is no tariff at all, a charge is what it would be anyway."""
-    if profile_type not in ProfileType.__members__:
-        return False
-    if not tariff_types:
-        return profile_type == ProfileType.REGULAR
-    return None in tariff_types or TARIFF_OF[ProfileType(profile_type)] in tariff_types
 
 
 def place_of(session: Session, location: Location | None) -> tuple[EVSE | None, Connector | None]:

@@ -187,6 +187,10 @@ async def test_a_price_for_tokens_and_why(hub: HubInProcess) -> None:
     assert (found["tariff"], found["rule"], found["also"][0][:6]) == ("OURS", vans, f"rule {plain}"[:6])
     later = await said("tariff", "why", "NL-HUB", "L1/A", "--token", "CARD-1", "--at", "2099-01-01T00:00:00Z")
     assert (later["rule"], later["also"]) == (plain, [])
+    asked = await said("tariff", "why", "NL-HUB", "L1/A", "--token", "CARD-1", "--profile", "fast")
+    assert (
+        asked["profile_from"] == "preferences for FAST are asked for, but the EVSE is not CHARGING_PREFERENCES_CAPABLE"
+    )
     shown = {row["rule"]: (row["tokens"], row["until"]) for row in await said("rule", "list")}
     assert shown == {plain: ("", None), vans: ("vans", "2099-01-01 00:00:00+00:00")}
 

@@ -116,12 +116,16 @@ async def test_a_price_for_tokens_and_a_time_and_why_it_decides(hub: HubInProces
     there = f"price-reason?of=NL-HUB&place=OURS/{evse}"
     found = (await api("GET", f"{there}&emsp=DE-AAA")).json()
     assert (found["rule"], found["also"]) == (None, []), "no token of the group"
+    assert (found["profile"], found["profile_from"]) == ("REGULAR", "nobody named one")
+    found = (await api("GET", f"{there}&emsp=DE-AAA&profile=FAST")).json()
+    assert found["profile_from"].startswith("preferences for FAST are asked for, but ")
     for path, status, said in (
         (f"{there}&token=NOBODYS", 404, "roaming token list"),
         (there, 404, "name a token"),
         ("price-reason?session=NONE", 404, "roaming session list"),
         ("price-reason", 400, "a session, or of and place"),
         (f"{there}&emsp=DE-AAA&at=noon", 400, "noon"),
+        (f"{there}&emsp=DE-AAA&profile=fast", 400, "one of CHEAP, FAST"),
         ("price-reason?of=NL-HUB&place=OURS/NONE&emsp=DE-AAA", 404, f"OURS/{evse}"),
     ):
         answer = await api("GET", path)

@@ -50,7 +50,14 @@ async def test_uids_compare_without_case_and_keep_their_spelling(database: Datab
 
 
 async def test_what_is_learnt_later_counts(database: Database) -> None:
-    changed = replace(DRIVER, uid="04AB", is_valid=False, group_id="g", used_at=NOON + timedelta(seconds=1))
+    changed = replace(
+        DRIVER,
+        uid="04AB",
+        is_valid=False,
+        group_id="g",
+        default_profile_type="FAST",
+        used_at=NOON + timedelta(seconds=1),
+    )
     async with database.work() as work:
         await remember(work, changed)
     assert await find_drivers(database, "04ab") == [replace(changed, used_at=NOON)]

@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 from sqlalchemy import text, update
 
+from roaming.hub.why import NotKnown
 from roaming.hub.why_price import why_of_session, why_there
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import PartyId
+from roaming.model.location import EVSE
+from roaming.model.tariff import Tariff
+from roaming.model.token import ProfileType
 from roaming.modules.tariffs import service as tariffs
-from roaming.ocpi.offered import tariff_at
+from roaming.ocpi.offered import pick, profile_at_start
 from roaming.partners import registry
 from roaming.partners.rule_times import follow
 from roaming.partners.rules import RULES, TOKENS
@@ -34,7 +38,7 @@ from tests.roaming.modules.sessions.charges import (
     tell,
 )
 
-EVSE = "AT-GOOD-1"
+EVSE_UID = "AT-GOOD-1"
 CPO = PartyId("NL", "HUB")
 FOR_AAA = a_rule("price", "locations", partner="aaa", tariffs=["FLEET"])
 
@@ -44,7 +48,7 @@ async def hub(database_url: str, tmp_path: Path) -> AsyncIterator[HubInProcess]:
     """The connector of station GOOD has tariff STANDARD; FLEET and NIGHT are of the same CPO."""
     async with hub_with_station(database_url, tmp_path) as running:
         connector = ocpi_bodies.connector(tariff_ids=["STANDARD"])
-        evse = ocpi_bodies.evse(uid=EVSE, evse_id="NL*HUB*E1", connectors=[connector])
+        evse = ocpi_bodies.evse(uid=EVSE_UID, evse_id="NL*HUB*E1", connectors=[connector])
         await running.host_location("AT-GOOD", evses=[evse])
         for id, price in (("STANDARD", 0.5), ("FLEET", 0.2), ("NIGHT", 0.1)):
             component = {"type": "ENERGY", "price": price, "step_size": 1}
@@ -65,7 +69,7 @@ async def charge(hub: HubInProcess) -> CDR:
 
 async def shown(hub: HubInProcess, partner: str) -> tuple[Any, set[str]]:
     """Tariffs at the connector, and all tariffs that the partner can read."""
-    evse = (await hub.call(partner, "GET", f"{SENDER}/locations/AT-GOOD/{EVSE}")).data
+    evse = (await hub.call(partner, "GET", f"{SENDER}/locations/AT-GOOD/{EVSE_UID}")).data
     listed = (await hub.call(partner, "GET", f"{SENDER}/tariffs")).data
     return evse["connectors"][0]["tariff_ids"], {tariff["id"] for tariff in listed}
 
@@ -84,36 +88,120 @@ async def test_the_charge_costs_what_its_emsp_is_shown(hub: HubInProcess) -> Non
     assert "STANDARD" not in str(told) + str(session)
 
 
-async def test_the_type_of_a_tariff_says_for_whom_it_is(hub: HubInProcess) -> None:
-    """Whoever has a token of one use pays ad hoc; of profiles nobody asked for any."""
-    all_kinds = {"STANDARD": "REGULAR", "FLEET": "AD_HOC_PAYMENT", "NIGHT": ""}
-    cases: list[tuple[dict[str, str], str, str]] = [
-        (all_kinds, "RFID", "STANDARD"),
-        (all_kinds, "AD_HOC_USER", "FLEET"),
-        ({**all_kinds, "FLEET": "PROFILE_CHEAP"}, "AD_HOC_USER", "NIGHT"),
-        ({"STANDARD": "REGULAR"}, "AD_HOC_USER", "STANDARD"),
-        ({"FLEET": "AD_HOC_PAYMENT", "NIGHT": "PROFILE_GREEN"}, "RFID", ""),
+ALL, REGULAR, AD_HOC, CHEAP, FAST, GREEN = (
+    "",
+    "REGULAR",
+    "AD_HOC_PAYMENT",
+    "PROFILE_CHEAP",
+    "PROFILE_FAST",
+    "PROFILE_GREEN",
+)
+
+
+def of_types(*types: str) -> list[Tariff]:
+    """Each with its type as its id."""
+    found = []
+    for kind in types:
+        body = ocpi_bodies.tariff(HOSTED_CPO, id=kind or "ALL") | ({"type": kind} if kind else {})
+        found.append(decoded(tariffs.CODECS, body))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("types", "token_type", "profile", "expected"),
+    [
+        ((REGULAR, AD_HOC, ALL), "RFID", "REGULAR", REGULAR),
+        ((REGULAR, AD_HOC, ALL), "AD_HOC_USER", "REGULAR", AD_HOC),
+        ((REGULAR, CHEAP, ALL), "AD_HOC_USER", "REGULAR", "ALL"),
+        ((REGULAR,), "AD_HOC_USER", "REGULAR", REGULAR),
+        ((AD_HOC, GREEN), "RFID", "REGULAR", None),
+        ((REGULAR, CHEAP, FAST, GREEN, ALL), "RFID", "FAST", FAST),
+        ((REGULAR, CHEAP, FAST, GREEN, ALL), "RFID", "CHEAP", CHEAP),
+        ((GREEN, CHEAP), "RFID", "GREEN", GREEN),
+        ((REGULAR, CHEAP, ALL), "RFID", "FAST", "ALL"),
+        ((REGULAR, CHEAP), "RFID", "FAST", REGULAR),
+        ((CHEAP,), "RFID", "FAST", None),
+        ((AD_HOC, FAST, REGULAR), "AD_HOC_USER", "FAST", FAST),
+        ((AD_HOC, CHEAP, ALL), "AD_HOC_USER", "FAST", AD_HOC),
+    ],
+)
+def test_the_type_of_a_tariff_says_for_whom_it_is(
+    types: tuple[str, ...], token_type: str, profile: str, expected: str | None
+) -> None:
+    """Whoever has a token of one use pays ad hoc; who has a preference, what is for it, or for all."""
+    for offered in (of_types(*types), of_types(*types[::-1])):
+        found = pick(offered, token_type=token_type, profile=ProfileType(profile))
+        assert (found.id if found is not None else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("default", "capable", "types", "profile", "says"),
+    [
+        (None, True, (FAST,), "REGULAR", ""),
+        ("REGULAR", True, (FAST,), "REGULAR", "default_profile_type is REGULAR"),
+        ("FAST", True, (FAST, REGULAR), "FAST", "default_profile_type is FAST"),
+        ("FAST", True, (ALL, REGULAR), "FAST", "default_profile_type is FAST"),
+        ("FAST", False, (FAST, REGULAR), "REGULAR", "but the EVSE is not CHARGING_PREFERENCES_CAPABLE"),
+        ("FAST", True, (CHEAP, REGULAR), "REGULAR", "no tariff there is for it"),
+        ("FAST", True, (), "REGULAR", "no tariff there is for it"),
+        ("SOLAR", True, (FAST, ALL), "REGULAR", "SOLAR, which is none of CHEAP, FAST"),
+    ],
+)
+def test_a_charge_begins_with_the_profile_of_its_token(
+    default: str | None, capable: bool, types: tuple[str, ...], profile: str, says: str
+) -> None:
+    """Where the EVSE takes preferences and supports that one (OCPI 2.2.1, tokens, default_profile_type)."""
+    capabilities = ("RESERVABLE", *(("CHARGING_PREFERENCES_CAPABLE",) if capable else ()))
+    evse = EVSE(uid=EVSE_UID, status="CHARGING", capabilities=capabilities, connectors=(), last_updated=NOW)
+    for place in (evse, None):
+        begins = profile_at_start(default, place, of_types(*types))
+        assert begins.type == (profile if place is not None else "REGULAR")
+    found = profile_at_start(default, evse, of_types(*types))
+    assert says in found.says
+    assert bool(says) == bool(found.says)
+
+
+async def test_a_preference_of_the_token_is_billed_and_explained(hub: HubInProcess) -> None:
+    """With its tariff from the first minute; where nothing is for it, as without."""
+    await place(hub, "STANDARD", "FLEET", capabilities=["CHARGING_PREFERENCES_CAPABLE"])
+    await tariff(hub, "STANDARD", 0.5, type="REGULAR")
+    await tariff(hub, "FLEET", 0.8, type="PROFILE_FAST")
+    body = ocpi_bodies.token(
+        "DE-AAA", uid=UID, contract_id="DE-AAA-C1", whitelist="ALLOWED", default_profile_type="FAST"
+    )
+    assert (await hub.call("aaa", "PUT", f"{RECEIVER}/tokens/DE/AAA/{UID}", body=body)).outcome == (200, 1000)
+    where, says = f"AT-GOOD/{EVSE_UID}", "the token's default_profile_type is FAST"
+    there = {
+        profile: await why_there(hub.services, CPO, where, at=BEGAN, token=UID, profile=profile)
+        for profile in ("", "REGULAR", "GREEN")
+    }
+    assert [(each.tariff, each.profile) for each in there.values()] == [
+        ("FLEET", "FAST"),
+        ("STANDARD", "REGULAR"),
+        ("STANDARD", "REGULAR"),
     ]
-    for kinds, token_type, expected in cases:
-        async with hub.services.database.work() as work:
-            for id, kind in kinds.items():
-                body = ocpi_bodies.tariff(HOSTED_CPO, id=id, min_price=None) | ({"type": kind} if kind else {})
-                await tariffs.publish(work, decoded(tariffs.CODECS, body))
-        async with hub.services.database.reading() as connection:
-            found = await tariff_at(connection, CPO, list(kinds), NOW, token_type=token_type)
-        assert (found.id if found is not None else "") == expected
+    assert there[""].because.endswith(f"of these the one of type PROFILE_FAST: {says}")
+    assert there["GREEN"].profile_from == (
+        "preferences for GREEN are asked for, but no tariff there is for it, or for all: it is not supported"
+    )
+    with pytest.raises(NotKnown, match="profile: SOLAR is none of CHEAP, FAST, GREEN, REGULAR"):
+        await why_there(hub.services, CPO, where, at=BEGAN, token=UID, profile="SOLAR")
+    cdr = await charge(hub)
+    assert ([tariff.id for tariff in cdr.tariffs], cdr.total_cost.before_taxes) == (["FLEET"], Decimal("8.00"))
+    why = await why_of_session(hub.services, cdr.session_id or "")
+    assert (why.tariff, why.profile, why.profile_from, why.because) == ("FLEET", "FAST", says, there[""].because)
 
 
 async def test_ad_hoc_payment_is_billed_by_its_own_tariff(hub: HubInProcess) -> None:
     connector = ocpi_bodies.connector(tariff_ids=["STANDARD", "FLEET"])
-    evse = ocpi_bodies.evse(uid=EVSE, evse_id="NL*HUB*E1", connectors=[connector])
+    evse = ocpi_bodies.evse(uid=EVSE_UID, evse_id="NL*HUB*E1", connectors=[connector])
     await hub.host_location("AT-GOOD", evses=[evse])
     component = {"type": "ENERGY", "price": 0.9, "step_size": 1}
     body = ocpi_bodies.tariff(HOSTED_CPO, id="FLEET", elements=[{"price_components": [component]}], min_price=None)
     async with hub.services.database.work() as work:
         await tariffs.publish(work, decoded(tariffs.CODECS, body | {"type": "AD_HOC_PAYMENT"}))
         await work.connection.execute(text("UPDATE driver_tokens SET type = 'AD_HOC_USER'"))
-    assert (await why_there(hub.services, CPO, f"AT-GOOD/{EVSE}", at=BEGAN, token=UID)).tariff == "FLEET"
+    assert (await why_there(hub.services, CPO, f"AT-GOOD/{EVSE_UID}", at=BEGAN, token=UID)).tariff == "FLEET"
     cdr = await charge(hub)
     assert ([tariff.id for tariff in cdr.tariffs], cdr.total_cost.before_taxes) == (["FLEET"], Decimal("9.00"))
 
@@ -125,7 +213,9 @@ async def test_a_driver_of_another_emsp_pays_what_the_connector_says(hub: HubInP
 
 
 async def test_the_rule_of_the_evse_decides(hub: HubInProcess) -> None:
-    narrow = a_rule("price", "locations", object_id="at-good", evse_uid=EVSE.lower(), partner="aaa", tariffs=["NIGHT"])
+    narrow = a_rule(
+        "price", "locations", object_id="at-good", evse_uid=EVSE_UID.lower(), partner="aaa", tariffs=["NIGHT"]
+    )
     await rule(hub.services.database, [FOR_AAA, narrow])
     assert (await shown(hub, "aaa"))[0] == ["NIGHT"]
     assert [tariff.id for tariff in (await charge(hub)).tariffs] == ["NIGHT"]
@@ -155,7 +245,7 @@ async def test_a_group_of_tokens_has_its_price_and_no_connector_shows_it(hub: Hu
     why = await why_of_session(hub.services, cdr.session_id or "")
     assert (why.tariff, why.because) == ("FLEET", f"rule {why.rule}: {str(fleet).split(': ')[1]}")
     there = {
-        token: (await why_there(hub.services, CPO, f"AT-GOOD/{EVSE}", at=None, token=token, emsp=emsp)).tariff
+        token: (await why_there(hub.services, CPO, f"AT-GOOD/{EVSE_UID}", at=None, token=token, emsp=emsp)).tariff
         for token, emsp in ((UID, None), ("", PartyId("DE", "AAA")))
     }
     assert there == {UID: "FLEET", "": "STANDARD"}
@@ -198,10 +288,10 @@ async def test_a_tariff_that_changes_meanwhile_keeps_the_price_of_the_beginning(
     ]
 
 
-async def place(hub: HubInProcess, *tariff_ids: str) -> None:
-    """What the connector says."""
+async def place(hub: HubInProcess, *tariff_ids: str, **values: Any) -> None:
+    """What the connector says, and the EVSE."""
     connector = ocpi_bodies.connector(tariff_ids=tariff_ids)
-    evse = ocpi_bodies.evse(uid=EVSE, evse_id="NL*HUB*E1", connectors=[connector])
+    evse = ocpi_bodies.evse(uid=EVSE_UID, evse_id="NL*HUB*E1", connectors=[connector], **values)
     await hub.host_location("AT-GOOD", evses=[evse])
 
 
