@@ -22,3 +22,13 @@ def bounds_of(month: str) -> tuple[datetime, datetime]:
         raise ValueError(f"{month!r} is no month: write it as 2026-10")
     year, number = int(found[1]), int(found[2])
     return datetime(year, number, 1, tzinfo=UTC), datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
+
+
+def percent_of(month: str, moment: datetime) -> int:
+    """How much of a month is over at this moment: 0 to 100.
+
+    >>> percent_of("2026-11", datetime(2026, 11, 16, tzinfo=UTC))
+    50
+    """
+    since, until = bounds_of(month)
+    return max(0, min(100, int(100 * (moment - since) / (until - since))))

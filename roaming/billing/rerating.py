@@ -4,6 +4,7 @@ A month is cut into slices by time, each of which is priced by itself, in any pr
 kept; of a document only what pricing needs is read.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
@@ -103,7 +104,7 @@ class Outcome(msgspec.Struct):
     groups: dict[str, Group] = {}
     """By ``CPO eMSP currency``."""
     examples: list[tuple[str, str]] = []
-    """Keys of the first CDRs that changed or could not be priced, each with what happened."""
+    """Owner and id (``NL/TNM/C1``) of the first CDRs that changed or could not be priced, with what happened."""
 
     @property
     def cdrs(self) -> int:
@@ -131,6 +132,10 @@ def slices_of(wishes: Wishes) -> list[Slice]:
     return [Slice(one, other) for one, other in pairwise(edges)]
 
 
+Mark = tuple[datetime, str]
+"""End and key of a CDR: the next page begins behind it."""
+
+
 class _Between:
     """Who has to do with whom: under which name they are summed up, and how they read tariffs. One for each two
     parties and version, told apart by identity: that is looked at for every CDR."""
@@ -154,24 +159,32 @@ class Rerater:
 
     async def slice(self, part: Slice) -> Outcome:
         """Every CDR of charges that ended in it. Raises ``StoreUnavailable``."""
+        outcome = Outcome()
+        after: Mark | None = (part.since, "")
+        while after is not None:
+            page, after = await self.page(after, part.until)
+            outcome.add(page)
+        return outcome
+
+    async def page(self, after: Mark, until: datetime, *, limit: int = PAGE) -> tuple[Outcome, Mark | None]:
+        """The first CDRs behind ``after`` of charges that ended before ``until``, and behind which one to go on;
+        ``None``: there are no more. Reckoned off the loop. Raises ``StoreUnavailable``."""
         if self._agreed is None:
             self._agreed = await agreed_readings(self._reader)
-        outcome = Outcome()
-        after: tuple[datetime, str] = (part.since, "")
-        while True:
-            rows = await self._reader.fetch(_SQL, *after, part.until, PAGE)
-            if not rows:
-                return outcome
-            stored = [(row[0], row[1], self._decoder.decode(row[3])) for row in rows]
-            await self._find_zones(each for _, _, each in stored)
-            with localcontext(EXACT):
-                for key, version, cdr in stored:
-                    self._one(outcome, key, version, cdr)
-            if len(rows) < PAGE:
-                return outcome
-            after = (text_to_time(rows[-1][2]), rows[-1][0])
+        rows = await self._reader.fetch(_SQL, *after, until, limit)
+        stored = [(row[1], self._decoder.decode(row[3])) for row in rows]
+        await self._find_zones(each for _, each in stored)
+        outcome = await asyncio.to_thread(self._all, stored)
+        return outcome, (text_to_time(rows[-1][2]), rows[-1][0]) if len(rows) == limit else None
 
-    def _one(self, outcome: Outcome, key: str, version: str, cdr: _Stored) -> None:
+    def _all(self, stored: Sequence[tuple[str, _Stored]]) -> Outcome:
+        outcome = Outcome()
+        with localcontext(EXACT):
+            for version, cdr in stored:
+                self._one(outcome, version, cdr)
+        return outcome
+
+    def _one(self, outcome: Outcome, version: str, cdr: _Stored) -> None:
         token = cdr.cdr_token
         between = self._between(cdr.country_code, cdr.party_id, token.country_code, token.party_id, version)
         name = f"{between.name} {cdr.currency}"
@@ -187,14 +200,14 @@ class Rerater:
             why = "holds no tariff"
         if price is None:
             group.unpriced += 1
-            _note(outcome, key, why)
+            _note(outcome, cdr, why)
             return
         stated = cdr.total_cost.before_taxes
         group.stated += stated
         group.rerated += price
         if price != stated:
             group.changed += 1
-            _note(outcome, key, f"{stated} is {price}")
+            _note(outcome, cdr, f"{stated} is {price}")
 
     def _price(self, between: _Between, cdr: _Stored) -> Decimal | None:
         prices = self._compiled(bytes(cdr.tariffs), between)
@@ -235,9 +248,9 @@ class Rerater:
             )
 
 
-def _note(outcome: Outcome, key: str, text: str) -> None:
+def _note(outcome: Outcome, cdr: _Stored, text: str) -> None:
     if len(outcome.examples) < MOST_EXAMPLES:
-        outcome.examples.append((key, text))
+        outcome.examples.append((f"{cdr.country_code}/{cdr.party_id}/{cdr.id}", text))
 
 
 def _place(cdr: _Stored) -> tuple[str, str, str]:

@@ -18,8 +18,10 @@ from roaming.billing.receiving import emsp_of
 from roaming.billing.standing import standing_of
 from roaming.billing.states import State
 from roaming.console import billing_forms as forms
-from roaming.console import checks_api, exchange_api, ledger_api, pricing_api, settlement_api
+from roaming.console import checks_api, exchange_api, ledger_api, pricing_api, rerating_api, settlement_api
 from roaming.console.billing_asking import (
+    AFTER,
+    LIMIT,
     LIMITS,
     NotThere,
     Work,
@@ -163,7 +165,6 @@ async def get_document(_services: Services, _request: Request, _who: str) -> Res
 
 
 PARTY = ("party", "What it issued, and what it is to pay")
-LIMIT = ("limit", "At most 10000; 1000 unless given")
 _CDR = "/api/cdrs/{cpo}/{cdr_id}"
 _ANY = (400, 403, 404, 409)
 ENTRIES: Sequence[Entry] = (
@@ -178,7 +179,7 @@ ENTRIES: Sequence[Entry] = (
             ("month", "Such as 2026-10 (UTC); this one unless given"),
             PARTY,
             ("state", "Only those in this state, of each page"),
-            ("after", "What `next` of the page before says"),
+            AFTER,
             LIMIT,
             AS_CSV,
         ),
@@ -250,6 +251,7 @@ ENTRIES: Sequence[Entry] = (
     ),
     *checks_api.ENTRIES,
     *pricing_api.ENTRIES,
+    *rerating_api.ENTRIES,
     *settlement_api.ENTRIES,
     *exchange_api.ENTRIES,
     *ledger_api.ENTRIES,

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -35,6 +36,8 @@ from roaming.rating import RatingError
 Work = Callable[[Services, Request, str], Awaitable[Response]]
 LIMITS = {"usual": 1000, "largest": 10_000}
 """Of lists."""
+LIMIT = ("limit", "At most 10000; 1000 unless given")
+AFTER = ("after", "What `next` of the page before says; the Link header has its whole address")
 
 
 class NotAllowed(ValueError):
@@ -140,8 +143,13 @@ def after_of(request: Request) -> tuple[datetime, str] | None:
 
 
 def listed(request: Request, body: msgspec.Struct, rows: Sequence[msgspec.Struct]) -> Response:
-    """A JSON body; with ``format=csv`` its rows for a spreadsheet."""
-    return as_csv(rows_of(rows)) if request.query_params.get("format") == "csv" else given(body)
+    """A JSON body; with ``format=csv`` its rows for a spreadsheet. The ``next`` of a body is a link (RFC 8288) too: a
+    spreadsheet has no place for it."""
+    answer = as_csv(rows_of(rows)) if request.query_params.get("format") == "csv" else given(body)
+    if following := getattr(body, "next", ""):
+        query = urlencode({**request.query_params, "after": following})
+        answer.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+    return answer
 
 
 def pair_named(services: Services, request: Request) -> tuple[Pair, str]:

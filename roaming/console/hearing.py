@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +13,7 @@ T = TypeVar("T")
 W = TypeVar("W", bound=Callable[..., Any])
 FORMS: dict[Callable[..., Any], type[msgspec.Struct]] = {}
 """By the function that takes them."""
+_EXACT = msgspec.json.Decoder(float_hook=Decimal)
 _PLACE = re.compile(r"`\$\.(\w+)|field `(\w+)`")
 
 
@@ -61,3 +63,11 @@ async def read(request: Request, form: type[T]) -> T:
         raise Unfit(str(error), next(filter(None, place.groups()), "") if place else "") from None
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Unfit(f"the body is no JSON: {error}") from None
+
+
+def exact(raw: msgspec.Raw, field: str) -> Any:
+    """What a field of the body holds, numbers to the last digit. Raises ``Unfit``."""
+    try:
+        return _EXACT.decode(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise Unfit(f"no JSON: {error}", field) from None

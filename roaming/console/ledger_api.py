@@ -12,6 +12,8 @@ from roaming.billing.matching import Match
 from roaming.billing.reconciling import balances_of_book, reconcile
 from roaming.console import billing_forms as forms
 from roaming.console.billing_asking import (
+    AFTER,
+    LIMIT,
     LIMITS,
     for_own_people,
     listed,
@@ -110,11 +112,7 @@ ENTRIES: Sequence[Entry] = (
         summary="Every entry of it, in the order they were written",
         gives=forms.LedgerEntries,
         refusals=(400, 403),
-        query=(
-            ("after", "What `next` of the page before says"),
-            ("limit", "At most 10000; 1000 unless given"),
-            AS_CSV,
-        ),
+        query=(AFTER, LIMIT, AS_CSV),
     ),
     Entry(
         method="POST",

@@ -18,7 +18,7 @@ from roaming.billing.receiving import cpo_of, emsp_of
 from roaming.billing.tariff_records import shown_lint, shown_versions
 from roaming.console import pricing_forms as forms
 from roaming.console.billing_asking import NotThere, entry_named, listed, must_be, party_named, path
-from roaming.console.hearing import Unfit, read
+from roaming.console.hearing import Unfit, exact, read
 from roaming.console.rules_api import AS_CSV, Entry
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import fold
@@ -35,7 +35,6 @@ from roaming.rating.verified_documents import Unverifiable, verify_document
 
 MOST_RECORDS = 1_000
 """Of one request: each signature takes about a millisecond."""
-_DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 async def get_explanation(services: Services, request: Request, _who: str) -> Response:
@@ -78,22 +77,15 @@ def _rated(
     return found, explain(found.rated)
 
 
-def _exact(raw: msgspec.Raw, field: str) -> Any:
-    try:
-        return _DECODER.decode(raw)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise Unfit(f"no JSON: {error}", field) from None
-
-
 def _object(raw: msgspec.Raw, field: str) -> dict[str, Any]:
-    found = _exact(raw, field)
+    found = exact(raw, field)
     if not isinstance(found, dict):
         raise Unfit("a JSON object", field)
     return found
 
 
 def _tariffs(raw: msgspec.Raw) -> list[dict[str, Any]]:
-    found = _exact(raw, "tariff")
+    found = exact(raw, "tariff")
     several = found if isinstance(found, list) else [found]
     if not several or not all(isinstance(each, dict) for each in several):
         raise Unfit("a tariff, or a list of tariffs", "tariff")
@@ -105,7 +97,7 @@ def _tariffs(raw: msgspec.Raw) -> list[dict[str, Any]]:
 
 async def post_verify(_services: Services, request: Request, _who: str) -> Response:
     wish = await read(request, forms.VerifyWish)
-    body = _exact(wish.document, "document")
+    body = exact(wish.document, "document")
     if (count := _records_in(body)) > MOST_RECORDS:
         raise Unfit(f"{count} records, more than {MOST_RECORDS}: give them in parts", "document")
     try:

@@ -93,6 +93,49 @@ class Previewed(msgspec.Struct, frozen=True, kw_only=True):
     preview: Preview
 
 
+class RerateWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """CDRs of charges that ended in a month. ``tariff``: an OCPI Tariff in place of their own one of the same owner and
+    id (of any owner, where it names none); ``readings``: over those of the agreements."""
+
+    month: Word
+    tariff: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    readings: Mapping[str, Word] = {}
+
+
+class RepricedSum(msgspec.Struct, frozen=True, kw_only=True):
+    """CDRs of a page between two parties in one currency. ``stated``: the sum that they say, ``rerated``: that they
+    come to, both of those that could be priced."""
+
+    cpo: str
+    emsp: str
+    currency: str
+    cdrs: int
+    changed: int
+    unpriced: int
+    stated: Decimal
+    rerated: Decimal
+    difference: Decimal
+
+
+class RepricedCdr(msgspec.Struct, frozen=True, kw_only=True):
+    """A CDR that changes, or cannot be priced."""
+
+    cpo: str
+    cdr_id: str
+    text: str
+
+
+class Repriced(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a month: add up the ``sums`` of all. ``examples``: the first of each page that change. ``percent``: of
+    the month's time that has been looked at; ``next``: ``after`` of the next page, empty: it is done."""
+
+    cdrs: int
+    sums: tuple[RepricedSum, ...]
+    examples: tuple[RepricedCdr, ...]
+    percent: int
+    next: str = ""
+
+
 class Versions(msgspec.Struct, frozen=True, kw_only=True):
     """The oldest first."""
 

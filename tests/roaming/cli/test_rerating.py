@@ -28,6 +28,29 @@ MONTH = f"{END:%Y-%m}"
 COUNT = 30
 
 
+async def keep_month(running: HubInProcess) -> None:
+    """CDRs of three days of a month, one of which holds no tariff, and one that was credited."""
+    async with running.services.database.work() as work:
+        for number in range(COUNT):
+            later = timedelta(hours=2 * number)
+            one = a_cdr(PLAIN, id=f"C{number}")
+            one = msgspec.structs.replace(
+                one,
+                start_date_time=one.start_date_time + later,
+                end_date_time=one.end_date_time + later,
+                charging_periods=tuple(
+                    msgspec.structs.replace(each, start_date_time=each.start_date_time + later)
+                    for each in one.charging_periods
+                ),
+                tariffs=() if number == 3 else one.tariffs,
+                session_id=None,
+            )
+            if number == 5:
+                cost = msgspec.structs.replace(one.total_cost, before_taxes=-one.total_cost.before_taxes, taxes=None)
+                one = msgspec.structs.replace(one, credit=True, credit_reference_id="C4", total_cost=cost)
+            assert await repository.insert(work.connection, one, source="cpo", now=work.now)
+
+
 @pytest.fixture
 async def hub(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubInProcess]:
     """With CDRs of three days of a month, one of which holds no tariff, and one that was credited."""
@@ -35,27 +58,7 @@ async def hub(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv(f"ROAMING_{name}", value)
     monkeypatch.setenv("DATABASE_URL", sqlite_url)
     async with hub_in_process(sqlite_url, tmp_path) as running:
-        async with running.services.database.work() as work:
-            for number in range(COUNT):
-                later = timedelta(hours=2 * number)
-                one = a_cdr(PLAIN, id=f"C{number}")
-                one = msgspec.structs.replace(
-                    one,
-                    start_date_time=one.start_date_time + later,
-                    end_date_time=one.end_date_time + later,
-                    charging_periods=tuple(
-                        msgspec.structs.replace(each, start_date_time=each.start_date_time + later)
-                        for each in one.charging_periods
-                    ),
-                    tariffs=() if number == 3 else one.tariffs,
-                    session_id=None,
-                )
-                if number == 5:
-                    cost = msgspec.structs.replace(
-                        one.total_cost, before_taxes=-one.total_cost.before_taxes, taxes=None
-                    )
-                    one = msgspec.structs.replace(one, credit=True, credit_reference_id="C4", total_cost=cost)
-                assert await repository.insert(work.connection, one, source="cpo", now=work.now)
+        await keep_month(running)
         yield running
 
 
