@@ -1,27 +1,34 @@
 """From a credentials token to the partner behind it, and which parties it may speak for."""
 
 import math
+import re
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from roaming.model.identifiers import PartyId, fold
 from roaming.ocpi.credentials_token import candidates
 from roaming.ocpi.errors import InvalidParameters, TooManyAttempts, Unauthorized
 from roaming.ocpi.headers import RoutingHeaders
-from roaming.ocpi.module import OcpiRequest, Services
+from roaming.ocpi.module import Beside, OcpiRequest, Services
 from roaming.partners.directory import Directory, Partner
 from roaming.partners.registry import retire_registration
+from roaming.store.reader import Row
 
 _FIND = (
     "SELECT t.partner_id, t.is_registration, t.digest,"
     " (SELECT revision FROM directory_state WHERE id = 1),"
     " EXISTS (SELECT 1 FROM credentials_tokens a"
-    "  WHERE a.partner_id = t.partner_id AND a.is_registration AND a.valid_until IS NOT NULL)"
-    " FROM credentials_tokens t"
+    "  WHERE a.partner_id = t.partner_id AND a.is_registration AND a.valid_until IS NOT NULL){columns}"
+    " FROM credentials_tokens t{beside}"
     " WHERE t.digest IN ($1, $2) AND (t.valid_until IS NULL OR t.valid_until > $3)"
 )
+_PARAMETER = re.compile(r"\$(\d+)")
+_PARAMETERS, _COLUMNS = 3, 5
+"""How many of each the statement has before those of ``Beside``."""
 MAX_FAILURES = 10
 WINDOW_SECONDS = 60.0
 MAX_ADDRESSES = 10_000
@@ -35,6 +42,8 @@ class Caller:
     directory: Directory
     is_registration: bool
     token: str
+    beside: Sequence[Row] = ()
+    """What was read in the same statement."""
 
 
 class FailureLimit:
@@ -66,22 +75,40 @@ class FailureLimit:
         return [at for at in self._failures.get(address, ()) if at > since]
 
 
-async def authenticate(services: Services, header: str | None) -> Caller:
-    """Looks the token up by its keyed digest. Raises ``Unauthorized``, the same for every wrong token."""
+async def authenticate(
+    services: Services, header: str | None, beside: Beside | None = None, values: Sequence[str] = ()
+) -> Caller:
+    """Looks the token up by its keyed digest, and reads ``beside`` for ``values`` where the token is good. Raises
+    ``Unauthorized``, the same for every wrong token."""
     tokens = {services.secrets.digest(token): token for token in candidates(header)[:2]}
     digests = list(tokens)
-    rows = await services.database.reader.fetch(_FIND, digests[0], digests[-1], services.clock.now())
+    sql = _statement(beside)
+    rows = await services.database.reader.fetch(sql, digests[0], digests[-1], services.clock.now(), *values)
     partner_ids = {row[0] for row in rows}
     if len(partner_ids) != 1:
         raise Unauthorized("unknown credentials token: check that it is the one this hub issued to you")
-    partner_id, is_registration, digest, revision, has_used_registration = rows[0]
+    partner_id, is_registration, digest, revision, has_used_registration = rows[0][:_COLUMNS]
     if has_used_registration and not is_registration:
         await _end_registration(services, partner_id)
     directory = await services.directory.current(known_revision=revision or 0)
     partner = directory.partners.get(partner_id)
     if partner is None:
         raise Unauthorized("unknown credentials token: check that it is the one this hub issued to you")
-    return Caller(partner=partner, directory=directory, is_registration=bool(is_registration), token=tokens[digest])
+    return Caller(
+        partner=partner,
+        directory=directory,
+        is_registration=bool(is_registration),
+        token=tokens[digest],
+        beside=[row[_COLUMNS:] for row in rows if row[_COLUMNS] is not None] if beside is not None else (),
+    )
+
+
+@cache
+def _statement(beside: Beside | None) -> str:
+    if beside is None:
+        return _FIND.format(columns="", beside="")
+    sql = _PARAMETER.sub(lambda found: f"${int(found[1]) + _PARAMETERS}", beside.sql)
+    return _FIND.format(columns=", b.*", beside=f" LEFT JOIN ({sql}) b ON TRUE")
 
 
 async def _end_registration(services: Services, partner_id: str) -> None:

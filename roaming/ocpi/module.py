@@ -28,7 +28,7 @@ from roaming.partners.views import NOTHING, View
 from roaming.store.consume import Projection
 from roaming.store.database import Database, Work
 from roaming.store.journal import Journal
-from roaming.store.reader import Reader
+from roaming.store.reader import Reader, Row
 from roaming.store.trimming import Trimming
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ class OcpiRequest:
     ids: RequestIds
     notes: list[Note] = field(default_factory=list)
     """What people should read beside this exchange in the journal."""
+    beside: Sequence[Row] = ()
+    """What ``Route.beside`` found."""
 
     def wire(self, owner: PartyId | None = None) -> Wire:
         """Reads and writes bodies of this exchange; ``owner``: whose object comes in."""
@@ -180,6 +182,17 @@ class Clue(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Beside:
+    """Committed rows that a route needs whoever asks: read in the statement that finds out who does, one round trip
+    to the database instead of two. The route sees to it that the caller may know them."""
+
+    sql: str
+    """A SELECT whose first column is never null, with ``$1`` and so on for ``values``."""
+    values: Callable[[Mapping[str, str], Mapping[str, str]], tuple[str, ...]]
+    """From the decoded path parameters and the query of a request."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Route:
     """One endpoint. ``path`` is below the module's address: ``/{country_code}/{party_id}/{token_uid}``."""
 
@@ -214,6 +227,8 @@ class Route:
     """The path as it is passed on, where this one is another way to write it; empty: as it came."""
     if_unknown: Callable[[], Any] | None = None
     """The answer's data where the receiver's version does not have this; raises an ``OcpiError`` instead."""
+    beside: Beside | None = None
+    """Only for a route that is alone at its address with its method."""
 
 
 class DeliveryKind(StrEnum):

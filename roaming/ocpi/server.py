@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -137,6 +138,8 @@ class OcpiServer:
                         if address.version == version:
                             address.routes.setdefault(route.method, []).append(route)
         for shape, address in found.items():
+            for routes in address.routes.values():
+                assert len(routes) == 1 or not any(route.beside for route in routes), f"{paths[shape]}: two routes"
             self._paths.add(paths[shape], address)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -224,7 +227,7 @@ class _Exchange:
 
     async def _handle(self, limit: FailureLimit, commands: MinuteLimit) -> tuple[_Reply, int]:
         try:
-            self.caller = await authenticate(self.services, self.headers.get("authorization"))
+            self.caller = await self._authenticate()
         except Unauthorized:
             # Only guesses are limited: partners may share an address, that of a proxy, with whoever guesses
             limit.check(self.client)
@@ -249,6 +252,18 @@ class _Exchange:
             self.routing = result.routing
         payload = result.data if result.is_enveloped else success(result.data, self.services.clock.now())
         return self._reply(payload or b"", result.http_status, result.headers), result.ocpi_status
+
+    async def _authenticate(self) -> Caller:
+        """Also the rows that the only route here wants beside; none where the address cannot be read: that is told
+        to partners only, later."""
+        beside = self.routes[self.method][0].beside if self.method in self.routes else None
+        values: tuple[str, ...] = ()
+        if beside is not None:
+            try:
+                values = beside.values(self._path(), self._query)
+            except InvalidParameters:
+                beside = None
+        return await authenticate(self.services, self.headers.get("authorization"), beside, values)
 
     async def _answer_elsewhere(self, request: OcpiRequest, route: Route) -> OcpiResponse | None:
         """``None``: the route answers, for a party that is ours."""
@@ -286,13 +301,21 @@ class _Exchange:
             presented_token=caller.token,
             method=self.method,
             url=self.url,
-            path={name: _unquoted(value) for name, value in self.parameters.items()},
-            query=dict(parse_qsl(self.query, keep_blank_values=True)) if self.query else {},
+            path=self._path(),
+            query=self._query,
             body=self.body,
             routing=self.routing or RoutingHeaders(),
             ids=self.ids,
             notes=self.notes,
+            beside=caller.beside,
         )
+
+    def _path(self) -> dict[str, str]:
+        return {name: _unquoted(value) for name, value in self.parameters.items()}
+
+    @cached_property
+    def _query(self) -> dict[str, str]:
+        return dict(parse_qsl(self.query, keep_blank_values=True)) if self.query else {}
 
     async def _read_body(self) -> bytes:
         if self.method in ("GET", "DELETE"):

@@ -1,5 +1,6 @@
 """Tokens in the store: rows ⇄ canonical objects."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,12 +11,19 @@ from roaming.model.canonical import from_document, to_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.token import Token
 from roaming.modules.tokens.tables import TokenRow
+from roaming.ocpi.module import Beside
+from roaming.store.columns import storable_text
 from roaming.store.database import Database
 from roaming.store.documents import HERE, Documents, Origin, Stored, object_key, replaced_by
+from roaming.store.reader import Row
 
 DOCUMENTS = Documents(TokenRow)
 TOKENS = TokenRow.__table__  # type: ignore[attr-defined]
-_FIND_OURS = "SELECT country_code, party_id, document FROM tokens WHERE uid_folded = $1 AND type = $2 AND source = ''"
+OURS = Beside(
+    sql="SELECT country_code, party_id, document FROM tokens WHERE uid_folded = $1 AND type = $2 AND source = ''",
+    values=lambda path, query: (fold(path["token_uid"]), type_in(query)),
+)
+"""Tokens of hosted eMSPs, of all that have this uid and type."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +51,22 @@ async def tokens_after(connection: AsyncConnection, key: str, *, limit: int) -> 
     return [(row[0], from_document(Token, row[1])) for row in await connection.execute(statement)]
 
 
-async def find_ours(database: Database, uid: str, type: str, owners: tuple[PartyId, ...]) -> Token | None:
-    """A hosted eMSP's token, if its owner is one of ``owners``. One indexed look-up, committed data only."""
-    for country_code, party_id, document in await database.reader.fetch(_FIND_OURS, fold(uid), type):
+def type_in(query: Mapping[str, str]) -> str:
+    """The type of token that a request names; RFID when it names none (OCPI 2.2.1 tokens 11.2.2.2)."""
+    return storable_text(query.get("type") or query.get("token_type") or "RFID")
+
+
+def owned_by(rows: Sequence[Row], owners: tuple[PartyId, ...]) -> Token | None:
+    """The token among rows of ``OURS`` whose owner is one of ``owners``."""
+    for country_code, party_id, document in rows:
         if PartyId(country_code, party_id) in owners:
             return from_document(Token, document)
     return None
+
+
+async def find_ours(database: Database, uid: str, type: str, owners: tuple[PartyId, ...]) -> Token | None:
+    """A hosted eMSP's token, if its owner is one of ``owners``. One indexed look-up, committed data only."""
+    return owned_by(await database.reader.fetch(OURS.sql, fold(uid), type), owners)
 
 
 async def save(

@@ -193,13 +193,11 @@ async def authorize(request: OcpiRequest) -> bytes:
     location: LocationReferences | None = None
     if request.body.strip():
         location = wire.decode(REFERENCES_CODECS, parse_json(request.body))
-    uid = request.path["token_uid"]
-    type = request.query.get("type") or request.query.get("token_type") or "RFID"
     owners = request.directory.hosted_emsps_for(request.partner)
     if request.routing.to_party is not None:
         owners = tuple(owner for owner in owners if owner == request.routing.to_party)
     owners = tuple(with_tokens_in_sight(request, dict.fromkeys(owners, "")))
-    token = await repository.find_ours(request.services.database, uid, type, owners)
+    token = repository.owned_by(request.beside, owners)
     if token is None:
         raise UnknownToken("this token is not known here")
     may_charge = _may_charge(request, _owner(token), location)

@@ -1,5 +1,3 @@
-import pytest
-
 from tests.kit.hub_in_process import RECEIVER, SENDER, HubInProcess
 from tests.kit.ocpi_bodies import token
 
@@ -46,11 +44,6 @@ async def test_a_partner_cpo_asks_about_a_hosted_driver(hub: HubInProcess) -> No
     assert answer.data["location"]["location_id"] == "L1"
     assert answer.data["authorization_reference"]
     assert (await hub.call("cpo", "POST", HOME1)).data["allowed"] == "ALLOWED", "a body is optional"
-
-
-@pytest.mark.parametrize("path", ["NOBODY/authorize", "HOME1/authorize?type=APP_USER"])
-async def test_an_unknown_token_is_2004(hub: HubInProcess, path: str) -> None:
-    assert (await hub.call("cpo", "POST", f"{SENDER}/tokens/{path}")).outcome == (404, 2004)
 
 
 async def test_our_list_is_for_cpos(hub: HubInProcess) -> None:
