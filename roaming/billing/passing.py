@@ -2,8 +2,9 @@
 the journal, for as long as that is kept.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -23,8 +24,21 @@ logger = structlog.get_logger(__name__)
 
 _PASSED = (
     "SELECT id, at, partner_id, request_body FROM journal WHERE direction = 'in' AND module = 'cdrs'"
-    " AND method = 'POST' AND http_status IN (200, 201) AND at >= $1 AND at < $2 AND id > $3 ORDER BY id LIMIT 500"
+    " AND method = 'POST' AND http_status IN (200, 201) AND at >= $1 AND at < $2 AND id > $3 ORDER BY id LIMIT $4"
 )
+PAGE: Final = 500
+
+
+class Passed(NamedTuple):
+    """A page of the journal, checked."""
+
+    looked_at: int
+    """CDRs that came in it, as often as they came."""
+    checked: list[Checked]
+    last: int
+    """Number of its last message; 0: there is none."""
+    at: datetime
+    """When that came."""
 
 
 async def check_passed(
@@ -40,36 +54,76 @@ async def check_passed(
     """Checks CDRs that came in this window and were passed on, a page at a time; ``partner_id``: who sent them. Those
     of 2.1.1 are left out, which cannot be read without their surroundings; what the journal cut short is logged. Raises
     ``StoreUnavailable``."""
+    seen: set[str] = set()
+    last: int = 0
+    while True:
+        page = await check_passed_page(
+            services,
+            since,
+            until,
+            partner_id=partner_id,
+            cpo=cpo,
+            rules=rules,
+            is_kept=is_kept,
+            after=last,
+            seen=seen,
+        )
+        if page.checked:
+            yield page.checked
+        if page.looked_at < PAGE:
+            return
+        last = page.last
+
+
+async def check_passed_page(
+    services: Services,
+    since: datetime,
+    until: datetime,
+    *,
+    partner_id: str = "",
+    cpo: PartyId | None = None,
+    rules: Callable[[str], CheckRules] | None = None,
+    is_kept: bool = True,
+    after: int = 0,
+    limit: int = PAGE,
+    seen: set[str] | None = None,
+) -> Passed:
+    """The first of these behind the journal's message ``after``. ``seen``: keys of those that were checked on earlier
+    pages, which are not again; it is given those of this one."""
     reader = services.database.reader
     directory = await services.directory.current()
     versions = {partner.id: partner.version for partner in directory.partners.values()}
-    stored = await repository.rules_of(reader)
-    chosen = rules or (lambda partner: repository.rules_for(stored, partner))
-    seen: set[str] = set()
-    last = 0
-    while rows := await reader.fetch(_PASSED, since, until, last):
-        last = rows[-1][0]
-        page: dict[str, Ended] = {}
-        for _, at, sender, body in rows:
-            if partner_id and sender != partner_id:
-                continue
-            entry = _read(str(sender), versions.get(str(sender)), text_to_time(at), str(body))
-            if entry is not None and entry.key not in seen and cpo in (None, cpo_of(entry.cdr)):
-                page[entry.key] = entry
-        here = set(await keys_present(reader, "cdrs", page))
-        passed = [entry for key, entry in page.items() if key not in here]
-        seen |= page.keys()
-        if not passed:
+    rows = await reader.fetch(_PASSED, since, until, after, limit)
+    seen = set() if seen is None else seen
+    page: dict[str, Ended] = {}
+    for _, at, sender, body in rows:
+        if partner_id and sender != partner_id:
             continue
-        known = await gather(reader, passed, now=services.clock.now())
-        strict = await with_agreed_currencies(reader, chosen)
-        checked = [Checked(entry=each, verdict=judge(each, known[each.key], strict(each))) for each in passed]
-        if is_kept:
-            async with services.database.work() as work:
-                await repository.keep_verdicts(
-                    work, [(each.entry.key, each.entry.source, each.cpo, each.emsp, each.verdict) for each in checked]
-                )
-        yield checked
+        entry = _read(str(sender), versions.get(str(sender)), text_to_time(at), str(body))
+        if entry is not None and entry.key not in seen and cpo in (None, cpo_of(entry.cdr)):
+            page[entry.key] = entry
+    here = set(await keys_present(reader, "cdrs", page))
+    seen |= page.keys()
+    passed = [entry for key, entry in page.items() if key not in here]
+    checked = await _check(services, passed, rules, is_kept=is_kept) if passed else []
+    last, at = (rows[-1][0], text_to_time(rows[-1][1])) if rows else (0, since)
+    return Passed(len(rows), checked, last, at)
+
+
+async def _check(
+    services: Services, passed: Sequence[Ended], rules: Callable[[str], CheckRules] | None, *, is_kept: bool
+) -> list[Checked]:
+    reader = services.database.reader
+    stored = await repository.rules_of(reader)
+    known = await gather(reader, passed, now=services.clock.now())
+    strict = await with_agreed_currencies(reader, rules or (lambda partner: repository.rules_for(stored, partner)))
+    checked = [Checked(entry=each, verdict=judge(each, known[each.key], strict(each))) for each in passed]
+    if is_kept:
+        async with services.database.work() as work:
+            await repository.keep_verdicts(
+                work, [(each.entry.key, each.entry.source, each.cpo, each.emsp, each.verdict) for each in checked]
+            )
+    return checked
 
 
 def _read(sender: str, version: Version | None, at: datetime, body: str) -> Ended | None:

@@ -116,13 +116,25 @@ async def check_keys(
 ) -> list[Checked]:
     """Checks these CDRs; those that are not ``to_check`` and unknown ones are passed over. ``rules`` and ``is_kept``
     as in ``check_received``. Raises ``StoreUnavailable``."""
+    found = await with_ids(services.database.reader, keys)
+    return await check_entries(services, found.values(), rules=rules, is_kept=is_kept)
+
+
+async def check_entries(
+    services: Services,
+    entries: Iterable[Ended],
+    *,
+    rules: Callable[[str], CheckRules] | None = None,
+    is_kept: bool = True,
+) -> list[Checked]:
+    """The same of CDRs that are at hand."""
     reader = services.database.reader
     stored = await repository.rules_of(reader)
-    entries = await to_check(reader, (await with_ids(reader, keys)).values())
-    if not entries:
+    found = await to_check(reader, entries)
+    if not found:
         return []
     chosen = rules or (lambda partner: repository.rules_for(stored, partner))
-    return await _check_page(services.database, entries, chosen, is_kept=is_kept)
+    return await _check_page(services.database, found, chosen, is_kept=is_kept)
 
 
 async def to_check(reader: Reader, entries: Iterable[Ended]) -> list[Ended]:

@@ -3,16 +3,17 @@
 Serves the API; commands have options of their own for the same.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from roaming.billing import disputes, repository
 from roaming.billing.checks import CheckRules, Finding
 from roaming.billing.disputes import Dispute, DisputeState
 from roaming.billing.evidence import evidence_of
 from roaming.billing.months import bounds_of
-from roaming.billing.receiving import Checked, accept, check_keys, check_received, emsp_of
+from roaming.billing.receiving import Checked, accept, check_entries, check_keys, emsp_of
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.modules.cdrs.repository import Ended, ended_between, with_ids
@@ -93,7 +94,17 @@ async def entries_of_month(
     return sorted(found.values(), key=lambda entry: (entry.cdr.end_date_time, entry.key))[:most]
 
 
-async def check_month(
+class Looked(NamedTuple):
+    """A page of what was checked."""
+
+    looked_at: int
+    """CDRs that were looked at; those that nobody here is to pay are not checked."""
+    checked: list[Checked]
+    after: tuple[datetime, str] | None
+    """End and key behind which the next page begins; ``None``: there is none."""
+
+
+async def check_page(
     services: Services,
     month: str,
     *,
@@ -101,21 +112,18 @@ async def check_month(
     emsp: PartyId | None = None,
     rules: Callable[[str], CheckRules] | None = None,
     is_kept: bool = True,
-) -> AsyncIterator[list[Checked]]:
-    """Checks the CDRs of a month that are somebody's to pay here, a page at a time. ``emsp``: only those that this
-    party is to pay; the rest as in ``check_received``. Raises ``ValueError`` for what is no month."""
-    since, until = bounds_of(month)
-    if emsp is None:
-        async for checked in check_received(
-            services, since, until, partner_id=partner_id, rules=rules, is_kept=is_kept
-        ):
-            yield checked
-        return
-    after: tuple[datetime, str] | None = None
-    while page := await ended_between(services.database.reader, since, until, emsp=emsp, after=after, limit=PAGE):
-        after = (page[-1].cdr.end_date_time, page[-1].key)
-        keys = [entry.key for entry in page if not partner_id or entry.source == partner_id]
-        yield await check_keys(services, keys, rules=rules, is_kept=is_kept)
+    after: tuple[datetime, str] | None = None,
+    limit: int = PAGE,
+) -> Looked:
+    """Checks the first CDRs of a month, behind ``after``, that are somebody's to pay here. ``emsp``: only those that
+    this party is to pay; the rest as in ``check_received``. Raises ``ValueError`` for what is no month."""
+    sources = (partner_id,) if partner_id else None
+    page = await ended_between(
+        services.database.reader, *bounds_of(month), emsp=emsp, sources=sources, after=after, limit=limit
+    )
+    checked = await check_entries(services, page, rules=rules, is_kept=is_kept)
+    last = (page[-1].cdr.end_date_time, page[-1].key) if len(page) == limit else None
+    return Looked(len(page), checked, last)
 
 
 async def dispute(

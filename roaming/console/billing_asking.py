@@ -142,6 +142,14 @@ def after_of(request: Request) -> tuple[datetime, str] | None:
     return moment, key
 
 
+def number_after(request: Request) -> int:
+    """Behind which number a page begins. Raises ``Unfit``."""
+    text = request.query_params.get("after", "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise Unfit("what `next` of the page before says", "after")
+    return int(text)
+
+
 def listed(request: Request, body: msgspec.Struct, rows: Sequence[msgspec.Struct]) -> Response:
     """A JSON body; with ``format=csv`` its rows for a spreadsheet. The ``next`` of a body is a link (RFC 8288) too: a
     spreadsheet has no place for it."""

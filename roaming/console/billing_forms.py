@@ -37,19 +37,24 @@ class Cdrs(msgspec.Struct, frozen=True, kw_only=True):
 
 class CheckWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which of partners' CDRs are checked: those of a month, or of one partner in it. ``tries``: rules on top of those
-    that hold, such as `late_days=3` or `LATE=dispute`. With these, and with ``dry_run``, no verdict is kept."""
+    that hold, such as `late_days=3` or `LATE=dispute`. With these, and with ``dry_run``, no verdict is kept.
+    ``passed``: those instead that the hub passed on, by when they came, from its journal."""
 
     month: Word
     partner: Word = ""
     tries: tuple[Word, ...] = ()
     dry_run: bool = False
+    passed: bool = False
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check found. ``checked``: how many CDRs it looked at."""
+    """What a check found. ``checked``: how many CDRs it looked at; ``percent``: how much of the month's time; ``next``:
+    ``after`` of the next page, empty: it is done."""
 
     checked: int
     findings: tuple[ShownFinding, ...]
+    percent: int = 100
+    next: str = ""
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,30 +1,38 @@
 """Checks of partners' CDRs, the rules they are checked by, and partners' copies of ours over HTTP; ``billing_api``
 takes them into its table."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from roaming.billing import copies, records, repository, selecting
+from roaming.billing import copies, passing, records, repository, selecting
 from roaming.billing.check_records import EVERYBODY, shown_copy, shown_rules
 from roaming.billing.checks import CheckRules, rules_with
+from roaming.billing.months import bounds_of, percent_of
+from roaming.billing.receiving import Checked
 from roaming.billing.standing import standing_of
 from roaming.billing.states import State
 from roaming.console import billing_forms, pricing_forms
 from roaming.console.billing_asking import (
+    AFTER,
+    LIMIT,
+    LIMITS,
     NotThere,
+    after_of,
     for_own_people,
     listed,
     month_named,
     must_be,
+    number_after,
     own_party,
     partner_named,
     party_named,
     path,
 )
-from roaming.console.hearing import Unfit, read
+from roaming.console.hearing import Unfit, limit_of, read
 from roaming.console.rules_api import AS_CSV, Entry
 from roaming.model.identifiers import PartyId
 from roaming.modules.cdrs.repository import Ended
@@ -33,27 +41,87 @@ from roaming.ocpi.module import Services
 
 async def post_checks(services: Services, request: Request, _who: str) -> Response:
     wish = await read(request, billing_forms.CheckWish)
-    month, partner_id = month_named(wish.month, services), await partner_named(services, wish.partner)
-    emsp = PartyId.parse(own_party(request)) if own_party(request) else None
-    reader = services.database.reader
-    stored = await repository.rules_of(reader)
+    limit, month = limit_of(request, **LIMITS), month_named(wish.month, services)
+    partner_id = await partner_named(services, wish.partner)
+    stored = await repository.rules_of(services.database.reader)
     rules_with(CheckRules(), wish.tries)
 
     def tried(partner: str) -> CheckRules:
         return rules_with(repository.rules_for(stored, partner), wish.tries)
 
+    asked = _Asked(month, partner_id, tried, not (wish.dry_run or wish.tries))
+    look = _check_passed if wish.passed else _check_received
     found: list[records.ShownFinding] = []
-    count = 0
-    pages = selecting.check_month(
-        services, month, partner_id=partner_id, emsp=emsp, rules=tried, is_kept=not (wish.dry_run or wish.tries)
-    )
-    async for page in pages:
-        count += len(page)
-        before = await repository.verdicts_of(reader, [each.entry.key for each in page]) if wish.tries else {}
-        for each in page:
+    count, page = 0, _Page([], 100, "")
+    async for page in look(services, request, asked, limit):
+        count += len(page.checked)
+        keys = [each.entry.key for each in page.checked] if wish.tries else []
+        before = await repository.verdicts_of(services.database.reader, keys)
+        for each in page.checked:
             kept = before.get(each.entry.key)
             found += records.shown_findings(each, before=kept.verdict.outcome.value if kept is not None else "")
-    return listed(request, billing_forms.Findings(checked=count, findings=tuple(found)), found)
+    body = billing_forms.Findings(checked=count, findings=tuple(found), percent=page.percent, next=page.next)
+    return listed(request, body, found)
+
+
+class _Asked(NamedTuple):
+    month: str
+    partner_id: str
+    rules: Callable[[str], CheckRules]
+    is_kept: bool
+
+
+class _Page(NamedTuple):
+    """What was checked, how much of the month that is with all before, and where the next page begins."""
+
+    checked: list[Checked]
+    percent: int
+    next: str
+
+
+async def _check_received(services: Services, request: Request, asked: _Asked, left: int) -> AsyncIterator[_Page]:
+    emsp = PartyId.parse(own_party(request)) if own_party(request) else None
+    after = after_of(request)
+    while left:
+        page = await selecting.check_page(
+            services,
+            asked.month,
+            partner_id=asked.partner_id,
+            emsp=emsp,
+            rules=asked.rules,
+            is_kept=asked.is_kept,
+            after=after,
+            limit=min(left, selecting.PAGE),
+        )
+        left -= page.looked_at
+        after = page.after
+        if after is None:
+            yield _Page(page.checked, 100, "")
+            return
+        yield _Page(page.checked, percent_of(asked.month, after[0]), f"{after[0].isoformat()} {after[1]}")
+
+
+async def _check_passed(services: Services, request: Request, asked: _Asked, left: int) -> AsyncIterator[_Page]:
+    for_own_people(request)
+    after, seen = number_after(request), set[str]()
+    while left:
+        limit = min(left, passing.PAGE)
+        page = await passing.check_passed_page(
+            services,
+            *bounds_of(asked.month),
+            partner_id=asked.partner_id,
+            rules=asked.rules,
+            is_kept=asked.is_kept,
+            after=after,
+            limit=limit,
+            seen=seen,
+        )
+        left -= page.looked_at
+        after = page.last
+        if page.looked_at < limit:
+            yield _Page(page.checked, 100, "")
+            return
+        yield _Page(page.checked, percent_of(asked.month, page.at), str(after))
 
 
 async def get_check_rules(services: Services, request: Request, _who: str) -> Response:
@@ -136,11 +204,11 @@ ENTRIES: Sequence[Entry] = (
         method="POST",
         path="/api/cdr-checks",
         handle=post_checks,
-        summary="Check partners' CDRs of a month, and keep the verdicts unless rules are tried",
+        summary="Check partners' CDRs of a month, a page at a time, and keep the verdicts unless rules are tried",
         takes=billing_forms.CheckWish,
         gives=billing_forms.Findings,
-        refusals=(400,),
-        query=(AS_CSV,),
+        refusals=(400, 403),
+        query=(AFTER, LIMIT, AS_CSV),
     ),
     Entry(
         method="GET",

@@ -19,11 +19,12 @@ from roaming.console.billing_asking import (
     listed,
     month_named,
     must_be,
+    number_after,
     pair_named,
     party_named,
     path,
 )
-from roaming.console.hearing import Unfit, content_of, limit_of, read
+from roaming.console.hearing import content_of, limit_of, read
 from roaming.console.rules_api import AS_CSV, Entry
 from roaming.console.saying import given
 from roaming.ocpi.module import Services
@@ -64,10 +65,7 @@ async def get_ledger(services: Services, request: Request, _who: str) -> Respons
 
 async def get_ledger_entries(services: Services, request: Request, _who: str) -> Response:
     book, limit = _book(request), limit_of(request, **LIMITS)
-    after = request.query_params.get("after", "0")
-    if not (after.isascii() and after.isdigit() and len(after) <= 18):
-        raise Unfit("what `next` of the page before says", "after")
-    page = await repository.entries_after(services.database.reader, book, after=int(after), limit=limit)
+    page = await repository.entries_after(services.database.reader, book, after=number_after(request), limit=limit)
     rows = [records.shown_entry(each.at, each.posting, each.entry) for each in page]
     last = str(page[-1].id) if len(page) == limit else ""
     return listed(request, forms.LedgerEntries(party=book, entries=tuple(rows), next=last), rows)

@@ -21,12 +21,14 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.modules.cdrs import repository, service
 from roaming.partners import registry
+from roaming.partners.operators import add_operator
 from roaming.store.journal import Exchange
 from roaming.store.locks import locks_of
 from tests.kit import ocpi_bodies
 from tests.kit.hub_in_process import RECEIVER, HubInProcess, decoded, hub_in_process
 from tests.kit.outbox import waiting
 from tests.kit.scripted_partner import ScriptedPartner, always, enveloped, http_answer
+from tests.roaming.console.test_pricing_api import OWN, TOKENS, call
 
 MONTH = "2026-11"
 
@@ -165,6 +167,19 @@ async def test_what_was_passed_on_is_read_back_from_the_journal(hub: HubInProces
     found = {row["kind"]: row for row in await rows("cdr", "check", "--passed", "--month", now)}
     assert (found["PRICE"]["CDR"], found["PRICE"]["eMSP"], found["PRICE"]["at stake"]) == ("PASSED", "DE-CCC", "6.50")
     assert not {"SESSION_MISSING", "TOKEN"} & found.keys()
+    async with hub.services.database.work() as work:
+        await add_operator(work, "anna", hub.services.secrets.digest(OWN))
+        party, digest = PartyId("DE", "AAA"), hub.services.secrets.digest(TOKENS["DE-AAA"])
+        await add_operator(work, "aaa", digest, party=party)
+    wish, pages, after = {"month": now, "passed": True}, [], "0"
+    while after:  # one message a page
+        answer = await call(hub, "POST", f"/api/cdr-checks?limit=1&after={after}", wish)
+        pages.append(answer.json())
+        after = pages[-1]["next"]
+    assert [page["checked"] for page in pages] == [1, 0, 0], "passed, cut short, none"
+    assert {each["kind"]: each["at_stake"] for each in pages[0]["findings"]}["PRICE"] == "6.5000"
+    assert [page["percent"] == 100 for page in pages] == [False, False, True]
+    assert (await call(hub, "POST", "/api/cdr-checks", wish, by="DE-AAA")).status_code == 403
     assert await hub.services.database.reader.fetch("SELECT 1 FROM cdrs WHERE object_id = 'PASSED'") == []
 
 

@@ -54,6 +54,11 @@ async def test_a_month_from_check_to_invoice(hub: HubInProcess) -> None:
     checked = (await call(hub, "POST", "/api/cdr-checks", {"month": "2026-07"})).json()
     assert checked["checked"] == 4
     assert {finding["cdr_id"] for finding in checked["findings"]} >= {"C1", "C2", "C3"}
+    part = (await call(hub, "POST", "/api/cdr-checks?limit=3", {"month": "2026-07"})).json()
+    rest = httpx.QueryParams(after=part["next"])
+    last = (await call(hub, "POST", f"/api/cdr-checks?limit=3&{rest}", {"month": "2026-07"})).json()
+    assert (part["checked"], last["checked"], last["percent"], last["next"]) == (3, 1, 100, "")
+    assert part["findings"] + last["findings"] == checked["findings"]
     first = (await call(hub, "GET", "/api/cdrs?month=2026-07&limit=3")).json()
     after = httpx.QueryParams(after=first["next"])
     second = (await call(hub, "GET", f"/api/cdrs?month=2026-07&limit=3&{after}")).json()
