@@ -318,6 +318,7 @@ def cdr_explain(
 @delivery_app.command("list")
 def delivery_list(
     state: Annotated[str, typer.Option(help="PENDING, DELIVERED, REFUSED, DEAD; empty: all but delivered.")] = "",
+    partner: Annotated[str, typer.Option(help="Only those to this partner.")] = "",
     limit: Limit = 50,
     as_json: Json = False,
     as_csv: Csv = False,
@@ -325,7 +326,7 @@ def delivery_list(
     """List what partners have yet to get, or would not take."""
     from roaming.cli.registering import list_deliveries
 
-    show_rows(run(list_deliveries(state, limit)), as_json=as_json, as_csv=as_csv, empty="nothing waits")
+    show_rows(run(list_deliveries(state, partner, limit)), as_json=as_json, as_csv=as_csv, empty="nothing waits")
 
 
 @delivery_app.command("replay")

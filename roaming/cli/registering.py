@@ -118,18 +118,21 @@ async def list_partners() -> list[dict[str, Any]]:
     ]
 
 
-async def list_deliveries(state: str, limit: int) -> list[dict[str, Any]]:
-    """Deliveries, the oldest first."""
+async def list_deliveries(state: str, partner_id: str, limit: int) -> list[dict[str, Any]]:
+    """Deliveries, to one partner or all, the oldest first."""
     if state and state.upper() not in STATES:
         fail(f"--state: one of {', '.join(STATES)}")
     wanted = [state.upper()] if state else ["PENDING", "REFUSED", "DEAD"]
+    given = [limit, *wanted, *([partner_id] if partner_id else [])]
     marks = ", ".join(f"${number}" for number in range(2, 2 + len(wanted)))
+    to_one = f" AND partner_id = ${len(given)}" if partner_id else ""
     async with services_of_now() as services:
+        if partner_id:
+            given[-1] = (await known_partner(services, partner_id)).id
         rows = await services.database.reader.fetch(
             "SELECT id, partner_id, module, object_key, state, attempts, due_at, last_error"  # noqa: S608 - placeholders
-            f" FROM deliveries WHERE state IN ({marks}) ORDER BY id LIMIT $1",
-            limit,
-            *wanted,
+            f" FROM deliveries WHERE state IN ({marks}){to_one} ORDER BY id LIMIT $1",
+            *given,
         )
     names = ("id", "partner", "module", "object", "state", "attempts", "due", "last error")
     return [dict(zip(names, row, strict=True)) for row in rows]

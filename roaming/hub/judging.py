@@ -10,7 +10,7 @@ import structlog
 
 from roaming.model.identifiers import PartyId
 from roaming.ocpi.client import Answer, Outcome
-from roaming.ocpi.codec import EncodeContext
+from roaming.ocpi.codec import EncodeContext, EncodeError
 from roaming.ocpi.module import (
     DeliveryJob,
     DeliveryKind,
@@ -127,6 +127,10 @@ def prepare(pending: Pending, found: Any, context: EncodeContext | None = None) 
     job = pending.job if context is None else replace(pending.job, context=context)
     try:
         request = pending.rules.build(job, found, pending.endpoint)
+    except EncodeError as error:  # foreseen: the version cannot say it
+        logger.warning("delivery_cannot_be_said", delivery=job.id, module=job.module, reason=str(error))
+        version = job.partner.version
+        return Prepared(pending=pending, request=None, error=f"OCPI {version} cannot say this object: {error}")
     except Exception as error:
         logger.exception("delivery_cannot_be_built", delivery=pending.job.id, module=pending.job.module)
         return Prepared(pending=pending, request=None, error=f"{type(error).__name__}: {error}")

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from roaming.hub.why_told import last_telling, sayable
 from roaming.model.canonical import from_document
 from roaming.model.command import CommandType
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import EVSE, Location
 from roaming.model.party import Role
 from roaming.model.token import TokenType
-from roaming.ocpi.module import Services
+from roaming.ocpi.module import DeliveryRules, Services
 from roaming.partners.agreements import CHARGING_PROFILE, Decision, Kind, Thing
 from roaming.partners.directory import Directory, Partner
 from roaming.partners.telling import Told, told_of
@@ -51,7 +52,36 @@ async def why(
         raise NotKnown(f"kind: {kind!r} is none of {', '.join(MODULE_OF)}")
     stored, evse = await _find(services, directory, text, kind, party)
     asked = _Asked(directory=directory, partner=partner, kind=kind, stored=stored, evse=evse)
-    return [asdict(reason) for reason in asked.reasons()]
+    reasons = asked.reasons()
+    if any(reason.answer == "yes" for reason in reasons[: len(asked.told())]):
+        reasons += await _on_the_way(services, asked, reasons)
+    return [asdict(reason) for reason in reasons]
+
+
+async def _on_the_way(services: Services, asked: "_Asked", before: Sequence[Reason]) -> list[Reason]:
+    """What keeps from the partner, or alters, what its agreements and rules let it see."""
+    module, partner = MODULE_OF[asked.kind], asked.partner
+    rules = _rules_of(services, module)
+    reasons = []
+    if not partner.endpoint(module, rules.interface):
+        because = f"it names no {rules.interface} address of {module}: it can ask for the list"
+        reasons.append(Reason(question="is told by itself", answer="no", because=because))
+    if partner.version is not None:
+        seen = (told for told, reason in zip(asked.told(), before, strict=False) if reason.answer == "yes")
+        told = next(seen, asked.told()[0])
+        answer, because, also = await sayable(services, module, rules, asked.stored, told)
+        question = f"its OCPI {partner.version} can say it"
+        reasons.append(Reason(question=question, answer=answer, because=because, also=also))
+    undone = await last_telling(services, partner, module, asked.stored.key)
+    if undone is not None:
+        reasons.append(Reason(question="was told the latest", answer=undone[0], because=undone[1]))
+    return reasons
+
+
+def _rules_of(services: Services, module: str) -> DeliveryRules[Any]:
+    rules = next(each for each in services.modules if each.id == module).delivery
+    assert rules is not None, "all of them are delivered"
+    return rules
 
 
 async def _find(
@@ -66,8 +96,7 @@ async def _find(
     if kind == "location":
         splits = [index for index, sign in enumerate(text) if sign == "/"]
         wanted += [(object_key(owner, text[:at]), text[at + 1 :]) for owner in owners for at in splits]
-    rules = next(module.delivery for module in services.modules if module.id == MODULE_OF[kind])
-    assert rules is not None, "all of them are delivered"
+    rules = _rules_of(services, MODULE_OF[kind])
     reader = services.database.reader
     rows: Mapping[str, Stored] = await rules.read(reader, [key for key, _ in wanted])
     found = [(rows[key], _evse(rows[key], uid)) for key, uid in wanted if key in rows]
@@ -116,11 +145,14 @@ class _Asked:
     stored: Stored
     evse: EVSE | None
 
+    def told(self) -> Sequence[Told]:
+        return told_of(self.directory, self.partner, self.stored.owner)
+
     def reasons(self) -> list[Reason]:
         if self.kind in ("session", "cdr"):
             return [self._of_a_driver()]
         kind = {"location": Kind.LOCATIONS, "tariff": Kind.TARIFFS, "token": Kind.TOKENS}[self.kind]
-        told = told_of(self.directory, self.partner, self.stored.owner)
+        told = self.told()
         seen = [self._seen(kind, each) for each in (told[:1] if kind is Kind.TOKENS else told)]
         if kind is not Kind.LOCATIONS:
             return seen

@@ -106,13 +106,15 @@ async def test_ids_are_compared_without_case(hub: HubInProcess) -> None:
         ("sync", "list", "--partner", "AAA"),
         ("cdr", "explain", "ours-aaa"),
         ("partner", "dialect", "AAA"),
+        ("delivery", "list", "--partner", "AAA"),
     ):
         result = await roaming(*words, "--json")
         assert result.exit_code == 0, f"{words}: {result.output}"
     again = json.loads((await roaming("partner", "add", "AAA", "--json")).stdout)
     assert again["partner"] == "aaa", "no second partner of the same name"
-    nobody = await roaming("location", "list", "--partner", "nobody")
-    assert (nobody.exit_code, "roaming partner list" in nobody.stderr) == (1, True)
+    for group in ("location", "delivery"):
+        nobody = await roaming(group, "list", "--partner", "nobody")
+        assert (nobody.exit_code, "roaming partner list" in nobody.stderr) == (1, True)
 
 
 async def test_an_id_that_is_not_there_says_where_to_look(hub: HubInProcess) -> None:

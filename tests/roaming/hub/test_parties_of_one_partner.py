@@ -156,7 +156,10 @@ async def test_why_speaks_of_each_party(hub: HubInProcess, two: AnsweringPartner
     assert reasons[f"{ONE} is offered there"] == "FLEET"
     assert reasons[f"{TWO} is offered there"] == "the connectors' own tariffs"
     fleet = {r["question"]: r["answer"] for r in await why(hub.services, "two", "FLEET", kind="tariff")}
-    assert fleet == {f"{ONE} sees the tariff": "yes", f"{TWO} sees the tariff": "no"}
+    assert {question: answer for question, answer in fleet.items() if "sees" in question} == {
+        f"{ONE} sees the tariff": "yes",
+        f"{TWO} sees the tariff": "no",
+    }
 
 
 async def test_a_partner_that_knows_no_parties_is_told_once(hub: HubInProcess) -> None:
