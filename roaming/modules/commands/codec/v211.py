@@ -1,16 +1,18 @@
 """Commands in OCPI 2.1.1: four of them, numbers as reservation ids, and one answer type for both answers."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from roaming.model.command import CommandResponseType, CommandResultType
+from roaming.model.identifiers import fold
 from roaming.model.version import Version
 from roaming.modules.commands.codec import v221, v230
 from roaming.ocpi.codec import Codec
 from roaming.ocpi.forms.token import TOKEN_211
 from roaming.ocpi.kinds import WHOLE, Choice, Id
 from roaming.ocpi.rules import Assumed
-from roaming.ocpi.translation import EncodeError, Reading, Writing
+from roaming.ocpi.translation import Reading, Writing
 
 TIMEOUT = 30
 """Seconds that a 2.1.1 partner is taken to need for the result, since it cannot say."""
@@ -20,7 +22,8 @@ ID_39 = Id(39)
 
 @dataclass(frozen=True, slots=True)
 class NumericId:
-    """reservation_id: an int here, text since 2.2. Text that is no plain number must be mapped before."""
+    """reservation_id: an int here, text since 2.2. For text that is no plain number always the same number is sent,
+    made of it: 2.1.1 has no CANCEL_RESERVATION, so that nobody asks what it stood for."""
 
     shown = WHOLE
     """What it is on the wire."""
@@ -29,9 +32,10 @@ class NumericId:
         return str(WHOLE.decode(value, reading, prefix, name))
 
     def encode(self, value: str, writing: Writing, prefix: str, name: str) -> int:
-        if not (value.isascii() and value.isdigit() and len(value) <= 18 and str(int(value)) == value):
-            raise EncodeError(prefix + name, "2.1.1 takes a number here: give the reservation one")
-        return int(value)
+        if value.isascii() and value.isdigit() and len(value) <= 18 and str(int(value)) == value:
+            return int(value)
+        writing.lose(prefix + name, "2.1.1 takes a number: one is made of the text, always the same")
+        return int.from_bytes(sha256(fold(value).encode()).digest()[:4], "big") >> 1
 
 
 _UNKNOWN_HERE = "2.1.1 commands do not have it"

@@ -77,9 +77,13 @@ def test_reservation_ids_are_numbers_in_2_1_1() -> None:
 
 
 @pytest.mark.parametrize("reservation_id", ["R1", "007", "-1", "1.0", "٣", "9" * 19])
-def test_other_reservation_ids_must_be_mapped_first(reservation_id: str) -> None:
-    with pytest.raises(EncodeError, match=r"^reservation_id: 2\.1\.1 takes a number here"):
-        v211.CODECS[CommandType.RESERVE_NOW].encode(reserve(reservation_id))
+def test_for_other_reservation_ids_a_number_is_sent(reservation_id: str) -> None:
+    codec = v211.CODECS[CommandType.RESERVE_NOW]
+    encoded, again = codec.encode(reserve(reservation_id)), codec.encode(reserve(reservation_id.lower()))
+    number = encoded.body["reservation_id"]
+    assert number == again.body["reservation_id"] != codec.encode(reserve("R2")).body["reservation_id"]
+    assert 0 <= number < 2**31
+    assert [loss.path for loss in encoded.losses] == ["reservation_id"]
 
 
 @pytest.mark.parametrize("url", ["", "msp.example/results", "file:///etc/passwd", "//msp.example"])
