@@ -9,15 +9,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import structlog
 from fastapi import FastAPI
-from starlette.datastructures import URLPath
 from starlette.requests import ClientDisconnect
-from starlette.routing import BaseRoute, Match, NoMatchFound
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole, Role
@@ -71,25 +68,20 @@ def mount(
 ) -> None:
     """Lets ``app`` answer everything below ``/ocpi`` by the routes of ``modules``; ``elsewhere`` answers what is for
     parties of others."""
-    # First: a request is compared with one route after the other, and most requests are partners'
-    app.router.routes.insert(0, _Below(OcpiServer(services, modules, elsewhere)))
+    app.add_middleware(_Below, ocpi=OcpiServer(services, modules, elsewhere))
 
 
-class _Below(BaseRoute):
-    """Starlette's ``Mount`` without its expression, which stops at an encoded line feed and leaves ``/ocpi`` out."""
+class _Below:
+    """Takes what is below ``/ocpi`` before the application compares routes and prepares for errors: most requests are
+    partners', and ``OcpiServer`` does both itself."""
 
-    def __init__(self, ocpi: "OcpiServer") -> None:
+    def __init__(self, app: ASGIApp, ocpi: "OcpiServer") -> None:
+        self._app = app
         self._ocpi = ocpi
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        path = scope.get("path", "")
-        return (Match.FULL if path == PREFIX or path.startswith(f"{PREFIX}/") else Match.NONE), {}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._ocpi(scope, receive, send)
-
-    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
-        raise NoMatchFound(name, path_params)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "") if scope["type"] in ("http", "websocket") else ""
+        await (self._ocpi if path == PREFIX or path.startswith(f"{PREFIX}/") else self._app)(scope, receive, send)
 
 
 @dataclass(frozen=True, slots=True)
