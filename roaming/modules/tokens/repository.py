@@ -19,11 +19,12 @@ from roaming.store.reader import Row
 
 DOCUMENTS = Documents(TokenRow)
 TOKENS = TokenRow.__table__  # type: ignore[attr-defined]
-OURS = Beside(
-    sql="SELECT country_code, party_id, document FROM tokens WHERE uid_folded = $1 AND type = $2 AND source = ''",
+OF_UID = Beside(
+    sql="SELECT source, country_code, party_id, document FROM tokens WHERE uid_folded = $1 AND type = $2",
     values=lambda path, query: (fold(path["token_uid"]), type_in(query)),
 )
-"""Tokens of hosted eMSPs, of all that have this uid and type."""
+"""All tokens that have this uid and type: few. A condition on ``source`` would let PostgreSQL walk the index of that,
+which has all of ours, as long as it has no statistics of the table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +57,17 @@ def type_in(query: Mapping[str, str]) -> str:
     return storable_text(query.get("type") or query.get("token_type") or "RFID")
 
 
-def owned_by(rows: Sequence[Row], owners: tuple[PartyId, ...]) -> Token | None:
-    """The token among rows of ``OURS`` whose owner is one of ``owners``."""
-    for country_code, party_id, document in rows:
-        if PartyId(country_code, party_id) in owners:
+def ours_of(rows: Sequence[Row], owners: tuple[PartyId, ...]) -> Token | None:
+    """A hosted eMSP's token among ``rows``, which are those of ``OF_UID``, if its owner is one of ``owners``."""
+    for source, country_code, party_id, document in rows:
+        if source == "" and PartyId(country_code, party_id) in owners:
             return from_document(Token, document)
     return None
 
 
 async def find_ours(database: Database, uid: str, type: str, owners: tuple[PartyId, ...]) -> Token | None:
     """A hosted eMSP's token, if its owner is one of ``owners``. One indexed look-up, committed data only."""
-    return owned_by(await database.reader.fetch(OURS.sql, fold(uid), type), owners)
+    return ours_of(await database.reader.fetch(OF_UID.sql, fold(uid), type), owners)
 
 
 async def save(

@@ -83,7 +83,7 @@ ROUTES: tuple[Route, ...] = (
         takes=Content.of(service.REFERENCES_CODECS, is_required=False),
         gives=Content.of(service.INFO_CODECS),
         parameters=_TYPE,
-        beside=repository.OURS,
+        beside=repository.OF_UID,
     ),
     Route(
         method="GET",

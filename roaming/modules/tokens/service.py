@@ -197,7 +197,7 @@ async def authorize(request: OcpiRequest) -> bytes:
     if request.routing.to_party is not None:
         owners = tuple(owner for owner in owners if owner == request.routing.to_party)
     owners = tuple(with_tokens_in_sight(request, dict.fromkeys(owners, "")))
-    token = repository.owned_by(request.beside, owners)
+    token = repository.ours_of(request.beside, owners)
     if token is None:
         raise UnknownToken("this token is not known here")
     may_charge = _may_charge(request, _owner(token), location)
