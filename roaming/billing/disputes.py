@@ -31,9 +31,12 @@ DISPUTES: Table = DisputeRow.__table__  # type: ignore[attr-defined]
 _CREDIT = "SELECT 1 FROM cdrs WHERE credited_key = disputes.cdr_key"
 _STATE = f"CASE WHEN state = 'OPEN' AND EXISTS ({_CREDIT}) THEN 'CREDITED' ELSE state END"
 """A CDR that was taken back is disputed no more, before ``close_credited`` writes it down."""
+_TAKEN_BACK = "taken back by "
 _COLUMNS = (  # our names
     f"id, cdr_key, cpo, emsp, raised_by, {_STATE}, reason, at_stake, currency, opened_at, due_at, closed_at,"  # noqa: S608
-    " resolution,"
+    " CASE WHEN state = 'OPEN' THEN"
+    f" COALESCE((SELECT '{_TAKEN_BACK}' || MIN(key) FROM cdrs WHERE credited_key = disputes.cdr_key), '')"
+    " ELSE resolution END,"
     " (SELECT object_id FROM cdrs WHERE cdrs.key = disputes.cdr_key),"
     " (SELECT statement_id FROM settled_cdrs WHERE settled_cdrs.cdr_key = disputes.cdr_key)"
 )
@@ -237,7 +240,12 @@ async def open_ones(reader: Reader, cdr_keys: Iterable[str]) -> frozenset[str]:
 
 
 async def close_dispute(work: Work, dispute_id: str, state: DisputeState, note: str) -> bool:
-    """Closes an open dispute; False when there is none of this id that is open."""
+    """Closes an open dispute; False when there is none of this id that is open, or its CDR was taken back and people
+    would end it otherwise."""
+    if state in CLOSED_BY_PEOPLE:
+        key = select(DISPUTES.c.cdr_key).where(DISPUTES.c.id == dispute_id)
+        if await credited_among(work.connection, list(await work.connection.scalars(key))):
+            return False
     return await _close(work, DISPUTES.c.id == dispute_id, state, note)
 
 
@@ -279,7 +287,7 @@ async def close_credited(database: Database) -> int:
         return 0
     async with database.work() as work:
         for dispute_id, credit_key in over:
-            await close_dispute(work, dispute_id, DisputeState.CREDITED, f"taken back by {credit_key}")
+            await close_dispute(work, dispute_id, DisputeState.CREDITED, f"{_TAKEN_BACK}{credit_key}")
     return len(over)
 
 

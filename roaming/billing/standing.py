@@ -75,7 +75,7 @@ async def standing_of(services: Services, entries: Sequence[Ended]) -> list[Stan
                 facts=facts,
                 delivery_ids=tuple(ids.get(key, ())),
                 error=str(delivery[4]) if delivery is not None else "",
-                dispute_id=disputes.get(key, ""),
+                dispute_id=disputes.get(key, "") if key not in credits else "",
                 credit_key=credits.get(key, ""),
                 statement_id=settled.get(key, ""),
             )

@@ -11,6 +11,10 @@ _HELD = (
     " AND NOT EXISTS (SELECT 1 FROM disputes WHERE disputes.cdr_key = cdr_verdicts.cdr_key AND state = 'OPEN')"
     " AND NOT EXISTS (SELECT 1 FROM settled_cdrs WHERE settled_cdrs.cdr_key = cdr_verdicts.cdr_key)"
 )
+_OVERDUE = (
+    "SELECT COUNT(*) FROM disputes WHERE state = 'OPEN' AND due_at < $1"
+    " AND NOT EXISTS (SELECT 1 FROM cdrs WHERE cdrs.credited_key = disputes.cdr_key)"
+)
 
 
 class ToDo(NamedTuple):
@@ -23,5 +27,5 @@ class ToDo(NamedTuple):
 async def count_to_do(reader: Reader, *, now: datetime) -> ToDo:
     """Raises ``StoreUnavailable``."""
     held = await reader.fetch(_HELD)
-    overdue = await reader.fetch("SELECT COUNT(*) FROM disputes WHERE state = 'OPEN' AND due_at < $1", now)
+    overdue = await reader.fetch(_OVERDUE, now)
     return ToDo(held=int(held[0][0]), overdue=int(overdue[0][0]))

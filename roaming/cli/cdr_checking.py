@@ -9,6 +9,7 @@ from typing import Any
 from roaming.billing import passing, receiving, repository
 from roaming.billing.check_records import EVERYBODY, shown_rules
 from roaming.billing.checks import CheckRules, MalformedRule, rules_with
+from roaming.billing.disputes import close_credited
 from roaming.billing.months import bounds_of, month_of
 from roaming.billing.receiving import Checked
 from roaming.billing.records import shown_findings, titled
@@ -41,7 +42,8 @@ async def check_cdrs(
     is_all: bool,
 ) -> list[dict[str, Any]]:
     """A row per finding; ``is_all``: also one for each CDR that is accepted. ``tried``: rules that are tried on top of
-    the stored ones, which stores nothing and says what would change."""
+    the stored ones, which stores nothing and says what would change. Where verdicts are stored, disputes whose CDR was
+    taken back are closed, as the hub does when it checks."""
     async with services_of_now() as services:
         if partner:
             await known_partner(services, partner)
@@ -68,6 +70,8 @@ async def check_cdrs(
             async for page in pages:
                 checked += page
         before = await repository.verdicts_of(services.database.reader, [each.entry.key for each in checked])
+        if not (is_dry_run or tried):
+            await close_credited(services.database)
     return [
         row
         for each in checked

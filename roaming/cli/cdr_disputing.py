@@ -66,7 +66,6 @@ async def list_states(*, month: str, party: str, partner: str, state: str) -> li
     if state and state.upper() not in State.__members__:
         fail(f"--state: one of {', '.join(State)}")
     async with services_of_now() as services:
-        await disputes.close_credited(services.database)
         entries = await entries_of_month(services, month, party=party, partner=partner)
         standings = await standing_of(services, entries)
     return [_standing(each) for each in standings if not state or each.state == state.upper()]
@@ -151,7 +150,6 @@ async def list_disputes(*, state: str, party: str, limit: int) -> list[dict[str,
     if state and state.upper() not in DisputeState.__members__:
         fail(f"--state: one of {', '.join(DisputeState)}")
     async with services_of_now() as services:
-        await disputes.close_credited(services.database)
         side = str(party_of(party)) if party else ""
         found = await disputes.find_disputes(services.database.reader, state=state.upper(), party=side, limit=limit)
     return [_shown(each) for each in found]

@@ -90,8 +90,15 @@ async def test_a_partners_cdr_is_disputed_once_and_closed_by_its_credit(hub: Hub
     credit = {"id": "C1-C", "credit": True, "credit_reference_id": "C1", "total_cost": {"excl_vat": -7}}
     await give(hub, **credit)
     (closed,) = await rows("dispute", "list", "--party", "FR-CPO")
-    assert (closed["state"], closed["resolution"]) == ("CREDITED", "taken back by FR/CPO/c1-c")
+    told_of_it = ("CREDITED", "taken back by FR/CPO/c1-c")
+    assert (closed["state"], closed["resolution"]) == told_of_it
     assert await states(party="DE-HME") == {"C1": "CREDITED", "C1-C": "ACKNOWLEDGED"}
+    over = await roaming("dispute", "close", disputed["dispute"], "refused", "--note", "it is right")
+    assert "is CREDITED already" in over.stderr
+    kept = "SELECT state, resolution FROM disputes"
+    assert [tuple(row) for row in await hub.services.database.reader.fetch(kept)] == [("OPEN", "")], "who looks"
+    await rows("cdr", "check", *MONTH)
+    assert [tuple(row) for row in await hub.services.database.reader.fetch(kept)] == [told_of_it]
     assert await rows("cdr", "dispute", "--found", *MONTH) == [], "what was credited is not disputed again"
     refused = await roaming("cdr", "dispute", "C1", "--party", "FR-CPO", "--reason", "once more")
     assert "C1 was taken back by C1-C" in refused.stderr
