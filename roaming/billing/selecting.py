@@ -8,12 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from roaming.billing import disputes, repository
+from roaming.billing import copies, disputes, repository
 from roaming.billing.checks import CheckRules, Finding
 from roaming.billing.disputes import Dispute, DisputeState
 from roaming.billing.evidence import evidence_of
 from roaming.billing.months import bounds_of
 from roaming.billing.receiving import Checked, accept, check_entries, check_keys, emsp_of
+from roaming.billing.standing import Standing, standing_of
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.modules.cdrs.repository import Ended, ended_between, with_ids
@@ -37,16 +38,23 @@ async def entry_of(services: Services, cpo: PartyId, cdr_id: str, *, seen_by: st
 
 
 async def page_of(
-    services: Services, month: str, *, party: PartyId | None, after: tuple[datetime, str] | None, limit: int
+    services: Services,
+    month: str,
+    *,
+    party: PartyId | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+    cpo: PartyId | None = None,
+    is_ours: bool = False,
 ) -> list[Ended]:
-    """CDRs of charges that ended in a month, by end and key, behind ``after``; ``party``: those of or for it. Raises
-    ``ValueError`` for what is no month."""
+    """CDRs of charges that ended in a month, by end and key, behind ``after``; ``party``: those of or for it; else
+    ``cpo``: those that it issued. ``is_ours``: issued here. Raises ``ValueError`` for what is no month."""
     since, until = bounds_of(month)
-    reader = services.database.reader
+    reader, sources = services.database.reader, ("",) if is_ours else None
     if party is None:
-        return await ended_between(reader, since, until, after=after, limit=limit)
-    found = await ended_between(reader, since, until, cpo=party, after=after, limit=limit)
-    found += await ended_between(reader, since, until, emsp=party, after=after, limit=limit)
+        return await ended_between(reader, since, until, cpo=cpo, sources=sources, after=after, limit=limit)
+    found = await ended_between(reader, since, until, cpo=party, sources=sources, after=after, limit=limit)
+    found += await ended_between(reader, since, until, emsp=party, sources=sources, after=after, limit=limit)
     by_key = {entry.key: entry for entry in found}
     return sorted(by_key.values(), key=lambda entry: (entry.cdr.end_date_time, entry.key))[:limit]
 
@@ -64,10 +72,7 @@ async def entries_of_month(
     """CDRs of charges that ended in a month, by end and key: issued by or for ``party``, issued by ``cpo``, from or to
     this partner, ``is_ours``: issued here. ``most``: no more are looked for once there are so many. Raises
     ``ValueError`` for what is no month."""
-    speaks: set[PartyId] = set()
-    if partner_id:
-        directory = await services.directory.current()
-        speaks = {role.party for role in directory.partners[partner_id].roles if role.role == Role.EMSP}
+    speaks = await _emsps_of(services, partner_id)
     sides: list[dict[str, PartyId]] = [{"cpo": cpo}] if cpo is not None else [{}]
     if party is not None:
         sides = [side | {role: party} for side in sides for role in ("cpo", "emsp") if side.get(role, party) == party]
@@ -92,6 +97,47 @@ async def entries_of_month(
             if most is not None and len(found) >= most:
                 break
     return sorted(found.values(), key=lambda entry: (entry.cdr.end_date_time, entry.key))[:most]
+
+
+async def _emsps_of(services: Services, partner_id: str) -> set[PartyId]:
+    """Those that a partner speaks for."""
+    if not partner_id:
+        return set()
+    directory = await services.directory.current()
+    return {role.party for role in directory.partners[partner_id].roles if role.role == Role.EMSP}
+
+
+class SentAgain(NamedTuple):
+    """A page of CDRs of ours."""
+
+    looked_at: int
+    sent: list[Standing]
+    """What goes out again, as it stood before."""
+    after: tuple[datetime, str] | None
+    """End and key behind which the next page begins; ``None``: there is none."""
+
+
+async def resend_page(
+    services: Services,
+    month: str,
+    *,
+    party: PartyId | None = None,
+    cpo: PartyId | None = None,
+    partner_id: str = "",
+    after: tuple[datetime, str] | None = None,
+    limit: int = PAGE,
+) -> SentAgain:
+    """Sends again what partners would not take, what was given up, and what nobody was there for, of the first CDRs of
+    ours behind ``after``; in one transaction. Which: as in ``page_of``; ``partner_id``: for eMSPs that it speaks
+    for."""
+    page = await page_of(services, month, party=party, cpo=cpo, is_ours=True, after=after, limit=limit)
+    speaks = await _emsps_of(services, partner_id)
+    wanted = [each for each in page if not partner_id or emsp_of(each.cdr) in speaks]
+    standings = await standing_of(services, wanted)
+    async with services.database.work() as work:
+        gone = set(await copies.send_again(work, standings, is_lacking=False))
+    last = (page[-1].cdr.end_date_time, page[-1].key) if len(page) == limit else None
+    return SentAgain(len(page), [each for each in standings if each.entry.key in gone], last)
 
 
 class Looked(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from roaming.cli.cdr_check_commands import CdrParty, Month
-from roaming.cli.output import Csv, Json, fail, run, show, show_rows
+from roaming.cli.output import Csv, Json, fail, run, show, show_rows, teller
 
 dispute_app = typer.Typer(help="Disputes about CDRs, with their evidence.", no_args_is_help=True)
 DisputeId = Annotated[str, typer.Argument(help="From `roaming dispute list`.")]
@@ -100,7 +100,7 @@ def cdr_resend(
     """Send again the CDRs of a month that a partner would not take, or that we gave up sending."""
     from roaming.cli.cdr_disputing import resend_cdrs
 
-    rows = run(resend_cdrs(month=month, party=party, partner=partner))
+    rows = run(resend_cdrs(month=month, party=party, partner=partner, tell=teller(as_json=as_json or as_csv)))
     show_rows(rows, as_json=as_json, as_csv=as_csv, empty="nothing to send again")
 
 

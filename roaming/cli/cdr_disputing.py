@@ -1,6 +1,7 @@
 """States of CDRs, disputes, corrections and partners' copies, from the command line."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,7 @@ from roaming.billing.checks import Finding
 from roaming.billing.correcting import correct, read_replacement
 from roaming.billing.disputes import CLOSED_BY_PEOPLE, Dispute, DisputeState, NotDisputable
 from roaming.billing.evidence import evidence_of
-from roaming.billing.months import month_of
+from roaming.billing.months import month_of, percent_of
 from roaming.billing.receiving import check_keys
 from roaming.billing.records import shown_cdr, shown_dispute, titled
 from roaming.billing.selecting import end_dispute, reason_of
@@ -22,8 +23,9 @@ from roaming.cli.billing_titles import CDR as CDR_TITLES
 from roaming.cli.billing_titles import COPY, DISPUTE
 from roaming.cli.cdr_checking import money, month_or_fail
 from roaming.cli.database import known_partner, services_of_now
-from roaming.cli.output import fail
+from roaming.cli.output import Tell, fail
 from roaming.cli.registering import party_of
+from roaming.cli.syncing import TELL_SECONDS
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import fold
 from roaming.modules.cdrs.crediting import NotCreditable
@@ -255,11 +257,22 @@ async def compare_cdrs(*, month: str, party: str, partner: str, is_mending: bool
     return [titled(shown_copy(each, is_sent_again=each.entry.key in gone), COPY) for each in compared]
 
 
-async def resend_cdrs(*, month: str, party: str, partner: str) -> list[dict[str, Any]]:
-    """Sends again what partners would not take, what we gave up, and what nobody was there for."""
+async def resend_cdrs(*, month: str, party: str, partner: str, tell: Tell) -> list[dict[str, Any]]:
+    """Sends again what partners would not take, what we gave up, and what nobody was there for; a page at a time, so
+    that what was sent before a run was broken off stays sent. ``tell`` hears of the progress."""
     async with services_of_now() as services:
-        entries = await entries_of_month(services, month, party=party, partner=partner)
-        standings = await standing_of(services, [each for each in entries if not each.source])
-        async with services.database.work() as work:
-            gone = await copies.send_again(work, standings, is_lacking=False)
-    return [_standing(each) | {"state": State.SENT.value} for each in standings if each.entry.key in gone]
+        month = month or month_of(services.clock.now())
+        month_or_fail(month)
+        known = (await known_partner(services, partner)).id if partner else ""
+        wanted = party_of(party) if party else None
+        found: list[dict[str, Any]] = []
+        looked_at, after, told_at = 0, None, time.monotonic()
+        while True:
+            page = await selecting.resend_page(services, month, party=wanted, partner_id=known, after=after)
+            found += [_standing(each) | {"state": State.SENT.value} for each in page.sent]
+            looked_at, after = looked_at + page.looked_at, page.after
+            if after is None:
+                return found
+            if time.monotonic() - told_at >= TELL_SECONDS:
+                told_at = time.monotonic()
+                tell(f"{looked_at:,} CDRs looked at ({percent_of(month, after[0])} %), {len(found):,} sent again")

@@ -13,7 +13,6 @@ from roaming.billing.check_records import EVERYBODY, shown_copy, shown_rules
 from roaming.billing.checks import CheckRules, rules_with
 from roaming.billing.months import bounds_of, percent_of
 from roaming.billing.receiving import Checked
-from roaming.billing.standing import standing_of
 from roaming.billing.states import State
 from roaming.console import billing_forms, pricing_forms
 from roaming.console.billing_asking import (
@@ -177,24 +176,44 @@ async def post_copies(services: Services, request: Request, _who: str) -> Respon
 
 
 async def post_resends(services: Services, request: Request, _who: str) -> Response:
-    wish = await read(request, pricing_forms.MonthOfPartner)
-    standings = await standing_of(services, await _ours(services, request, wish))
-    async with services.database.work() as work:
-        gone = await copies.send_again(work, standings, is_lacking=False)
-    again = [records.shown_cdr(each) for each in standings if each.entry.key in gone]
-    rows = [msgspec.structs.replace(each, state=State.SENT.value) for each in again]
-    return listed(request, pricing_forms.SentAgain(cdrs=tuple(rows)), rows)
+    wish, left, after = (
+        await read(request, pricing_forms.MonthOfPartner),
+        limit_of(request, **LIMITS),
+        after_of(request),
+    )
+    month, cpo, partner_id = await _whose(services, request, wish)
+    rows: list[records.ShownCdr] = []
+    while left:
+        page = await selecting.resend_page(
+            services, month, cpo=cpo, partner_id=partner_id, after=after, limit=min(left, selecting.PAGE)
+        )
+        rows += [msgspec.structs.replace(records.shown_cdr(each), state=State.SENT.value) for each in page.sent]
+        left -= page.looked_at
+        after = page.after
+        if after is None:
+            break
+    body = pricing_forms.SentAgain(
+        cdrs=tuple(rows),
+        percent=100 if after is None else percent_of(month, after[0]),
+        next="" if after is None else f"{after[0].isoformat()} {after[1]}",
+    )
+    return listed(request, body, rows)
 
 
-async def _ours(
-    services: Services, request: Request, wish: pricing_forms.MonthOfPartner, *, most: int | None = None
-) -> list[Ended]:
+async def _ours(services: Services, request: Request, wish: pricing_forms.MonthOfPartner, *, most: int) -> list[Ended]:
     """CDRs that were issued here, by the party of the token where it is one's."""
+    month, cpo, partner_id = await _whose(services, request, wish)
+    return await selecting.entries_of_month(services, month, cpo=cpo, partner_id=partner_id, is_ours=True, most=most)
+
+
+async def _whose(
+    services: Services, request: Request, wish: pricing_forms.MonthOfPartner
+) -> tuple[str, PartyId | None, str]:
+    """Month, issuer and partner."""
     cpo = party_named("cpo", wish.cpo or own_party(request)) if wish.cpo or own_party(request) else None
     if cpo is not None:
         must_be(request, str(cpo))
-    month, partner_id = month_named(wish.month, services), await partner_named(services, wish.partner)
-    return await selecting.entries_of_month(services, month, cpo=cpo, partner_id=partner_id, is_ours=True, most=most)
+    return month_named(wish.month, services), cpo, await partner_named(services, wish.partner)
 
 
 MOST_COPIES = 1_000
@@ -252,10 +271,10 @@ ENTRIES: Sequence[Entry] = (
         method="POST",
         path="/api/cdr-resends",
         handle=post_resends,
-        summary="Send again the CDRs of a month that a partner would not take, or that were given up",
+        summary="Send again the CDRs of a month that a partner would not take, or that were given up, a page at a time",
         takes=pricing_forms.MonthOfPartner,
         gives=pricing_forms.SentAgain,
         refusals=(400, 403),
-        query=(AS_CSV,),
+        query=(AFTER, LIMIT, AS_CSV),
     ),
 )

@@ -175,6 +175,9 @@ class Copies(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SentAgain(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes out again."""
+    """What goes out again. ``percent``: of the month's time that has been looked at; ``next``: ``after`` of the next
+    page, empty: it is done."""
 
     cdrs: tuple[ShownCdr, ...]
+    percent: int
+    next: str = ""

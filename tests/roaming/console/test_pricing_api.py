@@ -236,7 +236,15 @@ async def test_copies_of_ours_and_what_goes_out_again(hub: HubInProcess) -> None
     assert [(each["cdr_id"], each["copy"], each["sent_again"]) for each in copies] == [("OURS-AAA", "UNKNOWN", False)]
     sent = table(await call(hub, "POST", "/api/cdr-resends?format=csv", wish, by="NL-HUB"))
     assert [(row["cdr_id"], row["state"]) for row in sent] == [("OURS-AAA", "SENT")]
-    assert (await call(hub, "POST", "/api/cdr-resends", wish)).json() == {"cdrs": []}, "it waits already"
+    assert (await call(hub, "POST", "/api/cdr-resends", wish)).json()["cdrs"] == [], "it waits already"
+    pages, address = [], "/api/cdr-resends?limit=1"
+    while address:
+        answer = await call(hub, "POST", address, {"month": "2026-11"})
+        pages.append([each["cdr_id"] for each in answer.json()["cdrs"]])
+        link = answer.headers.get("link", "")
+        address = link[1 : link.index(">")] if link else ""
+        assert (answer.json()["percent"] == 100) is not bool(address)
+    assert pages == [[], ["OURS-BBB"], []]
     assert (await call(hub, "POST", "/api/cdr-copies", wish, by="DE-AAA")).json() == {"copies": []}
     assert (await call(hub, "POST", "/api/cdr-copies", wish | {"cpo": "NL-HUB"}, by="DE-AAA")).status_code == 403
 
