@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Table, select, update
 from contracts.envelope import message_id
 from contracts.messages import CdrDisputed, DisputeClosed
 from roaming.billing import announcing
+from roaming.billing.checks import Finding, Kind
 from roaming.billing.evidence import FORMAT, is_sealed, parties_in
 from roaming.billing.receiving import cpo_of, emsp_of
 from roaming.billing.tables import DisputeRow
@@ -85,6 +86,12 @@ class Dispute:
     """The closed statement in which the CDR is paid: a credit of it goes to the next month that is open."""
 
 
+def is_credit_wrong(findings: Iterable[Finding]) -> bool:
+    """Of a credit: whether it takes back what was taken back before, what is not here, or another amount. Such a one is
+    disputed itself; no other CDR is wrong."""
+    return any(each.kind is Kind.CREDIT for each in findings)
+
+
 async def open_dispute(
     work: Work,
     entry: Ended,
@@ -94,12 +101,14 @@ async def open_dispute(
     days: int,
     evidence: Mapping[str, Any],
     raised_by: PartyId | None = None,
+    is_wrong_credit: bool = False,
 ) -> tuple[str, bool]:
     """Opens the dispute about a CDR, or finds the open one; its id, and whether it is new. ``raised_by``: its eMSP,
-    unless said otherwise. Raises ``NotDisputable``."""
+    unless said otherwise; ``is_wrong_credit``: see ``is_credit_wrong``. Raises ``NotDisputable``."""
     cdr = entry.cdr
-    if cdr.credit:
-        raise NotDisputable(f"CDR {cdr.id} is a credit: dispute what it takes back, or the CDR that came for it")
+    if cdr.credit and not is_wrong_credit:
+        text = "is a credit that the check finds right: dispute what it takes back, or the CDR that came for it"
+        raise NotDisputable(f"CDR {cdr.id} {text}")
     if credit_id := await credit_for(work.connection, entry.key):
         raise NotDisputable(f"CDR {cdr.id} was taken back by {credit_id}: dispute the CDR that came for it")
     if not reason.strip():

@@ -191,6 +191,7 @@ async def dispute(
             days=days,
             evidence=evidence,
             raised_by=raised_by,
+            is_wrong_credit=disputes.is_credit_wrong(findings),
         )
 
 

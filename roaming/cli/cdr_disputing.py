@@ -85,9 +85,7 @@ async def dispute_cdrs(
     the other side are written."""
     async with services_of_now() as services:
         if is_found:
-            entries = [
-                each for each in await entries_of_month(services, month, party=party, partner="") if not each.cdr.credit
-            ]
+            entries = await entries_of_month(services, month, party=party, partner="")
         else:
             entries = await entries_of(services, ids, party)
         reader = services.database.reader
@@ -100,6 +98,7 @@ async def dispute_cdrs(
             kept = verdicts.get(entry.key)
             findings = kept.verdict.findings if kept is not None else ()
             is_over = settled[entry.key].facts.is_credited or entry.key in refused
+            is_over = is_over or (bool(entry.cdr.credit) and not disputes.is_credit_wrong(findings))
             if is_found and (kept is None or kept.outcome != "DISPUTE" or is_over):
                 continue
             why = reason or reason_of(findings)
@@ -121,7 +120,13 @@ async def _dispute(
     try:
         async with services.database.work() as work:
             dispute_id, is_new = await disputes.open_dispute(
-                work, entry, reason=reason, at_stake=at_stake, days=days, evidence=evidence
+                work,
+                entry,
+                reason=reason,
+                at_stake=at_stake,
+                days=days,
+                evidence=evidence,
+                is_wrong_credit=disputes.is_credit_wrong(findings),
             )
     except NotDisputable as error:
         fail(f"{error}: give --reason" if not reason else str(error))

@@ -104,6 +104,24 @@ async def test_a_partners_cdr_is_disputed_once_and_closed_by_its_credit(hub: Hub
     assert "C1 was taken back by C1-C" in refused.stderr
 
 
+async def test_what_is_taken_back_twice_is_disputed_at_the_second_credit(hub: HubInProcess) -> None:
+    await give(hub, total_cost={"excl_vat": 7, "incl_vat": 8.4})
+    credit = {"credit": True, "credit_reference_id": "C1", "total_cost": {"excl_vat": -7}}
+    await give(hub, id="C1-C", **credit)
+    await give(hub, id="C1-D", **credit, last_updated="2026-11-24T12:00:00Z")
+    right = await roaming("cdr", "dispute", "C1-C", "--party", "FR-CPO", "--reason", "x")
+    assert "C1-C is a credit that the check finds right" in right.stderr
+    (disputed,) = await rows("cdr", "dispute", "--found", *MONTH)
+    assert (disputed["CDR"], disputed["state"], disputed["at stake"]) == ("C1-D", "OPEN", "7.00")
+    assert "was taken back before, by C1-C" in disputed["reason"]
+    assert await states(party="DE-HME") == {"C1": "CREDITED", "C1-C": "ACKNOWLEDGED", "C1-D": "DISPUTED"}
+    assert await rows("cdr", "dispute", "--found", *MONTH) == [disputed | {"new": False}]
+    await rows("dispute", "close", disputed["dispute"], "withdrawn", "--note", "billed anew")
+    assert await rows("cdr", "dispute", "--found", *MONTH) == []
+    (again,) = await rows("cdr", "dispute", "C1-D", "--party", "FR-CPO", "--reason", "it was not")
+    assert again["new"] is True, "a person may"
+
+
 async def test_the_doctor_says_what_waits_for_a_person(hub: HubInProcess) -> None:
     async def waits() -> list[str]:
         result = await roaming("doctor", "--json")
