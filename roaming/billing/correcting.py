@@ -13,10 +13,10 @@ from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import Location
 from roaming.model.session import Session
 from roaming.model.signed_records import SignedRecords
-from roaming.model.tariff import Tariff
 from roaming.model.version import Version
 from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.crediting import NotCreditable, credit, reissue, replacement_id
+from roaming.modules.cdrs.frozen import frozen_tariffs
 from roaming.modules.cdrs.issuing import PlaceUnknown, issue
 from roaming.modules.cdrs.service import CODECS
 from roaming.modules.cdrs.signing import with_signed
@@ -112,21 +112,21 @@ async def _from_session(work: Work, cdr: CDR) -> CDR:
     owner = PartyId.of(cdr.country_code, cdr.party_id)
     session_key = object_key(owner, cdr.session_id or "")
     session = await read_object(work.connection, "sessions", session_key, Session)
-    tariff = await read_object(work.connection, "session_snapshots", f"{session_key}#tariff", Tariff)
+    tariffs = await frozen_tariffs(work.connection, session_key, session) if session is not None else ()
     place = await read_object(work.connection, "session_snapshots", f"{session_key}#location", Location)
     chosen = await read_object(work.connection, "session_snapshots", f"{session_key}#readings", ChosenReadings)
-    if session is not None and tariff is not None and place is not None:
+    if session is not None and tariffs and place is not None:
         readings = chosen.readings if chosen else DEFAULT_READINGS
         signed = await read_object(work.connection, "session_snapshots", f"{session_key}#signed", SignedRecords)
         try:
-            return with_signed(issue(session, place, tariff, now=work.now, readings=readings), signed)
+            return with_signed(issue(session, place, tariffs, now=work.now, readings=readings), signed)
         except (PlaceUnknown, RatingError) as error:
             raise NotCreditable(
                 f"session {session.id} cannot be billed anew: {error}; give --replacement FILE"
             ) from error
     if not cdr.tariffs:
         raise NotCreditable(f"neither session nor tariff of CDR {cdr.id} is here: give --replacement FILE")
-    if chosen is None and tariff is None:  # nothing of its start is here: as the two parties agree now
+    if chosen is None and not tariffs:  # nothing of its start is here: as the two parties agree now
         emsp = PartyId.of(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
         chosen = ChosenReadings(chosen=await readings_between(work.connection, cpo=owner, emsp=emsp))
     location = await read_object(work.connection, "locations", object_key(owner, cdr.cdr_location.id), Location)

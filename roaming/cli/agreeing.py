@@ -212,7 +212,7 @@ async def why_priced(
                 )
         except NotKnown as error:
             fail(str(error))
-    lists = {"offered": list(found.offered), "also": list(found.also)}
+    lists = {name: list(getattr(found, name)) for name in ("offered", "also", "preferred", "later")}
     return {**asdict(found), **lists, "tariff": found.tariff or "none: the charge has no price"}
 
 

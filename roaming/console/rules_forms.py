@@ -131,7 +131,9 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 class WhyPriced(msgspec.Struct, frozen=True, kw_only=True):
     """Why a charge has its tariff. ``tariff``: empty where none that is ``offered`` is stored and holds: there is no
     price. ``rule``: the number of the price rule that decided, ``also``: those that fitted and lost. ``profile``: of
-    CHEAP, FAST, GREEN and REGULAR the one that the charge begins with, ``profile_from``: where that comes from."""
+    CHEAP, FAST, GREEN and REGULAR the one that the charge begins with, ``profile_from``: where that comes from.
+    ``preferred``: what its driver preferred since, and when that was accepted; ``later``: the tariffs that price it
+    from then on."""
 
     tariff: str
     because: str
@@ -140,6 +142,8 @@ class WhyPriced(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[str, ...]
     profile: str
     profile_from: str
+    preferred: tuple[str, ...]
+    later: tuple[str, ...]
 
 
 class Wrong(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,7 +1,7 @@
 """Why a charge has its tariff: one that began, by what was kept at its start; one that might begin, by the rules that
 would decide. The same decision as the one that charges are priced by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from roaming.hub.why import NotKnown
@@ -10,13 +10,17 @@ from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import EVSE, Connector, Location
 from roaming.model.party import Role
 from roaming.model.price_reason import PriceReason
+from roaming.model.profile_tariffs import ProfileTariffs
 from roaming.model.session import Session
 from roaming.model.tariff import Tariff
+from roaming.model.time import format_timestamp
 from roaming.model.token import ProfileType
 from roaming.ocpi.module import Services
 from roaming.ocpi.offered import pick, price_reason, profile_at_start, tariffs_at
 from roaming.partners.agreements import ChargeBegun
 from roaming.partners.drivers import Driver, find_drivers
+from roaming.rating.readings import ChosenReadings
+from roaming.rating.switching import preferred_in, tariffs_over_time
 from roaming.store.documents import id_of_key, object_key, read_object
 
 
@@ -35,6 +39,10 @@ class WhyPrice:
     """Which the charge begins with (OCPI 2.2.1, sessions, ProfileType)."""
     profile_from: str
     """Where that comes from."""
+    preferred: tuple[str, ...] = ()
+    """Profiles that the driver's accepted preferences named since, each with its time."""
+    later: tuple[str, ...] = ()
+    """Tariffs that these led to, each with the time from which on it prices the charge."""
 
 
 async def why_of_session(services: Services, session_id: str) -> WhyPrice:
@@ -49,12 +57,31 @@ async def why_of_session(services: Services, session_id: str) -> WhyPrice:
         tariff = await read_object(connection, "session_snapshots", f"{keys[0]}#tariff", Tariff)
         location = await read_object(connection, "session_snapshots", f"{keys[0]}#location", Location)
         reason = await read_object(connection, "session_snapshots", f"{keys[0]}#price_reason", PriceReason)
+        profiles = await read_object(connection, "session_snapshots", f"{keys[0]}#profiles", ProfileTariffs)
+        chosen = await read_object(connection, "session_snapshots", f"{keys[0]}#readings", ChosenReadings)
     if session is None:
         raise NotKnown(f"no session {session_id} is stored here any more")
     if reason is None:
         connectors = [each for evse in location.evses for each in evse.connectors] if location is not None else []
         reason = price_reason((), connectors[0].tariff_ids if len(connectors) == 1 else ())
-    return _told(reason, tariff)
+    told = _told(reason, tariff)
+    sql = "SELECT profiles FROM charging_preferences WHERE session_key = $1"
+    preferred = [each for row in await reader.fetch(sql, keys[0]) for each in preferred_in(row[0])]
+    if not preferred:
+        return told
+    change = (chosen or ChosenReadings()).readings.profile_change
+    known = profiles.tariffs if profiles is not None else {}
+    first, later = tariffs_over_time(tariff, known, preferred, change, until=session.end_date_time)
+    because = told.because
+    if first is not None and (tariff is None or first.id != tariff.id):
+        because = f"{because}; then what was preferred since (profile_change {change})"
+    return replace(
+        told,
+        tariff=first.id if first is not None else "",
+        because=because,
+        preferred=tuple(f"{each.profile_type} at {format_timestamp(each.at)}" for each in preferred),
+        later=tuple(f"{each.tariff.id} from {format_timestamp(each.at)} on" for each in later),
+    )
 
 
 async def why_there(

@@ -9,7 +9,7 @@ the exact times.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal, Inexact, InvalidOperation, Overflow, localcontext
 from itertools import pairwise
@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from roaming.model.identifiers import fold
 from roaming.model.money import Price
 from roaming.model.session import CdrDimension, CdrDimensionType, ChargingPeriod
 from roaming.model.tariff import Tariff
@@ -26,10 +27,11 @@ from roaming.rating.curve import MILLISECOND, EnergyCurve
 from roaming.rating.engine import rate, zone_of
 from roaming.rating.errors import MalformedTimeline, UnsupportedNumber
 from roaming.rating.exact import EXACT, ZERO, rounded
-from roaming.rating.price_list import ENERGY, FLAT, PARKING_TIME, TIME, PricedComponent, PriceList, price_list
+from roaming.rating.price_list import ENERGY, FLAT, PARKING_TIME, TIME, PricedComponent, PriceList, price_lists
 from roaming.rating.rated import Finding, Rated
 from roaming.rating.readings import DEFAULT_READINGS, Clock, Readings, Rounding, WithheldPower
-from roaming.rating.restrictions import NO_THRESHOLDS, Moment, local_day_and_minute
+from roaming.rating.restrictions import NO_THRESHOLDS, Moment, Thresholds, local_day_and_minute
+from roaming.rating.switching import Since
 from roaming.rating.timeline import ChargingState, Timeline
 
 _LONGEST: Final = 366 * 24 * 3600 * 1000
@@ -70,6 +72,8 @@ class _Stretch(NamedTuple):
     """Which components price energy, the fee and the time: element and component index."""
     flow: tuple[int, int] = (0, -1)
     """How many thresholds of power and current lie at or below what flows; -1: the current is not known."""
+    part: int = 0
+    """By which of the tariffs over time."""
 
     @property
     def is_energy_flowing(self) -> bool:
@@ -94,16 +98,18 @@ def price_session(
     tariff: Tariff | PriceList | None,
     time_zone: str,
     readings: Readings = DEFAULT_READINGS,
+    later: Sequence[Since] = (),
 ) -> PricedSession:
-    """Periods, totals and costs of a session. Its periods, rated again, cost the same.
+    """Periods, totals and costs of a session. Its periods, rated again, cost the same. ``later``: tariffs that price it
+    from a time on, in that order, in the place of ``tariff``, which must be a Tariff then.
 
     Raises ``RatingError``.
     """
-    cut = _exactly(_Cut(timeline, tariff, time_zone, readings))
+    cut = _exactly(_Cut(timeline, tariff, time_zone, readings, later))
     periods = cut.periods()
     rated = None
-    if cut.prices is not None:
-        rated = rate(cut.prices, periods, start=cut.start, end=cut.end, time_zone=time_zone)
+    if cut.lists:
+        rated = rate(cut.lists, periods, start=cut.start, end=cut.end, time_zone=time_zone)
     charging = sum(each.end - each.start for each in cut.stretches if each.time_dimension == TIME)
     return PricedSession(
         start_date_time=cut.start,
@@ -135,6 +141,20 @@ def _hours(milliseconds: int) -> Decimal:
     return rounded(Decimal(milliseconds), _HOUR, 4, Rounding.HALF_UP)
 
 
+class _Part(NamedTuple):
+    """A price list, and from which millisecond on it holds."""
+
+    since: int
+    prices: PriceList | None
+    power_limits: Sequence[Decimal]
+    current_limits: Sequence[Decimal]
+
+
+def _part_of(since: int, prices: PriceList | None) -> _Part:
+    thresholds = prices.thresholds if prices is not None else NO_THRESHOLDS
+    return _Part(since, prices, sorted(thresholds.power), sorted(thresholds.current))
+
+
 class _Cut:
     """One timeline being cut."""
 
@@ -142,15 +162,20 @@ class _Cut:
     stretches: list[_Stretch]
 
     def __init__(
-        self, timeline: Timeline, tariff: Tariff | PriceList | None, time_zone: str, readings: Readings
+        self,
+        timeline: Timeline,
+        tariff: Tariff | PriceList | None,
+        time_zone: str,
+        readings: Readings,
+        later: Sequence[Since] = (),
     ) -> None:
         self.timeline = timeline
-        self.prices = price_list(tariff, readings) if isinstance(tariff, Tariff) else tariff
-        self.readings = readings if self.prices is None else self.prices.readings
-        thresholds = self.prices.thresholds if self.prices else NO_THRESHOLDS
-        self.power_limits, self.current_limits = sorted(thresholds.power), sorted(thresholds.current)
+        self.lists = _lists(tariff, later, readings)
+        self.readings = self.lists[0].readings if self.lists else readings
+        self.thresholds = _all_thresholds(self.lists)
         self.zone: ZoneInfo = zone_of("UTC" if self.readings.clock is Clock.UTC else time_zone)
         self.start = _whole_milliseconds(timeline.start)
+        self.parts = self._parts(later)
         self.end = _whole_milliseconds(timeline.end)
         self.length = (self.end - self.start) // MILLISECOND
         if not 0 <= self.length <= _LONGEST:
@@ -161,6 +186,19 @@ class _Cut:
             ((change.at - self.start) // MILLISECOND, change.state)
             for change in sorted(timeline.states, key=lambda change: change.at)
         ]
+
+    def _parts(self, later: Sequence[Since]) -> list["_Part"]:
+        by_id = {fold(prices.tariff.id): prices for prices in self.lists}
+        parts = [_part_of(0, self.lists[0] if self.lists else None)]
+        for at, tariff in later:
+            parts.append(_part_of(max(0, (at - self.start) // MILLISECOND), by_id[fold(tariff.id)]))
+        return parts
+
+    def _part(self, at: int) -> int:
+        """Index of the part that holds at a millisecond: the last to have begun."""
+        if len(self.parts) == 1:
+            return 0
+        return max(index for index, part in enumerate(self.parts) if part.since <= at)
 
     def run(self) -> None:
         """Fill ``curve`` and ``stretches``."""
@@ -174,12 +212,12 @@ class _Cut:
 
     def periods(self) -> tuple[ChargingPeriod, ...]:
         """The stretches as OCPI writes them."""
-        tariff_id = None if self.prices is None else self.prices.tariff.id
+        ids = [None if part.prices is None else part.prices.tariff.id for part in self.parts]
         return tuple(
             ChargingPeriod(
                 start_date_time=self.start + stretch.start * MILLISECOND,
                 dimensions=tuple(self._dimensions(stretch)),
-                tariff_id=tariff_id,
+                tariff_id=ids[stretch.part],
             )
             for stretch in self.stretches
         )
@@ -190,13 +228,14 @@ class _Cut:
             yield CdrDimension(type=kind.ENERGY.value, volume=stretch.kwh_after - stretch.kwh_before)
         if stretch.time_dimension is not None:
             yield CdrDimension(type=stretch.time_dimension, volume=_hours(stretch.end - stretch.start))
-        if self.prices is None:
+        prices = self.parts[stretch.part].prices
+        if prices is None:
             return
-        if self.prices.thresholds.power:
+        if prices.thresholds.power:
             lowest, highest = self.curve.power(stretch.start, stretch.end)
             yield CdrDimension(type=kind.MIN_POWER.value, volume=lowest)
             yield CdrDimension(type=kind.MAX_POWER.value, volume=highest)
-        if self.prices.thresholds.current:
+        if prices.thresholds.current:
             least, most = self.curve.current(stretch.start, stretch.end)
             if least is not None and most is not None:
                 yield CdrDimension(type=kind.MIN_CURRENT.value, volume=least)
@@ -204,11 +243,11 @@ class _Cut:
 
     def _breaks(self) -> tuple[list[int], dict[int, Decimal]]:
         """Every moment at which a stretch may begin, and the energy reached at those that are set by energy."""
-        found = {0, self.length}
+        found = {0, self.length, *(part.since for part in self.parts)}
         reached: dict[int, Decimal] = {}
         found.update(at for at, _ in self.states)
         is_state_open = not self.states or self.states[0][0] > 0
-        thresholds = self.prices.thresholds if self.prices else NO_THRESHOLDS
+        thresholds = self.thresholds
         if is_state_open or thresholds.power or thresholds.current:
             found.update(self.curve.changes(thresholds, is_flow_asked=is_state_open))
         found.update(elapsed // 1000 for elapsed in thresholds.elapsed)
@@ -239,7 +278,8 @@ class _Cut:
 
     def _stretch(self, start: int, end: int, before: Decimal, after: Decimal) -> _Stretch:
         dimension = self._time_dimension(start)
-        prices = self.prices
+        number = self._part(start)
+        _, prices, power_limits, current_limits = self.parts[number]
         if prices is None:
             return _Stretch(start, end, dimension, before, after, ())
         day, minute = 0, 0
@@ -257,16 +297,16 @@ class _Cut:
             None if dimension is None else _place(prices.choose(dimension, moment)),
         )
         flow = (
-            0 if power is None else bisect_right(self.power_limits, power),
-            -1 if current is None else bisect_right(self.current_limits, current),
+            0 if power is None else bisect_right(power_limits, power),
+            -1 if current is None else bisect_right(current_limits, current),
         )
-        return _Stretch(start, end, dimension, before, after, choice, flow)
+        return _Stretch(start, end, dimension, before, after, choice, flow, number)
 
     def _is_same_price(self, earlier: _Stretch, later: _Stretch) -> bool:
         """Whether one period can hold both: what prices its start then prices all of it."""
         # Power and current that pass a threshold begin a period of their own: a reader who looks at either end of
         # their range in a joined period would choose otherwise.
-        if earlier.time_dimension != later.time_dimension or earlier.flow != later.flow:
+        if (earlier.time_dimension, earlier.flow, earlier.part) != (later.time_dimension, later.flow, later.part):
             return False
         if earlier.choice == later.choice:
             return True
@@ -289,6 +329,25 @@ class _Cut:
         if withheld is WithheldPower.NEITHER:
             return None
         return TIME if withheld is WithheldPower.CHARGING else PARKING_TIME
+
+
+def _lists(tariff: Tariff | PriceList | None, later: Sequence[Since], readings: Readings) -> tuple[PriceList, ...]:
+    """The tariffs of a session ready for pricing, each once, that of its start first."""
+    if isinstance(tariff, PriceList):
+        return (tariff,)
+    every = ([tariff] if tariff is not None else []) + [each.tariff for each in later]
+    by_id: dict[str, Tariff] = {}
+    for each in every:
+        by_id.setdefault(fold(each.id), each)
+    return price_lists(tuple(by_id.values()), readings) if by_id else ()
+
+
+def _all_thresholds(lists: Sequence[PriceList]) -> Thresholds:
+    if len(lists) == 1:
+        return lists[0].thresholds
+    return Thresholds(
+        *(frozenset().union(*each) for each in zip(NO_THRESHOLDS, *(p.thresholds for p in lists), strict=True))
+    )
 
 
 def _whole_milliseconds(at: datetime) -> datetime:

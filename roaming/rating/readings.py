@@ -174,6 +174,17 @@ class WithheldPower(StrEnum):
     CHARGING = "CHARGING"
 
 
+class ProfileChange(StrEnum):
+    """What a preference for another profile prices that was accepted while the session went on."""
+
+    FROM_THEN = "FROM_THEN"
+    """All that follows it, by the tariff of that profile (OCPI 2.2.1 mod_cdrs, step_size: switching of Tariffs)."""
+    WHOLE = "WHOLE"
+    """The session from its start, by that of the last one."""
+    NEVER = "NEVER"
+    """Nothing: the driver accepted the tariff of the start (OCPI 2.2.1 mod_tariffs, note on start_date_time)."""
+
+
 class RoundedAt(StrEnum):
     """Where amounts are rounded."""
 
@@ -211,6 +222,7 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     unknown_current: UnknownCurrent = UnknownCurrent.NO_MATCH
     power_between_readings: PowerBetweenReadings = PowerBetweenReadings.AVERAGE
     withheld_power: WithheldPower = WithheldPower.NEITHER
+    profile_change: ProfileChange = ProfileChange.FROM_THEN
     rounded_at: RoundedAt = RoundedAt.END
     rounding: Rounding = Rounding.HALF_UP
     decimals: int = 4

@@ -27,6 +27,7 @@ OWN_FILES = {
         "booked.py",
         "bounds.py",
         "crediting.py",
+        "frozen.py",
         "issuing.py",
         "reconciling.py",
         "signing.py",

@@ -104,7 +104,7 @@ class Charge:
     @property
     def right(self) -> CDR:
         """As our engine bills it."""
-        return issue(self.session, self.location, self.tariff, now=self.started + timedelta(hours=2))
+        return issue(self.session, self.location, [self.tariff], now=self.started + timedelta(hours=2))
 
     @property
     def planted(self) -> CDR:
@@ -172,7 +172,7 @@ def _in_utc(charge: Charge) -> CDR:
 
 def _by_another_tariff(charge: Charge) -> CDR:
     dear = changed(charge.tariff, elements=(Element(price_components=(component("ENERGY", "0.90"),)),))
-    return issue(charge.session, charge.location, dear, now=charge.started + timedelta(hours=2))
+    return issue(charge.session, charge.location, [dear], now=charge.started + timedelta(hours=2))
 
 
 def _of_session(**values: Any) -> Callable[[Charge], CDR]:

@@ -47,20 +47,21 @@ def cdr_id_of(session: Session) -> str:
 def issue(
     session: Session,
     location: Location | None,
-    tariff: Tariff | None,
+    tariffs: Sequence[Tariff],
     *,
     now: datetime,
     remark: str | None = None,
     readings: Readings = DEFAULT_READINGS,
 ) -> CDR:
-    """The CDR of a COMPLETED session; ``remark``: what its readers should know besides; ``readings``: how the two
-    parties read tariffs. Raises ``PlaceUnknown``."""
+    """The CDR of a COMPLETED session; ``tariffs``: those that price its periods, none where it has no price;
+    ``remark``: what its readers should know besides; ``readings``: how the two parties read tariffs. Raises
+    ``PlaceUnknown``."""
     end = session.end_date_time or session.last_updated
     periods = tuple(_for_cdr(period) for period in session.charging_periods) or (_whole(session, end),)
     time_zone = location.time_zone if location is not None else "UTC"
     rated = None
-    if tariff is not None:
-        rated = rate(tariff, periods, start=session.start_date_time, end=end, time_zone=time_zone, readings=readings)
+    if tariffs:
+        rated = rate(tariffs, periods, start=session.start_date_time, end=end, time_zone=time_zone, readings=readings)
     seconds = Decimal((end - session.start_date_time).total_seconds())
     charging = _sum(periods, CdrDimensionType.TIME)
     total_time = (seconds / HOUR).quantize(Decimal("0.0001"))
@@ -77,7 +78,7 @@ def issue(
         cdr_location=_place(session, location),
         meter_id=session.meter_id,
         currency=session.currency,
-        tariffs=(tariff,) if tariff is not None else (),
+        tariffs=tuple(tariffs),
         charging_periods=periods,
         total_cost=rated.total if rated is not None else FREE,
         total_fixed_cost=rated.fixed if rated is not None else None,
@@ -87,7 +88,7 @@ def issue(
         total_time_cost=rated.time if rated is not None else None,
         total_parking_time=max(Decimal(0), total_time - charging),
         total_parking_cost=rated.parking if rated is not None else None,
-        remark="; ".join(filter(None, (remark, None if tariff is not None else _unpriced(session, location)))) or None,
+        remark="; ".join(filter(None, (remark, None if tariffs else _unpriced(session, location)))) or None,
         last_updated=next_update(None, now),
     )
 

@@ -18,13 +18,13 @@ from roaming.model.location import Location
 from roaming.model.party import Role
 from roaming.model.session import Session
 from roaming.model.signed_records import SignedRecords
-from roaming.model.tariff import Tariff
 from roaming.model.time import parse_timestamp
 from roaming.model.version import Version
 from roaming.modules.cdrs import repository
 from roaming.modules.cdrs.booked import booking_of
 from roaming.modules.cdrs.bounds import must_be_bounded
 from roaming.modules.cdrs.codec import BY_VERSION
+from roaming.modules.cdrs.frozen import frozen_tariffs
 from roaming.modules.cdrs.issuing import issue
 from roaming.modules.cdrs.signing import MAX_REMARK, with_signed
 from roaming.modules.cdrs.telling import Said, reader_of, said_of, stored_text_in
@@ -100,7 +100,7 @@ async def issue_once(
 ) -> bool:
     """Issues the CDR of a COMPLETED session of ours, tells the token's owner, and says so in ``CdrIssued``; False when
     it has one. ``remark``: what its readers should know besides. Raises ``issuing.PlaceUnknown``."""
-    tariff = await read_object(work.connection, "session_snapshots", f"{session_key}#tariff", Tariff)
+    tariffs = await frozen_tariffs(work.connection, session_key, session)
     location = await read_object(work.connection, "session_snapshots", f"{session_key}#location", Location)
     chosen = await read_object(work.connection, "session_snapshots", f"{session_key}#readings", ChosenReadings)
     readings = chosen.readings if chosen is not None else DEFAULT_READINGS
@@ -108,7 +108,7 @@ async def issue_once(
     doubts = await read_object(work.connection, "session_snapshots", f"{session_key}#doubts", Doubts)
     if doubts is not None:
         remark = "; ".join(filter(None, (remark, *doubts.texts)))[:MAX_REMARK]
-    cdr = with_signed(issue(session, location, tariff, now=work.now, remark=remark, readings=readings), signed)
+    cdr = with_signed(issue(session, location, tariffs, now=work.now, remark=remark, readings=readings), signed)
     if (booking_id := await booking_of(work.connection, session)) is not None:
         cdr = msgspec.structs.replace(cdr, booking_id=booking_id)
     said = said_of(cdr, directory, source="", context=EncodeContext(location=location))

@@ -17,6 +17,7 @@ from roaming.model.tariff import Tariff
 from roaming.rating.cutting import PricedSession, price_session
 from roaming.rating.errors import MalformedTimeline
 from roaming.rating.readings import DEFAULT_READINGS, Readings
+from roaming.rating.switching import Since
 from roaming.rating.timeline import Reading, StateChange, Timeline, charging_state
 
 MAX_READINGS = 5_000
@@ -318,7 +319,11 @@ def timeline_of(course: Course) -> Timeline:
 
 
 def priced(
-    course: Course, tariff: Tariff | None, time_zone: str, readings: Readings = DEFAULT_READINGS
+    course: Course,
+    tariff: Tariff | None,
+    time_zone: str,
+    readings: Readings = DEFAULT_READINGS,
+    later: Sequence[Since] = (),
 ) -> PricedSession:
-    """Charging periods and cost so far (or in the end)."""
-    return price_session(timeline_of(course), tariff, time_zone, readings)
+    """Charging periods and cost so far (or in the end); ``later``: tariffs that price it from a time on."""
+    return price_session(timeline_of(course), tariff, time_zone, readings, later)

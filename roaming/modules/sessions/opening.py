@@ -14,10 +14,11 @@ from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import EVSE, Connector, Location
 from roaming.model.price_reason import PriceReason
+from roaming.model.profile_tariffs import ProfileTariffs
 from roaming.model.session import AuthMethod, Session, SessionStatus
 from roaming.model.tariff import Tariff
 from roaming.model.time import next_update
-from roaming.model.token import CdrToken
+from roaming.model.token import CdrToken, ProfileType
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.course import Course, priced, settled, with_readings
 from roaming.modules.sessions.model import UNPLACED
@@ -26,8 +27,9 @@ from roaming.ocpi import offered
 from roaming.ocpi.offered import pick, price_reason, profile_at_start, tariffs_at
 from roaming.partners.agreements import ChargeBegun, Rule
 from roaming.partners.directory import Directory
-from roaming.partners.drivers import driver_who_charges, find_driver
+from roaming.partners.drivers import Driver, driver_who_charges, find_driver
 from roaming.rating.readings import ChosenReadings
+from roaming.rating.switching import Preferred, Since, tariffs_over_time
 from roaming.stations.bindings import Binding, bindings_of_stations
 from roaming.store.documents import object_key, read_object
 
@@ -57,6 +59,10 @@ class Setting:
     """How CPO and eMSP read tariffs."""
     reason: PriceReason | None = None
     """Why it is this tariff; only at the start."""
+    of_profile: ProfileTariffs | None = None
+    """Which tariffs the driver's preferences may lead to, where these are several; only at the start."""
+    later: tuple[Since, ...] = ()
+    """Those that they did lead to, and from when on."""
 
 
 def session_id_of(transaction: Transaction) -> str:
@@ -139,14 +145,32 @@ async def find_setting(connection: AsyncConnection, transaction: Transaction, di
         time_zone=time_zone,
         chosen=ChosenReadings(chosen=directory.readings_between(cpo=binding.party, emsp=driver.owner)),
         reason=price_reason(rules, tariff_ids, profile),
+        of_profile=_of_profile(held, driver),
     )
 
 
-def frozen_setting(transaction: Transaction, kept: Kept, snapshots: Snapshots) -> Setting:
-    """The same for a session that exists: driver, place and tariff are those of its start, whatever was bound or
-    changed since."""
+def _of_profile(held: Sequence[Tariff], driver: Driver) -> ProfileTariffs | None:
+    """``None`` where all profiles come to the same."""
+    picked = {profile.value: pick(held, token_type=driver.type, profile=profile) for profile in ProfileType}
+    tariffs = {profile: tariff for profile, tariff in picked.items() if tariff is not None}
+    return ProfileTariffs(tariffs=tariffs) if len({fold(each.id) for each in tariffs.values()}) > 1 else None
+
+
+def frozen_setting(
+    transaction: Transaction, kept: Kept, snapshots: Snapshots, preferred: Sequence[Preferred] = ()
+) -> Setting:
+    """The same for a session that exists: driver, place and tariffs are those of its start, whatever was bound or
+    changed since. ``preferred``: the profiles that were accepted since, which choose among these tariffs."""
     session = kept.session
+    chosen = from_document(ChosenReadings, snapshots.readings or "{}")
     tariff = from_document(Tariff, snapshots.tariff) if snapshots.tariff is not None else None
+    later: tuple[Since, ...] = ()
+    if preferred and snapshots.profiles is not None:
+        of_profile = from_document(ProfileTariffs, snapshots.profiles).tariffs
+        end = transaction.course.end
+        until = end.at if end is not None else None
+        change = chosen.readings.profile_change
+        tariff, later = tariffs_over_time(tariff, of_profile, preferred, change, until=until)
     location = from_document(Location, snapshots.location) if snapshots.location is not None else None
     network, station_id, _ = transaction.key
     start = transaction.course.start
@@ -165,7 +189,8 @@ def frozen_setting(transaction: Transaction, kept: Kept, snapshots: Snapshots) -
         location=location,
         tariff=tariff,
         time_zone=location.time_zone if location is not None else "UTC",
-        chosen=from_document(ChosenReadings, snapshots.readings or "{}"),
+        chosen=chosen,
+        later=later,
     )
 
 
@@ -176,9 +201,8 @@ def make_session(
     must have been read."""
     course, binding = transaction.course, setting.binding
     assert course.start is not None
-    outcome = priced(
-        with_readings(course, transaction.readings), setting.tariff, setting.time_zone, setting.chosen.readings
-    )
+    known, readings = with_readings(course, transaction.readings), setting.chosen.readings
+    outcome = priced(known, setting.tariff, setting.time_zone, readings, setting.later)
     return Session(
         country_code=binding.party.country_code,
         party_id=binding.party.party_id,
@@ -206,6 +230,8 @@ async def freeze(connection: AsyncConnection, session_key: str, setting: Setting
         await repository.keep_snapshot(connection, session_key, "tariff", setting.tariff)
     if setting.location is not None:
         await repository.keep_snapshot(connection, session_key, "location", _only(setting.location, setting.binding))
+    if setting.of_profile is not None:
+        await repository.keep_snapshot(connection, session_key, "profiles", setting.of_profile)
     if setting.chosen.chosen:
         await repository.keep_snapshot(connection, session_key, "readings", setting.chosen)
     if setting.reason is not None and (setting.reason.rule is not None or setting.reason.profile_says):

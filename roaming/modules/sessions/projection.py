@@ -165,6 +165,8 @@ class Sessions:
         keys = [entry.session_key for entry in entries]
         kept = await repository.load_many(work.connection, keys, for_update=True)
         snapshots = await repository.snapshots_of(work.connection, keys)
+        several = [key for key in keys if snapshots[key].profiles is not None]
+        preferred = await repository.preferred_of(work.connection, several)
         updated: dict[TransactionKey, Transaction] = {}
         sessions: dict[str, Session] = {}
         told: list[Outgoing] = []
@@ -173,7 +175,7 @@ class Sessions:
             key = entry.session_key
             if entry.state not in (TransactionState.OPEN, TransactionState.ENDING) or key not in kept:
                 continue
-            setting = frozen_setting(entry, kept[key], snapshots[key])
+            setting = frozen_setting(entry, kept[key], snapshots[key], preferred.get(key, ()))
             try:
                 sessions[key] = _priced(entry, setting, kept[key], is_closed=False, now=work.now)
             except CannotBePriced as error:
@@ -254,8 +256,10 @@ class Sessions:
         kept = await repository.load(work.connection, entry.session_key, for_update=True)
         if kept is None:
             raise LookupError(f"session {entry.session_key} is missing")
-        snapshots = await repository.snapshots_of(work.connection, [entry.session_key])
-        setting = frozen_setting(entry, kept, snapshots[entry.session_key])
+        key = entry.session_key
+        snapshots = await repository.snapshots_of(work.connection, [key])
+        preferred = await repository.preferred_of(work.connection, [key])
+        setting = frozen_setting(entry, kept, snapshots[key], preferred.get(key, ()))
         session = _priced(entry, setting, kept, is_closed=True, now=work.now)
         await repository.save(work.connection, kept, session, source="", now=work.now)
         await self._keep_doubts(work, entry, setting)

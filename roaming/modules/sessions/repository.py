@@ -22,6 +22,7 @@ from roaming.modules.sessions.tables import (
     SnapshotRow,
     TransactionRow,
 )
+from roaming.rating.switching import Preferred, preferred_in
 from roaming.store.bulk import insert_new, select_rows, upsert
 from roaming.store.columns import searchable, text_to_time
 from roaming.store.documents import HERE, Documents, Origin, Stored, object_key, replaced_by
@@ -57,11 +58,13 @@ class Kept:
 
 
 class Snapshots(NamedTuple):
-    """Tariff, place and how the two parties read tariffs at the start of a session, as documents."""
+    """Tariff, place and how the two parties read tariffs at the start of a session, as documents, and which tariffs
+    the driver's preferences may lead to."""
 
     tariff: str | None
     location: str | None
     readings: str | None = None
+    profiles: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,9 +358,27 @@ async def snapshots_of(connection: AsyncConnection, session_keys: Sequence[str])
 async def keep_preferences(
     connection: AsyncConnection, session_key: str, preferences: ChargingPreferences, *, now: datetime
 ) -> None:
-    """Stores what the driver of a session wants, in place of what was wanted before."""
-    row = {"session_key": session_key, "document": to_document(preferences), "accepted_at": now}
-    await upsert(connection, PREFERENCES, [row], key=("session_key",), update=("document", "accepted_at"))
+    """Stores what the driver of a session wants, in place of what was wanted before, and since when its profile. The
+    session must be held."""
+    before = (await preferred_of(connection, [session_key])).get(session_key, ())
+    profiles = before
+    if not before or before[-1].profile_type != preferences.profile_type:
+        profiles = (*before, Preferred(now, preferences.profile_type))
+    row = {
+        "session_key": session_key,
+        "document": to_document(preferences),
+        "accepted_at": now,
+        "profiles": _ENCODER.encode(profiles).decode(),
+    }
+    await upsert(connection, PREFERENCES, [row], key=("session_key",), update=("document", "accepted_at", "profiles"))
+
+
+async def preferred_of(connection: AsyncConnection, session_keys: Sequence[str]) -> dict[str, tuple[Preferred, ...]]:
+    """The profiles that were accepted for these sessions, in the order of time; of a session without any nothing."""
+    keys = [(key,) for key in session_keys]
+    columns = ("session_key", "profiles")
+    rows = await select_rows(connection, PREFERENCES, columns, key=("session_key",), values=keys) if keys else []
+    return {row[0]: preferred_in(row[1]) for row in rows}
 
 
 async def find_preferences(connection: AsyncConnection, session_key: str) -> ChargingPreferences | None:

@@ -13,7 +13,6 @@ from roaming.model.identifiers import PartyId, fold
 from roaming.model.location import Capability, Location
 from roaming.model.party import Role
 from roaming.model.session import ChargingPeriod, ChargingPreferences, ChargingPreferencesResponse, Session
-from roaming.model.tariff import Tariff
 from roaming.model.version import Version
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.codec import v211, v221, v230
@@ -23,7 +22,7 @@ from roaming.ocpi.codec import Codec, DecodeContext, DecodeError, EncodeContext,
 from roaming.ocpi.errors import InvalidParameters, NotFound
 from roaming.ocpi.forms.location import LOCATION_211
 from roaming.ocpi.module import DeliveryJob, Outgoing, PushRequest, Recipient
-from roaming.ocpi.offered import price_reason
+from roaming.ocpi.offered import price_reason, tariffs_at
 from roaming.ocpi.outgoing import tell
 from roaming.ocpi.pulling import Incoming, Pulling
 from roaming.ocpi.quoting import context_to_read, contexts_to_write
@@ -41,6 +40,8 @@ PREFERENCES_CODECS = {
     Version.V2_2_1: v221.CHARGING_PREFERENCES_CODEC,
     Version.V2_3_0: v230.CHARGING_PREFERENCES_CODEC,
 }
+MOST_PROFILES = 100
+"""Of one session: each begins a charging period. A driver who changes the profile more often is refused."""
 QUOTED = Codec(Version.V2_1_1, LOCATION_211)
 
 
@@ -193,7 +194,7 @@ async def prefer(
     scopes: Collection[str],
 ) -> ChargingPreferencesResponse:
     """Judges a driver's preferences for a session of one of ``cpos``, hosted here, and keeps them when they are
-    accepted: for whoever plans its energy (decision 0067).
+    accepted: for whoever plans its energy (decision 0067), and for its price (0129).
 
     Raises ``NotFound``, the same for no such session and for one whose token belongs to none of ``scopes``; with 2001
     when the EVSE cannot take preferences, or rules forbid them there.
@@ -214,9 +215,11 @@ async def prefer(
     begun = ChargeBegun(at=session.start_date_time, token_uid=session.cdr_token.uid, group_id=group_id)
     rules = directory.rulebook.pricing(directory.viewer(emsp), party, session.location_id, evse.uid, begun)
     ids = price_reason(rules, connector.tariff_ids if connector is not None else ()).tariff_ids
-    tariffs = [await read_object(work.connection, "tariffs", object_key(party, id), Tariff) for id in ids]
-    types = [tariff.type for tariff in tariffs if tariff is not None]
+    types = [tariff.type for tariff in await tariffs_at(work.connection, party, ids, session.start_date_time)]
     answer = judge(preferences, session.status, connector, types, now=work.now)
+    before = (await repository.preferred_of(work.connection, [key])).get(key, ())
+    if len(before) >= MOST_PROFILES and before[-1].profile_type != preferences.profile_type:
+        return ChargingPreferencesResponse.NOT_POSSIBLE
     if answer == ChargingPreferencesResponse.ACCEPTED:
         await repository.keep_preferences(work.connection, key, preferences, now=work.now)
     return answer
@@ -235,7 +238,7 @@ def _may_prefer(directory: Directory, session: Session, cpo: PartyId, emsp: Part
 async def _own(work: Work, session_id: str, cpos: Sequence[PartyId], scopes: Collection[str]) -> tuple[str, Session]:
     for cpo in cpos:
         key = repository.key_of(cpo, session_id)
-        kept = await repository.load(work.connection, key)
+        kept = await repository.load(work.connection, key, for_update=True)
         if kept is not None and not kept.stored.source and kept.stored.scope in scopes:
             return key, kept.session
     raise NotFound("there is no such session of yours")

@@ -113,3 +113,5 @@ class ChargingPreferencesRow(SQLModel, table=True):
     document: str = Field(sa_column=Column(Text, nullable=False))
     """``ChargingPreferences`` as JSON."""
     accepted_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    profiles: str = Field(default="[]", sa_column=Column(Text, nullable=False, server_default="[]"))
+    """Each profile that was accepted and when, in the order of time, as JSON: what the session is priced by."""

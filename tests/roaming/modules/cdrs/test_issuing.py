@@ -51,7 +51,7 @@ def tariff(**prices: float) -> Tariff:
 )
 def test_all_parking_counts_free_or_not(prices: dict[str, Any], parking_cost: str | None) -> None:
     """ocpi/ocpi#385: ``total_parking_time`` is the sum of the periods, whatever it costs."""
-    cdr = issue(parked_for_half_an_hour(), at("T1"), tariff(**prices), now=parse_timestamp(END))
+    cdr = issue(parked_for_half_an_hour(), at("T1"), [tariff(**prices)], now=parse_timestamp(END))
     assert (cdr.total_time, cdr.total_parking_time) == (Decimal("1.5"), Decimal("0.5"))
     assert [entry.type for each in cdr.charging_periods for entry in each.dimensions].count("PARKING_TIME") == 1
     costs = cdr.total_parking_cost.before_taxes if cdr.total_parking_cost is not None else None
@@ -61,7 +61,7 @@ def test_all_parking_counts_free_or_not(prices: dict[str, Any], parking_cost: st
 def test_a_connector_without_tariff_is_told_from_one_whose_tariff_is_not_known() -> None:
     """ocpi/ocpi#415: neither costs anything, and only the first is free."""
     session, now = parked_for_half_an_hour(), parse_timestamp(END)
-    assert issue(session, at(), None, now=now).remark == NO_TARIFF
-    unknown = issue(session, at("T1", "T2"), None, now=now, remark="closed by the hub")
+    assert issue(session, at(), (), now=now).remark == NO_TARIFF
+    unknown = issue(session, at("T1", "T2"), (), now=now, remark="closed by the hub")
     assert unknown.remark is not None
     assert unknown.remark.startswith("closed by the hub; the price is not known: tariff T1, T2 of this connector")
