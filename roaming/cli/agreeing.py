@@ -77,9 +77,14 @@ async def change_agreement(cpo: str, emsp: str, *, is_active: bool) -> dict[str,
             is_in_force = await changing.change_agreement(
                 services.database, services.directory, operator, provider, is_active=is_active, who=f"cli:{user()}"
             )
+        directory = await services.directory.current()
     if is_active and not is_in_force:
         fail(changing.rests(operator, provider))
-    return {"CPO": str(operator), "eMSP": str(provider), "state": "in force" if is_in_force else "ended", "next": TOLD}
+    done = {"CPO": str(operator), "eMSP": str(provider), "state": "in force" if is_in_force else "ended", "next": TOLD}
+    unknown = [str(party) for party in (operator, provider) if not directory.roles_of(party)]
+    if is_active and unknown:
+        done["note"] = f"nobody speaks for {' and '.join(unknown)} yet: it counts from the day somebody does"
+    return done
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.identifiers import PartyId
+from roaming.model.party import Role
 from roaming.partners import registry
 from roaming.partners.agreements import Rule
-from roaming.partners.directory import DirectoryCache, directory_within
+from roaming.partners.directory import Directory, DirectoryCache, directory_within
 from roaming.partners.known_objects import check_members, check_rule
 from roaming.partners.refusing import Refused
 from roaming.partners.registry import AGREEMENTS
@@ -118,6 +119,18 @@ async def remove_from_group(database: Database, kind: str, name: str, texts: Seq
     return await changed(database, change)
 
 
+def _check_sides(directory: Directory, cpo: PartyId, emsp: PartyId) -> None:
+    """A party that nobody speaks for yet may be anything."""
+    for field, party, is_wrong in (
+        ("cpo", cpo, not directory.has_role(cpo, Role.CPO)),
+        ("emsp", emsp, directory.roles_of(emsp) == {Role.CPO}),
+    ):
+        known = directory.roles_of(party)
+        if known and is_wrong:
+            order = f"the CPO comes first, then who drives there: {emsp} {cpo}?"
+            raise Refused(field, f"{field}: {party} is known here as {', '.join(sorted(known))} only; {order}")
+
+
 class _RestsError(Exception):
     """Takes an agreement back that would not be in force."""
 
@@ -126,7 +139,9 @@ async def change_agreement(
     database: Database, directories: DirectoryCache, cpo: PartyId, emsp: PartyId, *, is_active: bool, who: str
 ) -> bool:
     """Puts one in force, or ends it, also one that rests; returns whether it is in force then. One that would rest is
-    not made. Raises ``NotThere``."""
+    not made. Raises ``NotThere``, and ``Refused`` where who is known here stands on the wrong side."""
+    if is_active:
+        _check_sides(await directories.current(), cpo, emsp)
 
     async def change(work: Work) -> None:
         if not is_active and not await registry.is_agreed(work.connection, cpo=cpo, emsp=emsp):

@@ -139,6 +139,11 @@ class Directory:
         """Whether ``party`` is in one of ``roles``, hosted or behind a connected platform."""
         return any(self.is_hosted(party, role) or self.partner_of(party, role) is not None for role in roles)
 
+    def roles_of(self, party: PartyId) -> set[str]:
+        """All roles of ``party``, hosted or behind a connected platform; empty where nobody speaks for it."""
+        theirs = [entry for partner in self.partners.values() if partner.is_connected for entry in partner.roles]
+        return {entry.role for entry in (*self.hosted, *theirs) if entry.party == party}
+
     def is_hosted(self, party: PartyId, role: str | None = None) -> bool:
         """Whether ``party`` (in ``role``) is one of ours."""
         return (party, role) in self._hosted_in_roles

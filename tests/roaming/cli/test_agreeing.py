@@ -251,6 +251,15 @@ async def test_how_two_parties_read_tariffs(hub: HubInProcess) -> None:
     assert "have no agreement" in (await roaming("agreement", "readings", "NL-HUB", "DE-NIL")).output
 
 
+async def test_sides_are_not_taken_for_each_other(hub: HubInProcess) -> None:
+    for words, wrong in ((("DE-AAA", "FR-CPO"), "DE-AAA"), (("FR-CPO", "NL-HUB"), "NL-HUB")):
+        refused = await roaming("agreement", "add", *words)
+        assert (refused.exit_code, f"{wrong} is known here as" in refused.stderr) == (1, True), refused.output
+    early = await said("agreement", "add", "FR-CPO", "DE-NEW")
+    assert "nobody speaks for DE-NEW yet" in early["note"]
+    assert "note" not in await said("agreement", "add", "FR-CPO", "DE-AAA")
+
+
 async def test_a_party_is_named_for_a_partner(hub: HubInProcess) -> None:
     named = await said("partner", "allow", "AAA", "DE-NEW", "DE-BBB")
     assert (named["partner"], named["parties"]) == ("aaa", "DE-AAA, DE-BBB, DE-NEW")
