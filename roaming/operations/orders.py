@@ -38,6 +38,8 @@ PASSWORD_KEY: Final = "AuthorizationKey"
 SHORTEST_PASSWORD: Final = 16
 """OCPP 1.6 security white paper and OCPP 2.0.1 part 2, A01."""
 LEAST_SEVERE: Final = 9
+_SETTING: Final = ("ChangeConfiguration", "SetVariables")
+"""Calls that write settings, by OCPP 1.6 and 2.x."""
 _MD5: Final = re.compile("[0-9A-Fa-f]{32}")
 _SCHEMES: Final = ("https", "http", "ftps", "ftp", "sftp")
 
@@ -150,15 +152,28 @@ def _check(order: AnyOrder) -> None:
         except ValueError:
             raise Unreadable("certificate: one certificate in PEM") from None
     if isinstance(order, CallRaw):
-        try:
-            is_object = isinstance(json.loads(order.payload), dict)
-        except (ValueError, RecursionError):
-            is_object = False
-        if not is_object:
-            raise Unreadable("payload: a JSON object as text")
+        _check_raw(order)
     times = (getattr(order, field.name) for field in msgspec.structs.fields(type(order)))
     if any(isinstance(at, datetime) and at.tzinfo is None for at in times):
         raise Unreadable("times: say the offset from UTC, such as 2026-11-23T10:00:00Z")
+
+
+def _check_raw(order: CallRaw) -> None:
+    try:
+        payload = json.loads(order.payload)
+    except (ValueError, RecursionError):
+        payload = None
+    if not isinstance(payload, dict):
+        raise Unreadable("payload: a JSON object as text")
+    written = payload.get("setVariableData") if order.action == "SetVariables" else [payload]
+    each_one = written if isinstance(written, list) else []
+    settings = [configuration.setting_of(each) for each in each_one if isinstance(each, dict)]
+    if order.action in _SETTING and any(map(is_password, settings)):
+        # Sent as it is, the hub would not know the station any more, nor would the central system it goes through to
+        raise Unreadable(
+            "payload: it sets the password of the station's line, which the hub has to know: take CHANGE_PASSWORD"
+            " (`station new-password`), or SET_CONFIGURATION of AuthorizationKey (`station config set`)"
+        )
 
 
 def is_password(setting: str) -> bool:

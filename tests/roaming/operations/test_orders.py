@@ -76,6 +76,36 @@ def test_a_mistake_is_named(fields: dict[str, Any], complaint: str) -> None:
     assert complaint in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("action", "payload", "is_refused"),
+    [
+        ("ChangeConfiguration", {"key": "authorizationKEY", "value": SECRET}, True),
+        ("ChangeConfiguration", {"key": "HeartbeatInterval", "value": "300"}, False),
+        ("SetVariables", {"setVariableData": [{"component": {"name": "SecurityCtrlr"}}, "x"]}, False),
+        (
+            "SetVariables",
+            {
+                "setVariableData": [
+                    {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}},
+                    {"component": {"name": "securityCtrlr"}, "variable": {"name": "basicAuthPassword"}},
+                ]
+            },
+            True,
+        ),
+        ("SetVariables", {"setVariableData": 7}, False),
+        ("GetConfiguration", {"key": ["AuthorizationKey"]}, False),
+        ("GetVariables", {"getVariableData": [{"component": {"name": "SecurityCtrlr"}}]}, False),
+    ],
+)
+def test_the_password_of_a_line_is_not_set_by_a_raw_call(action: str, payload: Any, is_refused: bool) -> None:
+    order = {"kind": "CALL_RAW", "action": action, "payload": json.dumps(payload)}
+    if not is_refused:
+        assert isinstance(written(**order), op.CallRaw)
+        return
+    with pytest.raises(Unreadable, match=r"payload: .*CHANGE_PASSWORD.*SET_CONFIGURATION"):
+        written(**order)
+
+
 VARIABLE = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}, "attributeValue": SECRET}
 RAW: list[dict[str, Any]] = [
     {"key": "AuthorizationKey", "value": SECRET},
