@@ -49,11 +49,13 @@ _SIGNS: Final = _signs(_TOKENS, _SECRETS)
 """Without one of these, in small letters, nothing is hidden of what is JSON: every name and mark that is looked for has
 one in it."""
 _NAMES: Final = rf"{'|'.join(sorted(_TOKENS))}|\w{{0,40}}(?:{'|'.join(_SECRETS)})"
-_NUMERIC: Final = re.compile(rf'("(?:{_NAMES})"\s{{0,9}}:\s{{0,9}})-?[0-9.]{{1,64}}', re.IGNORECASE)
+_NUMERIC: Final = re.compile(rf'("(?:{_NAMES}|key)"\s{{0,9}}:\s{{0,9}})-?[0-9.]{{1,64}}', re.IGNORECASE)
 _BROKEN: Final = re.compile(
     rf'("(?:{_NAMES}|data|value|attributeValue)"\s{{0,9}}:\s{{0,9}}[\[{{\s]{{0,9}}")(?:[^"\\]|\\.)+',
     re.IGNORECASE | re.DOTALL,
 )
+_BROKEN_KEY: Final = re.compile(r'("key"\s{0,9}:\s{0,9}[\[{\s]{0,9}")((?:[^"\\]|\\.)+)', re.IGNORECASE | re.DOTALL)
+"""Of a VPN, or the name of a setting (OCPP 1.6): what it belongs to cannot be told any more."""
 _BROKEN_ADDRESS: Final = re.compile(r'"\w{1,10}:\\?/\\?/(?:[^"\\]|\\.)*', re.DOTALL)
 
 
@@ -97,7 +99,7 @@ def _without_texts(data: bytes) -> str:
             frame = _flat(frame)
             text, found = json.dumps(frame, ensure_ascii=False), list(_hidden(frame))
     except (msgspec.DecodeError, ValueError, RecursionError):
-        return _BROKEN_ADDRESS.sub(f'"{MASK}', _BROKEN.sub(rf"\1{MASK}", text))
+        return _BROKEN_ADDRESS.sub(f'"{MASK}', _BROKEN_KEY.sub(_unless_a_setting, _BROKEN.sub(rf"\1{MASK}", text)))
     hidden = {value: shown for value, shown in found if shown != value}
     if len(hidden) > _MANY:
         return json.dumps(_replaced(frame, hidden), ensure_ascii=False)
@@ -109,6 +111,10 @@ def _without_texts(data: bytes) -> str:
         for form in written:
             text = text.replace(form, json.dumps(shown, ensure_ascii=False))
     return text
+
+
+def _unless_a_setting(found: re.Match[str]) -> str:
+    return found[0] if configuration.known_key(found[2]) is not None else found[1] + MASK
 
 
 def _hidden(value: Any, *, is_secret: bool = False) -> Iterator[tuple[str, str]]:

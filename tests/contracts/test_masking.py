@@ -43,6 +43,17 @@ FRAMES: list[tuple[bytes, str]] = [
     (call("SetVariables", {"x": [variable("NetworkConfiguration", "VpnKey", attributeValue=SECRET)]}), "•••"),
     (call("SendLocalList", {"x": [{"idTag": f"{CARD}{n}"} for n in range(99)], "y": {"idTag": 41424344454647}}), "•••"),
     (b'[2,"41","SetNetworkProfile",{"basicAuthPassword":"a\\"' + SECRET.encode() + b'"', "•••"),
+    (b'[2,"41","SetNetworkProfile",{"apn":{"apnPassword" : "' + SECRET.encode(), "•••"),
+    (
+        b'[2,"41","SetNetworkProfile",{"vpn":{"server":"x","key":"' + SECRET.encode() + b'","type"',
+        '"server":"x","key":"•••"',
+    ),
+    (b'[2,"41","SetNetworkProfile",{"vpn":{"Key" : ["a\\"' + SECRET.encode(), "•••"),
+    (b'[2,"41","SetNetworkProfile",{"vpn":{"key": 41424344454647, "server":', '"key": "•••"'),
+    (
+        b'[2,"41","ChangeConfiguration",{"key":"AuthorizationKey","value":"' + SECRET.encode(),
+        '"key":"AuthorizationKey"',
+    ),
     (call("GetDiagnostics", {"location": f"ftp://user:{SECRET}@files.example/in"}), "ftp://files.example/•••"),
     (call("DataTransfer", {"vendorId": "x", "data": f'{{"idTag": "{CARD}"}}'}), "•••"),
     (b'[2,"41","Authorize",{"idTag":"\\u0030' + CARD[1:].encode() + b'"}]', "…E5F6"),
