@@ -8,6 +8,7 @@ import uvloop
 from fastapi import FastAPI
 from starlette.responses import Response
 
+from contracts.collector import spare_collector
 from roaming.app import create_app, open_services
 from roaming.cli.http import http
 from roaming.cli.running import until_stopped
@@ -21,6 +22,7 @@ async def main(database_url: str, folder: str, port: str) -> None:
         _mount_limits(app, Path(folder))
         async with http(settings, services, app):
             journal = asyncio.create_task(services.journal.run())
+            spare_collector()  # as every process of the service does
             print("ready", flush=True)
             await until_stopped()
             journal.cancel()
