@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -36,6 +37,7 @@ from roaming.modules.cdrs.repository import (
 from roaming.ocpi.module import Services
 from roaming.partners.agreed_readings import agreed_readings
 from roaming.rating import Readings
+from roaming.rating.switching import Preferred, preferred_in
 from roaming.store.database import Database, Work
 from roaming.store.documents import object_key, read_objects
 from roaming.store.reader import Reader, fetch_of
@@ -213,7 +215,11 @@ async def gather(reader: Reader, entries: Sequence[Ended], *, now: datetime) -> 
         reader, "sessions", {key for each in entries if (key := _session_key(each.cdr))}, Session
     )
     tariff_keys = {each.key: _tariff_key(each.cdr, locations.get(_place_key(each.cdr))) for each in entries}
-    tariffs = await read_objects(reader, "tariffs", {key for key in tariff_keys.values() if key}, Tariff)
+    offered_keys = {each.key: _offered_keys(each.cdr, locations.get(_place_key(each.cdr))) for each in entries}
+    tariffs = await read_objects(
+        reader, "tariffs", {key for key in (*tariff_keys.values(), *chain(*offered_keys.values())) if key}, Tariff
+    )
+    preferred = await _preferred(reader, entries)
     tokens = await _tokens(reader, entries)
     hosted = await _hosted_emsps(reader)
     credited = await with_ids(reader, {key for each in entries if (key := _credited_key(each.cdr))})
@@ -228,6 +234,8 @@ async def gather(reader: Reader, entries: Sequence[Ended], *, now: datetime) -> 
             now=now,
             session=sessions.get(_session_key(each.cdr)),
             tariff=tariffs.get(tariff_keys[each.key]),
+            offered=tuple(tariffs[key] for key in offered_keys[each.key] if key in tariffs),
+            preferred=preferred.get(_session_key(each.cdr), ()),
             location=locations.get(_place_key(each.cdr)),
             token=_token_of(each.cdr, tokens),
             siblings=siblings.get(each.key, ()),
@@ -261,13 +269,25 @@ def _tariff_key(cdr: CDR, location: Location | None) -> str:
             return object_key(cpo_of(cdr), period.tariff_id)
     if cdr.tariffs:
         return object_key(cpo_of(cdr), cdr.tariffs[0].id)
+    offered = _offered_keys(cdr, location)
+    return offered[0] if len(offered) == 1 else ""
+
+
+def _offered_keys(cdr: CDR, location: Location | None) -> list[str]:
+    """Of the tariffs that its connector offers, as far as we were told."""
     place = cdr.cdr_location
     for evse in location.evses if location is not None else ():
         for connector in evse.connectors:
-            here = (fold(evse.uid), fold(connector.id)) == (fold(place.evse_uid), fold(place.connector_id))
-            if here and len(connector.tariff_ids) == 1:
-                return object_key(cpo_of(cdr), connector.tariff_ids[0])
-    return ""
+            if (fold(evse.uid), fold(connector.id)) == (fold(place.evse_uid), fold(place.connector_id)):
+                return [object_key(cpo_of(cdr), id) for id in connector.tariff_ids]
+    return []
+
+
+async def _preferred(reader: Reader, entries: Sequence[Ended]) -> dict[str, tuple[Preferred, ...]]:
+    """Profiles that drivers' accepted preferences named, by session key."""
+    sql = "SELECT session_key, profiles FROM charging_preferences WHERE session_key IN"
+    keys = {key for each in entries if (key := _session_key(each.cdr))}
+    return {row[0]: preferred_in(row[1]) for row in await fetch_of(reader, sql, keys)}
 
 
 Owner = tuple[str, str, str]
@@ -282,12 +302,13 @@ async def _tokens(reader: Reader, entries: Sequence[Ended]) -> dict[Owner, dict[
     """By type: one uid may be two tokens."""
     rows = await fetch_of(
         reader,
-        "SELECT uid_folded, country_code, party_id, type, contract_id, is_valid FROM driver_tokens WHERE uid_folded IN",
+        "SELECT uid_folded, country_code, party_id, type, contract_id, is_valid, default_profile_type"
+        " FROM driver_tokens WHERE uid_folded IN",
         {fold(each.cdr.cdr_token.uid) for each in entries},
     )
     found: dict[Owner, dict[str, TokenKnown]] = {}
-    for uid, country_code, party_id, kind, contract_id, is_valid in rows:
-        found.setdefault((uid, country_code, party_id), {})[kind] = TokenKnown(contract_id, bool(is_valid))
+    for uid, country_code, party_id, kind, contract_id, is_valid, profile in rows:
+        found.setdefault((uid, country_code, party_id), {})[kind] = TokenKnown(contract_id, bool(is_valid), profile)
     return found
 
 

@@ -9,6 +9,7 @@ from roaming.model.location import Location
 from roaming.model.session import Session
 from roaming.model.tariff import Tariff
 from roaming.rating import DEFAULT_READINGS, Readings
+from roaming.rating.switching import Preferred
 
 
 class Sibling(NamedTuple):
@@ -24,6 +25,7 @@ class TokenKnown(NamedTuple):
 
     contract_id: str
     is_valid: bool
+    default_profile_type: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,10 @@ class Known:
     session: Session | None = None
     tariff: Tariff | None = None
     """The CPO's tariff of that id as we hold it now."""
+    offered: tuple[Tariff, ...] = ()
+    """The tariffs of its connector as we hold them now."""
+    preferred: tuple[Preferred, ...] = ()
+    """Profiles that were accepted for its driver while it went on, in the order of time."""
     location: Location | None = None
     token: TokenKnown | None = None
     siblings: tuple[Sibling, ...] = field(default=())

@@ -15,6 +15,8 @@ DEFAULT_OUTCOMES: Mapping[Kind, Outcome] = {
     Kind.PERIODS: Outcome.HOLD,
     Kind.TARIFF: Outcome.DISPUTE,
     Kind.TARIFF_MISSING: Outcome.HOLD,
+    Kind.PROFILE: Outcome.DISPUTE,
+    Kind.PROFILE_UNKNOWN: Outcome.HOLD,
     Kind.CURRENCY: Outcome.DISPUTE,
     Kind.SESSION: Outcome.DISPUTE,
     Kind.SESSION_MISSING: Outcome.HOLD,

@@ -7,6 +7,7 @@ from roaming.billing.checks.charges import check_charge, check_credit
 from roaming.billing.checks.finding import SEVERITY, Finding, Outcome, Verdict
 from roaming.billing.checks.known import Known
 from roaming.billing.checks.prices import check_prices
+from roaming.billing.checks.profiles import check_profiles
 from roaming.billing.checks.rules import CheckRules
 from roaming.billing.checks.signatures import check_signatures
 from roaming.model.cdr import CDR
@@ -14,11 +15,14 @@ from roaming.model.cdr import CDR
 
 def check(cdr: CDR, known: Known, rules: CheckRules) -> Verdict:
     """The verdict under ``rules``. Of a credit only what makes a credit is looked at: the rest is the original's."""
-    found = (
-        [*check_credit(cdr, known)]
-        if cdr.credit
-        else [*check_charge(cdr, known, rules), *check_prices(cdr, known, rules), *check_signatures(cdr, rules)]
-    )
+    found: list[Finding] = []
+    if cdr.credit:
+        found += check_credit(cdr, known)
+    else:
+        found += check_charge(cdr, known, rules)
+        found += check_prices(cdr, known, rules)
+        found += check_profiles(cdr, known, rules)
+        found += check_signatures(cdr, rules)
     findings = tuple(_judged(finding, rules) for finding in found)
     outcome = max((finding.outcome for finding in findings), key=SEVERITY.__getitem__, default=Outcome.ACCEPT)
     counted = [finding for finding in findings if finding.outcome is outcome is not Outcome.ACCEPT]

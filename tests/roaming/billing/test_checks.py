@@ -64,6 +64,7 @@ ELSEWHERE = a_cdr(
     start_date_time=START - timedelta(hours=1),
     cdr_location=changed(a_cdr().cdr_location, evse_uid="E9"),
 )
+FAST = a_cdr(a_tariff(type="PROFILE_FAST"))
 Case = Callable[[], tuple[CDR, Known]]
 
 
@@ -135,6 +136,16 @@ CASES: dict[str, tuple[Kind, str, Case]] = {
         ),
     ),
     "no tariff": (Kind.TARIFF_MISSING, "tariffs", lambda: (changed(a_cdr(), tariffs=()), known(tariff=None))),
+    "another profile": (
+        Kind.PROFILE,
+        "charging_periods[0].tariff_id",
+        lambda: (FAST, known(tariff=None, token=TokenKnown("DE-HME-C00000001", True, "CHEAP"))),
+    ),
+    "a profile that nobody chose": (
+        Kind.PROFILE_UNKNOWN,
+        "charging_periods[0].tariff_id",
+        lambda: (FAST, known(tariff=None)),
+    ),
     "currency of the tariff": (Kind.CURRENCY, "currency", lambda: (changed(a_cdr(), currency="SEK"), known())),
     "session had less energy": (
         Kind.SESSION,
