@@ -34,6 +34,7 @@ from roaming.cli import (
     webhook_commands,
 )
 from roaming.cli.output import Csv, Json, fail, run, show, show_rows
+from roaming.cli.profile_commands import Cpo, SessionId
 
 app = typer.Typer(
     help="An OCPI roaming hub.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -300,6 +301,24 @@ def session_late(limit: Limit = 50, as_json: Json = False, as_csv: Csv = False) 
     from roaming.cli.showing import list_late
 
     show_rows(run(list_late(limit=limit)), as_json=as_json, as_csv=as_csv, empty="nothing came late")
+
+
+@session_app.command("prefer")
+def session_prefer(
+    session_id: SessionId,
+    profile: Annotated[str, typer.Option(help="What the driver wants: cheap, fast, green or regular.")],
+    until: Annotated[str, typer.Option(help="When the driver leaves, such as 2026-11-29T18:00:00Z.")] = "",
+    kwh: Annotated[str, typer.Option(help="Energy that is needed until then.")] = "",
+    party: Cpo = "",
+    as_json: Json = False,
+) -> None:
+    """Tell a partner what a hosted driver wants of a charge there; exit code 1 when it will not do it."""
+    from roaming.cli.preferring import prefer
+
+    values, is_accepted = run(prefer(session_id, profile=profile, until=until, kwh=kwh, party=party))
+    show(values, as_json=as_json)
+    if not is_accepted:
+        raise typer.Exit(1)
 
 
 @cdr_app.command("explain")

@@ -96,7 +96,7 @@ async def _ask(
     duration: int = 0,
 ) -> Told:
     async with services_of_now() as services:
-        charge = await _find(services, session_id, party)
+        charge = await find_charge(services, session_id, party)
         try:
             asked = await send(
                 services,
@@ -127,7 +127,8 @@ async def _ask(
     return values, is_accepted and kept is not None and kept.result == ChargingProfileResultType.ACCEPTED
 
 
-async def _find(services: Services, session_id: str, party: str) -> Charge:
+async def find_charge(services: Services, session_id: str, party: str) -> Charge:
+    """A hosted driver's session at a partner's; or the end of the command."""
     rows = await services.database.reader.fetch(
         "SELECT country_code, party_id, object_id, source, scope FROM sessions WHERE lower(object_id) = $1",
         fold(session_id),
@@ -140,7 +141,7 @@ async def _find(services: Services, session_id: str, party: str) -> Charge:
         fail(f"{len(rows)} parties have a session {session_id}: say which CPO's with --party")
     (row,) = rows
     if not row[3]:
-        fail(f"session {session_id} is at a station of yours: a profile is a wish about a partner's")
+        fail(f"session {session_id} is at a station of yours: this is a wish about a partner's")
     directory = await services.directory.current()
     partner, emsp = directory.partners.get(row[3]), PartyId.parse(row[4])
     if partner is None or not partner.is_connected:

@@ -42,6 +42,7 @@ OWN_FILES = {
     "payments": {"asking.py"},
     "sessions": {
         "applying.py",
+        "asking.py",
         "course.py",
         "doubting.py",
         "lagging.py",
