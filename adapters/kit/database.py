@@ -22,7 +22,7 @@ T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 """Runs in the writer thread inside a transaction. May be run again when the group it was in failed."""
 
-_FORM = 1
+_FORM = 2
 _GROUP = 256
 _LATER_SECONDS = 0.05
 

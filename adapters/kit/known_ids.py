@@ -43,19 +43,13 @@ def shares(items: Sequence[T]) -> Iterator[Sequence[T]]:
         start += length
 
 
-Statement = tuple[str, list[Any]]
+Statement = tuple[str, Sequence[Any]]
 """And its values."""
 
 
-def insertions(into: str, rows: Sequence[tuple[Any, Any]]) -> Iterator[Statement]:
-    """What puts pairs into a table. ``into`` is a constant of this program."""
-    for share in shares(rows):
-        yield _insertion(into, len(share)), [value for row in share for value in row]
-
-
 @lru_cache(maxsize=256)
-def _insertion(into: str, length: int) -> str:
-    return f"INSERT INTO {into} VALUES {','.join(['(?,?)'] * length)}"  # noqa: S608
+def _insertion(length: int) -> str:
+    return f"INSERT INTO known_lately (key, forget_after) VALUES {','.join(['(?,?)'] * length)}"  # noqa: S608
 
 
 class KnownIds:
@@ -92,7 +86,8 @@ class KnownIds:
 
     def keep(self, rows: Sequence[tuple[int, int]]) -> Iterator[Statement]:
         """What remembers keys, each until the hour beside it. Call ``kept`` after the commit."""
-        return insertions("known_lately (key, forget_after)", rows)
+        for share in shares(rows):
+            yield _insertion(len(share)), [value for row in share for value in row]
 
     def kept(self, keys: Collection[int]) -> bool:
         """The transaction with these keys was committed. Returns whether a merge is due."""

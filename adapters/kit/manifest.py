@@ -40,6 +40,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str | None = None
     """Absent: the fact's own id."""
     cause: str | None = None
+    is_told_once: bool = False
+    """The id cannot come again, since it is made of the connection and the place in it: it is not remembered."""
 
 
 class Facts(Protocol):

@@ -34,11 +34,13 @@ logger = structlog.get_logger(__name__)
 
 
 class Kept(NamedTuple):
-    """A fact on disk."""
+    """A row: what one commit has put on disk."""
 
     sequence: int
+    """Of the last of its facts."""
+    facts: int
     octets: int
-    envelope: Envelope
+    envelopes: list[Envelope]
 
 
 Wave = dict[str, list[Envelope]]
@@ -79,6 +81,7 @@ class Relay:
         self._after = 0
         self._at_hand: deque[Kept] = deque()
         """What follows ``_after``, without a gap."""
+        self._facts_at_hand = 0
         self._is_all_at_hand = False
         """Whether nothing is on disk that is not at hand."""
         self._undeleted = 0
@@ -93,14 +96,14 @@ class Relay:
         self._has_work.set()
         self._task = asyncio.create_task(self._run())
 
-    def offer(self, kept: Sequence[Kept]) -> None:
-        """These were committed, behind all that was offered before."""
+    def offer(self, kept: Kept) -> None:
+        """This was committed, behind all that was offered before."""
         if self._is_all_at_hand:
-            if len(self._at_hand) + len(kept) <= _MOST_AT_HAND:
-                # Reading from disk may have been ahead of the commit's own word
-                self._at_hand.extend(one for one in kept if one.sequence > self._after)
-            else:
+            if self._facts_at_hand + kept.facts > _MOST_AT_HAND:
                 self._is_all_at_hand = False
+            elif kept.sequence > self._after:  # reading from disk may have been ahead of the commit's own word
+                self._at_hand.append(kept)
+                self._facts_at_hand += kept.facts
         self._has_work.set()
         self._is_idle.clear()
 
@@ -133,21 +136,17 @@ class Relay:
                 logger.error("the spool cannot be read", error=str(error))
                 # What was taken in hand and not passed on is on disk
                 self._at_hand.clear()
+                self._facts_at_hand = 0
                 self._is_all_at_hand = False
                 self._has_work.set()
                 await asyncio.sleep(_LONGEST_PAUSE)
 
     async def _relay_batch(self) -> None:
-        if self._at_hand:
-            kept = [self._at_hand.popleft() for _ in range(min(len(self._at_hand), _BATCH))]
-            await self._pass_on(
-                [one.envelope for one in kept], len(kept), sum(one.octets for one in kept), last=kept[-1].sequence
-            )
-            return
-        rows = [] if self._is_all_at_hand else self._read()
-        if rows:
-            envelopes = await self._readable(rows)
-            await self._pass_on(envelopes, len(rows), sum(len(row[1]) for row in rows), last=rows[-1][0])
+        batch = self._take() if self._at_hand else []
+        if not batch and not self._is_all_at_hand:
+            batch = [await self._readable(*row) for row in self._read()]
+        if batch:
+            await self._pass_on(batch)
             return
         # What is committed from now on is offered
         self._is_all_at_hand = True
@@ -155,16 +154,27 @@ class Relay:
             self._is_idle.set()
             await self._has_work.wait()
 
-    async def _pass_on(self, envelopes: Sequence[Envelope], facts: int, octets: int, *, last: int) -> None:
-        for wave in waves(envelopes):
+    def _take(self) -> list[Kept]:
+        """Some of what is at hand: whole rows, since what leaves the disk are rows."""
+        batch: list[Kept] = []
+        facts = 0
+        while self._at_hand and facts < _BATCH:
+            batch.append(self._at_hand.popleft())
+            facts += batch[-1].facts
+        self._facts_at_hand -= facts
+        return batch
+
+    async def _pass_on(self, batch: list[Kept]) -> None:
+        for wave in waves([envelope for kept in batch for envelope in kept.envelopes]):
             await self._publish(wave)
-        self._after = last
+        facts = sum([kept.facts for kept in batch])
+        self._after = batch[-1].sequence
         self._undeleted += facts
         if self._undeleted >= _DELETE_AT:
             self._delete()
         elif self._deleting is None:
             self._deleting = asyncio.get_running_loop().call_later(_DELETE_AFTER, self._delete)
-        self._on_relayed(facts, octets)
+        self._on_relayed(facts, sum([kept.octets for kept in batch]))
 
     def _delete(self) -> None:
         """What has left, from disk."""
@@ -175,27 +185,30 @@ class Relay:
             self._undeleted = 0
             self._database.write_later(partial(_delete, self._after))
 
-    def _read(self) -> list[tuple[int, bytes]]:
+    def _read(self) -> list[tuple[int, bytes, int]]:
+        """One row, and those behind it that make a batch with it: sequences rise by at least one for each fact."""
         return self._database.fetch(
-            "SELECT sequence, envelope FROM spooled WHERE sequence > ? ORDER BY sequence LIMIT ?",
+            "SELECT sequence, envelopes, facts FROM spooled WHERE sequence > ?1 AND sequence <= max(?1 + ?2,"
+            " coalesce((SELECT min(sequence) FROM spooled WHERE sequence > ?1), 0)) ORDER BY sequence",
             (self._after, _BATCH),
         )
 
-    async def _readable(self, rows: list[tuple[int, bytes]]) -> list[Envelope]:
-        """What can be published. A row of another release, or a damaged one, is set aside where it can be looked
-        at: it must not hold up those behind it."""
+    async def _readable(self, sequence: int, data: bytes, facts: int) -> Kept:
+        """What of a row can be published. A line of another release, or a damaged one, is set aside where it can be
+        looked at: it must not hold up those behind it."""
         envelopes = []
-        for sequence, data in rows:
+        lines = data.split(b"\n")
+        for place, line in enumerate(lines, sequence - len(lines) + 1):
             try:
-                envelope = decode(data)
+                envelope = decode(line)
             except MalformedEnvelope as error:
-                await self._set_aside(sequence, data, str(error))
+                await self._set_aside(place, line, str(error))
                 continue
             if envelope.type in _TOPIC_OF_TYPE:
                 envelopes.append(envelope)
             else:
-                await self._set_aside(sequence, data, f"no topic for {envelope.type}")
-        return envelopes
+                await self._set_aside(place, line, f"no topic for {envelope.type}")
+        return Kept(sequence, facts, len(data) - facts + 1, envelopes)
 
     async def _set_aside(self, sequence: int, data: bytes, reason: str) -> None:
         logger.error("fact set aside, see table set_aside", sequence=sequence, reason=reason)

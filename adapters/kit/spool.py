@@ -1,6 +1,7 @@
 """The durable way out: facts on disk before a station is answered, ordered, each once.
 
-Knows how facts are kept and recognised; ``relay.py`` takes them to the bus.
+Knows how facts are kept and recognised; ``relay.py`` takes them to the bus. What one commit brings is one row: its
+envelopes, a line each, and the sequence of the last of them (decision 0130).
 """
 
 import asyncio
@@ -12,10 +13,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from adapters.kit.database import Database
-from adapters.kit.known_ids import CHUNKS, KnownIds, Statement, insertions, key_of
+from adapters.kit.known_ids import CHUNKS, KnownIds, Statement, key_of
 from adapters.kit.manifest import Fact, SpoolFull
 from adapters.kit.relay import Kept, Relay
 from contracts.bus.port import Bus
@@ -24,10 +26,13 @@ from contracts.messages import Message
 from contracts.topics import METER, TOPIC_OF
 
 _TABLES = (
-    "CREATE TABLE IF NOT EXISTS spooled (sequence INTEGER PRIMARY KEY, envelope BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS spooled"
+    " (sequence INTEGER PRIMARY KEY, envelopes BLOB NOT NULL, facts INTEGER NOT NULL DEFAULT 1)",
     "CREATE TABLE IF NOT EXISTS relayed (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), sequence INTEGER NOT NULL)",
 )
-_ROWS_IN_A_COMMIT = 1000
+_KEEP = "INSERT INTO spooled VALUES (?, ?, ?)"
+_FACTS_IN_A_COMMIT = 1000
+_OCTETS_IN_A_COMMIT = 2**20
 _BUSY_CALLS = 4
 _BUSY_PAUSE = 0.005
 """From one commit to the next when many wait: a commit costs as much processor time as dozens of facts."""
@@ -58,10 +63,12 @@ class SpoolLimits:
         return int(span / timedelta(hours=1))
 
 
-class _Row(NamedTuple):
+class _Line(msgspec.Struct, frozen=True, gc=False):
+    """A fact, as it is kept."""
+
     sequence: int
-    key: int
-    """Digest of the fact's id."""
+    key: int | None
+    """Digest of the fact's id; ``None`` where it cannot come again."""
     forget_after: int
     """See ``_hour``."""
     data: bytes
@@ -72,7 +79,7 @@ class _Row(NamedTuple):
 class _Call(NamedTuple):
     """One waiting ``record``."""
 
-    rows: list[_Row]
+    lines: list[_Line]
     octets: int
     future: asyncio.Future[None]
 
@@ -80,8 +87,8 @@ class _Call(NamedTuple):
 class Spool:
     """Implements ``Facts``. Calls that wait at the same moment share one commit.
 
-    ``sequence`` is given when ``record`` is called and is the row's id; commits happen in its order, so what the
-    relay has not seen is always behind what it has. Repeats and refused calls leave gaps.
+    ``sequence`` is given when ``record`` is called, and that of its last fact is the row's id; commits happen in its
+    order, so what the relay has not seen is always behind what it has. Repeats and refused calls leave gaps.
     """
 
     def __init__(
@@ -117,7 +124,8 @@ class Spool:
         await self._known.start()
         (self._facts, self._octets, last), (relayed,) = (
             self._database.fetch(
-                "SELECT count(*), coalesce(sum(length(envelope)), 0), coalesce(max(sequence), 0) FROM spooled"
+                "SELECT coalesce(sum(facts), 0), coalesce(sum(length(envelopes) - facts + 1), 0),"
+                " coalesce(max(sequence), 0) FROM spooled"
             )[0],
             self._database.fetch("SELECT coalesce(max(sequence), 0) FROM relayed")[0],
         )
@@ -131,17 +139,17 @@ class Spool:
             return
         recorded_at = self._now()
         hour = _hour(recorded_at)
-        rows: list[_Row] = []
+        lines: list[_Line] = []
         octets = 0
         for fact in facts:
-            row = self._row(fact, recorded_at, hour)
-            rows.append(row)
-            octets += len(row.data)
-        self._make_sure_it_fits(len(rows), octets)
-        self._facts += len(rows)
+            line = self._line(fact, recorded_at, hour)
+            lines.append(line)
+            octets += len(line.data)
+        self._make_sure_it_fits(len(lines), octets)
+        self._facts += len(lines)
         self._octets += octets
         future = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Call(rows, octets, future))
+        self._waiting.append(_Call(lines, octets, future))
         self._has_waiting.set()
         await future
 
@@ -167,7 +175,7 @@ class Spool:
             self._fail(self._waiting, "the adapter has stopped")
             self._waiting.clear()
 
-    def _row(self, fact: Fact, recorded_at: datetime, hour: int) -> _Row:
+    def _line(self, fact: Fact, recorded_at: datetime, hour: int) -> _Line:
         sequence = self._next
         self._next += 1
         envelope = wrap(
@@ -181,8 +189,8 @@ class Spool:
             cause=fact.cause,
             source=self._source,
         )
-        forget_after = hour + self._hours[type(fact.message)]
-        return _Row(sequence, key_of(fact.id), forget_after, encode(envelope), envelope)
+        key = None if fact.is_told_once else key_of(fact.id)
+        return _Line(sequence, key, hour + self._hours[type(fact.message)], encode(envelope), envelope)
 
     def _make_sure_it_fits(self, facts: int, octets: int) -> None:
         if self._facts + facts <= self._limits.facts and self._octets + octets <= self._limits.octets:
@@ -221,9 +229,9 @@ class Spool:
             await self._has_waiting.wait()
             started = loop.time()
             calls = list(self._take())
-            rows = self._unknown([row for call in calls for row in call.rows])
+            lines = self._unknown([line for call in calls for line in call.lines])
             try:
-                fresh = await self._database.write(partial(self._insert, rows, self._statements(rows)))
+                fresh = await self._database.write(partial(self._insert, lines, self._statements(lines)))
             except BaseException as error:
                 self._fail(calls, f"the disk refuses: {error}")
                 if isinstance(error, Exception):
@@ -234,51 +242,57 @@ class Spool:
                 await asyncio.sleep(started + _BUSY_PAUSE - loop.time())
 
     def _take(self) -> Iterator[_Call]:
-        rows = 0
-        while self._waiting and rows < _ROWS_IN_A_COMMIT:
+        facts = octets = 0
+        while self._waiting and facts < _FACTS_IN_A_COMMIT and octets < _OCTETS_IN_A_COMMIT:
             call = self._waiting.popleft()
-            rows += len(call.rows)
+            facts += len(call.lines)
+            octets += call.octets
             yield call
         if not self._waiting:
             self._has_waiting.clear()
 
-    def _unknown(self, rows: list[_Row]) -> list[_Row]:
+    def _unknown(self, lines: list[_Line]) -> list[_Line]:
         """Without those whose id is known to memory, and each but once."""
-        known = self._known.known_lately([row.key for row in rows])
-        found: list[_Row] = []
-        for row in rows:
-            if row.key not in known:
-                known.add(row.key)
-                found.append(row)
+        known = self._known.known_lately(_keys(lines))
+        found: list[_Line] = []
+        for line in lines:
+            if line.key is not None:
+                if line.key in known:
+                    continue
+                known.add(line.key)
+            found.append(line)
         return found
 
-    def _statements(self, rows: list[_Row]) -> list[Statement]:
-        """What keeps the rows."""
+    def _statements(self, lines: list[_Line]) -> list[Statement]:
+        """What keeps the lines, and nothing for none."""
+        if not lines:
+            return []
         return [
-            *insertions("spooled", [(row.sequence, row.data) for row in rows]),
-            *self._known.keep([(row.key, row.forget_after) for row in rows]),
+            (_KEEP, (lines[-1].sequence, b"\n".join([line.data for line in lines]), len(lines))),
+            *self._known.keep([(line.key, line.forget_after) for line in lines if line.key is not None]),
         ]
 
-    def _insert(self, rows: list[_Row], statements: list[Statement], connection: sqlite3.Connection) -> list[_Row]:
-        """Keeps the rows whose id is not on disk, nearly always all of them, and returns them. Runs in the writer
+    def _insert(self, lines: list[_Line], statements: list[Statement], connection: sqlite3.Connection) -> list[_Line]:
+        """Keeps the lines whose id is not on disk, nearly always all of them, and returns them. Runs in the writer
         thread."""
-        known = self._known.on_disk([row.key for row in rows], connection)
+        known = self._known.on_disk(_keys(lines), connection)
         if known:
-            rows = [row for row in rows if row.key not in known]
-            statements = self._statements(rows)
+            lines = [line for line in lines if line.key not in known]
+            statements = self._statements(lines)
         for statement, values in statements:
             connection.execute(statement, values)
-        return rows
+        return lines
 
-    def _settle(self, calls: list[_Call], fresh: list[_Row]) -> None:
+    def _settle(self, calls: list[_Call], fresh: list[_Line]) -> None:
         self._take_again()
+        octets = sum([len(line.data) for line in fresh])
         self._release(
-            sum(len(call.rows) for call in calls) - len(fresh),
-            sum(call.octets for call in calls) - sum(len(row.data) for row in fresh),
+            sum([len(call.lines) for call in calls]) - len(fresh), sum([call.octets for call in calls]) - octets
         )
-        if self._known.kept([row.key for row in fresh]):
+        if self._known.kept(_keys(fresh)):
             self._is_merge_due.set()
-        self._relay.offer([Kept(row.sequence, len(row.data), row.envelope) for row in fresh])
+        if fresh:
+            self._relay.offer(Kept(fresh[-1].sequence, len(fresh), octets, [line.envelope for line in fresh]))
         for call in calls:
             if not call.future.done():
                 call.future.set_result(None)
@@ -286,7 +300,7 @@ class Spool:
     def _fail(self, calls: Iterable[_Call], reason: str) -> None:
         self._refuse(reason)
         for call in calls:
-            self._release(len(call.rows), call.octets)
+            self._release(len(call.lines), call.octets)
             if not call.future.done():
                 call.future.set_exception(SpoolFull(reason))
 
@@ -326,6 +340,14 @@ def _hour(at: datetime) -> int:
     return at.toordinal() * 24 + at.hour
 
 
+def _keys(lines: Iterable[_Line]) -> list[int]:
+    return [line.key for line in lines if line.key is not None]
+
+
 def _create(connection: sqlite3.Connection) -> None:
     for table in _TABLES:
         connection.execute(table)
+    columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(spooled)")}
+    if "facts" not in columns:  # form 1 of the file: a row for each fact
+        connection.execute("ALTER TABLE spooled RENAME COLUMN envelope TO envelopes")
+        connection.execute("ALTER TABLE spooled ADD COLUMN facts INTEGER NOT NULL DEFAULT 1")

@@ -5,6 +5,7 @@ import hashlib
 import random
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import structlog
@@ -130,13 +131,16 @@ class Reception:
         )
 
 
-def fact_of(station: Station, request: Request, kind: str, message: Message, *, network: str) -> Fact:
-    """A fact that is told once per request: what stations do not queue."""
+def fact_of(
+    station: Station, request: Request, kind: str, message: Message, *, network: str, at: datetime | None = None
+) -> Fact:
+    """A fact that is told once per request: what stations do not queue. ``at``: when it was, if not on arrival."""
     return Fact(
         id=message_id(kind, network, station.id, station.epoch, request.number),
         message=message,
         station_id=station.id,
-        occurred_at=request.received_at,
+        occurred_at=at or request.received_at,
+        is_told_once=True,
     )
 
 

@@ -15,13 +15,16 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.kit.database import Database, DatabaseTaken
+from adapters.kit.known_ids import key_of
 from adapters.kit.manifest import Fact, SpoolFull
 from adapters.kit.spool import Spool, SpoolLimits
+from contracts.envelope import encode, wrap
 from contracts.messages import ConnectorStatusChanged, MeterSample, MeterValuesTaken
 from tests.kit.bus import ScriptedBus
 from tests.kit.clock import HeldClock
@@ -59,7 +62,7 @@ async def record_one_by_one(spool: Spool, numbers: range, kept: list[int]) -> No
 def on_disk(directory: Path) -> int:
     """Facts that an independent connection finds."""
     connection = sqlite3.connect(directory / "spool.sqlite")
-    (count,) = connection.execute("SELECT count(*) FROM spooled").fetchone()
+    (count,) = connection.execute("SELECT coalesce(sum(facts), 0) FROM spooled").fetchone()
     connection.close()
     return int(count)
 
@@ -343,3 +346,62 @@ def _lines(path: Path) -> list[str]:
 
 async def _more_than(path: Path, lines: int) -> None:
     await until(lambda: path.exists() and os.path.getsize(path) and len(_lines(path)) > lines, seconds=30)
+
+
+async def test_what_a_file_of_form_1_holds_goes_out_first(tmp_path: Path) -> None:
+    """A row for each fact, as releases before decision 0130 kept them."""
+    old = sqlite3.connect(tmp_path / "spool.sqlite")
+    old.execute("PRAGMA user_version = 1")
+    old.execute("CREATE TABLE spooled (sequence INTEGER PRIMARY KEY, envelope BLOB NOT NULL)")
+    for number in range(3):
+        fact = make_fact(1, number)
+        envelope = wrap(
+            fact.message,
+            id=fact.id,
+            subject=f"demo/{fact.station_id}",
+            sequence=number + 7,
+            occurred_at=NOW,
+            recorded_at=NOW,
+            correlation_id="x",
+            source="adapter:one",
+        )
+        old.execute("INSERT INTO spooled VALUES (?, ?)", (number + 7, encode(envelope)))
+    old.commit()
+    old.close()
+    bus = ScriptedBus()
+    bus.is_away = True
+    async with running(tmp_path, bus) as spool:
+        assert spool.backlog() == 3
+        await spool.record([make_fact(1, 3), make_fact(1, 4)])
+        bus.is_away = False
+        assert await spool.drain(5)
+        assert spool.backlog() == 0
+    assert bus.ids() == [make_fact(1, number).id for number in range(5)]
+    assert [envelope.sequence for _, envelope in bus.published] == [7, 8, 9, 10, 11]
+
+
+async def test_an_id_that_cannot_come_again_is_not_remembered(tmp_path: Path) -> None:
+    bus = ScriptedBus()
+    facts = [msgspec.structs.replace(make_fact(1, number), is_told_once=number != 1) for number in range(3)]
+    async with running(tmp_path, bus) as spool:
+        await spool.record(facts)
+        assert await spool.drain(5)
+    connection = sqlite3.connect(tmp_path / "spool.sqlite")
+    found = connection.execute("SELECT key FROM known_lately UNION ALL SELECT key FROM known_ids").fetchall()
+    connection.close()
+    assert found == [(key_of(facts[1].id),)]
+    assert bus.ids() == [fact.id for fact in facts]
+
+
+async def test_a_row_is_bounded_in_octets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.kit.spool._OCTETS_IN_A_COMMIT", 1)
+    bus = ScriptedBus()
+    bus.is_away = True
+    async with running(tmp_path, bus) as spool:
+        await asyncio.gather(*(spool.record([make_fact(1, number)]) for number in range(5)))
+        connection = sqlite3.connect(tmp_path / "spool.sqlite")
+        assert connection.execute("SELECT sequence, facts FROM spooled").fetchall() == [(n, 1) for n in range(1, 6)]
+        connection.close()
+        bus.is_away = False
+        assert await spool.drain(5)
+    assert bus.ids() == [make_fact(1, number).id for number in range(5)]

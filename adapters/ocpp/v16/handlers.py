@@ -1,5 +1,6 @@
 """Requests of OCPP 1.6 stations: what each message means."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from adapters.kit.manifest import Fact
@@ -67,11 +68,10 @@ class Handlers(Reception):
         clock = memory_of(station).clock
         clock.observe(payload.get("timestamp"), received_at=request.received_at)
         at = moments.moment(payload.get("timestamp"), received_at=request.received_at, offset=clock.offset).at
-        key = (self._network, station.id, station.epoch, request.number)
-        facts = [Fact(id=message_id("status", *key), message=changed, station_id=station.id, occurred_at=at)]
+        facts = [self._fact(station, request, "status", changed, at)]
         fault = translate.to_station_fault(payload, network=self._network, station_id=station.id)
         if fault is not None:
-            facts.append(Fact(id=message_id("fault", *key), message=fault, station_id=station.id, occurred_at=at))
+            facts.append(self._fact(station, request, "fault", fault, at))
         transaction = self._desk.transactions.open_on(station.id, changed.connector_id)
         if changed.status in _RUNNING and transaction is not None:
             updated = TransactionUpdated(
@@ -84,11 +84,12 @@ class Handlers(Reception):
             )
             facts.append(
                 Fact(
-                    id=message_id("updated", *key),
+                    id=message_id("updated", self._network, station.id, station.epoch, request.number),
                     message=updated,
                     station_id=station.id,
                     occurred_at=at,
                     correlation_id=self._charging.correlation(station, transaction.told_id),
+                    is_told_once=True,
                 )
             )
         await self._desk.record(station, facts)
@@ -128,5 +129,7 @@ class Handlers(Reception):
             await self._desk.record(station, [self._fact(station, request, kind, told)])
         return answer
 
-    def _fact(self, station: Station, request: Request, kind: str, message: Message) -> Fact:
-        return fact_of(station, request, kind, message, network=self._network)
+    def _fact(
+        self, station: Station, request: Request, kind: str, message: Message, at: datetime | None = None
+    ) -> Fact:
+        return fact_of(station, request, kind, message, network=self._network, at=at)

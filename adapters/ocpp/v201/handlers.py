@@ -17,7 +17,6 @@ from adapters.ocpp.v201.edition import Answer, Edition, Payload
 from adapters.ocpp.v201.reports import Reports
 from adapters.ocpp.v201.telling import LONGEST_REPORT
 from adapters.ocpp.whole import whole
-from contracts.envelope import message_id
 from contracts.messages import (
     ConnectorStatusChanged,
     Message,
@@ -100,13 +99,12 @@ class Handlers(Reception):
             status=status,
             info=kept(payload["connectorStatus"]) if own is ConnectorStatus.UNKNOWN else None,
         )
-        key = (self._network, station.id, station.epoch, request.number)
-        facts = [Fact(id=message_id("status", *key), message=changed, station_id=station.id, occurred_at=at)]
+        facts = [fact_of(station, request, "status", changed, network=self._network, at=at)]
         if own is ConnectorStatus.FAULTED and memory.connectors.get(place) is not own:
             fault = StationFaultReported(
                 network=self._network, station_id=station.id, connector_id=place, error_code="Faulted"
             )
-            facts.append(Fact(id=message_id("fault", *key), message=fault, station_id=station.id, occurred_at=at))
+            facts.append(fact_of(station, request, "fault", fault, network=self._network, at=at))
         await self._desk.record(station, facts)
         memory.connectors[place] = own
         memory.told_at[place] = at
