@@ -11,6 +11,7 @@ from roaming.console.hearing import Unfit, taking
 from roaming.console.saying import answered, as_csv, said
 from roaming.console.stations_api import Work, body_of, text_of
 from roaming.console.stations_forms import Revocation
+from roaming.console.stations_query import CSV, DAYS_AHEAD, GROUP, NETWORK, STATION, asked_by
 from roaming.ocpi.module import Services
 from roaming.operations import certificates as requests
 from roaming.operations import selecting
@@ -21,9 +22,9 @@ from roaming.stations.securing import NoSuchCertificate, revoke_certificates
 LONGEST_AHEAD = 36_500
 
 
+@asked_by(STATION, GROUP, NETWORK, DAYS_AHEAD, CSV)
 async def get_certificates(services: Services, request: Request, _who: str) -> Response:
-    """Those of ``station`` and ``group``, or all; ``days``: what stations use and what ends within so many;
-    ``format=csv`` for a spreadsheet."""
+    """Those of the stations meant, or all."""
     query = request.query_params
     days = query.get("days", "")
     if days and not (days.isascii() and days.isdigit() and len(days) < 6 and int(days) <= LONGEST_AHEAD):
@@ -40,6 +41,7 @@ async def get_certificates(services: Services, request: Request, _who: str) -> R
     return as_csv(rows) if query.get("format") == "csv" else answered({"certificates": rows})
 
 
+@asked_by(NETWORK)
 async def get_request(services: Services, request: Request, _who: str) -> Response:
     """What a station has requested last and waits for, to have it signed elsewhere; ``POST /api/operations`` with
     ``SEND_CERTIFICATE`` brings what came of it."""

@@ -16,6 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from roaming.console.hearing import Unfit, limit_of
 from roaming.console.saying import HEADERS, answered, as_csv, said
 from roaming.console.stations_api import Work
+from roaming.console.stations_query import AFTER_EVENT, CSV, EVENTS, PARTY, asked_by, limit
 from roaming.feed import kinds, reading
 from roaming.feed.reading import Numbered, Wish
 from roaming.ocpi.module import Services
@@ -32,9 +33,10 @@ _readers: dict[object, str] = {}
 """Who follows, by connection."""
 
 
+@asked_by(EVENTS, PARTY, AFTER_EVENT)
 async def get_feed(services: Services, request: Request, who: str) -> Response:
-    """What happens, as it happens: server-sent events. ``events``, ``party``, and ``after`` or Last-Event-ID. It ends
-    when the operator's token does."""
+    """What happens, as it happens: server-sent events; Last-Event-ID says after which. It ends when the operator's
+    token does."""
     try:
         wish, after = _wish(request), _after(request)
     except ValueError as error:
@@ -74,9 +76,9 @@ def _has_enough(who: str) -> bool:
     return sum(name == who for name in _readers.values()) >= MOST_OF_ONE
 
 
+@asked_by(AFTER_EVENT, limit(100, LARGEST_PAGE), EVENTS, PARTY, CSV)
 async def get_events(services: Services, request: Request, _who: str) -> Response:
-    """A page of what happened: ``after`` (a number; none: from the oldest), ``limit``, ``events``, ``party``; ``next``
-    is what to ask after then; ``format=csv``."""
+    """A page of what happened; ``next`` is what to ask after then."""
     try:
         wish, after = _wish(request), _after(request)
     except ValueError as error:

@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from roaming.console.saying import HEADERS, answered, as_csv, said
 from roaming.console.stations_api import Work
+from roaming.console.stations_query import CSV, FILE_NAME, asked_by
 from roaming.ocpi.module import Services
 from roaming.operations import files
 from roaming.operations.files import Addresses, NoSuchFile, Ticket, TooLarge
@@ -103,8 +104,9 @@ async def _take(services: Services, addresses: Addresses, text: str, request: Re
     return Response(status_code=201, headers=HEADERS)
 
 
+@asked_by(FILE_NAME)
 async def post_firmware(services: Services, request: Request, who: str) -> Response:
-    """The body is the file; ``?name=`` what people call it. ``X-Signature`` and ``X-Certificate`` (base64, and PEM with
+    """The body is the file. ``X-Signature`` and ``X-Certificate`` (base64, and PEM with
     line ends as ``%0A``) where it is signed."""
     certificate, signature = unquote(request.headers.get("x-certificate", "")), request.headers.get("x-signature", "")
     if bool(certificate) != bool(signature):
@@ -129,13 +131,15 @@ async def post_firmware(services: Services, request: Request, who: str) -> Respo
         return answered(_shown(await files.describe(work.connection, id)), 201)
 
 
+@asked_by(CSV)
 async def get_firmware(services: Services, request: Request, _who: str) -> Response:
-    """Files that stations can be given; ``format=csv``."""
+    """Files that stations can be given."""
     return await _list(services, request, "FIRMWARE")
 
 
+@asked_by(CSV)
 async def get_logs(services: Services, request: Request, _who: str) -> Response:
-    """What stations have laid down; ``format=csv``."""
+    """What stations have laid down."""
     return await _list(services, request, "LOG")
 
 

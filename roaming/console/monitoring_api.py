@@ -12,6 +12,21 @@ from starlette.responses import Response
 
 from roaming.console.saying import HEADERS, answered, as_csv, said
 from roaming.console.stations_api import Work
+from roaming.console.stations_query import (
+    CONNECTOR,
+    CSV,
+    GREP,
+    NETWORK,
+    RIBBON_FORMAT,
+    SINCE,
+    UNTIL,
+    WAY,
+    asked_by,
+    limit,
+)
+from roaming.console.stations_query import (
+    days as span_of,
+)
 from roaming.model.identifiers import PartyId
 from roaming.monitoring import days, drawing, knowing, showing, wire
 from roaming.monitoring.moments import moment_of
@@ -49,6 +64,7 @@ async def own_keys(connection: AsyncConnection, request: Request) -> Mapping[Sta
     return await stations_of_party(connection, request.state.party) if request.state.party else None
 
 
+@asked_by(NETWORK)
 async def get_health(services: Services, request: Request, _who: str) -> Response:
     """One station, all told."""
     async with services.database.reading() as connection:
@@ -59,8 +75,9 @@ async def get_health(services: Services, request: Request, _who: str) -> Respons
         return answered(await showing.health(connection, *key, services.clock.now(), seen=seen))
 
 
+@asked_by(NETWORK, CSV)
 async def get_variables(services: Services, request: Request, _who: str) -> Response:
-    """Variables (OCPP 2.x) or configuration (1.6) as last told; ``format=csv``."""
+    """Variables (OCPP 2.x) or configuration (1.6) as last told."""
     async with services.database.reading() as connection:
         try:
             key, _ = await key_of(connection, request)
@@ -70,8 +87,9 @@ async def get_variables(services: Services, request: Request, _who: str) -> Resp
     return as_csv(rows) if request.query_params.get("format") == "csv" else answered({"variables": rows})
 
 
+@asked_by(NETWORK, span_of(showing.RIBBON_DAYS), RIBBON_FORMAT, CONNECTOR)
 async def get_ribbon(services: Services, request: Request, _who: str) -> Response:
-    """The states over ``days`` (90); ``format``: json, csv, html, or svg with ``connector`` (none: the connection)."""
+    """The states of the last days."""
     query = request.query_params
     try:
         span = _days(request, showing.RIBBON_DAYS)
@@ -103,8 +121,9 @@ async def get_ribbon(services: Services, request: Request, _who: str) -> Respons
     return said("format: json, csv, svg or html", 400)
 
 
+@asked_by(span_of(30), CSV)
 async def get_faults(services: Services, request: Request, _who: str) -> Response:
-    """By cause, make and firmware, of the last ``days`` (30); ``format=csv``."""
+    """Faults by cause, make and firmware."""
     try:
         since = services.clock.now() - timedelta(days=_days(request, 30))
     except ValueError:
@@ -114,17 +133,18 @@ async def get_faults(services: Services, request: Request, _who: str) -> Respons
     return as_csv(rows) if request.query_params.get("format") == "csv" else answered({"faults": rows})
 
 
+@asked_by(CSV)
 async def get_inventory(services: Services, request: Request, _who: str) -> Response:
-    """How many stations of which make run which firmware; ``format=csv``."""
+    """How many stations of which make run which firmware."""
     async with services.database.reading() as connection:
         rows = await knowing.inventory(connection, keys=await own_keys(connection, request))
     return as_csv(rows) if request.query_params.get("format") == "csv" else answered({"firmware": rows})
 
 
+@asked_by(NETWORK, limit(200, MOST_FRAMES), SINCE, UNTIL, GREP, WAY, CSV)
 async def get_wire(services: Services, request: Request, _who: str) -> Response:
-    """Frames as they went, the newest ``limit`` (200) in the order of time; ``since`` and ``until`` (times, or such as
-    ``10m`` ago), ``grep``, ``way`` (in, out), ``format=csv``. Of a station that several parties share, for the hub's
-    own people only: frames are about all connectors."""
+    """Frames as they went, the newest ones in the order of time. Of a station that several parties share, for the
+    hub's own people only: frames are about all connectors."""
     query, now = request.query_params, services.clock.now()
     try:
         search = Search(

@@ -23,6 +23,24 @@ from contracts.configuration import KNOWN_KEYS
 from roaming.console.hearing import Unfit, content_of, limit_of, taking
 from roaming.console.saying import answered, as_csv, committed, said
 from roaming.console.stations_forms import Labels, LocalLists
+from roaming.console.stations_query import (
+    AFTER_NAME,
+    BATCH,
+    BEFORE,
+    CSV,
+    GROUP,
+    KIND,
+    NETWORK,
+    ONE_STATION,
+    ONLINE,
+    OUTCOME,
+    STATE,
+    STATION,
+    TAG,
+    WHO,
+    asked_by,
+    limit,
+)
 from roaming.monitoring.lines import lines_of, since_and_why
 from roaming.ocpi.module import Services
 from roaming.operations import local_lists, records, selecting, showing
@@ -127,8 +145,9 @@ async def post_local_lists(services: Services, request: Request, who: str) -> Re
         return said(str(error), 400)
 
 
+@asked_by(STATION, GROUP, CSV)
 async def get_local_lists(services: Services, request: Request, _who: str) -> Response:
-    """How the lists of stations stand; ``station``, ``group``, ``format=csv``."""
+    """How the lists of stations stand."""
     query = request.query_params
     selection = Selection(stations=tuple(query.getlist("station")), group=query.get("group", ""))
     async with services.database.reading() as connection:
@@ -140,9 +159,10 @@ async def get_local_lists(services: Services, request: Request, _who: str) -> Re
     return as_csv(rows) if query.get("format") == "csv" else answered({"lists": rows})
 
 
+@asked_by(limit(100, LARGEST_LIST), CSV)
 async def get_inbox(services: Services, request: Request, _who: str) -> Response:
-    """Stations that have connected and nobody has bound yet, those that came last first; ``limit`` (100),
-    ``format=csv``. `roaming station bind` lets them in."""
+    """Stations that have connected and nobody has bound yet, those that came last first. `POST
+    /api/stations/{station_id}/binding` lets them in."""
     try:
         limit = limit_of(request, usual=100, largest=LARGEST_LIST)
     except Unfit as error:
@@ -152,17 +172,18 @@ async def get_inbox(services: Services, request: Request, _who: str) -> Response
     return as_csv(rows) if request.query_params.get("format") == "csv" else answered({"stations": rows})
 
 
+@asked_by(CSV)
 async def get_groups(services: Services, request: Request, _who: str) -> Response:
-    """Groups, and how many stations are in each; ``format=csv``."""
+    """Groups, and how many stations are in each."""
     async with services.database.reading() as connection:
         rows = [{"group": name, "stations": count} for name, count in await selecting.list_groups(connection)]
     return as_csv(rows) if request.query_params.get("format") == "csv" else answered({"groups": rows})
 
 
+@asked_by(STATION, GROUP, TAG, NETWORK, ONLINE, AFTER_NAME, limit(MOST_STATIONS, MOST_STATIONS), CSV)
 async def get_stations(services: Services, request: Request, _who: str) -> Response:
-    """All that are admitted, or those of ``station``, ``group``, ``tag`` and ``network``, each of the first and third
-    as often as need be; ``online``: yes or no; ``after`` (a station's name) and ``limit`` page, where a page ends with
-    all networks' stations of its last name; ``format=csv`` for a spreadsheet."""
+    """All that are admitted, or those to which all applies that is said. A page ends with all networks' stations of its
+    last name."""
     query = request.query_params
     try:
         limit = limit_of(request, usual=MOST_STATIONS, largest=MOST_STATIONS)
@@ -193,6 +214,7 @@ async def get_stations(services: Services, request: Request, _who: str) -> Respo
     return as_csv(rows) if query.get("format") == "csv" else answered({"stations": rows})
 
 
+@asked_by(NETWORK)
 async def get_station(services: Services, request: Request, _who: str) -> Response:
     """One station, with its last operations and reports."""
     name, network = request.path_params["station_id"], request.query_params.get("network", "")
@@ -204,9 +226,9 @@ async def get_station(services: Services, request: Request, _who: str) -> Respon
         return answered(await showing.station(connection, key))
 
 
+@asked_by(ONE_STATION, NETWORK, BATCH, KIND, STATE, OUTCOME, WHO, limit(100, LARGEST_LIST), BEFORE, CSV)
 async def get_operations(services: Services, request: Request, _who: str) -> Response:
-    """The newest first; ``station``, ``network``, ``batch``, ``kind``, ``state``, ``outcome`` and ``who`` choose,
-    ``limit`` and ``before`` (an id) page, ``format=csv`` for a spreadsheet."""
+    """What stations were asked, the newest first."""
     query, names = request.query_params, {"station": "station_id", "batch": "batch_id"}
     wanted = {
         names.get(name, name): query[name]

@@ -1,8 +1,8 @@
 """The OpenAPI document of what operators ask about stations over HTTP, made from the routes, what their functions say
-of themselves, and the kinds of orders. Pure."""
+of themselves and are marked with, and the kinds of orders. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +18,7 @@ from roaming.console import (
     webhooks_api,
 )
 from roaming.console.hearing import FORMS
+from roaming.console.stations_query import QUERIES
 from roaming.operations.orders import KINDS
 
 APIS: Final = (
@@ -31,32 +32,6 @@ APIS: Final = (
     (webhooks_api, "webhooks and e-mail"),
 )
 _VARIABLE: Final = re.compile(r"\{(\w+)\}")
-_NAMED: Final = re.compile(r"``([a-z_]+)(?:=\w+)?``")
-_QUERY: Final[Mapping[str, str]] = {
-    "station": "Id of a station",
-    "network": "Set of stations, where several have stations of one name",
-    "group": "Only stations of this group",
-    "tag": "Only stations with this tag; given twice: with both",
-    "online": "yes or no",
-    "after": "Go on after this one: the last of the page before",
-    "before": "Go on before this one: the last of the page before",
-    "limit": "At most so many",
-    "format": "csv for a spreadsheet, and what else there is",
-    "days": "Of the last so many days, or of the next",
-    "connector": "Number of a connector",
-    "since": "A time, or such as 10m ago",
-    "until": "A time, or such as 10m ago",
-    "grep": "Only frames with this text",
-    "way": "in: from the station; out: to it",
-    "batch": "Those asked together",
-    "kind": "Such as RESET",
-    "state": "Such as ANSWERED",
-    "outcome": "Such as REJECTED",
-    "who": "Who asked, such as cli:anna",
-    "events": "Patterns of kinds, by commas",
-    "party": "Whose, such as NL-TNM",
-    "name": "What people call it",
-}
 _IN_PATH: Final[Mapping[str, str]] = {
     "station_id": "Id of a station, in any case",
     "id": "As the list has it",
@@ -128,8 +103,9 @@ def _operation(path: str, method: str, work: Any, tag: str, refs: Mapping[Any, A
         "description": text.replace("``", "`"),
     }
     parameters = [_parameter(name, "path", _IN_PATH[name]) for name in _VARIABLE.findall(path)]
-    if method == "GET":
-        parameters += [_parameter(name, "query", _QUERY[name]) for name in _named(text)]
+    parameters += [
+        _parameter(each.name, "query", each.about, is_number=each.is_number) for each in QUERIES.get(work, ())
+    ]
     if method == "POST" and path.endswith("/operations"):
         found["requestBody"] = _body({"$ref": "#/components/schemas/Order"})
         parameters.append(_parameter("Idempotency-Key", "header", "A text of yours: the same again asks nobody twice"))
@@ -147,23 +123,18 @@ def _operation(path: str, method: str, work: Any, tag: str, refs: Mapping[Any, A
     return found
 
 
-def _named(text: str) -> Iterable[str]:
-    """Parameters that a function names where it says what it does, in that order."""
-    return dict.fromkeys(name for name in _NAMED.findall(text) if name in _QUERY)
-
-
 def _id(path: str, method: str) -> str:
     words = re.sub(r"[^a-z]+", "_", path.removeprefix("/api/").lower()).strip("_")
     return f"{method.lower()}_{words}"
 
 
-def _parameter(name: str, where: str, about: str) -> dict[str, Any]:
+def _parameter(name: str, where: str, about: str, *, is_number: bool = False) -> dict[str, Any]:
     return {
         "name": name,
         "in": where,
         "required": where == "path",
         "description": about,
-        "schema": {"type": "integer" if name in ("limit", "days") else "string"},
+        "schema": {"type": "integer" if is_number else "string"},
     }
 
 

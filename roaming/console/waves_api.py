@@ -11,6 +11,7 @@ from roaming.console.hearing import Unfit, taking
 from roaming.console.saying import answered, as_csv, said
 from roaming.console.stations_api import Work, body_of, flag_of, text_of, texts_of
 from roaming.console.stations_forms import Wave, WaveChange
+from roaming.console.stations_query import CSV, asked_by
 from roaming.ocpi.module import Services
 from roaming.operations import selecting, waves
 from roaming.operations.files import NoSuchFile
@@ -53,15 +54,17 @@ async def post_waves(services: Services, request: Request, who: str) -> Response
     return answered(wave, 201)
 
 
+@asked_by(CSV)
 async def get_waves(services: Services, request: Request, _who: str) -> Response:
-    """All, the newest first; ``format=csv``."""
+    """All, the newest first."""
     async with services.database.reading() as connection:
         rows = await waves.progress(connection)
     return as_csv(rows) if request.query_params.get("format") == "csv" else answered({"waves": rows})
 
 
+@asked_by(CSV)
 async def get_wave(services: Services, request: Request, _who: str) -> Response:
-    """One, with each of its stations; ``format=csv``: these."""
+    """One, with each of its stations; for a spreadsheet these alone."""
     id = request.path_params["id"]
     async with services.database.reading() as connection:
         found = await waves.progress(connection, id)

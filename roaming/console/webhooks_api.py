@@ -16,6 +16,7 @@ from roaming.console.hearing import Unfit, limit_of, taking
 from roaming.console.saying import answered, as_csv, said
 from roaming.console.stations_api import Work, body_of, text_of, texts_of
 from roaming.console.stations_forms import Mail, Webhook
+from roaming.console.stations_query import CSV, NOTIFICATION_STATE, asked_by, limit
 from roaming.feed import mailing, subscribers, trying
 from roaming.feed.kinds import KINDS
 from roaming.feed.subscribers import NameTaken, NoSuchSubscriber, Subscriber, Wanted
@@ -135,8 +136,9 @@ async def post_webhook(services: Services, request: Request, _who: str) -> Respo
     return said("one of test, on, off, secret, replay", 404)
 
 
+@asked_by(NOTIFICATION_STATE, limit(100, LARGEST_LIST), CSV)
 async def get_notifications(services: Services, request: Request, _who: str) -> Response:
-    """What was and will be sent to one, the newest first; ``state=DEAD``: what was given up; ``format=csv``."""
+    """What was and will be sent to one, the newest first."""
     query = request.query_params
     try:
         limit = limit_of(request, usual=100, largest=LARGEST_LIST)

@@ -1,6 +1,7 @@
 """Stations over HTTP: for holders of an operator's token; mistakes are named, and nothing is asked twice."""
 
 import csv
+import inspect
 import io
 import re
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from contracts.messages.operation import ChangeAvailability, Reset
 from roaming.console.hearing import LARGEST_BODY
 from roaming.console.stations_api import ROUTES
 from roaming.console.stations_openapi import APIS
+from roaming.console.stations_query import QUERIES
 from roaming.modules.locations.binding import COLUMNS
 from roaming.operations.orders import KINDS
 from roaming.partners.operators import add_operator
@@ -112,6 +114,17 @@ async def test_a_mistake_is_named(hub: HubInProcess, body: Any, http_status: int
     answer = await call(hub, "POST", "/api/operations", body)
     assert (answer.status_code, complaint in answer.json()["error"]) == (http_status, True), answer.text
     assert not await waiting(hub.services.database, OperationRequested)
+
+
+def test_what_is_read_of_a_query_is_told() -> None:
+    read = re.compile(r'query(?:_params)?(?:\.get(?:list)?\(|\[)"(\w+)"')
+    for api, _ in APIS:
+        for path, _, work in api.ROUTES:
+            source, told = inspect.getsource(work), [each.name for each in QUERIES.get(work, ())]
+            assert len(set(told)) == len(told), path
+            assert set(read.findall(source)) <= set(told), path
+            assert "limit_of(" not in source or "limit" in told, path
+            assert "key_of(connection" not in source or "network" in told, path
 
 
 @pytest.mark.parametrize("content", [b"{", b'{"a": NaN}', b"[" * 100_000, b"x" * (LARGEST_BODY + 1), b"\xff"])
@@ -244,7 +257,9 @@ async def test_all_that_can_be_asked_is_described(hub: HubInProcess) -> None:
     _, kinds = described["components"]["schemas"]["Order"]["allOf"]
     assert len(kinds["oneOf"]) == len(KINDS)
     wire = described["paths"]["/api/stations/{station_id}/wire"]["get"]["parameters"]
-    assert {"station_id", "since", "until", "grep", "way", "limit", "format"} == {each["name"] for each in wire}
+    assert {"station_id", "network", "since", "until", "grep", "way", "limit", "format"} == {
+        each["name"] for each in wire
+    }
 
 
 async def test_kinds_and_settings_explain_themselves(hub: HubInProcess) -> None:
