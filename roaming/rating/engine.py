@@ -59,16 +59,21 @@ def rate(
     """The price of ``periods``, which last from ``start`` to ``end`` and lie in time order.
 
     ``tariff`` may be a ``price_list``, made once for many sessions; it then brings its own readings. Of several
-    tariffs, or ``price_lists``, each prices the periods that name it, with its own fees, steps and limits; what
-    restrictions count, they count from the start of the session. Where periods name one tariff or none, that one or
-    the first prices all. Where periods begin with RESERVATION_TIME, duration restrictions of the session count from
-    the first other period. Raises ``RatingError`` naming the field.
+    tariffs, or ``price_lists``, each prices the periods that name it, with its own fees and limits; what restrictions
+    count, they count from the start of the session, and ``step_size`` is applied once over all of them. Where periods
+    name one tariff or none, that one or the first prices all. Where periods begin with RESERVATION_TIME, duration
+    restrictions of the session count from the first other period. Raises ``RatingError`` naming the field.
     """
     lists = chosen_lists(lists_of(tariff, readings), periods)
 
     def work() -> Rated:
         sessions = _sessions(lists, periods, start, end, time_zone, is_reservation_expired)
-        parts = [PricedBy(each.prices, each.rated_lines()) for each in sessions]
+        for each in sessions:
+            each.draft()
+        parts = [
+            PricedBy(each.prices, each.rated_lines(added))
+            for each, added in zip(sessions, _steps(sessions), strict=True)
+        ]
         return rated_of(parts, [finding for each in sessions for finding in each.findings])
 
     return _exactly(work, lists, periods)
@@ -132,6 +137,21 @@ def _sessions(
     return found
 
 
+def _steps(sessions: "Sequence[_Session]") -> list[dict[int, Decimal]]:
+    """What ``step_size`` adds to the drafts of each. Of several tariffs it is not taken into account where one takes
+    another's place: once over all of them, by the last (OCPI 2.2.1 mod_cdrs, step_size)."""
+    readings = sessions[0].prices.readings
+    if len(sessions) == 1:
+        return [step_additions(sessions[0].drafts, readings)]
+    places = [(number, index) for number, each in enumerate(sessions) for index in range(len(each.drafts))]
+    places.sort(key=lambda place: sessions[place[0]].drafts[place[1]].period)
+    found: list[dict[int, Decimal]] = [{} for _ in sessions]
+    for at, added in step_additions([sessions[number].drafts[index] for number, index in places], readings).items():
+        number, index = places[at]
+        found[number][index] = added
+    return found
+
+
 def zone_of(time_zone: str) -> ZoneInfo:
     """The zone of a location. Raises ``RatingError`` for an unknown name."""
     try:
@@ -176,30 +196,31 @@ class _Session:
             text = f"charging_periods[{index}] names no tariff, as others do: it is not priced"
             self.findings.append(Finding(FindingCode.NO_TARIFF, text, index))
 
-    def rated_lines(self) -> list[Line]:
+    def rated_lines(self, additions: Mapping[int, Decimal]) -> list[Line]:
+        """``additions``: what ``step_size`` adds to the drafts."""
         self._check_tariff()
-        return self._lines()
+        return self._lines(additions)
 
     def before_taxes(self) -> Decimal:
+        """Of a charge that this is all of."""
         prices = self.prices
+        self.draft()
+        additions = step_additions(self.drafts, prices.readings)
         if not prices.is_net_known or prices.readings.rounded_at is RoundedAt.LINE:
-            lines = self._lines()
+            lines = self._lines(additions)
             return price_of(limited(sum_of(lines), lines, prices), prices).before_taxes
-        additions = self._priced()
         net = ZERO
         for index, draft in enumerate(self.drafts):
             if draft.component is not None and draft.component.before_taxes is not None:
                 net += draft.component.before_taxes * (draft.quantity + additions.get(index, ZERO))
         return before_taxes_of(limited_before_taxes(net, prices), prices)
 
-    def _priced(self) -> dict[int, Decimal]:
-        """Makes the drafts of all periods; returns what ``step_size`` adds to them."""
+    def draft(self) -> None:
+        """Makes the drafts of all periods."""
         for index in range(len(self.periods)):
             self._draft(index)
-        return step_additions(self.drafts, self.prices.readings)
 
-    def _lines(self) -> list[Line]:
-        additions = self._priced()
+    def _lines(self, additions: Mapping[int, Decimal]) -> list[Line]:
         return [self._line(draft, additions.get(index, ZERO)) for index, draft in enumerate(self.drafts)]
 
     def _session_start(self, start: datetime) -> datetime:

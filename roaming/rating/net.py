@@ -116,7 +116,7 @@ class NetPricer:
                 bill.parking.add(way.parking(moment), way.microseconds(parked, length), index)
             if not (hours is None or hours >= 0) or not (parked is None or parked >= 0):
                 return None
-        net = bills[0].total() if owners is None else sum((each.total() for each in bills), ZERO)
+        net = bills[0].total() if owners is None else _total_of(bills)
         return before_taxes_of(net, self.prices)
 
     def _bills(self, periods: Sequence[Period]) -> "tuple[Sequence[_Bill], Sequence[_Bill] | None]":
@@ -207,21 +207,19 @@ class _Bill:
             self._fixed += fee.before_taxes  # type: ignore[operator]  # is_net_known
 
     def total(self) -> Decimal:
-        """With its steps, and within the limits of its tariff. Raises ``decimal.InvalidOperation`` where it is none."""
-        of_time = self.time.amount + self.parking.amount
-        if (stepped := self._stepped()) is not None:
-            of_time += stepped.rounded_up(SECOND)
-        net = self._fixed + self.energy.amount + self.energy.rounded_up(1) + of_time.scaleb(-6)
+        """Of a charge that it is all of: with its steps. Raises as ``within_limits``."""
+        stepped = _to_step(self.time, self.parking, is_last=self.way.is_last_stepped)
+        of_time = stepped.rounded_up(SECOND, stepped.volume) if stepped is not None else ZERO
+        return self.within_limits(self.energy.rounded_up(1, self.energy.volume), of_time)
+
+    def within_limits(self, of_energy: Decimal, of_time: Decimal) -> Decimal:
+        """With what steps add, and within the limits of its tariff. Raises ``decimal.InvalidOperation`` where it is
+        none."""
+        of_time += self.time.amount + self.parking.amount
+        net = self._fixed + self.energy.amount + of_energy + of_time.scaleb(-6)
         if not net.is_finite():
             raise InvalidOperation
         return limited_before_taxes(net, self.way.prices)
-
-    def _stepped(self) -> "_Billed | None":
-        """The one of both that ``step_size`` is applied to (``steps.step_additions``)."""
-        time, parking = self.time, self.parking
-        if time.component is None or parking.component is None:
-            return parking if time.component is None else time
-        return time if self.way.is_last_stepped and time.last > parking.last else parking
 
 
 class _Billed:
@@ -246,15 +244,48 @@ class _Billed:
         self.volume += quantity
         self.amount += component.before_taxes * quantity  # type: ignore[operator]  # is_net_known
 
-    def rounded_up(self, unit: int) -> Decimal:
-        """What the last step that is not full adds to ``amount``; ``unit``: how many of ``quantity`` are one of
-        ``step``."""
+    def rounded_up(self, unit: int, volume: Decimal) -> Decimal:
+        """What the last step that ``volume`` does not fill adds to ``amount``; ``unit``: how many of ``quantity`` are
+        one of ``step``."""
         component = self.component
-        if component is None or not component.step or self.volume <= 0:
+        if component is None or not component.step or volume <= 0:
             return ZERO
         step = component.step * unit
-        rest = self.volume % step
+        rest = volume % step
         return component.before_taxes * (step - rest) if rest else ZERO  # type: ignore[operator]  # is_net_known
+
+
+def _to_step(time: _Billed | None, parking: _Billed | None, *, is_last: bool) -> _Billed | None:
+    """The one of both that ``step_size`` is applied to (``steps.step_additions``)."""
+    if time is None or parking is None or time.component is None or parking.component is None:
+        return parking if time is None or time.component is None else time
+    return time if is_last and time.last > parking.last else parking
+
+
+def _last(billed: Sequence[_Billed]) -> _Billed | None:
+    return max((each for each in billed if each.component is not None), key=lambda each: each.last, default=None)
+
+
+def _total_of(bills: "Sequence[_Bill]") -> Decimal:
+    """Of a charge that several tariffs price: ``step_size`` once over all of them (``engine._steps``)."""
+    energies, times, parkings = ([getattr(each, name) for each in bills] for name in ("energy", "time", "parking"))
+    energy = _last(energies)
+    stepped = _to_step(_last(times), _last(parkings), is_last=bills[0].way.is_last_stepped)
+    of_energy = ZERO if energy is None else energy.rounded_up(1, sum((each.volume for each in energies), ZERO))
+    of_time = ZERO
+    if stepped is not None:
+        alike = times if stepped in times else parkings
+        of_time = stepped.rounded_up(SECOND, sum((each.volume for each in alike), ZERO))
+    return sum(
+        (
+            each.within_limits(
+                of_energy if each.energy is energy else ZERO,
+                of_time if stepped is not None and (each.time is stepped or each.parking is stepped) else ZERO,
+            )
+            for each in bills
+        ),
+        ZERO,
+    )
 
 
 def _whole(periods: Sequence[Period]) -> list[ChargingPeriod]:

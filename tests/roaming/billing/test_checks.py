@@ -396,8 +396,10 @@ def test_a_cdr_with_several_tariffs_is_checked_by_all_of_them() -> None:
     cdr = changed(a_cdr(day), charging_periods=periods, tariffs=(day, night))
     times = {"start": START, "end": END, "time_zone": "Europe/Paris"}
     rated = rate((day, night), periods, **times)  # type: ignore[arg-type]
-    # By hand: fee 1.00, 5.4 kWh become 6 at 0.5055, half an hour of parking 0.60; 9.3 kWh at 0.10
-    assert rated.total.before_taxes == Decimal("1.00") + 6 * Decimal("0.5055") + Decimal("0.60") + Decimal("0.93")
+    # By hand: fee 1.00, 5.4 kWh at 0.5055, half an hour of parking 0.60; 9.3 kWh at 0.10, in steps of 1 Wh
+    assert rated.total.before_taxes == Decimal("1.00") + Decimal("5.4") * Decimal("0.5055") + Decimal("0.60") + Decimal(
+        "0.93"
+    )
     right = changed(cdr, total_cost=rated.total, total_energy_cost=rated.energy)
     assert findings(right, known(tariff=day)) == ()
     assert "tariffs DAY, N and the periods" in findings(cdr, known(tariff=day))[0].text

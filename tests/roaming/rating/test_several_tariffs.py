@@ -52,16 +52,16 @@ def named(*entries: tuple[ChargingPeriod, str | None]) -> list[ChargingPeriod]:
 
 
 def test_each_period_is_priced_by_its_own_tariff() -> None:
-    """By hand. Day: fee 1.00; 4.2 kWh at 0.50; from 10.5 kWh of the session on 3.1 at 0.40, and its 7.3 kWh become 8 at
-    that price. Night: fee 0.30; 6.3 kWh become 6.5 at 0.20. The last period names none: it costs nothing."""
+    """By hand. Day: fee 1.00; 4.2 kWh at 0.50; from 10.5 kWh of the session on 3.1 at 0.40. Night: fee 0.30; 6.3 kWh at
+    0.20. All 13.6 kWh become 14 at the last price, 0.40. The last period names none: it costs nothing."""
     rated = rate((DAY, NIGHT), named(*PERIODS), start=MONDAY + (at(18) - MONDAY), end=at(22), time_zone="UTC")
-    assert rated.total.before_taxes == Decimal("1.00") + Decimal("2.10") + Decimal("1.52") + Decimal("0.30") + Decimal(
-        "1.30"
+    assert rated.total.before_taxes == Decimal("1.00") + Decimal("2.10") + Decimal("1.40") + Decimal("0.30") + Decimal(
+        "1.26"
     )
-    assert gross(rated.total) == Decimal("1.10") + Decimal("4.344") + Decimal("0.33") + Decimal("1.391")
+    assert gross(rated.total) == Decimal("1.10") + Decimal("4.20") + Decimal("0.33") + Decimal("1.3482")
     assert {tax.percentage for tax in rated.total.taxes or ()} == {7, 10, 20}
     assert rated.fixed.before_taxes == Decimal("1.30")
-    assert rated.billed_energy == Decimal(8) + Decimal("6.5") + 2
+    assert rated.billed_energy == Decimal(14) + 2
     assert [line.tariff_id for line in rated.lines if line.part is Part.ENERGY] == ["Day", "NIGHT", "Day", "Day"]
     assert [finding.code for finding in rated.findings] == [FindingCode.NO_TARIFF]
     rows = explain(rated)
@@ -72,6 +72,21 @@ def test_each_period_is_priced_by_its_own_tariff() -> None:
     }
     assert "names no tariff" in rows[-1].reason
     assert "max_kwh 10" in next(row.reason for row in rows if row.period == 2), "of the session, not of the tariff"
+
+
+def test_a_step_is_none_of_a_tariff_that_another_took_the_place_of() -> None:
+    """OCPI 2.2.1 mod_cdrs, step_size: not taken into account when a driver selects another profile. By hand: 21 min are
+    paid as they are; 7 min of parking become 10; 4.3 and 1.1 kWh become 5.5 at the last price."""
+    one = tariff(element(part("ENERGY", "1", step=3000), part("TIME", "60", step=900)), id="ONE")
+    two = tariff(element(part("ENERGY", "2", step=500), part("PARKING_TIME", "6", step=300)), id="TWO")
+    periods = named(
+        (period(at(0), ENERGY="4.3", TIME="0.35"), "ONE"),
+        (period(at(0, 21), ENERGY="1.1", PARKING_TIME="0.1167"), "TWO"),
+    )
+    rated = rate((one, two), periods, start=at(0), end=at(0, 28), time_zone="UTC")
+    assert rated.total.before_taxes == Decimal("4.3") + 21 + Decimal("2.4") + 1
+    added = [(line.tariff_id, line.dimension, line.step_added) for line in rated.lines if line.step_added]
+    assert added == [("TWO", "ENERGY", Decimal("0.1")), ("TWO", "PARKING_TIME", 180)]
 
 
 def test_limits_bind_what_their_own_tariff_prices() -> None:
