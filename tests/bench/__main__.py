@@ -15,6 +15,7 @@ from pathlib import Path
 
 import uvloop
 
+from tests.bench.asking import EmspDoor, asked_over_the_bus
 from tests.bench.data import prepare, settings_for
 from tests.bench.demo import demo
 from tests.bench.exporting import a_million, export_cdrs
@@ -33,6 +34,7 @@ KINDS = (
     "demo",
     "read",
     "authorise",
+    "asking",
     "hostile",
     "ingest",
     "door",
@@ -59,7 +61,7 @@ def row(what: str, *cells: str) -> None:
 
 async def on(name: str, database_url: str, folder: Path, only: set[str], seconds: float) -> None:
     """All benchmarks on one database."""
-    async with open_door() as door:
+    async with open_door(EmspDoor()) as door:
         settings = await prepare(database_url, folder, partner_url=door.url)
         url = settings.effective_database_url
         if "read" in only:
@@ -82,6 +84,10 @@ async def on(name: str, database_url: str, folder: Path, only: set[str], seconds
                     f"{got.errors} errors",
                 )
                 row(f"{name}: authorise, {rate}/s open loop", *times)
+        if "asking" in only:
+            asked = await asked_over_the_bus(settings, folder, rate=100, seconds=seconds)
+            waits = f"p50 {asked.p50:.0f} ms", f"p95 {asked.p95:.0f} ms", f"p99 {asked.p99:.0f} ms"
+            row(f"{name}: from a station to its eMSP, 100/s", *waits, f"{asked.refused} refused")
         if "hostile" in only:
             refused = await refusals(url, folder, count=int(10 * seconds))
             row(f"{name}: bad requests, goal 50 ms CPU", f"{len(refused)} kinds", f"{refused[0].cpu_ms:.1f} ms CPU")

@@ -114,7 +114,8 @@ async def seed(services: Services, *, partner_url: str = "http://127.0.0.1:9") -
             endpoints=[
                 Endpoint(module=module, role=InterfaceRole.RECEIVER, url=f"{partner_url}/{module}")
                 for module in ("locations", "tariffs", "sessions", "cdrs")
-            ],
+            ]
+            + [Endpoint(module="tokens", role=InterfaceRole.SENDER, url=f"{partner_url}/tokens")],
             roles=[
                 PartyRole(party=THEIR_EMSP, role=Role.EMSP, name="eMSP"),
                 PartyRole(party=THEIR_CPO, role=Role.CPO, name="CPO"),

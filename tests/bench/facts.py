@@ -169,6 +169,9 @@ async def _told(services: Services) -> int:
     return int(count)
 
 
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+
+
 class Door:
     """A partner that notes when something came."""
 
@@ -189,9 +192,11 @@ class Door:
         if self._server is not None:
             self._server.close()
 
+    def answer_to(self, target: str) -> bytes:
+        """The body of an answer."""
+        return b'{"status_code":1000,"timestamp":"2026-01-01T00:00:00Z"}'
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        body = b'{"status_code":1000,"timestamp":"2026-01-01T00:00:00Z"}'
-        answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -199,15 +204,16 @@ class Door:
                 await reader.readexactly(length)
                 target = head.split(b" ", 2)[1].decode()
                 self.came.setdefault(target.rsplit("/", 1)[-1], time.perf_counter())
-                writer.write(answer)
+                body = self.answer_to(target)
+                writer.write(_HEAD % len(body) + body)
         except (asyncio.IncompleteReadError, ConnectionError, IndexError):
             writer.close()
 
 
 @asynccontextmanager
-async def open_door() -> AsyncIterator[Door]:
+async def open_door(door: Door | None = None) -> AsyncIterator[Door]:
     """A listening door."""
-    door = Door()
+    door = door or Door()
     await door.open()
     yield door
     door.close()
