@@ -125,7 +125,11 @@ class Answering:
                 )
             except NotInTheirVersion:
                 raise HubError(f"OCPI {passage.request.version} has nothing of this kind") from None
-            except (DecodeError, EncodeError) as error:
+            except DecodeError as error:
+                raise HubError(
+                    f"{passage.to_party} answers with what is no OCPI {passage.their_version}: {error}"
+                ) from None
+            except EncodeError as error:
                 raise HubError(f"the answer cannot be said in OCPI {passage.request.version}: {error}") from None
         return success(None if data is None else dump_json(data), self._services.clock.now())
 

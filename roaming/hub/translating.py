@@ -139,19 +139,19 @@ class _One:
         return _AS_IT_CAME if is_same_version and shown == value else shown
 
     async def _context_to_read(self, body: Any) -> DecodeContext:
-        if self._source.version != Version.V2_1_1 or not isinstance(body, dict):
+        if not isinstance(body, dict):
             return DecodeContext()
-        if self._reading.form.of in (Session, CDR):
+        if self._source.version == Version.V2_1_1 and self._reading.form.of in (Session, CDR):
             async with self._services.database.reading() as connection:
                 return await context_to_read(
                     connection, body, self._source.owner, owners=self._source.readers, session=None
                 )
-        if self._reading.form.of is AuthorizationInfo:
+        if self._reading.form.of is AuthorizationInfo and body.get("token") is None:
             return DecodeContext(token=await self._token_asked_about())
         return DecodeContext()
 
     async def _token_asked_about(self) -> Token | None:
-        """2.1.1 answers do not repeat it."""
+        """2.1.1 answers do not repeat it, nor do some of later versions, which should."""
         uid = self._passage.request.path.get("token_uid", "")
         drivers = await find_drivers(self._services.database, uid)
         return next((driver.token() for driver in drivers if driver.owner == self._source.owner), None)

@@ -199,5 +199,11 @@ async def test_a_2_1_1_operator_is_understood_without_headers(sqlite_url: str, t
         session = passing.ope.speech.session("ES-OPE", "IT-MSP")
         assert (await passing.ope.push("PUT", "sessions", "S1", body=session)).code == 1000
         assert passing.msp.last_body["cdr_token"]["uid"] == "U1"
+        passing.msp.says_data({"allowed": "ALLOWED"})  # without the token, which it owes
+        known = await passing.ope.call("POST", path, body={"location_id": "L1"})
+        assert (known.code, known.data["allowed"]) == (1000, "ALLOWED"), known.text
+        passing.msp.says_data({"allowed": 7})
+        wrong = await passing.ope.call("POST", path, body={"location_id": "L1"})
+        assert "IT-MSP answers with what is no OCPI 2.3.0: allowed" in wrong.text
         unknown = await passing.ope.call("POST", path.replace("U1", "U2"), body={"location_id": "L1"})
         assert unknown.http_status in (200, 404)

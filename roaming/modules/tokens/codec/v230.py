@@ -7,12 +7,12 @@ from roaming.ocpi.fields import Form
 from roaming.ocpi.forms.text import DISPLAY_TEXT
 from roaming.ocpi.forms.token import LOCATION_REFERENCES_230, TOKEN_230
 from roaming.ocpi.kinds import ID_36, Choice
-from roaming.ocpi.rules import maybe, one
+from roaming.ocpi.rules import FromContext, maybe, one
 
 AUTHORIZATION_INFO = Form(
     AuthorizationInfo,
     one("allowed", Choice.of(AllowedType)),
-    one("token", TOKEN_230),
+    one("token", TOKEN_230, otherwise=FromContext("token")),
     maybe("location", LOCATION_REFERENCES_230),
     maybe("authorization_reference", ID_36),
     maybe("info", DISPLAY_TEXT),

@@ -82,3 +82,13 @@ async def test_whitelist_against_valid(hub: HubInProcess, whitelist: str, is_val
     expected = WHITELISTS[whitelist, is_valid][0 if is_there else 1]
     assert (decided.status, decided.basis) == expected
     assert len(emsp.of("POST", "/authorize")) == (0 if expected[1] is BY_LIST else 1)
+
+
+async def test_an_answer_need_not_repeat_a_token_that_is_known(hub: HubInProcess) -> None:
+    await hub.host_station("CS-1", "OURS")
+    known = token("DE-AAA", whitelist="NEVER")
+    assert (await hub.call("aaa", "PUT", f"{RECEIVER}/tokens/DE/AAA/{UID}", body=known)).outcome == (201, 1000)
+    async with answering_partner(hub, "aaa", "DE-AAA", "EMSP") as emsp:
+        emsp.answers["authorize"] = {"allowed": "ALLOWED"}
+        decided = await ask(hub)
+    assert (decided.status, decided.basis) == (YES, LIVE)
