@@ -27,6 +27,7 @@ from roaming.rating.readings import (
     Readings,
     RoundedAt,
     SpannedPeriod,
+    StepScope,
     UnknownPower,
 )
 from roaming.rating.relevant import chosen_lists, lists_of
@@ -141,8 +142,8 @@ def _steps(sessions: "Sequence[_Session]") -> list[dict[int, Decimal]]:
     """What ``step_size`` adds to the drafts of each. Of several tariffs it is not taken into account where one takes
     another's place: once over all of them, by the last (OCPI 2.2.1 mod_cdrs, step_size)."""
     readings = sessions[0].prices.readings
-    if len(sessions) == 1:
-        return [step_additions(sessions[0].drafts, readings)]
+    if len(sessions) == 1 or readings.step_scope is StepScope.TARIFF:
+        return [step_additions(each.drafts, readings) for each in sessions]
     places = [(number, index) for number, each in enumerate(sessions) for index in range(len(each.drafts))]
     places.sort(key=lambda place: sessions[place[0]].drafts[place[1]].period)
     found: list[dict[int, Decimal]] = [{} for _ in sessions]

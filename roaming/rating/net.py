@@ -67,7 +67,7 @@ class NetPricer:
         self._is_usual = (
             all(each.is_net_known for each in lists)
             and readings.rounded_at is not RoundedAt.LINE
-            and readings.step_scope is not StepScope.PERIOD
+            and readings.step_scope is StepScope.SESSION
             and readings.spanned_period is SpannedPeriod.START
         )
         self._ways = {fold(each.tariff.id): _Way(each) for each in reversed(lists)}

@@ -199,6 +199,7 @@ def _before_taxes_only(limit: PriceLimit | None) -> PriceLimit | None:
 
 READINGS: tuple[Reading, ...] = (
     ("rounding per line", _with(rounded_at=RoundedAt.LINE, decimals=2)),
+    ("step_size for each tariff by itself", _with(step_scope=StepScope.TARIFF)),
     ("step_size in every period", _with(step_scope=StepScope.PERIOD)),
     ("step_size left out", _no_step),
     ("FLAT charged twice", _flat_again),

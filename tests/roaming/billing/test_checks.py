@@ -15,7 +15,8 @@ from roaming.billing.checks.rules import DEFAULT_OUTCOMES
 from roaming.model.cdr import CDR
 from roaming.model.money import Price, PriceLimit, TaxAmount
 from roaming.model.tariff import TariffElement
-from roaming.rating import rate
+from roaming.rating import Readings, rate
+from roaming.rating.readings import StepScope
 from tests.roaming.billing.charges import (
     END,
     KEY,
@@ -403,6 +404,10 @@ def test_a_cdr_with_several_tariffs_is_checked_by_all_of_them() -> None:
     right = changed(cdr, total_cost=rated.total, total_energy_cost=rated.energy)
     assert findings(right, known(tariff=day)) == ()
     assert "tariffs DAY, N and the periods" in findings(cdr, known(tariff=day))[0].text
+    by_each = rate((day, night), periods, readings=Readings(step_scope=StepScope.TARIFF), **times)  # type: ignore[arg-type]
+    stepped = changed(right, total_cost=by_each.total)
+    said = {each.reading for each in findings(stepped, known(tariff=day)) if each.field == "total_cost"}
+    assert said == {"step_size for each tariff by itself"}
     dear = changed(night, elements=(TariffElement(price_components=(component("ENERGY", "0.20"),)),))
     other = [each for each in findings(right, known(tariff=dear)) if each.kind is Kind.TARIFF]
     assert [each.at_stake for each in other] == [Decimal("0.93")], "another version of the second one"

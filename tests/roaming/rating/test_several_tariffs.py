@@ -28,7 +28,7 @@ from roaming.rating.exact import EXACT
 from roaming.rating.net import NetPricer, Period
 from roaming.rating.price_list import price_lists
 from roaming.rating.rated import FindingCode
-from roaming.rating.readings import DEFAULT_READINGS, ElementChoice, Readings, StepTime, StepVolume
+from roaming.rating.readings import DEFAULT_READINGS, ElementChoice, Readings, StepScope, StepTime, StepVolume
 from roaming.rating.spanning import spans_of
 from tests.roaming.rating.building import MONDAY, at, element, gross, limit, part, period, tariff
 from tests.roaming.rating.strategies import ZONES, tariffs, timelines
@@ -87,6 +87,8 @@ def test_a_step_is_none_of_a_tariff_that_another_took_the_place_of() -> None:
     assert rated.total.before_taxes == Decimal("4.3") + 21 + Decimal("2.4") + 1
     added = [(line.tariff_id, line.dimension, line.step_added) for line in rated.lines if line.step_added]
     assert added == [("TWO", "ENERGY", Decimal("0.1")), ("TWO", "PARKING_TIME", 180)]
+    by_each = price_lists((one, two), Readings(step_scope=StepScope.TARIFF))
+    assert rate_before_taxes(by_each, periods, start=at(0), end=at(0, 28), time_zone="UTC") == 6 + 30 + 3 + 1
 
 
 def test_limits_bind_what_their_own_tariff_prices() -> None:
