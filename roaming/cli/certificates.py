@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from roaming.cli.database import services_of_now
+from roaming.cli.meant import named
 from roaming.cli.operating import Whom, operate, user
 from roaming.cli.output import Tell, fail
 from roaming.operations import certificates as requests
@@ -22,7 +23,7 @@ async def list_of(selection: Selection, *, days: int | None) -> list[dict[str, A
         try:
             return await requests.listed(connection, selection, before=before)
         except NoSuchStation as error:
-            fail(str(error))
+            fail(named(error))
 
 
 async def request_of(station: str, network: str) -> dict[str, Any]:
@@ -31,7 +32,7 @@ async def request_of(station: str, network: str) -> dict[str, Any]:
         try:
             network, station_id = await selecting.select_station(connection, station, network)
         except NoSuchStation as error:
-            fail(str(error))
+            fail(named(error))
         found = await requests.waiting(connection, network=network, station_id=station_id)
     if found is None:
         fail(f"{station_id} waits for no certificate: `roaming station trigger certificate-request {station_id}`")
@@ -75,5 +76,5 @@ async def revoke(station: str, fingerprint: str, *, network: str, why: str) -> l
                     why=why,
                 )
         except (NoSuchStation, NoSuchCertificate) as error:
-            fail(str(error))
+            fail(named(error))
     return [certificates.plain(one) for one in revoked]

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.cli.database import services_of_now
+from roaming.cli.meant import named
 from roaming.cli.output import fail
 from roaming.monitoring import days, drawing, knowing, showing, wire
 from roaming.monitoring.moments import moment_of
@@ -24,7 +25,7 @@ async def station_of(name: str, network: str) -> AsyncIterator[tuple[AsyncConnec
         try:
             key = await selecting.select_station(connection, name, network)
         except NoSuchStation as error:
-            fail(str(error))
+            fail(named(error))
         yield connection, key, services.clock.now()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from contracts.configuration import KNOWN_KEYS, known_key
 from roaming.cli.database import services_of_now
+from roaming.cli.meant import named
 from roaming.cli.output import Tell, fail
 from roaming.cli.waiting import wait_until
 from roaming.ocpi.module import Services
@@ -74,7 +75,7 @@ async def operate(whom: Whom, written: Mapping[str, Any], *, tell: Tell) -> list
                     digest_password=services.secrets.station_digest,
                 )
         except (Unreadable, NoSuchStation, NoSuchFile, KeyTaken) as error:
-            fail(str(error))
+            fail(named(error))
         done = await _wait(services, [record.id for record in asked], whom.wait, tell=tell)
     return [showing.shown(done[record.id]) for record in asked]
 
@@ -186,7 +187,7 @@ async def show_station(station_id: str, network: str) -> dict[str, Any]:
         try:
             key = await selecting.select_station(connection, station_id, network)
         except NoSuchStation as error:
-            fail(str(error))
+            fail(named(error))
         return await showing.station(connection, key)
 
 
@@ -209,7 +210,7 @@ async def label(
                 await selecting.set_group(work.connection, keys, group)
             await selecting.change_tags(work.connection, keys, add=add, remove=remove)
         except (NoSuchStation, ValueError) as error:
-            fail(str(error))
+            fail(named(error))
         rows = await showing.stations(work.connection, keys)
     return [
         {"station": row["station"], "network": row["network"], "group": row["group"], "tags": ", ".join(row["tags"])}
@@ -226,7 +227,7 @@ async def sync_lists(whom: Whom, *, is_full: bool, per_message: int, most: int) 
             try:
                 keys = await selecting.select_stations(work.connection, whom.selection())
             except NoSuchStation as error:
-                fail(str(error))
+                fail(named(error))
             wanted = await local_lists.wanted_at(work.connection, directory, keys, most)
             if whom.is_dry_run:
                 return [{"station": key[1], "wanted": len(entries)} for key, entries in wanted.items()]

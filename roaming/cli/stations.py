@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from roaming.cli.database import services_of_now
+from roaming.cli.meant import named
 from roaming.cli.output import fail
 from roaming.cli.places import options_for
 from roaming.model.identifiers import PartyId
@@ -130,7 +131,7 @@ async def secure_stations(selection: Selection, profile: int, *, is_dry_run: boo
                 found.append(_secured(network, station_id, demand))
             return found
     except (NoSuchStation, UnknownStation, ValueError) as error:
-        fail(str(error))
+        fail(named(error))
 
 
 def _secured(network: str, station_id: str, demand: Demand) -> dict[str, Any]:

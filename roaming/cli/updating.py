@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from roaming.cli.database import services_of_now
+from roaming.cli.meant import named
 from roaming.cli.operating import user
 from roaming.cli.output import fail
 from roaming.operations import files, selecting, waves
@@ -120,7 +121,7 @@ async def start_wave(wanted: Wanted) -> list[dict[str, Any]]:
             )
             id = await waves.begin(work, plan)
         except (NoSuchStation, NoSuchFile, ValueError) as error:
-            fail(str(error))
+            fail(named(error))
         return [wave_row(wave) for wave in await waves.progress(work.connection, id)]
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from roaming.console.hearing import Unfit, taking
 from roaming.console.saying import answered, as_csv, said
-from roaming.console.stations_api import Work, body_of, text_of
+from roaming.console.stations_api import Work, body_of, not_there, text_of
 from roaming.console.stations_forms import Revocation
 from roaming.console.stations_query import CSV, DAYS_AHEAD, GROUP, NETWORK, STATION, asked_by
 from roaming.ocpi.module import Services
@@ -37,7 +37,7 @@ async def get_certificates(services: Services, request: Request, _who: str) -> R
         try:
             rows = await requests.listed(connection, wanted, before=before)
         except NoSuchStation as error:
-            return said(str(error), 404)
+            return not_there(request, error)
     return as_csv(rows) if query.get("format") == "csv" else answered({"certificates": rows})
 
 
@@ -50,7 +50,7 @@ async def get_request(services: Services, request: Request, _who: str) -> Respon
         try:
             network, station_id = await selecting.select_station(connection, name, network)
         except NoSuchStation as error:
-            return said(str(error), 404)
+            return not_there(request, error)
         found = await requests.waiting(connection, network=network, station_id=station_id)
     if found is None:
         return said("it waits for no certificate: ask it with TRIGGER, what CERTIFICATE_REQUEST", 404)
@@ -77,7 +77,7 @@ async def post_revocations(services: Services, request: Request, who: str) -> Re
                 why=text_of(body, "why"),
             )
     except (NoSuchStation, NoSuchCertificate) as error:
-        return said(str(error), 404)
+        return not_there(request, error)
     except Unfit as error:
         return said(str(error), 400)
     return answered({"revoked": [certificates.plain(one) for one in revoked]})

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from roaming.console.saying import HEADERS, answered, as_csv, said
-from roaming.console.stations_api import Work
+from roaming.console.stations_api import Work, not_there
 from roaming.console.stations_query import (
     CONNECTOR,
     CSV,
@@ -71,7 +71,7 @@ async def get_health(services: Services, request: Request, _who: str) -> Respons
         try:
             key, seen = await key_of(connection, request)
         except NoSuchStation as error:
-            return said(str(error), 404)
+            return not_there(request, error)
         return answered(await showing.health(connection, *key, services.clock.now(), seen=seen))
 
 
@@ -82,7 +82,7 @@ async def get_variables(services: Services, request: Request, _who: str) -> Resp
         try:
             key, _ = await key_of(connection, request)
         except NoSuchStation as error:
-            return said(str(error), 404)
+            return not_there(request, error)
         rows = await knowing.variables(connection, *key)
     return as_csv(rows) if request.query_params.get("format") == "csv" else answered({"variables": rows})
 
@@ -101,7 +101,7 @@ async def get_ribbon(services: Services, request: Request, _who: str) -> Respons
         try:
             key, seen = await key_of(connection, request)
         except NoSuchStation as error:
-            return said(str(error), 404)
+            return not_there(request, error)
         found = await days.ribbons(connection, *key, start=start, end=end)
     found = {number: each for number, each in found.items() if seen is None or number in seen}
     match query.get("format", "json"):
@@ -164,7 +164,7 @@ async def get_wire(services: Services, request: Request, _who: str) -> Response:
         try:
             key, _ = await key_of(connection, request)
         except NoSuchStation as error:
-            return said(str(error), 404)
+            return not_there(request, error)
         party = request.state.party
         if party and (await places_of(connection, [key])).parties(*key) != (PartyId.parse(party),):
             return said("others have connectors there too: ask the hub's own people", 403)

@@ -94,7 +94,7 @@ async def post_operations(services: Services, request: Request, who: str) -> Res
     except KeyTaken as error:
         return said(str(error), 409)
     except (NoSuchStation, NoSuchFile) as error:
-        return said(str(error), 404)
+        return not_there(request, error)
     except (Unfit, Unreadable) as error:
         return said(str(error), 400)
     return answered({"batch": done[0].batch_id, "operations": [showing.shown(record) for record in done]}, 202)
@@ -115,7 +115,7 @@ async def post_labels(services: Services, request: Request, _who: str) -> Respon
                 await selecting.change_tags(work.connection, keys, **tags)
             rows = await showing.stations(work.connection, keys)
     except NoSuchStation as error:
-        return said(str(error), 404)
+        return not_there(request, error)
     except ValueError as error:
         return said(str(error), 400)
     return answered({"stations": rows})
@@ -140,7 +140,7 @@ async def post_local_lists(services: Services, request: Request, who: str) -> Re
                 return answered({"dry_run": True, "lists": rows})
             return answered({"lists": await local_lists.sync(work, wanted, how)}, 202)
     except NoSuchStation as error:
-        return said(str(error), 404)
+        return not_there(request, error)
     except Unfit as error:
         return said(str(error), 400)
 
@@ -154,7 +154,7 @@ async def get_local_lists(services: Services, request: Request, _who: str) -> Re
         try:
             keys = await selecting.select_stations(connection, selection, is_all_meant=True)
         except NoSuchStation as error:
-            return said(str(error), 404)
+            return not_there(request, error)
         rows = await local_lists.standing(connection, keys)
     return as_csv(rows) if query.get("format") == "csv" else answered({"lists": rows})
 
@@ -202,7 +202,7 @@ async def get_stations(services: Services, request: Request, _who: str) -> Respo
         try:
             keys = await selecting.select_stations(connection, selection, is_all_meant=True)
         except NoSuchStation as error:
-            return said(str(error), 404)
+            return not_there(request, error)
         keys = [key for key in keys if key[1] > query.get("after", "")]
         if is_online is not None:
             present = await presences_of(connection, keys)
@@ -222,7 +222,7 @@ async def get_station(services: Services, request: Request, _who: str) -> Respon
         try:
             key = await selecting.select_station(connection, name, network)
         except NoSuchStation as error:
-            return said(str(error), 404)
+            return not_there(request, error)
         return answered(await showing.station(connection, key))
 
 
@@ -287,6 +287,21 @@ ROUTES: Sequence[tuple[str, str, Work]] = (
     ("/api/stations.json", "GET", get_document),
     ("/api/configuration-keys", "GET", get_configuration_keys),
 )
+
+
+def not_there(request: Request, error: LookupError, *, group: str = "group") -> Response:
+    """404; of a station that is not, with the part of the request that says which. ``group``: what the body calls
+    it."""
+    if not isinstance(error, NoSuchStation):
+        return said(str(error), 404)
+    field, is_in_path = error.field, "station_id" in request.path_params
+    if field == "stations" and is_in_path:
+        field = "station_id"
+    elif request.method == "GET":
+        field = field.removesuffix("s")  # each by itself, as often as need be
+    elif field == "group":
+        field = group
+    return said(f"{error}: GET /api/stations lists them", 404, field=field)
 
 
 async def body_of(request: Request, form: type[msgspec.Struct] | None = None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from roaming.console.hearing import Unfit, taking
 from roaming.console.saying import answered, as_csv, said
-from roaming.console.stations_api import Work, body_of, flag_of, text_of, texts_of
+from roaming.console.stations_api import Work, body_of, flag_of, not_there, text_of, texts_of
 from roaming.console.stations_forms import Wave, WaveChange
 from roaming.console.stations_query import CSV, asked_by
 from roaming.ocpi.module import Services
@@ -48,7 +48,7 @@ async def post_waves(services: Services, request: Request, who: str) -> Response
             id = await waves.begin(work, plan)
             (wave,) = await waves.progress(work.connection, id)
     except (NoSuchStation, NoSuchFile) as error:
-        return said(str(error), 404)
+        return not_there(request, error, group="groups")
     except ValueError as error:
         return said(str(error), 400)
     return answered(wave, 201)

@@ -21,7 +21,12 @@ StationKey = tuple[str, str]
 
 
 class NoSuchStation(LookupError):
-    """Nothing is meant; the text says what to do next."""
+    """Nothing is meant, or not clear what. ``field``: which part of a ``Selection`` says so; whoever is asked calls it
+    as the asker does, and says where stations are listed."""
+
+    def __init__(self, text: str, field: str = "stations") -> None:
+        super().__init__(text)
+        self.field = field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +63,14 @@ async def select_stations(
         exact = [key for key in same if key[1] == name]
         if not same:
             others = " in this group, or with these tags" if selection.group or selection.tags else ""
-            raise NoSuchStation(f"no station {name} is admitted{others}: see `roaming station list`")
+            raise NoSuchStation(f"no station {name} is admitted{others}")
         if len(exact or same) > 1:
-            raise NoSuchStation(f"several are called {name}: say which network")
+            networks = ", ".join(sorted(key[0] for key in exact or same))
+            raise NoSuchStation(f"several are called {name}: say which network, {networks}", "network")
         if exact:
             found = [key for key in found if key not in same or key in exact]
     if not found and not is_all_meant:
-        raise NoSuchStation(f"no admitted station has {selection}: see `roaming station list`")
+        raise NoSuchStation(f"no admitted station has {selection}", "group" if selection.group else "tags")
     return found
 
 

@@ -127,6 +127,31 @@ def test_what_is_read_of_a_query_is_told() -> None:
             assert "key_of(connection" not in source or "network" in told, path
 
 
+async def test_which_station_is_not_there_is_said_in_words_of_http(hub: HubInProcess) -> None:
+    async with hub.services.database.work() as work:
+        for network in ("one", "two"):
+            await admit(work, network=network, station_id="TWICE", key_digest=None)
+    for method, path, body, field in (
+        ("GET", "/api/stations?station=CS-9", None, "station"),
+        ("GET", "/api/stations?station=TWICE", None, "network"),
+        ("GET", "/api/local-lists?station=CS-9", None, "station"),
+        ("GET", "/api/certificates?station=CS-9", None, "station"),
+        ("GET", "/api/stations/CS-9", None, "station_id"),
+        ("GET", "/api/stations/TWICE/health", None, "network"),
+        ("POST", "/api/operations", {"kind": "RESET", "stations": ["CS-9"]}, "stations"),
+        ("POST", "/api/operations", {"kind": "RESET", "tags": ["none"]}, "tags"),
+        ("POST", "/api/stations/CS-9/operations", {"kind": "RESET"}, "station_id"),
+        ("POST", "/api/labels", {"set_group": "x"}, "stations"),
+        ("POST", "/api/waves", {"file_id": "x", "groups": ["none"]}, "groups"),
+    ):
+        answer = await call(hub, method, path, body)
+        told = answer.json()
+        assert (answer.status_code, told["field"]) == (404, field), (path, told)
+        assert "GET /api/stations lists them" in told["error"]
+        assert "roaming station" not in told["error"]
+    assert "one, two" in (await call(hub, "GET", "/api/stations?station=TWICE")).json()["error"]
+
+
 @pytest.mark.parametrize("content", [b"{", b'{"a": NaN}', b"[" * 100_000, b"x" * (LARGEST_BODY + 1), b"\xff"])
 async def test_what_is_no_json_is_refused(hub: HubInProcess, content: bytes) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
