@@ -103,7 +103,6 @@ class _One:
         self._wire = Wire(
             version=source.version, received_at=self._services.clock.now(), owner=source.owner, notes=notes
         )
-        self._is_extra = source.version <= writing.version
 
     async def whole(self, body: Any) -> Any:
         value = self._wire.decode(
@@ -114,7 +113,7 @@ class _One:
         if shown is _AS_IT_CAME:
             return body
         context = await self._context_to_write(shown)
-        encoded = self._writing.encode(shown, extra=self._is_extra, context=context)
+        encoded = self._writing.encode(shown, context=context)
         self._notes.extend(encoded.losses)
         return encoded.body
 
@@ -128,7 +127,7 @@ class _One:
         shown = self._shown(patch)
         if shown is _AS_IT_CAME:
             return body
-        encoded = self._writing.encode_patch(shown, extra=self._is_extra)
+        encoded = self._writing.encode_patch(shown)
         self._notes.extend(encoded.losses)
         return encoded.body
 

@@ -18,6 +18,8 @@ PAIRS = [
     ("2.3.0", "2.1.1"),
     ("2.3.0", "2.2.1"),
 ]
+OWN: dict[str, Any] = {"x_own": {"deep": [1, None]}}
+"""A field that no version knows: whoever adds it may mean it for whoever reads."""
 
 
 async def acquainted(passing: Passing) -> None:
@@ -45,29 +47,31 @@ async def test_a_session_and_its_cdr_are_read_in_the_other_version(
     async with passing_hub(sqlite_url, tmp_path, ope=cpo, msp=emsp) as passing:
         await acquainted(passing)
         ope, msp = passing.ope, passing.msp
-        pushed = await ope.push("PUT", "sessions", "S1", to=msp, body=ope.speech.session("ES-OPE", "IT-MSP"))
+        pushed = await ope.push("PUT", "sessions", "S1", to=msp, body=ope.speech.session("ES-OPE", "IT-MSP") | OWN)
         assert pushed.code == 1000, pushed.text
         path = "/sessions/ES/OPE/S1" if emsp == "2.1.1" else "/receiver/sessions/ES/OPE/S1"
         assert msp.last.target.endswith(path)
-        got, wanted = msp.last_body, msp.speech.session("ES-OPE", "IT-MSP")
+        got, wanted = msp.last_body, msp.speech.session("ES-OPE", "IT-MSP") | OWN
         assert without_noise(got) == without_noise(wanted)
         assert got["last_updated"] == ocpi_bodies.NOW
 
-        change = {"kwh": 2.5, "last_updated": "2026-11-23T11:00:00Z"}
+        change = OWN | {"kwh": 2.5, "last_updated": "2026-11-23T11:00:00Z"}
         if cpo == "2.1.1":
             del change["last_updated"]
         changed = await ope.push("PATCH", "sessions", "S1", to=msp, body=change)
         assert changed.code == 1000, changed.text
         assert msp.last_body["kwh"] == 2.5
+        assert msp.last_body["x_own"] == OWN["x_own"]
         assert "last_updated" in msp.last_body or emsp == "2.1.1"
 
-        cdr = ope.speech.cdr("ES-OPE", "IT-MSP")
+        cdr = ope.speech.cdr("ES-OPE", "IT-MSP") | OWN
         if cpo != "2.1.1":
             cdr["cdr_location"]["postal_code"] = "69002"
         posted = await ope.call("POST", ope.speech.receiver("cdrs"), to=msp, body=cdr)
         assert posted.code == 1000, posted.text
         got, wanted = msp.last_body, msp.speech.cdr("ES-OPE", "IT-MSP")
         assert (got["id"], got["total_energy"], got["last_updated"]) == ("C1", 1.5, ocpi_bodies.NOW)
+        assert got["x_own"] == OWN["x_own"]
         assert got.get("auth_id") == wanted.get("auth_id")
         assert got.get("cdr_token") == wanted.get("cdr_token")
         await passing.hub.services.journal.flush()
