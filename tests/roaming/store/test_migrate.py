@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import column, insert, inspect
+from sqlalchemy import table as sql_table
 
 from roaming.store import migrate, revisions
+from roaming.store.columns import UtcDateTime
 from roaming.store.database import Database
 from roaming.store.errors import StoreUnavailable
 from tests.kit.database import BOTH
+from tests.kit.envelopes import NOON
 
 
 @pytest.fixture(params=BOTH)
@@ -79,6 +82,26 @@ async def test_an_upgrade_keeps_what_is_there(empty_url: str) -> None:
         await work.connection.exec_driver_sql("INSERT INTO directory_state (id, revision) VALUES (1, 7)")
     await migrate.upgrade(empty_url)
     assert (await database.reader.fetch("SELECT revision FROM directory_state"))[0][0] == 7
+    await database.close()
+
+
+async def test_the_profiles_of_tokens_that_are_there_are_taken_over(empty_url: str) -> None:
+    """Revision 0060: what a token's document says is said of its driver too."""
+    await migrate.upgrade(empty_url, "0059")
+    owner = {"country_code": "DE", "party_id": "AAA", "type": "RFID", "source": ""}
+    token = {"scope": "", "is_listed": True, "origin_version": "2.2.1", "last_updated": NOON, "received_at": NOON}
+    driver = {"contract_id": "C", "contract_folded": "c", "whitelist": "NEVER", "is_valid": True, "used_at": NOON}
+    database = await Database.open(empty_url)
+    async with database.work() as work:
+        for uid, document in (("ab", '{"default_profile_type":"FAST"}'), ("cd", "{}")):
+            stored = {"key": uid, "object_id": uid, "uid_folded": uid, "document": document, "revision": 1, "live": ""}
+            for table, row in (("tokens", token | stored), ("driver_tokens", driver | {"uid": uid, "uid_folded": uid})):
+                values = owner | row
+                names = [column(name, UtcDateTime() if value is NOON else None) for name, value in values.items()]
+                await work.connection.execute(insert(sql_table(table, *names)).values(**values))
+    await migrate.upgrade(empty_url)
+    rows = await database.reader.fetch("SELECT uid, default_profile_type FROM driver_tokens ORDER BY uid")
+    assert [tuple(row) for row in rows] == [("ab", "FAST"), ("cd", None)]
     await database.close()
 
 
