@@ -1,5 +1,6 @@
 """Which stations are meant: by name, group or tag; and the groups and tags themselves."""
 
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -16,6 +17,7 @@ from roaming.store.bulk import insert_new, upsert
 GROUPS = StationGroupRow.__table__  # type: ignore[attr-defined]
 TAGS = StationTagRow.__table__  # type: ignore[attr-defined]
 LONGEST_NAME = 100
+_SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 StationKey = tuple[str, str]
 """Network and station id."""
 
@@ -56,10 +58,11 @@ async def select_stations(
     where nothing is said. Raises ``NoSuchStation`` for none, and for a name that none has or several have."""
     if selection.is_empty and not is_all_meant:
         raise NoSuchStation("say which stations: a station id, a group or a tag")
-    keys = [(row[0], row[1]) for row in await connection.execute(_query(selection))]
+    query = _query(selection, is_sqlite=connection.dialect.name == "sqlite")
+    keys = [(row[0], row[1]) for row in await connection.execute(query)]
     found = sorted(keys, key=itemgetter(1, 0))
     for name in selection.stations:
-        same = [key for key in found if key[1].casefold() == name.casefold()]
+        same = [key for key in found if _folded(key[1]) == _folded(name)]
         exact = [key for key in same if key[1] == name]
         if not same:
             others = " in this group, or with these tags" if selection.group or selection.tags else ""
@@ -93,14 +96,21 @@ async def list_groups(connection: AsyncConnection) -> list[tuple[str, int]]:
     return [(row[0], row[1]) for row in await connection.execute(statement)]
 
 
-def _query(selection: Selection) -> Select[Any]:
+def _folded(name: str) -> str:
+    """Names compare without case in ASCII, of which names in OCPP are, and as they are beyond it: databases differ in
+    what they take for the small letter of another one."""
+    return name.translate(_SMALL)
+
+
+def _query(selection: Selection, *, is_sqlite: bool) -> Select[Any]:
     columns = STATIONS.c
     statement = select(columns.network, columns.station_id).where(columns.is_admitted)
     if selection.network:
         statement = statement.where(columns.network == selection.network)
     if selection.stations:
-        names = [name.lower() for name in selection.stations]
-        statement = statement.where(func.lower(columns.station_id).in_(names))
+        # PostgreSQL folds as the database's language does, in "C" ASCII alone; SQLite always ASCII alone
+        id = columns.station_id if is_sqlite else columns.station_id.collate("C")
+        statement = statement.where(func.lower(id).in_([_folded(name) for name in selection.stations]))
     if selection.group:
         grouped = select(GROUPS.c.station_id).where(
             GROUPS.c.name == selection.group,

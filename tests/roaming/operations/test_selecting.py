@@ -66,6 +66,26 @@ async def test_their_order_is_not_the_databases(database: Database) -> None:
     assert [key[1] for key in keys] == names
 
 
+async def test_names_beyond_ascii_are_the_same_on_every_database(database: Database) -> None:
+    await admitted(database, "STÄTION-I", "Kiosk", "\N{KELVIN SIGN}IOSK-2")
+    async with database.reading() as connection:
+
+        async def found(name: str) -> list[str]:
+            try:
+                return [key[1] for key in await selecting.select_stations(connection, Selection(stations=(name,)))]
+            except NoSuchStation:
+                return []
+
+        for name, meant in (
+            ("stÄtion-i", ["STÄTION-I"]),
+            ("stätion-i", []),
+            ("KIOSK", ["Kiosk"]),
+            ("kiosk-2", []),
+            ("\N{KELVIN SIGN}iosk-2", ["\N{KELVIN SIGN}IOSK-2"]),
+        ):
+            assert await found(name) == meant, name
+
+
 async def test_one_name_in_two_networks_must_be_told_apart(labelled: Database) -> None:
     async with labelled.work() as work:
         await admit(work, network="other", station_id="CS-1", key_digest=None)
