@@ -96,7 +96,7 @@ async def post_operations(services: Services, request: Request, who: str) -> Res
     except (NoSuchStation, NoSuchFile) as error:
         return not_there(request, error)
     except (Unfit, Unreadable) as error:
-        return said(str(error), 400)
+        return said(str(error), 400, field=getattr(error, "field", ""))
     return answered({"batch": done[0].batch_id, "operations": [showing.shown(record) for record in done]}, 202)
 
 
@@ -332,7 +332,7 @@ def text_of(body: Mapping[str, Any], name: str) -> str:
     """A text; empty where there is none."""
     value = body.get(name, "")
     if not isinstance(value, str) or len(value) > _LONGEST or "\0" in value:
-        raise Unfit(f"{name}: a text of at most {_LONGEST} characters")
+        raise Unfit(f"{name}: a text of at most {_LONGEST} characters", name)
     return value
 
 
@@ -340,7 +340,7 @@ def texts_of(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """A list of texts."""
     values = body.get(name, [])
     if not isinstance(values, list):
-        raise Unfit(f"{name}: a list of texts")
+        raise Unfit(f"{name}: a list of texts", name)
     return tuple(text_of({name: value}, name) for value in values)
 
 
@@ -348,7 +348,7 @@ def flag_of(body: Mapping[str, Any], name: str) -> bool:
     """True or false; false where it is not said."""
     value = body.get(name, False)
     if not isinstance(value, bool):
-        raise Unfit(f"{name}: true or false")
+        raise Unfit(f"{name}: true or false", name)
     return value
 
 

@@ -18,8 +18,11 @@ from roaming.console.stations_api import Work, body_of, text_of, texts_of
 from roaming.console.stations_forms import Mail, Webhook
 from roaming.console.stations_query import CSV, NOTIFICATION_STATE, asked_by, limit
 from roaming.feed import mailing, subscribers, trying
-from roaming.feed.kinds import KINDS
-from roaming.feed.subscribers import NameTaken, NoSuchSubscriber, Subscriber, Wanted
+from roaming.feed.kinds import KINDS, NoSuchKind
+from roaming.feed.mailing import UnfitAddress
+from roaming.feed.signing import UnfitSecret
+from roaming.feed.subscribers import NameTaken, NoSuchSubscriber, Subscriber, UnfitName, Wanted
+from roaming.model.identifiers import PartyId
 from roaming.ocpi.errors import OcpiError
 from roaming.ocpi.module import Services
 
@@ -79,6 +82,7 @@ async def _add(services: Services, request: Request, who: str, *, channel: str) 
         body = await body_of(request, Mail if is_mail else Webhook)
         if request.state.party and text_of(body, "party") not in ("", request.state.party):
             return said(f"party: this token is for {request.state.party} only", 403, field="party")
+        _check_party(text_of(body, "party"))
         wanted = Wanted(
             name=text_of(body, "name"),
             channel=channel,
@@ -95,11 +99,32 @@ async def _add(services: Services, request: Request, who: str, *, channel: str) 
             secret = await subscribers.add(work, wanted, secrets=services.secrets, check=check)
     except NameTaken as error:
         return said(str(error), 409, field="name")
-    except OcpiError as error:
-        return said(f"url: {error.message}", 400, field="url")
-    except ValueError as error:
-        return said(str(error), 400)
+    except (OcpiError, ValueError) as error:
+        return _refused(error, is_mail=is_mail)
     return answered({"name": wanted.name} | ({} if is_mail else {"secret": secret}), 201)
+
+
+def _check_party(text: str) -> None:
+    try:
+        PartyId.parse(text or "NL-HUB")
+    except ValueError as error:
+        raise Unfit(f"party: {error}", "party") from None
+
+
+def _refused(error: OcpiError | ValueError, *, is_mail: bool) -> Response:
+    """What is wrong, with the field of the body."""
+    match error:
+        case OcpiError() | UnfitAddress():
+            field = "address" if is_mail else "url"
+            return said(f"{field}: {error}", 400, field=field)
+        case NoSuchKind():
+            return said(f"events: {error}", 400, field="events")
+        case UnfitSecret():
+            return said(f"secret: {error}", 400, field="secret")
+        case UnfitName():
+            return said(f"name: {error}", 400, field="name")
+        case _:
+            return said(str(error), 400, field=getattr(error, "field", ""))
 
 
 async def delete_webhook(services: Services, request: Request, _who: str) -> Response:

@@ -23,6 +23,10 @@ OLD_SECRET_IS_GOOD_FOR = timedelta(hours=24)
 """After a new one was made: messages are signed with both."""
 
 
+class UnfitName(ValueError):
+    """Not a subscriber's name."""
+
+
 class NameTaken(ValueError):
     """There is a subscriber of that name."""
 
@@ -68,7 +72,7 @@ async def add(work: Work, wanted: Wanted, *, secrets: Secrets, check: Callable[[
     """Adds one and returns its secret, which nobody can read again. ``check`` raises for an address that cannot be
     called. Raises ``NameTaken`` and ``ValueError``, naming what is wrong."""
     if not _NAME.fullmatch(wanted.name):
-        raise ValueError("name: letters, digits, . _ and -, at most 64")
+        raise UnfitName(f"{wanted.name[:64]!r}: letters, digits, . _ and -, at most 64")
     party = str(PartyId.parse(wanted.party)) if wanted.party else ""
     chosen = kinds.check(wanted.kinds)
     check(wanted.address)

@@ -19,7 +19,7 @@ TOKEN = "an-operators-token-of-43-characters-at-least"
 
 @pytest.fixture
 async def hub(sqlite_url: str, tmp_path: Path) -> AsyncIterator[HubInProcess]:
-    async with hub_in_process(sqlite_url, tmp_path) as running:
+    async with hub_in_process(sqlite_url, tmp_path, smtp_host="127.0.0.1", smtp_from="hub@example.org") as running:
         async with running.services.database.work() as work:
             await add_operator(work, "anna", running.services.secrets.digest(TOKEN))
         yield running
@@ -59,23 +59,30 @@ async def test_the_life_of_a_webhook(hub: HubInProcess) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "word"),
+    ("values", "field"),
     [
         ({"url": "https://10.0.0.1/"}, "url"),
         ({"url": "ftp://noc.example"}, "url"),
         ({"name": "../x"}, "name"),
-        ({"events": ["station.exploded"]}, "station.exploded"),
+        ({"events": ["station.exploded"]}, "events"),
         ({"events": "station.fault"}, "events"),
         ({"party": "NOBODY-AT-ALL"}, "party"),
         ({"secret": "whsec_c2hvcnQ="}, "secret"),
     ],
 )
-async def test_a_mistake_is_named(hub: HubInProcess, values: dict[str, Any], word: str) -> None:
+async def test_a_mistake_is_named(hub: HubInProcess, values: dict[str, Any], field: str) -> None:
     wanted = {"name": "noc", "url": "https://noc.example/hook"} | values
     answer = await call(hub, "POST", "/api/webhooks", wanted)
-    assert answer.status_code == 400
-    assert word in answer.text
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
+    assert field in answer.json()["error"]
     assert (await call(hub, "GET", "/api/webhooks")).json() == {"webhooks": []}
+
+
+async def test_a_wrong_address_is_named_as_the_body_calls_it(hub: HubInProcess) -> None:
+    for address in ("noc", "noc@example.org, x@example.org", "https://noc.example"):
+        answer = await call(hub, "POST", "/api/mails", {"name": "noc", "address": address})
+        assert (answer.status_code, answer.json()["field"]) == (400, "address"), answer.text
+        assert "such as noc@example.org" in answer.json()["error"]
 
 
 async def test_a_party_adds_so_many_itself(hub: HubInProcess, monkeypatch: pytest.MonkeyPatch) -> None:
