@@ -78,8 +78,8 @@ class Schema:
 class Schemas:
     """All messages of one version."""
 
-    package: str
-    """Where the schemas lie: ``ocpp.v16``."""
+    folder: str
+    """Of the version in the ``ocpp`` package: ``v16``."""
     request_suffix: str
     """``Request`` where the files of requests are named so."""
     words: FaultWords
@@ -103,7 +103,8 @@ class Schemas:
         return any(entry.name == f"{action}Response.json" for entry in self._files())
 
     def _files(self) -> Iterable[Traversable]:
-        return (resources.files(self.package) / "schemas").iterdir()
+        # The folder alone: with the package of the version come hundreds of classes that nobody asks for
+        return (resources.files("ocpp") / self.folder / "schemas").iterdir()
 
     def request(self, action: str) -> Schema:
         """The schema of ``action``'s request. Raises ``FileNotFoundError`` for an action that is not of the version."""

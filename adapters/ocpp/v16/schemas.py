@@ -5,7 +5,7 @@ from typing import Final
 from adapters.ocpp.schemas import FaultWords, Schema, Schemas
 
 SCHEMAS: Final = Schemas(
-    package="ocpp.v16",
+    folder="v16",
     request_suffix="",
     # Both spelled so in OCPP 1.6 JSON, section 4.2.3
     words=FaultWords(

@@ -6,7 +6,7 @@ from typing import Final
 from adapters.ocpp.schemas import FaultWords, Schemas
 
 SCHEMAS: Final = Schemas(
-    package="ocpp.v201",
+    folder="v201",
     request_suffix="Request",
     # OCPP 2.0.1 part 4, section 4.3: still misspelt as in 1.6
     words=FaultWords(formation="FormatViolation", occurrence="OccurenceConstraintViolation", frame="RpcFrameworkError"),
@@ -36,6 +36,6 @@ SCHEMAS: Final = Schemas(
 )
 
 
-def of_package(package: str, *, occurrence: str) -> Schemas:
+def in_folder(folder: str, *, occurrence: str) -> Schemas:
     """The same for a later 2.x, with its word for a field too few or too many."""
-    return replace(SCHEMAS, package=package, words=replace(SCHEMAS.words, occurrence=occurrence), _kept={})
+    return replace(SCHEMAS, folder=folder, words=replace(SCHEMAS.words, occurrence=occurrence), _kept={})

@@ -6,7 +6,7 @@ from typing import Final
 from adapters.ocpp.moments import from_time
 from adapters.ocpp.v201 import edition
 from adapters.ocpp.v201.edition import Edition, Payload
-from adapters.ocpp.v201.schemas import of_package
+from adapters.ocpp.v201.schemas import in_folder
 
 
 def _vat_number_unchecked(payload: Payload) -> Payload:
@@ -32,7 +32,7 @@ def _certificates_unchecked(payload: Payload) -> Payload:
 
 EDITION: Final = Edition(
     subprotocol="ocpp2.1",
-    schemas=of_package("ocpp.v21", occurrence="OccurrenceConstraintViolation"),
+    schemas=in_folder("v21", occurrence="OccurrenceConstraintViolation"),
     longest_token=255,
     reported={
         **edition.REPORTED,
