@@ -175,10 +175,14 @@ def _by_another_tariff(charge: Charge) -> CDR:
     return issue(charge.session, charge.location, [dear], now=charge.started + timedelta(hours=2))
 
 
+def _as_fast(charge: Charge) -> CDR:
+    return changed(charge.right, tariffs=(changed(charge.tariff, type="PROFILE_FAST"),))
+
+
 def _of_session(**values: Any) -> Callable[[Charge], CDR]:
     """Billed from a session that is not as it was."""
     return lambda charge: issue(
-        changed(charge.session, **values), charge.location, charge.tariff, now=charge.started + timedelta(hours=2)
+        changed(charge.session, **values), charge.location, [charge.tariff], now=charge.started + timedelta(hours=2)
     )
 
 
@@ -265,6 +269,8 @@ FAULTS: Mapping[str, Fault] = {
     "signed by nobody knows whom": _fault("SIGNATURE_UNKNOWN", _signed("100.0", "114.7", key=None), ACCEPT),
     "late": _fault("LATE", _of_session(), ACCEPT),
     "credit of nothing": _fault("CREDIT", _credit_of_nothing, ACCEPT),
+    "another profile": _fault("PROFILE", _as_fast),
+    "a profile that nobody chose": _fault("PROFILE_UNKNOWN", _as_fast, ACCEPT),
 }
 
 

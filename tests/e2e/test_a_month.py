@@ -116,6 +116,7 @@ async def connect(near: Hub, far: Hub, charges: Sequence[Charge], folder: Path) 
             "issuer": "x",
             "valid": charge.fault != "token blocked",
             "whitelist": "ALLOWED",
+            **({"default_profile_type": "CHEAP"} if charge.fault == "another profile" else {}),
             "last_updated": "2026-01-01T00:00:00Z",
         }
         for charge in cards.values()
@@ -157,16 +158,16 @@ async def check_findings(far: Hub, month: str, charges: Sequence[Charge]) -> Non
 
 
 async def dispute(far: Hub, month: str, charges: Sequence[Charge], folder: Path) -> list[str]:
-    """What the check disputes at once, what it holds by a person's word; the rest is accepted by one."""
+    """Some is accepted by a person; of the rest, what the check disputes at once, and what it holds by a person's
+    word."""
     out = ("--out", str(folder))
+    for charge in charges:
+        if charge.fault and FAULTS[charge.fault].end == ACCEPT:
+            await told(far, "cdr", "accept", charge.planted.id, "--note", "agreed by telephone")
     rows = await told(far, "cdr", "dispute", "--found", "--month", month, *out)
     disputed = {row["CDR"] for row in rows}
     for charge in charges:
-        if not charge.fault or charge.planted.id in disputed:
-            continue
-        if FAULTS[charge.fault].end == ACCEPT:
-            await told(far, "cdr", "accept", charge.planted.id, "--note", "agreed by telephone")
-        else:
+        if charge.fault and FAULTS[charge.fault].end != ACCEPT and charge.planted.id not in disputed:
             rows += await told(far, "cdr", "dispute", charge.planted.id, "--reason", charge.fault, *out)
     ends = {charge.planted.id: FAULTS[charge.fault].end for charge in charges if charge.fault}
     assert {row["CDR"] for row in rows} == {cdr_id for cdr_id, end in ends.items() if end != ACCEPT}
