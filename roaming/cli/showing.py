@@ -101,6 +101,7 @@ def _place(place: BookingLocation) -> Mapping[str, Any]:
         "EVSE": (option.evse_uid if option is not None else None) or "",
         "timeslots": sum(len(calendar.available_timeslots) for calendar in place.calendars),
         "tariffs": " ".join(place.tariff_ids),
+        "bookable": "yes" if place.booking_terms is not None else "no: give it booking_terms",
         "last updated": place.last_updated,
     }
 

@@ -122,6 +122,12 @@ def read_page_of_partner(url: str, answer: Answer, page_links: str = "refuse") -
     )
 
 
+def said_of(stopped: Stopped, next_url: str, partner_id: str) -> str:
+    """Why a list ended before its end, for whoever reads of it, and what to do where that is not plain."""
+    hint = f"; `roaming partner dialect {partner_id}`, page_links" if stopped is Stopped.FOREIGN_LINK else ""
+    return f"{stopped}: the next page would be {next_url[:200]}{hint}"
+
+
 def reason_to_stop(
     page: FetchedPage, seen: Collection[str], received: int, limits: FetchLimits, ends_at: float
 ) -> Stopped | None:

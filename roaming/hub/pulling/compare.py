@@ -16,7 +16,7 @@ from roaming.hub.pulling.state import Progress
 from roaming.model.canonical import to_document
 from roaming.ocpi.codec import parse_json
 from roaming.ocpi.errors import OcpiError
-from roaming.ocpi.fetching import FetchedPage, FetchLimits, reason_to_stop
+from roaming.ocpi.fetching import FetchedPage, FetchLimits, reason_to_stop, said_of
 from roaming.ocpi.headers import RequestIds, RoutingHeaders
 from roaming.ocpi.module import Services, dialect_of
 from roaming.ocpi.pulling import Incoming, Pulling, PullRules, module_of
@@ -127,7 +127,7 @@ class Comparison:
                 following = replace(page, next_url=url)
                 stopped = reason_to_stop(following, visited, self._progress.received, LIMITS, float("inf"))
                 if stopped is not None:
-                    raise NotComparable(f"{stopped}: the next page would be {url[:200]}")
+                    raise NotComparable(said_of(stopped, url, self.partner.id))
                 await asyncio.sleep(1 / pace.requests_per_second)
 
     async def _compare(self, pulling: Pulling, items: tuple[Any, ...]) -> list[Found]:
@@ -199,7 +199,8 @@ class Comparison:
         here = kept[key].last_updated if key in kept else None
         found = Found(key=key, difference=Difference.MISSING_THERE, here=here)
         if not self.is_mending or self.rules.drop is None:
-            return found
+            is_hidden = key in kept and not kept[key].is_listed
+            return _with(found, note="shown to nobody already") if is_hidden else found
         if self.is_short:
             return _with(found, note="left alone: fewer objects came than were announced")
         async with self.services.database.work() as work:

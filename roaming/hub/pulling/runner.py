@@ -22,7 +22,7 @@ from roaming.hub.pulling.missing import settle_missing
 from roaming.hub.pulling.page import add_doubt, store_page
 from roaming.hub.pulling.state import Pull, forget_seen, note_seen, save
 from roaming.ocpi.client import Answer, Outcome, Trouble
-from roaming.ocpi.fetching import FetchedPage, FetchLimits, Stopped, reason_to_stop
+from roaming.ocpi.fetching import FetchedPage, FetchLimits, Stopped, reason_to_stop, said_of
 from roaming.ocpi.headers import RequestIds
 from roaming.ocpi.module import Services, dialect_of
 from roaming.ocpi.pulling import Pulling, PullRules, module_of
@@ -160,7 +160,7 @@ class Runner:
         if stopped is None and progress.pages >= LIMITS.pages:
             stopped = Stopped.TOO_MANY_PAGES
         if stopped is not None:
-            return f"{stopped}: the next page would be {following[:200]}"
+            return said_of(stopped, following, self._partner.id)
         progress.url = following
         return ""
 

@@ -68,6 +68,11 @@ async def test_a_place_is_offered_and_a_request_decided(hub: HubInProcess, tmp_p
     (shown,) = await read("booking", "places")
     assert (shown["party"], shown["id"], shown["location"], shown["timeslots"]) == ("NL-HUB", "BL1", "OURS", 1)
     assert shown["last updated"] > "2026"
+    assert shown["bookable"] == "yes"
+    del place["booking_terms"]
+    await read("booking", "offer", file_of(tmp_path, [place | {"id": "BARE"}]))
+    bookable = {each["id"]: each["bookable"] for each in await read("booking", "places")}
+    assert bookable == {"BL1": "yes", "BARE": "no: give it booking_terms"}
     asked = await hub.call("aaa", "POST", f"{SENDER}/bookings", body=golden("bookings/request", "DE-AAA"))
     assert asked.code == 1000, asked.text
     (listed,) = csv.DictReader(io.StringIO((await roaming("booking", "list", "--csv")).stdout))

@@ -141,6 +141,24 @@ async def test_what_is_on_both_sides_is_no_difference(hub: HubInProcess, module:
         assert "no difference" in (await roaming("partner", "compare", "cpo", "--module", module)).stdout
 
 
+async def test_what_was_hidden_before_is_said_to_be(hub: HubInProcess) -> None:
+    cpo = ListingPartner({"locations": [ocpi_bodies.location(id=name) for name in "AB"]})
+    async with ScriptedPartner(cpo) as partner:
+        await listen_at(hub, "cpo", partner.url)
+        await roaming("partner", "sync", "cpo", "--module", "locations")
+        cpo.objects["locations"].pop()
+        notes = []
+        for words in ((), ("--mend",), ()):
+            result = await roaming("partner", "compare", "cpo", "--module", "locations", "--json", *words)
+            (row,) = json.loads(result.stdout)
+            notes.append((row["difference"], row["mended"], row["note"]))
+    assert notes == [
+        ("missing there", "", ""),
+        ("missing there", "yes", ""),
+        ("missing there", "", "shown to nobody already"),
+    ]
+
+
 async def test_a_list_that_cannot_be_had_is_not_compared(hub: HubInProcess) -> None:
     async with ScriptedPartner(ListingPartner({}, plan=[broken()])) as partner:
         await listen_at(hub, "cpo", partner.url)

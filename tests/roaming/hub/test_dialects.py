@@ -181,7 +181,9 @@ async def test_a_link_to_a_wrong_host_is_never_followed_there(hub: HubInProcess)
         assert await pull(hub) == "", "the origin that answered is asked for what the link means"
         assert list(await stored(hub, "locations", "cpo")) == ["L1", "L2", "L3"]
         await set_by_hand(hub, "page_links", "refuse")
-        assert (await pull(hub)).startswith("FOREIGN_LINK"), "a hand is never overruled"
+        stopped = await pull(hub)
+        assert stopped.startswith("FOREIGN_LINK"), "a hand is never overruled"
+        assert "`roaming partner dialect cpo`, page_links" in stopped
 
 
 async def test_a_host_that_a_person_allows_is_followed(hub: HubInProcess) -> None:
