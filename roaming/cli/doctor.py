@@ -14,6 +14,7 @@ from roaming.model.location import Location
 from roaming.modules.cdrs.reconciling import LOOK_BACK, find_missing
 from roaming.modules.sessions.late import count_unbilled, count_without_readings
 from roaming.modules.sessions.repository import HeldCharges, find_held
+from roaming.partners.presence import silent_since, state_of
 from roaming.settings import Settings
 from roaming.stations.certificates import Certificate, ending
 from roaming.store.errors import StoreUnavailable
@@ -209,6 +210,7 @@ async def _hub(settings: Settings) -> list[Finding]:
                 "SELECT partner_id, module, owner, error FROM retellings WHERE is_done AND error <> '' ORDER BY id"
             )
             unplaced = await find_unplaced(services)
+            silent = await silent_since(services.database.reader)
             now = services.clock.now()
             held = await find_held(services.database.reader, now=now)
             told_late = await count_unbilled(services.database.reader, now=now)
@@ -223,8 +225,9 @@ async def _hub(settings: Settings) -> list[Finding]:
     fix = "" if hosted else "roaming party add NL-HUB --role CPO --name '...'"
     found.append(_finding("hosted parties", "ok" if hosted else "warn", hosted or "none", fix))
     for partner in directory.partners.values():
-        state = "ok" if partner.is_connected else "warn"
-        found.append(_finding(f"partner {partner.id}", state, partner.state, f"roaming partner check {partner.id}"))
+        state = "ok" if partner.is_connected and partner.id not in silent else "warn"
+        standing = state_of(partner, silent)
+        found.append(_finding(f"partner {partner.id}", state, standing, f"roaming partner check {partner.id}"))
     found.append(_without_place(unplaced))
     found.append(_without_cdr(unbilled))
     for name, rows, fix in (

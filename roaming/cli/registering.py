@@ -16,6 +16,7 @@ from roaming.ocpi.dialect import departures
 from roaming.ocpi.outgoing import DELIVERIES
 from roaming.operations.projection import PROJECTION as OPERATIONS
 from roaming.partners import registry
+from roaming.partners.presence import silent_since, state_of
 from roaming.stations import presence
 from roaming.store.dead_letters import list_dead, replay
 
@@ -104,11 +105,12 @@ async def list_partners() -> list[dict[str, Any]]:
     """All partners."""
     async with services_of_now() as services:
         directory = await services.directory.current()
+        silent = await silent_since(services.database.reader)
     return [
         {
             "id": partner.id,
             "name": partner.name,
-            "state": partner.state,
+            "state": state_of(partner, silent),
             "version": partner.version.value if partner.version else "",
             "parties": " ".join(f"{role.party}:{role.role}" for role in partner.roles),
             "modules": len(partner.endpoints),

@@ -17,6 +17,7 @@ from roaming.ocpi.dialect import departures
 from roaming.ocpi.module import Services, pulled_lists
 from roaming.ocpi.pulling import module_of
 from roaming.partners.checks import last_check
+from roaming.partners.presence import silent_since, state_of
 
 LOOK_SECONDS = 0.5
 TELL_SECONDS = 1.0
@@ -138,10 +139,11 @@ async def show_partner(partner_id: str) -> dict[str, Any]:
         pulls = await state.all_pulls(services.database.reader, partner_id)
         lost = await losses_of(services.database.reader, partner)
         checked = await last_check(services.database.reader, partner_id)
+        silent = await silent_since(services.database.reader)
     return {
         "id": partner.id,
         "name": partner.name,
-        "state": partner.state,
+        "state": state_of(partner, silent),
         "version": partner.version.value if partner.version else "",
         "versions address": partner.versions_url,
         "parties": [f"{role.party}:{role.role}" for role in partner.roles],

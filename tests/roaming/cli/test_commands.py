@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from roaming.cli.commands import app
+from roaming.partners.presence import note_presence
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 
 HELD = ("party", "partner", "location", "tariff", "token", "session", "cdr")
@@ -115,6 +116,20 @@ async def test_ids_are_compared_without_case(hub: HubInProcess) -> None:
     for group in ("location", "delivery"):
         nobody = await roaming(group, "list", "--partner", "nobody")
         assert (nobody.exit_code, "roaming partner list" in nobody.stderr) == (1, True)
+
+
+async def test_a_partner_that_does_not_answer_is_shown_as_such(hub: HubInProcess) -> None:
+    async with hub.services.database.work() as work:
+        await note_presence(work, "aaa", is_offline=True)
+        await note_presence(work, "bbb", is_offline=False)
+    states = {row["id"]: row["state"] for row in json.loads((await roaming("partner", "list", "--json")).stdout)}
+    assert states["aaa"].startswith("OFFLINE since 20")
+    assert states["bbb"] == "CONNECTED"
+    assert json.loads((await roaming("partner", "show", "aaa", "--json")).stdout)["state"] == states["aaa"]
+    checked = json.loads((await roaming("doctor", "--json")).stdout)
+    found = {row["check"]: (row["state"], row["detail"]) for row in checked}
+    assert found["partner aaa"] == ("warn", states["aaa"])
+    assert found["partner bbb"] == ("ok", "CONNECTED")
 
 
 async def test_an_id_that_is_not_there_says_where_to_look(hub: HubInProcess) -> None:
