@@ -1,6 +1,7 @@
 """Whether a CDR is priced for the profile that its driver chose. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -39,6 +40,7 @@ class Wrong(NamedTuple):
 def check_profiles(cdr: CDR, known: Known, rules: CheckRules) -> Iterator[Finding]:
     """One finding, if any, about all periods whose tariff is for another profile. Nothing where nobody here could know
     what the driver chose."""
+    known = replace(known, preferred=tuple(each for each in known.preferred if each.at < cdr.end_date_time))
     if known.token is None and not known.preferred:
         return
     tariffs = relevant_tariffs(cdr.tariffs, cdr.charging_periods) or tuple(filter(None, [known.tariff]))
@@ -113,12 +115,16 @@ def _type_of(tariff: Tariff | None, known: Known) -> str | None:
 
 def _allowed(period: ChargingPeriod, known: Known, change: ProfileChange, tolerance: timedelta) -> list[str]:
     """Profiles that a period may be priced for, the likeliest last. At the start an operator may use the token's, or
-    not (OCPI 2.2.1, tokens, ``default_profile_type``: "can"); around a change either, for clocks differ."""
+    not (OCPI 2.2.1, tokens, ``default_profile_type``: "can"); around a change either, for clocks differ. Where nothing
+    is offered for what the charge began with, the first one preferred may price all before it."""
     default = known.token.default_profile_type if known.token is not None else None
     start = [ProfileType.REGULAR.value, *([default] if default is not None else [])]
     preferred = known.preferred
     if change is ProfileChange.NEVER or not preferred:
         return start
+    is_start_offered = any(each.type is None or PROFILE_OF.get(each.type) in start for each in known.offered)
+    if known.offered and not is_start_offered:
+        start.append(preferred[0].profile_type)
     if change is ProfileChange.WHOLE:
         return [preferred[-1].profile_type]
     early = [each.profile_type for each in preferred if each.at <= period.start_date_time - tolerance]

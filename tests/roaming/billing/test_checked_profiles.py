@@ -72,6 +72,8 @@ def found(cdr: CDR, around: Known) -> tuple[Finding, ...]:
         ("R", beside(None, (30, "FAST"), offered="R ALL")),
         ("F", beside(None, (30, "FAST"), change="WHOLE")),
         ("R", beside(None, (30, "FAST"), change="NEVER")),
+        ("R", beside(None, (120, "FAST"), change="WHOLE")),
+        ("F", beside(None, (20, "FAST"), offered="F C")),
         ("F", known(tariff=None, token=None, is_session_expected=False)),
     ],
 )

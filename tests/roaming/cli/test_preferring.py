@@ -103,7 +103,10 @@ async def test_its_cdr_is_checked_by_what_was_accepted(hub: HubInProcess, partne
         ("C2", "SLOW", "PROFILE_CHEAP", 0.3, [("PROFILE", "DISPUTE", True)]),
     ):
         periods = [ocpi_bodies.period() | {"tariff_id": tariff_id}]
-        body = ocpi_bodies.cdr(id=id, tariffs=[tariff(tariff_id, kind, price)], charging_periods=periods)
+        ends = "2099-01-01T00:00:00Z"  # after the preference, whenever this is run
+        body = ocpi_bodies.cdr(
+            id=id, end_date_time=ends, tariffs=[tariff(tariff_id, kind, price)], charging_periods=periods
+        )
         assert (await hub.call("cpo", "POST", f"{RECEIVER}/cdrs", body=body)).outcome == (201, 1000)
         (checked,) = await check_keys(hub.services, [f"FR/CPO/{id.lower()}"])
         found = [each for each in checked.verdict.findings if each.kind.startswith("PROFILE")]
