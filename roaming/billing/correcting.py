@@ -122,10 +122,13 @@ async def _from_session(work: Work, cdr: CDR) -> CDR:
             return with_signed(issue(session, place, tariffs, now=work.now, readings=readings), signed)
         except (PlaceUnknown, RatingError) as error:
             raise NotCreditable(
-                f"session {session.id} cannot be billed anew: {error}; give --replacement FILE"
+                f"session {session.id} cannot be billed anew: {error}; give --replacement FILE (`replacement` over"
+                " HTTP)"
             ) from error
     if not cdr.tariffs:
-        raise NotCreditable(f"neither session nor tariff of CDR {cdr.id} is here: give --replacement FILE")
+        raise NotCreditable(
+            f"neither session nor tariff of CDR {cdr.id} is here: give --replacement FILE (`replacement` over HTTP)"
+        )
     if chosen is None and not tariffs:  # nothing of its start is here: as the two parties agree now
         emsp = PartyId.of(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
         chosen = ChosenReadings(chosen=await readings_between(work.connection, cpo=owner, emsp=emsp))
@@ -142,7 +145,9 @@ def repriced(cdr: CDR, time_zone: str, readings: Readings) -> CDR:
     try:
         rated = rate(tariffs, cdr.charging_periods, start=start, end=end, time_zone=time_zone, readings=readings)
     except RatingError as error:
-        raise NotCreditable(f"CDR {cdr.id} cannot be priced anew: {error}; give --replacement FILE") from error
+        raise NotCreditable(
+            f"CDR {cdr.id} cannot be priced anew: {error}; give --replacement FILE (`replacement` over HTTP)"
+        ) from error
     return msgspec.structs.replace(
         cdr,
         currency=rated.currency,

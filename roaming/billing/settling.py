@@ -203,8 +203,8 @@ async def _must_not_be_held(work: Work, statement: Statement, theirs: Sequence[s
         ids = sorted(line.cdr_id for line in statement.lines if line.key in held)
         named = ", ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
         raise NotClosable(
-            f"the check holds {named}: `roaming cdr check --month {statement.month}` says why; dispute or accept each,"
-            " or close with --pay-held"
+            f"the check holds {named}: `roaming cdr check --month {statement.month}` (POST /api/cdr-checks) says why;"
+            " dispute or accept each, or close with --pay-held (`pay_held=true` over HTTP)"
         )
 
 

@@ -237,7 +237,7 @@ def read_terms(
     if paid_in and (strange := [fee for fee in read if fee.currency not in ("", paid_in)]):
         raise MalformedTerms(f"fee: `{strange[0]}`; all is settled in {paid_in}, so fees are in it too")
     if any(fee.paid_to is Side.HUB for fee in read) and not hub:
-        raise MalformedTerms("a fee to the hub needs the party that gets it: --hub NL-HUB")
+        raise MalformedTerms("a fee to the hub needs the party that gets it: --hub NL-HUB (`hub` over HTTP)")
     try:
         return Terms(
             fees=read,

@@ -123,7 +123,7 @@ def _rows(
         "CDR": entry.cdr.id,
         "CPO": str(checked.cpo),
         "eMSP": str(checked.emsp),
-        "from": entry.source,
+        "from": entry.source or "here",
         "outcome": verdict.outcome.value + (", accepted by hand" if decided else ""),
     }
     if is_compared:

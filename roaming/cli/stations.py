@@ -83,7 +83,7 @@ async def list_stations(shown: Shown = Shown()) -> list[dict[str, Any]]:
             "unread frames": row[14],
             "group": labels.get((row[1], row[0]), ("", []))[0],
             "tags": ", ".join(labels.get((row[1], row[0]), ("", []))[1]),
-            **since_and_why(lines.get((row[1], row[0]))),
+            **{name.replace("_", " "): text for name, text in since_and_why(lines.get((row[1], row[0]))).items()},
         }
         for row in rows
     ]

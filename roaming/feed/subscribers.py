@@ -209,7 +209,10 @@ async def secrets_of(connection: AsyncConnection, name: str, secrets: Secrets, n
 async def _row(connection: AsyncConnection, name: str, party: str) -> Any:
     row = (await connection.execute(select(SUBSCRIBERS).where(SUBSCRIBERS.c.name == name))).one_or_none()
     if row is None or (party and row.party != party):
-        raise NoSuchSubscriber(f"nobody is called {name}: `roaming webhook list` and `roaming mail list` show all")
+        raise NoSuchSubscriber(
+            f"nobody is called {name}: `roaming webhook list` and `roaming mail list` show all (GET /api/webhooks and"
+            " /api/mails)"
+        )
     return row
 
 

@@ -50,7 +50,7 @@ async def signed(work: Work, authority: Authority, *, network: str, station_id: 
     if request is None:
         raise Unsignable(
             "it waits for no certificate: let the adapter take requests (signs_certificates), then"
-            " `roaming station trigger certificate-request`"
+            " `roaming station trigger certificate-request` (TRIGGER over HTTP)"
         )
     chain = authority.sign(request.csr, station_id=station_id, now=work.now)
     return await _given(work, chain, request, network=network, station_id=station_id)
@@ -76,7 +76,7 @@ async def brought(work: Work, order: SendCertificate, *, network: str, station_i
             return await _given(work, order.chain, request, network=network, station_id=station_id)
     raise Unsignable(
         "chain: made for a key that the station has not requested a certificate for; have"
-        " `roaming station certificate request` signed"
+        " `roaming station certificate request` (GET …/certificate-request) signed"
     )
 
 

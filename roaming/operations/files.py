@@ -185,7 +185,7 @@ async def describe(connection: AsyncConnection, id: str) -> dict[str, Any]:
     statement = select(FILES).where(FILES.c.id == id, FILES.c.is_complete)
     row = (await connection.execute(statement)).mappings().one_or_none()
     if row is None:
-        raise NoSuchFile(f"no file {id[:40]}: see `roaming firmware list`")
+        raise NoSuchFile(f"no file {id[:40]}: see `roaming firmware list` (GET /api/firmware)")
     return dict(row)
 
 

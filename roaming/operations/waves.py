@@ -126,7 +126,7 @@ async def change(work: Work, id: str, state: str, *, most_failures: int | None =
         values["most_failures"] = most_failures
     statement = update(WAVES).where(WAVES.c.id == id, WAVES.c.state != "DONE", WAVES.c.state != state).values(**values)
     if not (await work.connection.execute(statement)).rowcount:
-        raise NoSuchWave(f"no wave {id[:40]} that could be {state.lower()}: see `roaming wave list`")
+        raise NoSuchWave(f"no wave {id[:40]} that could be {state.lower()}: see `roaming wave list` (GET /api/waves)")
 
 
 async def tick(work: Work, wave: Mapping[str, Any], addresses: Addresses) -> None:

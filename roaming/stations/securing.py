@@ -45,7 +45,7 @@ async def want_profile(work: Work, *, network: str, station_id: str, profile: in
         raise ValueError(f"profile: 0 to {HIGHEST}, not {profile}")
     before = await demand_of(work.connection, network=network, station_id=station_id)
     if before is None:
-        raise UnknownStation(f"{station_id}: no such station is bound; see `roaming station list`")
+        raise UnknownStation(f"{station_id}: no such station is bound; see `roaming station list` (GET /api/stations)")
     await work.connection.execute(update(STATIONS).where(_is(network, station_id)).values(wanted_profile=profile))
     now = Demand(wanted=profile, best=before.best)
     await _tell(work, network, station_id, before, now)
@@ -90,13 +90,13 @@ async def revoke_certificates(
     close connections that were opened with them. Returns those. Raises ``UnknownStation``, also for one that is not
     admitted, and ``NoSuchCertificate``."""
     if await demand_of(work.connection, network=network, station_id=station_id) is None:
-        raise UnknownStation(f"{station_id}: no such station is bound; see `roaming station list`")
+        raise UnknownStation(f"{station_id}: no such station is bound; see `roaming station list` (GET /api/stations)")
     whose = {"network": network, "station_id": station_id}
     revoked = await revoke(work, **whose, fingerprint=fingerprint, who=who, why=why)
     if not revoked:
         raise NoSuchCertificate(
             f"certificate: {station_id} has none that begins so and is still taken; see"
-            " `roaming station certificate list`"
+            " `roaming station certificate list` (GET /api/certificates)"
         )
     await tell_accounts(work, [(network, station_id)], cause="revoked")
     return revoked

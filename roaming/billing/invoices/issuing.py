@@ -40,7 +40,9 @@ async def issue(services: Services, pair: Pair, month: str, *, issued_on: date |
     id = statement_id(pair, month)
     kept = next((each for each in await statements.statements_of(reader, pair) if each.statement.id == id), None)
     if kept is None or not kept.is_closed:
-        raise NotInvoiceable(f"{month} of {pair.one} and {pair.other} is not closed: roaming settle close does it")
+        raise NotInvoiceable(
+            f"{month} of {pair.one} and {pair.other} is not closed: `roaming settle close` (POST …/close) does it"
+        )
     today = issued_on or services.clock.now().date()
     earlier = await repository.invoices_of_statements(reader, [id])
     made = _taken_back(earlier, kept.closings, today)
@@ -70,7 +72,7 @@ async def issue(services: Services, pair: Pair, month: str, *, issued_on: date |
             if taken := {each.number for each in made} - set(new := await repository.add_invoices(work, made)):
                 raise NotInvoiceable(
                     f"{min(taken)} is the number of another seller's document: give this one a series of its own with"
-                    " `roaming settle party set … --series '{seller}-{year}-'`"
+                    " `roaming settle party set … --series '{seller}-{year}-'` (`series` over HTTP)"
                 )
             for invoice in made:
                 await _tell(work, invoice)

@@ -153,7 +153,8 @@ def _part(source: Line | FeeLine, part: TaxPart, invoicing: Invoicing, lacks: li
     if invoicing.untaxed is None:
         lacks.append(
             f"{source.cpo} to {source.emsp}: {_id(source)} is billed without tax and nobody said why; say"
-            f" `roaming settle terms set {source.cpo} {source.emsp} --untaxed z`, e or ae, with the rest of the terms"
+            f" `roaming settle terms set {source.cpo} {source.emsp} --untaxed z` (`untaxed` over HTTP), e or ae, with"
+            " the rest of the terms"
         )
         return None
     return _Part(source, part.base, ZERO, invoicing.untaxed, ZERO, invoicing)

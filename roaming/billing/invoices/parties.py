@@ -131,7 +131,8 @@ def is_iban(text: str) -> bool:
 def missing_of(seller: str, seller_data: BillingParty | None, buyer: str, buyer_data: BillingParty | None) -> list[str]:
     """What an invoice of the one to the other lacks, whatever its lines are; empty: nothing."""
     lacks = [
-        f"{party}: nothing is known for invoices; roaming settle party set {party} --name … --country …"
+        f"{party}: nothing is known for invoices; `roaming settle party set {party} --name … --country …` (PUT"
+        f" /api/billing-parties/{party}) says it"
         for party, data in ((seller, seller_data), (buyer, buyer_data))
         if data is None
     ]
