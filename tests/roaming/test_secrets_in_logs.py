@@ -195,7 +195,10 @@ def printed(settings: Settings) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_no_secret_and_no_uid_is_logged_or_printed(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     issued.clear()
     configure_logging("DEBUG")
@@ -226,6 +229,7 @@ async def test_no_secret_and_no_uid_is_logged_or_printed(
         for record in caplog.records
         if not record.name.startswith(OF_THE_TEST)
     ]
+    monkeypatch.chdir(tmp_path)  # some commands write where they are told to
     logged += await asyncio.to_thread(printed, settings)
     lines = [*logged, *out.splitlines(), *err.splitlines()]
     assert len(issued) == 1

@@ -8,7 +8,8 @@ from roaming.ocpi.forms.place import BUSINESS_DETAILS
 from roaming.ocpi.kinds import COUNTRY_CODE, PARTY_ID, URL, Choice, Id, Secret
 from roaming.ocpi.rules import maybe, one, some
 
-ROLE = Choice.of(Role).lacking("HUB")
+ROLE = Choice.of(Role).lacking("HUB", PTP="OTHER")
+"""PTP is no role of OCPI: partners say it all the same, and are told of to others in the word that there is."""
 
 CREDENTIALS_ROLE = Form(
     CredentialsRole,

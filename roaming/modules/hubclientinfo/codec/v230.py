@@ -8,7 +8,8 @@ from roaming.ocpi.fields import Form
 from roaming.ocpi.kinds import COUNTRY_CODE, PARTY_ID, TIMESTAMP, Choice
 from roaming.ocpi.rules import FromContext, one
 
-ROLE = Choice.of(Role).lacking("HUB")
+ROLE = Choice.of(Role).lacking("HUB", PTP="OTHER")
+"""PTP is no role of OCPI: partners say it all the same, and are told of to others in the word that there is."""
 
 CLIENT_INFO = Form(
     ClientInfo,

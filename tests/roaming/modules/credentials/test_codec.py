@@ -1,13 +1,16 @@
 """Credentials in their versions: one party, many roles, or a hub with parties behind it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from roaming.model.client_info import ClientInfo
 from roaming.model.party import Credentials, CredentialsRole
 from roaming.model.place import BusinessDetails
 from roaming.modules.credentials.codec import v211, v221, v230
-from roaming.ocpi.codec import DecodeContext, DecodeError, EncodeError, Finding, FindingCode, Loss
+from roaming.modules.hubclientinfo import service as client_info
+from roaming.ocpi.codec import Codec, DecodeContext, DecodeError, EncodeError, Finding, FindingCode, Loss
 
 
 def role(name: str, party_id: str) -> CredentialsRole:
@@ -75,3 +78,16 @@ def test_credentials_need_a_role() -> None:
         v221.CODEC.decode({"token": body["token"], "url": body["url"]})
     with pytest.raises(EncodeError, match=r"^roles: one entry at least is required"):
         v221.CODEC.encode(credentials())
+
+
+@pytest.mark.parametrize("codec", [v221.CODEC, v230.CODEC])
+def test_a_ptp_is_told_of_in_the_word_that_there_is(codec: Codec[Credentials]) -> None:
+    encoded = codec.encode(credentials(role("PTP", "PAY"), role("CPO", "TNM")))
+    assert [entry["role"] for entry in encoded.body["roles"]] == ["OTHER", "CPO"]
+    assert [loss.path for loss in encoded.losses] == ["roles[0].role"]
+    theirs = {**encoded.body["roles"][0], "role": "PTP"}
+    assert codec.decode({**encoded.body, "roles": [theirs]}).value.roles[0].role == "PTP"
+    told = client_info.CODECS[codec.version].encode(
+        ClientInfo(party_id="PAY", country_code="NL", role="PTP", status="CONNECTED", last_updated=datetime.now(UTC))
+    )
+    assert told.body["role"] == "OTHER"
