@@ -31,6 +31,7 @@ from roaming.console.billing_asking import (
     listed,
     month_named,
     must_be,
+    next_behind,
     own_party,
     party_asked,
     party_named,
@@ -54,8 +55,8 @@ async def get_cdrs(services: Services, request: Request, _who: str) -> Response:
     page = await selecting.page_of(services, month, party=party, after=after_of(request), limit=limit)
     shown = [records.shown_cdr(each) for each in await standing_of(services, page)]
     shown = [each for each in shown if not state or each.state == state]
-    last = f"{page[-1].cdr.end_date_time.isoformat()} {page[-1].key}" if len(page) == limit else ""
-    return listed(request, forms.Cdrs(cdrs=tuple(shown), next=last), shown)
+    last = (page[-1].cdr.end_date_time, page[-1].key) if len(page) == limit else None
+    return listed(request, forms.Cdrs(cdrs=tuple(shown), next=next_behind(last)), shown)
 
 
 async def post_accept(services: Services, request: Request, _who: str) -> Response:

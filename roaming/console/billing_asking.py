@@ -134,12 +134,19 @@ def after_of(request: Request) -> tuple[datetime, str] | None:
         return None
     at, _, key = text.partition(" ")
     try:
-        moment = datetime.fromisoformat(at).astimezone(UTC)
+        moment = datetime.fromisoformat(at)
+        is_clear = moment.tzinfo is not None  # with a + that nobody encoded it is not
+        moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        key = ""
-    if not key or "\0" in key:
-        raise Unfit("what `next` of the page before says", "after")
+        is_clear = False
+    if not is_clear or not key or "\0" in key:
+        raise Unfit("what `next` of the page before says, percent-encoded; or follow its Link header", "after")
     return moment, key
+
+
+def next_behind(mark: tuple[datetime, str] | None) -> str:
+    """What ``after_of`` reads; empty: there is no further page. No + in it, which in a query means a space."""
+    return "" if mark is None else f"{mark[0].astimezone(UTC).isoformat().replace('+00:00', 'Z')} {mark[1]}"
 
 
 def number_after(request: Request) -> int:

@@ -25,6 +25,7 @@ from roaming.console.billing_asking import (
     listed,
     month_named,
     must_be,
+    next_behind,
     number_after,
     own_party,
     partner_named,
@@ -97,7 +98,7 @@ async def _check_received(services: Services, request: Request, asked: _Asked, l
         if after is None:
             yield _Page(page.checked, 100, "")
             return
-        yield _Page(page.checked, percent_of(asked.month, after[0]), f"{after[0].isoformat()} {after[1]}")
+        yield _Page(page.checked, percent_of(asked.month, after[0]), next_behind(after))
 
 
 async def _check_passed(services: Services, request: Request, asked: _Asked, left: int) -> AsyncIterator[_Page]:
@@ -195,7 +196,7 @@ async def post_resends(services: Services, request: Request, _who: str) -> Respo
     body = pricing_forms.SentAgain(
         cdrs=tuple(rows),
         percent=100 if after is None else percent_of(month, after[0]),
-        next="" if after is None else f"{after[0].isoformat()} {after[1]}",
+        next=next_behind(after),
     )
     return listed(request, body, rows)
 

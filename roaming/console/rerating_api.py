@@ -9,7 +9,16 @@ from starlette.responses import Response
 from roaming.billing.months import bounds_of, percent_of
 from roaming.billing.rerating import PAGE, Mark, Outcome, Rerater, Wishes
 from roaming.console import pricing_forms as forms
-from roaming.console.billing_asking import AFTER, LIMIT, LIMITS, after_of, for_own_people, listed, month_named
+from roaming.console.billing_asking import (
+    AFTER,
+    LIMIT,
+    LIMITS,
+    after_of,
+    for_own_people,
+    listed,
+    month_named,
+    next_behind,
+)
 from roaming.console.hearing import Unfit, exact, limit_of, read
 from roaming.console.rules_api import AS_CSV, Entry
 from roaming.ocpi.module import Services
@@ -35,7 +44,7 @@ async def post_rerates(services: Services, request: Request, _who: str) -> Respo
         sums=sums,
         examples=tuple(_example(*each) for each in outcome.examples),
         percent=100 if after is None else percent_of(month, after[0]),
-        next="" if after is None else f"{after[0].isoformat()} {after[1]}",
+        next=next_behind(after),
     )
     return listed(request, body, body.examples if request.query_params.get("rows") == "examples" else sums)
 

@@ -60,6 +60,7 @@ async def test_a_month_from_check_to_invoice(hub: HubInProcess) -> None:
     assert (part["checked"], last["checked"], last["percent"], last["next"]) == (3, 1, 100, "")
     assert part["findings"] + last["findings"] == checked["findings"]
     first = (await call(hub, "GET", "/api/cdrs?month=2026-07&limit=3")).json()
+    assert "+" not in first["next"]
     after = httpx.QueryParams(after=first["next"])
     second = (await call(hub, "GET", f"/api/cdrs?month=2026-07&limit=3&{after}")).json()
     assert [each["cdr_id"] for each in [*first["cdrs"], *second["cdrs"]]] == ["C1", "C2", "C3", "OTHER"]
@@ -266,6 +267,8 @@ MISTAKES: list[tuple[str, str, Any, str]] = [
     ("GET", "/api/cdrs?month=July", None, "month"),
     ("GET", "/api/cdrs?month=2026-07&state=odd", None, "state"),
     ("GET", "/api/cdrs?month=2026-07&after=x", None, "after"),
+    ("GET", "/api/cdrs?month=2026-07&after=2026-07-01T00:00:00+00:00%20fr/cpo/c1", None, "after"),
+    ("GET", "/api/cdrs?month=2026-07&after=0001-01-01T00:00:00%2B14:00%20fr/cpo/c1", None, "after"),
     ("GET", "/api/cdrs?month=2026-07&limit=0", None, "limit"),
     ("GET", "/api/cdrs?party=nobody", None, "party"),
     ("POST", "/api/cdr-checks", {"month": "2026-07", "partner": "nobody"}, "partner"),
