@@ -57,10 +57,10 @@ class StepScope(StrEnum):
 
     SESSION = "SESSION"
     """Once, over the whole session (OCPI 2.2.1 mod_cdrs, step_size)."""
-    TARIFF = "TARIFF"
-    """Once for each of several tariffs, over what it prices."""
     PERIOD = "PERIOD"
     """Every charging period by itself."""
+    TARIFF = "TARIFF"
+    """Once for each of several tariffs, over what it prices."""
 
 
 class FlatFee(StrEnum):

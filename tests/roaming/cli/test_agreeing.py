@@ -234,7 +234,7 @@ async def test_how_two_parties_read_tariffs(hub: HubInProcess) -> None:
     words = ("agreement", "readings", "NL-HUB", "DE-AAA")
     rows = {row["reading"]: row for row in await said(*words)}
     assert {row["default"] for row in rows.values()} == {""}
-    assert rows["step_scope"]["values"] == "SESSION, PERIOD"
+    assert rows["step_scope"]["values"] == "SESSION, PERIOD, TARIFF"
     changed = {row["reading"]: row for row in await said(*words, "--set", "step_scope=PERIOD", "--set", "decimals=2")}
     assert (changed["step_scope"]["value"], changed["step_scope"]["default"]) == ("PERIOD", "SESSION")
     assert [row["value"] for row in await said(*words) if row["default"]] == ["PERIOD", "2"]
