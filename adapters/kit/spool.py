@@ -34,7 +34,7 @@ _KEEP = "INSERT INTO spooled VALUES (?, ?, ?)"
 _FACTS_IN_A_COMMIT = 1000
 _OCTETS_IN_A_COMMIT = 2**20
 _BUSY_CALLS = 4
-_BUSY_PAUSE = 0.005
+_BUSY_PAUSE = 0.01
 """From one commit to the next when many wait: a commit costs as much processor time as dozens of facts."""
 
 logger = structlog.get_logger(__name__)
