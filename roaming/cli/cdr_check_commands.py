@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from roaming.cli.output import Csv, Json, fail, run, show, show_rows
+from roaming.cli.output import Csv, Json, fail, run, show, show_rows, teller
 
 rules_app = typer.Typer(help="How strict partners' CDRs are looked at.", no_args_is_help=True)
 Month = Annotated[str, typer.Option(help="Charges that ended in this month, such as 2026-10 (UTC); empty: this one.")]
@@ -49,6 +49,7 @@ def cdr_check(
             is_dry_run=dry_run,
             is_passed=passed,
             is_all=every,
+            tell=teller(as_json=as_json or as_csv),
         )
     )
     show_rows(summary_of(rows) if summary else rows, as_json=as_json, as_csv=as_csv, empty="nothing is wrong")

@@ -15,8 +15,9 @@ from roaming.billing.receiving import Checked
 from roaming.billing.records import shown_findings, titled
 from roaming.cli.billing_titles import FINDING, RULE
 from roaming.cli.database import known_partner, services_of_now
-from roaming.cli.output import fail
+from roaming.cli.output import Tell, fail
 from roaming.cli.registering import party_of
+from roaming.cli.waiting import now_and_then
 from roaming.model.identifiers import fold
 from roaming.ocpi.module import Services
 from roaming.store.documents import object_key
@@ -40,10 +41,11 @@ async def check_cdrs(
     is_dry_run: bool,
     is_passed: bool,
     is_all: bool,
+    tell: Tell = lambda _: None,
 ) -> list[dict[str, Any]]:
     """A row per finding; ``is_all``: also one for each CDR that is accepted. ``tried``: rules that are tried on top of
     the stored ones, which stores nothing and says what would change. Where verdicts are stored, disputes whose CDR was
-    taken back are closed, as the hub does when it checks."""
+    taken back are closed, as the hub does when it checks. ``tell`` hears of the progress."""
     async with services_of_now() as services:
         if partner:
             await known_partner(services, partner)
@@ -67,8 +69,10 @@ async def check_cdrs(
                 rules=rules if tried else None,
                 is_kept=not (is_dry_run or tried),
             )
+            progress = now_and_then(tell)
             async for page in pages:
                 checked += page
+                progress(f"{len(checked):,} CDRs checked")
         before = await repository.verdicts_of(services.database.reader, [each.entry.key for each in checked])
         if not (is_dry_run or tried):
             await close_credited(services.database)

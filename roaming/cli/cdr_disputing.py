@@ -1,7 +1,6 @@
 """States of CDRs, disputes, corrections and partners' copies, from the command line."""
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +24,7 @@ from roaming.cli.cdr_checking import money, month_or_fail
 from roaming.cli.database import known_partner, services_of_now
 from roaming.cli.output import Tell, fail
 from roaming.cli.registering import party_of
-from roaming.cli.syncing import TELL_SECONDS
+from roaming.cli.waiting import now_and_then
 from roaming.model.cdr import CDR
 from roaming.model.identifiers import fold
 from roaming.modules.cdrs.crediting import NotCreditable
@@ -271,13 +270,11 @@ async def resend_cdrs(*, month: str, party: str, partner: str, tell: Tell) -> li
         known = (await known_partner(services, partner)).id if partner else ""
         wanted = party_of(party) if party else None
         found: list[dict[str, Any]] = []
-        looked_at, after, told_at = 0, None, time.monotonic()
+        looked_at, after, progress = 0, None, now_and_then(tell)
         while True:
             page = await selecting.resend_page(services, month, party=wanted, partner_id=known, after=after)
             found += [_standing(each) | {"state": State.SENT.value} for each in page.sent]
             looked_at, after = looked_at + page.looked_at, page.after
             if after is None:
                 return found
-            if time.monotonic() - told_at >= TELL_SECONDS:
-                told_at = time.monotonic()
-                tell(f"{looked_at:,} CDRs looked at ({percent_of(month, after[0])} %), {len(found):,} sent again")
+            progress(f"{looked_at:,} CDRs looked at ({percent_of(month, after[0])} %), {len(found):,} sent again")

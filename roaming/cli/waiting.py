@@ -13,6 +13,19 @@ TELL_SECONDS = 5.0
 Found = TypeVar("Found")
 
 
+def now_and_then(tell: Tell) -> Tell:
+    """``tell``, but for what comes sooner than ``TELL_SECONDS`` after the last line."""
+    told_at = time.monotonic()
+
+    def maybe(line: str) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at >= TELL_SECONDS:
+            told_at = time.monotonic()
+            tell(line)
+
+    return maybe
+
+
 async def wait_until(
     look: Callable[[], Awaitable[Found]],
     is_over: Callable[[Found], bool],

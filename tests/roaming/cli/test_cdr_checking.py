@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from contracts.messages import CdrAccepted
 from roaming.billing import watching
 from roaming.billing.watching import Watcher
+from roaming.cli import waiting as waiting_in_cli
 from roaming.cli.commands import app
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
@@ -190,6 +191,14 @@ async def test_sessions_and_tokens_of_foreign_emsps_are_not_asked_for(hub: HubIn
     kinds = {row["kind"] for row in await rows("cdr", "check", "C1")}
     assert "LOCATION" in kinds
     assert not {"SESSION_MISSING", "TOKEN"} & kinds
+
+
+async def test_a_long_check_says_how_far_it_is(hub: HubInProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    await give(hub)
+    monkeypatch.setattr(waiting_in_cli, "TELL_SECONDS", 0)
+    result = await roaming("cdr", "check", "--month", MONTH)
+    assert "1 CDRs checked" in result.stderr
+    assert "checked" not in (await roaming("cdr", "check", "--month", MONTH, "--json")).stderr
 
 
 async def test_a_currency_that_was_not_agreed_on(hub: HubInProcess) -> None:
