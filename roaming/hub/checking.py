@@ -80,7 +80,8 @@ def owner_of(token: Any) -> PartyId | None:
 
 def is_session_push(route: Route) -> bool:
     """Whether the route takes a session at its own address."""
-    return route.clue is Clue.TOKEN_OWNER and "{session_id}" in route.path
+    is_pushed = route.clue is Clue.TOKEN_OWNER and route.interface == InterfaceRole.RECEIVER
+    return is_pushed and "{session_id}" in route.path
 
 
 async def check_target(passage: Passage, body: Any) -> None:

@@ -131,6 +131,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="PUT",
         path="/{session_id}",
+        clue=Clue.TOKEN_OWNER,
         interface=_SENDER,
         handle=put_changed,
         summary="The charging profile of a session has changed",

@@ -184,6 +184,18 @@ async def test_a_session_is_stopped_where_it_runs_by_its_own_emsp_only(equal: Pa
     equal.op2.says = lambda _: http_answer(enveloped("ACCEPTED"))
     path = "/2.2.1/sender/sessions/S1/charging_preferences"
     assert (await equal.msp.call("PUT", path, body={"profile_type": "FAST"})).data == "ACCEPTED"
+    profile = {"charging_rate_unit": "A", "charging_profile_period": [{"start_period": 0, "limit": 16}]}
+    changed = {"start_date_time": ocpi_bodies.NOW, "charging_profile": profile}
+    equal.msp.says = lambda _: http_answer(enveloped(None))
+    told = await equal.op2.call("PUT", "/2.2.1/sender/chargingprofiles/S1", body=changed)
+    assert (told.code, equal.msp.last_body) == (1000, changed), told.text
+    kept = "SELECT * FROM hub_whereabouts WHERE kind = 'SESSION'"
+    where = await equal.hub.services.database.reader.fetch(kept)
+    assert (await equal.op2.call("PUT", "/2.2.1/sender/chargingprofiles/S1", to=equal.msp, body=changed)).code == 1000
+    assert await equal.hub.services.database.reader.fetch(kept) == where, "nothing of the session is forgotten"
+    seen = len(equal.msp.asked)
+    strange = await equal.ope.call("PUT", "/2.2.1/sender/chargingprofiles/S1", body=changed)
+    assert (strange.http_status, len(equal.msp.asked), equal.ms2.asked) == (404, seen, [])
 
 
 async def test_a_2_1_1_operator_is_understood_without_headers(sqlite_url: str, tmp_path: Path) -> None:
