@@ -41,7 +41,7 @@ async def start(*, migrate: bool, as_json: bool) -> None:
     settings = Settings()
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(everything(settings, migrate=migrate))
-        show(addresses(settings, services), as_json=as_json)
+        show(await addresses(settings, services), as_json=as_json)
         await until_stopped()
 
 
@@ -218,14 +218,15 @@ async def until_stopped() -> None:
     await stopped.wait()
 
 
-def addresses(settings: Settings, services: Services) -> dict[str, str]:
+async def addresses(settings: Settings, services: Services) -> dict[str, str]:
     """What a person does next."""
+    is_empty = not (await services.directory.current()).hosted
     return {
         "console": f"http://{settings.host}:{settings.port}/",
         "OCPI versions": f"{services.public_url}/versions",
         "OCPP": station_address(settings),
         "data": settings.effective_database_url if settings.database_url else str(settings.data_dir.absolute()),
-        "next": "roaming party add NL-HUB --role CPO --name 'My company'",
+        "next": "roaming party add NL-ABC --role CPO --name 'My company'" if is_empty else "roaming doctor",
     }
 
 

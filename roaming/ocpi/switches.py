@@ -36,7 +36,7 @@ class Switch:
         """``value``, or ``UnknownSwitch``."""
         if value in self.values or (self.is_value is not None and self.is_value(value)):
             return value
-        raise UnknownSwitch(f"{self.name}: one of {', '.join(self.values)}, not {value[:40]!r}")
+        raise UnknownSwitch(f"{self.name}: one of {', '.join(self.values)}, not {value[:40]!r} ({self.changes})")
 
 
 @lru_cache(maxsize=64)

@@ -63,6 +63,7 @@ async def test_a_dialect_is_shown_set_and_forgotten(hub: HubInProcess) -> None:
         (("cpo", "--set", "colour=red"), "token_encoding, trailing_slash"),
         (("cpo", "--set", "patch=perhaps"), "one of yes, no"),
         (("cpo", "--set", "patch"), "one of yes, no"),
+        (("cpo", "--set", "time_zone=Mars/Base"), "such as Europe/Paris"),
     ],
 )
 async def test_what_cannot_be_set_is_said(hub: HubInProcess, words: tuple[str, ...], hint: str) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
-from roaming.cli.running import everything, station_address
+from roaming.cli.running import addresses, everything, station_address
 from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.model.token import Token
@@ -17,6 +18,7 @@ from roaming.partners import registry
 from roaming.settings import Settings
 from roaming.stations.bindings import Binding, bind
 from tests.kit.envelopes import NOON
+from tests.kit.hub_in_process import hub_in_process
 from tests.kit.raw_station import RawStation
 from tests.kit.server_process import free_port
 from tests.kit.wait import until
@@ -103,3 +105,13 @@ async def test_an_adapter_that_lost_its_disk_is_told_again_what_it_must_know(tmp
 )
 def test_people_are_told_where_stations_connect(tmp_path: Path, ocpp: dict[str, Any], address: str) -> None:
     assert station_address(Settings(data_dir=tmp_path, ocpp=ocpp)) == address
+
+
+async def test_the_next_step_is_that_of_a_hub_with_parties_or_without(sqlite_url: str, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, database_url=sqlite_url)
+    async with hub_in_process(sqlite_url, tmp_path) as hub:
+        assert (await addresses(settings, hub.services))["next"] == "roaming doctor"
+        async with hub.services.database.work() as work:
+            await work.connection.execute(delete(registry.PARTIES))
+            await registry.touch(work)
+        assert (await addresses(settings, hub.services))["next"].startswith("roaming party add NL-ABC")
