@@ -150,10 +150,11 @@ async def find_setting(connection: AsyncConnection, transaction: Transaction, di
 
 
 def _of_profile(held: Sequence[Tariff], driver: Driver) -> ProfileTariffs | None:
-    """``None`` where all profiles come to the same."""
+    """``None`` where all profiles come to the same: one of them may have a tariff, and REGULAR none."""
     picked = {profile.value: pick(held, token_type=driver.type, profile=profile) for profile in ProfileType}
     tariffs = {profile: tariff for profile, tariff in picked.items() if tariff is not None}
-    return ProfileTariffs(tariffs=tariffs) if len({fold(each.id) for each in tariffs.values()}) > 1 else None
+    ways = {fold(each.id) if each is not None else None for each in picked.values()}
+    return ProfileTariffs(tariffs=tariffs) if len(ways) > 1 else None
 
 
 def frozen_setting(

@@ -130,3 +130,12 @@ async def test_a_driver_who_cannot_decide(hub: HubInProcess, monkeypatch: pytest
     await tell(hub, started("T1", 0), metered("T1", 115, 5000))
     said = [await prefer(hub, profile) for profile in ("FAST", "FAST", "CHEAP", "FAST")]
     assert said == ["ACCEPTED", "ACCEPTED", "ACCEPTED", "NOT_POSSIBLE"]
+
+
+async def test_the_only_tariff_is_that_of_a_profile(hub: HubInProcess) -> None:
+    """Nothing prices the charge as it begins; the first preference prices all of it."""
+    connector = ocpi_bodies.connector(tariff_ids=["QUICK"])
+    capable = ["CHARGING_PREFERENCES_CAPABLE"]
+    evse = ocpi_bodies.evse(uid="AT-GOOD-1", evse_id="NL*HUB*E1", connectors=[connector], capabilities=capable)
+    await hub.host_location("AT-GOOD", evses=[evse])
+    assert priced(await charge(hub, "FAST")) == (["QUICK"], Decimal("8.00"))
