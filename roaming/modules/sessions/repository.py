@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.canonical import CanonicalObject, from_document, to_document
 from roaming.model.identifiers import PartyId
+from roaming.model.profile_tariffs import ProfileTariffs
 from roaming.model.session import ChargingPreferences, Session
+from roaming.model.tariff import Tariff
 from roaming.modules.sessions.course import MAX_READINGS, Course, MeterReading, thinned
 from roaming.modules.sessions.model import UNPLACED, TransactionState, is_same_trouble
 from roaming.modules.sessions.tables import (
@@ -25,7 +27,7 @@ from roaming.modules.sessions.tables import (
 from roaming.rating.switching import Preferred, preferred_in
 from roaming.store.bulk import insert_new, select_rows, upsert
 from roaming.store.columns import searchable, text_to_time
-from roaming.store.documents import HERE, Documents, Origin, Stored, object_key, replaced_by
+from roaming.store.documents import HERE, Documents, Origin, Stored, object_key, read_object, replaced_by
 from roaming.store.reader import Reader
 
 DOCUMENTS = Documents(SessionRow)
@@ -353,6 +355,16 @@ async def snapshots_of(connection: AsyncConnection, session_keys: Sequence[str])
     rows = await select_rows(connection, SNAPSHOTS, ("key", "document"), key=("key",), values=names)
     found = dict(rows)
     return {key: Snapshots(*(found.get(f"{key}#{what}") for what in Snapshots._fields)) for key in session_keys}
+
+
+async def tariffs_to_choose(connection: AsyncConnection, session_key: str) -> tuple[Tariff, ...] | None:
+    """The tariffs that preferences of a session's driver may lead to, as they were at its start; ``None``: nothing was
+    kept of them."""
+    several = await read_object(connection, "session_snapshots", f"{session_key}#profiles", ProfileTariffs)
+    if several is not None:
+        return tuple(several.tariffs.values())
+    only = await read_object(connection, "session_snapshots", f"{session_key}#tariff", Tariff)
+    return (only,) if only is not None else None
 
 
 async def keep_preferences(

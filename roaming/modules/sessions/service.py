@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.canonical import from_document
 from roaming.model.identifiers import PartyId, fold
-from roaming.model.location import Capability, Location
+from roaming.model.location import Capability, Connector, Location
 from roaming.model.party import Role
 from roaming.model.session import ChargingPeriod, ChargingPreferences, ChargingPreferencesResponse, Session
+from roaming.model.tariff import TariffType
 from roaming.model.version import Version
 from roaming.modules.sessions import repository
 from roaming.modules.sessions.codec import v211, v221, v230
@@ -194,7 +195,8 @@ async def prefer(
     scopes: Collection[str],
 ) -> ChargingPreferencesResponse:
     """Judges a driver's preferences for a session of one of ``cpos``, hosted here, and keeps them when they are
-    accepted: for whoever plans its energy (decision 0067), and for its price (0129).
+    accepted: for whoever plans its energy (decision 0067), and for its price (0129). A profile is one that had a tariff
+    when the session began, whatever is offered since.
 
     Raises ``NotFound``, the same for no such session and for one whose token belongs to none of ``scopes``; with 2001
     when the EVSE cannot take preferences, or rules forbid them there.
@@ -211,11 +213,7 @@ async def prefer(
     emsp = PartyId.of(session.cdr_token.country_code, session.cdr_token.party_id)
     if not _may_prefer(directory, session, party, emsp):
         raise NotFound("you may not do this there by the rules of this hub", status_code=2001)
-    group_id = await group_of(work.connection, session.cdr_token.uid, emsp)
-    begun = ChargeBegun(at=session.start_date_time, token_uid=session.cdr_token.uid, group_id=group_id)
-    rules = directory.rulebook.pricing(directory.viewer(emsp), party, session.location_id, evse.uid, begun)
-    ids = price_reason(rules, connector.tariff_ids if connector is not None else ()).tariff_ids
-    types = [tariff.type for tariff in await tariffs_at(work.connection, party, ids, session.start_date_time)]
+    types = await _types_to_choose(work, key, session, connector, directory)
     answer = judge(preferences, session.status, connector, types, now=work.now)
     before = (await repository.preferred_of(work.connection, [key])).get(key, ())
     if len(before) >= MOST_PROFILES and before[-1].profile_type != preferences.profile_type:
@@ -223,6 +221,23 @@ async def prefer(
     if answer == ChargingPreferencesResponse.ACCEPTED:
         await repository.keep_preferences(work.connection, key, preferences, now=work.now)
     return answer
+
+
+async def _types_to_choose(
+    work: Work, key: str, session: Session, connector: Connector | None, directory: Directory
+) -> list[str | None]:
+    """Types of the tariffs that a driver may choose among, ``None`` for one that prices any profile: those of the start
+    of the session, and where these were not kept those that are offered."""
+    if (frozen := await repository.tariffs_to_choose(work.connection, key)) is not None:
+        return [None if tariff.type == TariffType.AD_HOC_PAYMENT else tariff.type for tariff in frozen]
+    party = PartyId.of(session.country_code, session.party_id)
+    emsp = PartyId.of(session.cdr_token.country_code, session.cdr_token.party_id)
+    group_id = await group_of(work.connection, session.cdr_token.uid, emsp)
+    begun = ChargeBegun(at=session.start_date_time, token_uid=session.cdr_token.uid, group_id=group_id)
+    viewer, evse_uid = directory.viewer(emsp), session.evse_uid
+    rules = directory.rulebook.pricing(viewer, party, session.location_id, evse_uid, begun)
+    ids = price_reason(rules, connector.tariff_ids if connector is not None else ()).tariff_ids
+    return [tariff.type for tariff in await tariffs_at(work.connection, party, ids, session.start_date_time)]
 
 
 def _may_prefer(directory: Directory, session: Session, cpo: PartyId, emsp: PartyId) -> bool:

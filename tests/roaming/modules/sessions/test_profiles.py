@@ -139,3 +139,19 @@ async def test_the_only_tariff_is_that_of_a_profile(hub: HubInProcess) -> None:
     evse = ocpi_bodies.evse(uid="AT-GOOD-1", evse_id="NL*HUB*E1", connectors=[connector], capabilities=capable)
     await hub.host_location("AT-GOOD", evses=[evse])
     assert priced(await charge(hub, "FAST")) == (["QUICK"], Decimal("8.00"))
+
+
+async def test_profiles_are_those_of_the_start(hub: HubInProcess) -> None:
+    """What is accepted is charged: not one whose tariff came to the connector since, but one whose tariff left it."""
+    await tell(hub, started("T1", 0), metered("T1", 115, 5000))
+    await publish(hub, "LEAF", 0.1, "PROFILE_GREEN")
+    connector = ocpi_bodies.connector(tariff_ids=["STANDARD", "LEAF"])
+    capable = ["CHARGING_PREFERENCES_CAPABLE"]
+    evse = ocpi_bodies.evse(uid="AT-GOOD-1", evse_id="NL*HUB*E1", connectors=[connector], capabilities=capable)
+    await hub.host_location("AT-GOOD", evses=[evse])
+    assert await prefer(hub, "GREEN") == "PROFILE_TYPE_NOT_SUPPORTED"
+    assert await prefer(hub, "FAST") == "ACCEPTED"
+    await tell(hub, metered("T1", 130, 5000), ended("T1", 150, 11000))
+    await let_pass(hub)
+    (cdr,) = await billed(hub)
+    assert priced(cdr) == (["STANDARD", "QUICK"], Decimal("6.80"))
