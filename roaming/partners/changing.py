@@ -14,7 +14,7 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.partners import registry
 from roaming.partners.agreements import Rule
-from roaming.partners.directory import Directory, DirectoryCache, directory_within
+from roaming.partners.directory import HUB, Directory, DirectoryCache, directory_within
 from roaming.partners.known_objects import check_members, check_rule
 from roaming.partners.refusing import Refused
 from roaming.partners.registry import AGREEMENTS
@@ -122,7 +122,7 @@ async def remove_from_group(database: Database, kind: str, name: str, texts: Seq
 def _check_sides(directory: Directory, cpo: PartyId, emsp: PartyId) -> None:
     """A party that nobody speaks for yet may be anything."""
     for field, party, is_wrong in (
-        ("cpo", cpo, not directory.has_role(cpo, Role.CPO)),
+        ("cpo", cpo, not directory.has_role(cpo, Role.CPO, HUB)),  # a hub, for what is behind it
         ("emsp", emsp, directory.roles_of(emsp) == {Role.CPO}),
     ):
         known = directory.roles_of(party)

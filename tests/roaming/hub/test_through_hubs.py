@@ -14,6 +14,7 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import InterfaceRole
 from roaming.modules.hubclientinfo.asking import HubAsker
 from roaming.partners import registry
+from roaming.partners.changing import change_agreement
 from roaming.partners.directory import HUB, Endpoint, Partner, PartyRole
 from roaming.partners.retelling import changed
 from roaming.partners.rules import put_rule
@@ -87,6 +88,16 @@ async def test_an_old_word_moves_nobody(passing: Passing) -> None:
     await tell(passing, "SE-BEH", "CONNECTED", at="11:00:00")
     await tell(passing, "SE-BEH", "SUSPENDED", at="10:00:00")
     assert await push(passing) == (200, 1000)
+
+
+async def test_a_hub_is_agreed_with_as_a_whole_and_asked_for_all_behind_it(passing: Passing) -> None:
+    services, hub, emsp = passing.hub.services, PartyId("IT", "MS2"), PartyId("IT", "MSP")
+    await tell(passing, "SE-CPO", "CONNECTED", role="CPO")
+    assert await change_agreement(services.database, services.directory, hub, emsp, is_active=True, who="test")
+    passing.ms2.says_data([passing.ope.speech.location("SE-CPO")])
+    listed = await passing.msp.call("GET", "/2.2.1/sender/locations", to="IT-MS2")
+    assert [location["party_id"] for location in listed.data] == ["CPO"], listed.text
+    assert parties_in(passing.ms2.last.headers) == ("IT-MSP", "IT-MS2")
 
 
 async def test_a_hub_takes_nobodys_parties(passing: Passing) -> None:
