@@ -151,9 +151,11 @@ class _One:
 
     async def _token_asked_about(self) -> Token | None:
         """2.1.1 answers do not repeat it, nor do some of later versions, which should."""
-        uid = self._passage.request.path.get("token_uid", "")
-        drivers = await find_drivers(self._services.database, uid)
-        return next((driver.token() for driver in drivers if driver.owner == self._source.owner), None)
+        request = self._passage.request
+        kind = request.query.get("type") or request.query.get("token_type") or "RFID"
+        drivers = await find_drivers(self._services.database, request.path.get("token_uid", ""))
+        asked_about = (self._source.owner, kind)
+        return next((driver.token() for driver in drivers if (driver.owner, driver.type) == asked_about), None)
 
     async def _context_to_write(self, value: Any) -> EncodeContext:
         """2.1.1 quotes the location of a session or CDR whole."""

@@ -199,7 +199,7 @@ async def test_a_session_is_stopped_where_it_runs_by_its_own_emsp_only(equal: Pa
 
 
 async def test_a_2_1_1_operator_is_understood_without_headers(sqlite_url: str, tmp_path: Path) -> None:
-    async with passing_hub(sqlite_url, tmp_path, ope="2.1.1", msp="2.3.0", ms2="2.2.1") as passing:
+    async with passing_hub(sqlite_url, tmp_path, ope="2.1.1", op2="2.2.1", msp="2.3.0", ms2="2.2.1") as passing:
         passing.msp.says_data(info("IT-MSP"))
         passing.ms2.says_code(2004, status="404 Not Found")
         path = "/2.1.1/tokens/U1/authorize"
@@ -214,6 +214,12 @@ async def test_a_2_1_1_operator_is_understood_without_headers(sqlite_url: str, t
         passing.msp.says_data({"allowed": "ALLOWED"})  # without the token, which it owes
         known = await passing.ope.call("POST", path, body={"location_id": "L1"})
         assert (known.code, known.data["allowed"]) == (1000, "ALLOWED"), known.text
+        app = ocpi_bodies.token("IT-MSP", uid="U1", type="APP_USER", contract_id="IT-MSP-CAPP")
+        assert (await passing.msp.call("PUT", "/2.3.0/receiver/tokens/IT/MSP/U1?type=APP_USER", body=app)).code == 1000
+        for kind, contract in (("APP_USER", "IT-MSP-CAPP"), ("RFID", "IT-MSP-C00000001")):
+            passing.msp.says_data({"allowed": "ALLOWED"})
+            told = await passing.op2.call("POST", f"/2.2.1/sender/tokens/U1/authorize?type={kind}")
+            assert (told.data["token"]["type"], told.data["token"]["contract_id"]) == (kind, contract), told.text
         passing.msp.says_data({"allowed": 7})
         wrong = await passing.ope.call("POST", path, body={"location_id": "L1"})
         assert "IT-MSP answers with what is no OCPI 2.3.0: allowed" in wrong.text
