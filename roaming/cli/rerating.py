@@ -78,7 +78,7 @@ def rows_of(outcome: Outcome) -> list[dict[str, Any]]:
     """Who would pay what: a row per pair of parties and currency."""
     rows = []
     for name, group in sorted(outcome.groups.items()):
-        cpo, emsp, currency = name.split(" ")
+        cpo, emsp, currency = name.split(" ", 2)
         rows.append(
             {
                 "CPO": cpo,

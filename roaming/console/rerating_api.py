@@ -70,7 +70,7 @@ def _wishes(wish: forms.RerateWish, month: str) -> Wishes:
 def _sums(outcome: Outcome) -> tuple[forms.RepricedSum, ...]:
     found = []
     for name, group in sorted(outcome.groups.items()):
-        cpo, emsp, currency = name.split(" ")
+        cpo, emsp, currency = name.split(" ", 2)
         found.append(
             forms.RepricedSum(
                 cpo=cpo,

@@ -9,8 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from roaming.billing.rerating import Group, Outcome
+from roaming.cli.rerating import rows_of
 from roaming.console import rerating_api
 from roaming.model.identifiers import PartyId
+from roaming.modules.cdrs import repository
 from roaming.partners.operators import add_operator
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.roaming.cli.test_rerating import CDR, COUNT, MONTH, PLAIN, keep_month
@@ -64,6 +67,16 @@ async def test_a_month_page_by_page(hub: HubInProcess, monkeypatch: pytest.Monke
     assert [(row["cdrs"], row["unpriced"], Decimal(row["difference"])) for row in rows] == [("7", "1", Decimal(0))]
     (example,) = table(await call(hub, "POST", f"{PATH}?format=csv&rows=examples", {"month": MONTH}))
     assert (example["cdr_id"], example["text"]) == ("C3", "holds no tariff")
+
+
+async def test_a_currency_that_is_none(hub: HubInProcess) -> None:
+    """OCPI takes any three characters of a partner: the month can be priced all the same, here and by the command."""
+    async with hub.services.database.work() as work:
+        odd = msgspec.structs.replace(CDR, id="ODD", currency="E R", session_id=None)
+        assert await repository.insert(work.connection, odd, source="cpo", now=work.now)
+    answer = await call(hub, "POST", PATH, {"month": MONTH})
+    assert {each["currency"]: each["cdrs"] for each in answer.json()["sums"]} == {"EUR": COUNT, "E R": 1}
+    assert rows_of(Outcome(groups={"NL-TNM DE-HME E R": Group()}))[0]["currency"] == "E R"
 
 
 async def test_what_cannot_be_asked_for(hub: HubInProcess) -> None:
