@@ -37,6 +37,8 @@ Values in OCPP, section 3.2.2)."""
 _ENDS: Final = frozenset("ELRAP")
 """Transaction reasons that end one (OCMF, table of TX)."""
 _UNITS: Final = {"kWh": Decimal(1), "Wh": Decimal("0.001")}
+_MOST_DIGITS: Final = 25
+"""Of a register, before or behind the point."""
 _ONE_AT_A_TIME: Final = Lock()
 """What the library warns of is caught by process, not by thread."""
 
@@ -199,6 +201,8 @@ def _verify(record: str, public_key: str | None, nature: str) -> RecordVerdict:
         parsed = OCMF.from_string(record)
     except (PyOCMFError, ValueError) as error:
         return found(SignatureVerdict.UNREADABLE, f"the record cannot be read: {_first_line(error)}")
+    if not all(_is_amount(reading.RV) for reading in parsed.payload.RD):
+        return found(SignatureVerdict.UNREADABLE, "the record cannot be read: a register is beyond any meter")
     if not (public_key or parsed.embedded_public_key):
         return found(SignatureVerdict.NO_KEY, "public_key is missing: ask the CPO for it", parsed)
     try:
@@ -234,6 +238,11 @@ def _registers(readings: Iterable[Any]) -> Iterable[Register]:
             is_loss_compensated=bool(code.is_loss_compensated),
             at=time.timestamp if time is not None and time.status == TimeStatus.SYNCHRONIZED else None,
         )
+
+
+def _is_amount(register: Any) -> bool:
+    """Whether it can be reckoned with, and written: 1E+300000 is short, and has so many digits."""
+    return register is None or abs(Decimal(str(register)).adjusted()) <= _MOST_DIGITS
 
 
 def plain(record: str) -> str:
