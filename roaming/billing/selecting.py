@@ -50,13 +50,16 @@ async def page_of(
     """CDRs of charges that ended in a month, by end and key, behind ``after``; ``party``: those of or for it; else
     ``cpo``: those that it issued. ``is_ours``: issued here. Raises ``ValueError`` for what is no month."""
     since, until = bounds_of(month)
-    reader, sources = services.database.reader, ("",) if is_ours else None
-    if party is None:
-        return await ended_between(reader, since, until, cpo=cpo, sources=sources, after=after, limit=limit)
-    found = await ended_between(reader, since, until, cpo=party, sources=sources, after=after, limit=limit)
-    found += await ended_between(reader, since, until, emsp=party, sources=sources, after=after, limit=limit)
-    by_key = {entry.key: entry for entry in found}
-    return sorted(by_key.values(), key=lambda entry: (entry.cdr.end_date_time, entry.key))[:limit]
+    return await ended_between(
+        services.database.reader,
+        since,
+        until,
+        cpo=cpo if party is None else None,
+        party=party,
+        sources=("",) if is_ours else None,
+        after=after,
+        limit=limit,
+    )
 
 
 async def entries_of_month(

@@ -140,12 +140,14 @@ async def ended_between(
     *,
     cpo: PartyId | None = None,
     emsp: PartyId | None = None,
+    party: PartyId | None = None,
     sources: Sequence[str] | None = None,
     after: tuple[datetime, str] | None = None,
     limit: int | None = None,
 ) -> list[Ended]:
-    """CDRs of charges that ended from ``since`` on and before ``until``, in the order (end, key), behind ``after``.
-    Committed data only. Raises ``StoreUnavailable``."""
+    """CDRs of charges that ended from ``since`` on and before ``until``, in the order (end, key), behind ``after``;
+    ``party``: issued by it, or for it. Keys are in the order of the store, which need not be Python's. Committed data
+    only. Raises ``StoreUnavailable``."""
     values: list[Any] = [since, until]
     conditions = ["ended_at >= $1", "ended_at < $2"]
 
@@ -158,6 +160,8 @@ async def ended_between(
         where("country_code = {} AND party_id = {}", *cpo)
     if emsp is not None:
         where("scope = {}", str(emsp))
+    if party is not None:
+        where("(country_code = {} AND party_id = {} OR scope = {})", *party, str(party))
     if sources is not None:
         where("source IN (" + ", ".join("{}" for _ in sources) + ")", *sources)
     if after is not None:
