@@ -80,8 +80,16 @@ def owner_of(token: Any) -> PartyId | None:
 
 def is_session_push(route: Route) -> bool:
     """Whether the route takes a session at its own address."""
-    is_pushed = route.clue is Clue.TOKEN_OWNER and route.interface == InterfaceRole.RECEIVER
-    return is_pushed and "{session_id}" in route.path
+    return _is_charge_push(route) and "{session_id}" in route.path
+
+
+def is_record_push(route: Route) -> bool:
+    """Whether the route takes a CDR."""
+    return _is_charge_push(route) and route.method == "POST"
+
+
+def _is_charge_push(route: Route) -> bool:
+    return route.clue is Clue.TOKEN_OWNER and route.interface == InterfaceRole.RECEIVER
 
 
 async def check_target(passage: Passage, body: Any) -> None:

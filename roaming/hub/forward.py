@@ -14,7 +14,7 @@ import structlog
 from roaming.hub import callbacks, dealings, whereabouts
 from roaming.hub.answering import Answering, trouble_of
 from roaming.hub.callbacks import Kind
-from roaming.hub.checking import check_body, check_session, check_target, is_session_push
+from roaming.hub.checking import check_body, check_session, check_target, is_record_push, is_session_push
 from roaming.hub.passage import Passage
 from roaming.hub.reach import Reach
 from roaming.hub.ruling import is_told_to_book, place_told, showing
@@ -128,7 +128,7 @@ class Forwarder:
             await check_session(passage)
         elif route.clue is Clue.TARGET:
             await check_target(passage, body)
-        elif route.clue is Clue.TOKEN_OWNER and isinstance(body, dict) and isinstance(body.get("id"), str):
+        elif is_record_push(route) and isinstance(body, dict) and isinstance(body.get("id"), str):
             content.record = body["id"]
         show = showing(request, route, owner=passage.owner, emsp=passage.to_party)
         if body is not None and route.takes is not None and (show is not None or not passage.is_same_version):

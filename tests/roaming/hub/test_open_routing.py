@@ -189,10 +189,11 @@ async def test_a_session_is_stopped_where_it_runs_by_its_own_emsp_only(equal: Pa
     equal.msp.says = lambda _: http_answer(enveloped(None))
     told = await equal.op2.call("PUT", "/2.2.1/sender/chargingprofiles/S1", body=changed)
     assert (told.code, equal.msp.last_body) == (1000, changed), told.text
-    kept = "SELECT * FROM hub_whereabouts WHERE kind = 'SESSION'"
+    kept = "SELECT * FROM hub_whereabouts WHERE kind IN ('SESSION', 'CDR')"
     where = await equal.hub.services.database.reader.fetch(kept)
-    assert (await equal.op2.call("PUT", "/2.2.1/sender/chargingprofiles/S1", to=equal.msp, body=changed)).code == 1000
-    assert await equal.hub.services.database.reader.fetch(kept) == where, "nothing of the session is forgotten"
+    named = changed | {"id": "C1"}
+    assert (await equal.op2.call("PUT", "/2.2.1/sender/chargingprofiles/S1", to=equal.msp, body=named)).code == 1000
+    assert await equal.hub.services.database.reader.fetch(kept) == where, "neither is it forgotten, nor taken for a CDR"
     seen = len(equal.msp.asked)
     strange = await equal.ope.call("PUT", "/2.2.1/sender/chargingprofiles/S1", body=changed)
     assert (strange.http_status, len(equal.msp.asked), equal.ms2.asked) == (404, seen, [])
