@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from roaming.model.command import CommandResponseType, CommandResultType
+import msgspec
+
+from roaming.model.command import CommandResponseType, CommandResultType, ReserveNow
 from roaming.model.identifiers import fold
 from roaming.model.version import Version
 from roaming.modules.commands.codec import v221, v230
@@ -22,8 +24,7 @@ ID_39 = Id(39)
 
 @dataclass(frozen=True, slots=True)
 class NumericId:
-    """reservation_id: an int here, text since 2.2. For text that is no plain number always the same number is sent,
-    made of it: 2.1.1 has no CANCEL_RESERVATION, so that nobody asks what it stood for."""
+    """reservation_id: an int here, text since 2.2."""
 
     shown = WHOLE
     """What it is on the wire."""
@@ -32,17 +33,29 @@ class NumericId:
         return str(WHOLE.decode(value, reading, prefix, name))
 
     def encode(self, value: str, writing: Writing, prefix: str, name: str) -> int:
-        if value.isascii() and value.isdigit() and len(value) <= 18 and str(int(value)) == value:
-            return int(value)
-        writing.lose(prefix + name, "2.1.1 takes a number: one is made of the text, always the same")
-        return int.from_bytes(sha256(fold(value).encode()).digest()[:4], "big") >> 1
+        return int(value)
+
+
+def _numbered(command: ReserveNow, writing: Writing, prefix: str) -> ReserveNow:
+    """For text that is no plain number always the same number is sent, made of it and of whose driver it is: a CPO, to
+    which all come from one hub, replaces a reservation by one of the same id. 2.1.1 has no CANCEL_RESERVATION, so that
+    nobody asks what it stood for."""
+    id, token = command.reservation_id, command.token
+    if id.isascii() and id.isdigit() and len(id) <= 18 and str(int(id)) == id:
+        return command
+    writing.lose(f"{prefix}reservation_id", "2.1.1 takes a number: one is made of the text, always the same")
+    name = fold(f"{token.country_code}/{token.party_id}/{id}")
+    number = int.from_bytes(sha256(name.encode()).digest()[:4], "big") >> 1
+    return msgspec.structs.replace(command, reservation_id=str(number))
 
 
 _UNKNOWN_HERE = "2.1.1 commands do not have it"
 
-RESERVE_NOW = v221.RESERVE_NOW.retype(
-    token=TOKEN_211, reservation_id=NumericId(), location_id=ID_39, evse_uid=ID_39
-).without("authorization_reference", because=_UNKNOWN_HERE)
+RESERVE_NOW = (
+    v221.RESERVE_NOW.retype(token=TOKEN_211, reservation_id=NumericId(), location_id=ID_39, evse_uid=ID_39)
+    .without("authorization_reference", because=_UNKNOWN_HERE)
+    .prepared(_numbered)
+)
 START_SESSION = v221.START_SESSION.retype(token=TOKEN_211, location_id=ID_39, evse_uid=ID_39).without(
     "connector_id", "authorization_reference", because=_UNKNOWN_HERE
 )

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from roaming.model.command import (
@@ -82,6 +83,8 @@ def test_for_other_reservation_ids_a_number_is_sent(reservation_id: str) -> None
     encoded, again = codec.encode(reserve(reservation_id)), codec.encode(reserve(reservation_id.lower()))
     number = encoded.body["reservation_id"]
     assert number == again.body["reservation_id"] != codec.encode(reserve("R2")).body["reservation_id"]
+    others = msgspec.structs.replace(reserve(reservation_id), token=msgspec.structs.replace(TOKEN, party_id="OTH"))
+    assert codec.encode(others).body["reservation_id"] != number, "two eMSPs may have the same id"
     assert 0 <= number < 2**31
     assert [loss.path for loss in encoded.losses] == ["reservation_id"]
 
