@@ -40,7 +40,8 @@ class Wrong(NamedTuple):
 def check_profiles(cdr: CDR, known: Known, rules: CheckRules) -> Iterator[Finding]:
     """One finding, if any, about all periods whose tariff is for another profile. Nothing where nobody here could know
     what the driver chose."""
-    known = replace(known, preferred=tuple(each for each in known.preferred if each.at < cdr.end_date_time))
+    preferred = (each for each in known.preferred if each.at < cdr.end_date_time)
+    known = replace(known, preferred=tuple(each for each in preferred if _has_tariff(each.profile_type, cdr, known)))
     if known.token is None and not known.preferred:
         return
     tariffs = relevant_tariffs(cdr.tariffs, cdr.charging_periods) or tuple(filter(None, [known.tariff]))
@@ -66,6 +67,16 @@ def check_profiles(cdr: CDR, known: Known, rules: CheckRules) -> Iterator[Findin
         at_stake=_at_stake(cdr, known, tariffs, wrong),
         reading=reading,
     )
+
+
+def _has_tariff(profile: str, cdr: CDR, known: Known) -> bool:
+    """Whether a preference for it can change the price: not where all tariffs there are for others, or its own is in
+    another currency (``switching.tariffs_over_time``)."""
+    of_kind: dict[str | None, list[Tariff]] = {}
+    for tariff in known.offered:
+        of_kind.setdefault(PROFILE_OF.get(tariff.type), []).append(tariff)
+    own = of_kind.get(profile) or of_kind.get(None) or of_kind.get(ProfileType.REGULAR) or ()
+    return not known.offered or any(tariff.currency == cdr.currency for tariff in own)
 
 
 def _shown(wrong: Sequence[Wrong]) -> str:

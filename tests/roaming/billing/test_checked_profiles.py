@@ -25,7 +25,8 @@ def of(id: str, kind: str | None, price: str) -> Tariff:
 
 R, F, C = of("R", "REGULAR", "0.50"), of("F", "PROFILE_FAST", "0.80"), of("C", "PROFILE_CHEAP", "0.30")
 ALL, CARD = of("ALL", None, "0.40"), of("CARD", "AD_HOC_PAYMENT", "0.90")
-BY_ID = {each.id: each for each in (R, F, C, ALL, CARD)}
+KRONOR = changed(F, id="KRONOR", currency="SEK")
+BY_ID = {each.id: each for each in (R, F, C, ALL, CARD, KRONOR)}
 
 
 def cdr_by(names: str) -> CDR:
@@ -74,6 +75,10 @@ def found(cdr: CDR, around: Known) -> tuple[Finding, ...]:
         ("R", beside(None, (30, "FAST"), change="NEVER")),
         ("R", beside(None, (120, "FAST"), change="WHOLE")),
         ("F", beside(None, (20, "FAST"), offered="F C")),
+        ("R", beside(None, (30, "FAST"), offered="R KRONOR")),
+        ("R C C", beside(None, (30, "CHEAP"), (40, "FAST"), offered="R C KRONOR")),
+        ("F", beside("FAST", (30, "REGULAR"), offered="F")),
+        ("F", beside("FAST", (30, "CHEAP"), offered="F", change="WHOLE")),
         ("F", known(tariff=None, token=None, is_session_expected=False)),
     ],
 )
