@@ -20,10 +20,18 @@ def upgrade() -> None:
         "UPDATE driver_tokens SET default_profile_type = :profile WHERE uid_folded = :uid"
         " AND country_code = :country_code AND party_id = :party_id AND type = :type"
     )
-    for country_code, party_id, uid, kind, document in bind.execute(told, {'word': '%default_profile_type%'}).all():
-        profile = json.loads(document).get('default_profile_type')
-        whose = {'uid': uid, 'country_code': country_code, 'party_id': party_id, 'type': kind}
-        bind.execute(known, {'profile': profile, **whose})
+    rows = [
+        {
+            'profile': json.loads(document).get('default_profile_type'),
+            'uid': uid,
+            'country_code': country_code,
+            'party_id': party_id,
+            'type': kind,
+        }
+        for country_code, party_id, uid, kind, document in bind.execute(told, {'word': '%default_profile_type%'})
+    ]
+    for start in range(0, len(rows), 10_000):  # many at once: one by one, each waits for the server
+        bind.execute(known, rows[start : start + 10_000])
 
 
 def downgrade() -> None:
