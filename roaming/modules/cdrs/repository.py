@@ -148,14 +148,16 @@ async def ended_between(
     """CDRs of charges that ended from ``since`` on and before ``until``, in the order (end, key), behind ``after``;
     ``party``: issued by it, or for it. Keys are in the order of the store, which need not be Python's. Committed data
     only. Raises ``StoreUnavailable``."""
-    values: list[Any] = [since, until]
-    conditions = ["ended_at >= $1", "ended_at < $2"]
+    values: list[Any] = [until]
+    conditions = ["ended_at < $1"]
 
     def where(text: str, *given: Any) -> None:
         marks = [f"${len(values) + number}" for number in range(1, len(given) + 1)]
         values.extend(given)
         conditions.append(text.format(*marks))
 
+    # One lower bound: of two, SQLite would begin each page at the earlier one.
+    where("(ended_at, key) > ({}, {})", *(after if after is not None and after[0] >= since else (since, "")))
     if cpo is not None:
         where("country_code = {} AND party_id = {}", *cpo)
     if emsp is not None:
@@ -164,8 +166,6 @@ async def ended_between(
         where("(country_code = {} AND party_id = {} OR scope = {})", *party, str(party))
     if sources is not None:
         where("source IN (" + ", ".join("{}" for _ in sources) + ")", *sources)
-    if after is not None:
-        where("(ended_at, key) > ({}, {})", *after)
     rows = await reader.fetch(
         "SELECT key, source, received_at, origin_version, document FROM cdrs"  # noqa: S608 - our names
         f" WHERE {' AND '.join(conditions)} ORDER BY ended_at, key" + ("" if limit is None else f" LIMIT {int(limit)}"),

@@ -1,7 +1,7 @@
 """Pages of CDRs: each is on one of them, in whatever order the store has the keys."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -45,3 +45,22 @@ async def test_pages_of_a_party_that_is_both_cpo_and_emsp(wordy_postgresql: str,
             found += [entry.cdr.id for entry in page]
             after = (page[-1].cdr.end_date_time, page[-1].key)
         assert sorted(found) == sorted([*IDS, "MINE"])
+
+
+async def test_a_page_begins_where_it_is_asked_for_and_not_before_the_month(sqlite_url: str, tmp_path: Path) -> None:
+    """The store looks for its first row alone: the last page of a month costs what the first one does."""
+    async with hub_in_process(sqlite_url, tmp_path) as hub:
+        first = END.replace(day=1, hour=0, minute=0, second=0)
+        ends = (first - timedelta(seconds=1), first, END)
+        async with hub.services.database.work() as work:
+            for number, end in enumerate(ends):
+                one = msgspec.structs.replace(a_cdr(a_tariff(), id=f"C{number}"), end_date_time=end, session_id=None)
+                assert await repository.insert(work.connection, one, source="", now=work.now)
+        for after, ids in (
+            (None, ["C1", "C2"]),
+            ((ends[0] - timedelta(days=9), "x"), ["C1", "C2"]),
+            ((first, ""), ["C1", "C2"]),
+            ((first, "z"), ["C2"]),
+        ):
+            page = await page_of(hub.services, f"{END:%Y-%m}", party=None, after=after, limit=9)
+            assert [entry.cdr.id for entry in page] == ids
