@@ -21,7 +21,7 @@ from roaming.billing.evidence import FORMAT, is_sealed, parties_in
 from roaming.billing.receiving import cpo_of, emsp_of
 from roaming.billing.tables import DisputeRow
 from roaming.model.identifiers import PartyId
-from roaming.modules.cdrs.repository import Ended, credit_for, credited_among, credits_of
+from roaming.modules.cdrs.repository import TAKING_BACK, Ended, credit_for, credited_among, credits_of
 from roaming.store.bulk import insert_new, select_rows
 from roaming.store.columns import text_to_time
 from roaming.store.database import Database, Work
@@ -29,14 +29,14 @@ from roaming.store.documents import object_key
 from roaming.store.reader import Reader, fetch_of
 
 DISPUTES: Table = DisputeRow.__table__  # type: ignore[attr-defined]
-_CREDIT = "SELECT 1 FROM cdrs WHERE credited_key = disputes.cdr_key"
-_STATE = f"CASE WHEN state = 'OPEN' AND EXISTS ({_CREDIT}) THEN 'CREDITED' ELSE state END"
+_CREDITS = f"FROM {TAKING_BACK} WHERE credit.credited_key = disputes.cdr_key"
+_STATE = f"CASE WHEN state = 'OPEN' AND EXISTS (SELECT 1 {_CREDITS}) THEN 'CREDITED' ELSE state END"
 """A CDR that was taken back is disputed no more, before ``close_credited`` writes it down."""
 _TAKEN_BACK = "taken back by "
 _COLUMNS = (  # our names
     f"id, cdr_key, cpo, emsp, raised_by, {_STATE}, reason, at_stake, currency, opened_at, due_at, closed_at,"  # noqa: S608
     " CASE WHEN state = 'OPEN' THEN"
-    f" COALESCE((SELECT '{_TAKEN_BACK}' || MIN(key) FROM cdrs WHERE credited_key = disputes.cdr_key), '')"
+    f" COALESCE((SELECT '{_TAKEN_BACK}' || MIN(credit.key) {_CREDITS}), '')"
     " ELSE resolution END,"
     " (SELECT object_id FROM cdrs WHERE cdrs.key = disputes.cdr_key),"
     " (SELECT statement_id FROM settled_cdrs WHERE settled_cdrs.cdr_key = disputes.cdr_key)"

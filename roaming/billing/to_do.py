@@ -3,17 +3,18 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from roaming.modules.cdrs.repository import TAKING_BACK
 from roaming.store.reader import Reader
 
 _HELD = (
-    "SELECT COUNT(*) FROM cdr_verdicts WHERE outcome IN ('HOLD', 'DISPUTE') AND decision = ''"
-    " AND NOT EXISTS (SELECT 1 FROM cdrs WHERE cdrs.credited_key = cdr_verdicts.cdr_key)"
+    "SELECT COUNT(*) FROM cdr_verdicts WHERE outcome IN ('HOLD', 'DISPUTE') AND decision = ''"  # noqa: S608 - our names
+    f" AND NOT EXISTS (SELECT 1 FROM {TAKING_BACK} WHERE credit.credited_key = cdr_verdicts.cdr_key)"
     " AND NOT EXISTS (SELECT 1 FROM disputes WHERE disputes.cdr_key = cdr_verdicts.cdr_key AND state = 'OPEN')"
     " AND NOT EXISTS (SELECT 1 FROM settled_cdrs WHERE settled_cdrs.cdr_key = cdr_verdicts.cdr_key)"
 )
 _OVERDUE = (
-    "SELECT COUNT(*) FROM disputes WHERE state = 'OPEN' AND due_at < $1"
-    " AND NOT EXISTS (SELECT 1 FROM cdrs WHERE cdrs.credited_key = disputes.cdr_key)"
+    "SELECT COUNT(*) FROM disputes WHERE state = 'OPEN' AND due_at < $1"  # noqa: S608 - our names
+    f" AND NOT EXISTS (SELECT 1 FROM {TAKING_BACK} WHERE credit.credited_key = disputes.cdr_key)"
 )
 
 

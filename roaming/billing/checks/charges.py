@@ -247,6 +247,7 @@ def check_credit(cdr: CDR, known: Known) -> Iterator[Finding]:
         yield Finding(kind=Kind.CREDIT, field="total_cost", text=text, at_stake=difference)
     for other in known.siblings:
         is_second = other.cdr.credit and fold(other.cdr.credit_reference_id or "") == fold(reference)
+        is_second = is_second and other.cdr.total_cost.before_taxes == expected  # else it takes nothing back
         if is_second and other.key != known.key and _age(other.cdr, other.key) < _age(cdr, known.key):
             text = f"CDR {reference} was taken back before, by {other.cdr.id}"
             yield Finding(kind=Kind.CREDIT, field="credit_reference_id", text=text, at_stake=ZERO + _whole(cdr))

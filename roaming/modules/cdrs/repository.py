@@ -7,12 +7,12 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from roaming.model.canonical import from_document, to_document
 from roaming.model.cdr import CDR
-from roaming.model.identifiers import PartyId
+from roaming.model.identifiers import PartyId, fold
 from roaming.model.version import Version
 from roaming.modules.cdrs.tables import CdrRow
 from roaming.store.bulk import select_rows
@@ -25,6 +25,13 @@ NOT_APPLICABLE = "#NA"
 NO_TEXTS: Mapping[Version, str] = MappingProxyType({})
 _MOST_OF_KEY = 255
 _AT_ONCE = 32
+
+TAKING_BACK = (
+    "cdrs AS credit JOIN cdrs AS taken ON taken.key = credit.credited_key"
+    " AND taken.total_cost = -credit.total_cost AND lower(taken.currency) = lower(credit.currency)"
+)
+"""SQL of credits and the CDRs that they take back. A credit of another amount takes nothing back (OCPI 2.2.1 mod_cdrs,
+Credit CDRs: of the whole CDR): it is wrong itself, and the CDR that it names can still be disputed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,22 +191,31 @@ async def with_ids(reader: Reader, keys: Iterable[str]) -> dict[str, Ended]:
 async def credits_of(reader: Reader, keys: Iterable[str]) -> dict[str, str]:
     """By the key of a CDR, that of the credit that takes it back, where there is one. Committed data only. Raises
     ``StoreUnavailable``."""
-    rows = await fetch_of(reader, "SELECT credited_key, key FROM cdrs WHERE credited_key IN", keys)
+    sql = f"SELECT credit.credited_key, credit.key FROM {TAKING_BACK} WHERE credit.credited_key IN"  # noqa: S608 - ours
+    rows = await fetch_of(reader, sql, keys)
     return {row[0]: row[1] for row in sorted(rows, key=lambda row: str(row[1]), reverse=True)}
 
 
 async def credit_for(connection: AsyncConnection, key: str) -> str:
     """The id of the credit that takes this CDR back; empty: it stands."""
-    columns = DOCUMENTS.table.c
-    statement = select(func.min(columns.object_id)).where(columns.credited_key == key)
-    return str((await connection.execute(statement)).scalar_one() or "")
+    return (await _credits_among(connection, [key])).get(key, "")
 
 
 async def credited_among(connection: AsyncConnection, keys: Sequence[str]) -> set[str]:
     """Those of ``keys`` whose CDR a credit takes back."""
+    return set(await _credits_among(connection, keys))
+
+
+async def _credits_among(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, str]:
+    """As ``TAKING_BACK``: by the key of a CDR, the id of the credit."""
+    columns = ("credited_key", "object_id", "total_cost", "currency")
     values = [(key,) for key in keys]
-    rows = await select_rows(connection, DOCUMENTS.table, ("credited_key",), key=("credited_key",), values=values)
-    return {key for (key,) in rows}
+    credits = await select_rows(connection, DOCUMENTS.table, columns, key=("credited_key",), values=values)
+    values = [(key,) for key in sorted({row[0] for row in credits})]
+    rows = await select_rows(connection, DOCUMENTS.table, ("key", *columns[2:]), key=("key",), values=values)
+    amounts = {key: (cost, fold(currency)) for key, cost, currency in rows}
+    found = sorted((key, id) for key, id, cost, currency in credits if amounts.get(key) == (-cost, fold(currency)))
+    return dict(reversed(found))
 
 
 class Lookup(NamedTuple):

@@ -122,6 +122,27 @@ async def test_what_is_taken_back_twice_is_disputed_at_the_second_credit(hub: Hu
     assert again["new"] is True, "a person may"
 
 
+async def test_a_credit_of_another_amount_takes_nothing_back(hub: HubInProcess) -> None:
+    """The CDR stays disputed, its credit is disputed itself, and neither is paid."""
+    await give(hub, total_cost={"excl_vat": 7, "incl_vat": 8.4})
+    (original,) = await rows("cdr", "dispute", "--found", *MONTH)
+    await give(hub, id="C1-C", credit=True, credit_reference_id="C1", total_cost={"excl_vat": -1})
+    await rows("cdr", "check", *MONTH)
+    assert await states(party="DE-HME") == {"C1": "DISPUTED", "C1-C": "HELD"}
+    found = {row["CDR"]: row for row in await rows("cdr", "dispute", "--found", *MONTH)}
+    assert found["C1"] == original | {"new": False}
+    assert (found["C1-C"]["new"], found["C1-C"]["at stake"]) == (True, "1.00")
+    assert "is -1 EUR, the CDR that it takes back 7 EUR" in found["C1-C"]["reason"]
+    listed = await rows("dispute", "list")
+    assert {row["CDR"]: (row["state"], row["resolution"]) for row in listed} == dict.fromkeys(
+        ("C1", "C1-C"), ("OPEN", "")
+    )
+    right = {"credit": True, "credit_reference_id": "C1", "total_cost": {"excl_vat": -7}}
+    await give(hub, id="C1-D", **right, last_updated="2026-11-24T12:00:00Z")
+    await rows("cdr", "check", *MONTH)
+    assert await states(party="DE-HME") == {"C1": "CREDITED", "C1-C": "DISPUTED", "C1-D": "ACKNOWLEDGED"}
+
+
 async def test_the_doctor_says_what_waits_for_a_person(hub: HubInProcess) -> None:
     async def waits() -> list[str]:
         result = await roaming("doctor", "--json")
