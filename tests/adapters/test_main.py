@@ -23,6 +23,7 @@ from contracts.bus.kafka import KafkaBus
 from contracts.bus.port import Subscription
 from contracts.envelope import Envelope
 from contracts.topics import EVENTS
+from tests.kit.kept_logging import kept_logging
 from tests.kit.server_process import free_port
 from tests.kit.wait import until
 
@@ -150,11 +151,9 @@ async def test_a_process_on_kafka_drains_at_sigterm(kafka_bootstrap: str, tmp_pa
 
 
 def test_no_text_of_a_station_breaks_a_log_line(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logging("INFO")
-    try:
+    with kept_logging():
+        configure_logging("INFO")
         structlog.get_logger().warning("it_strays", said='a\r\n{"event": "forged"}\x1b[31m\u202e\x00')
-    finally:
-        structlog.reset_defaults()
     (line,) = capsys.readouterr().err.splitlines()
     assert json.loads(line)["event"] == "it_strays"
     assert line.isascii()

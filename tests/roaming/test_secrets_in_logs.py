@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx
 import pytest
-import structlog
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -28,6 +27,7 @@ from roaming.settings import Settings
 from roaming.stations.bindings import Binding, bind
 from tests.kit import ocpi_bodies as bodies
 from tests.kit.hub_in_process import decoded
+from tests.kit.kept_logging import kept_logging
 from tests.kit.raw_station import CallFailed, RawStation
 from tests.kit.scripted_partner import ScriptedPartner, always, enveloped, http_answer
 from tests.kit.server_process import free_port
@@ -201,7 +201,6 @@ async def test_no_secret_and_no_uid_is_logged_or_printed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     issued.clear()
-    configure_logging("DEBUG")
     caplog.set_level(logging.DEBUG)
     settings = Settings(
         data_dir=tmp_path,
@@ -212,7 +211,8 @@ async def test_no_secret_and_no_uid_is_logged_or_printed(
         is_http_allowed=True,
     )
     port_of: list[int] = []
-    try:
+    with kept_logging():
+        configure_logging("DEBUG")
         async with ScriptedPartner(answers(port_of)) as partner:
             port_of.append(partner.port)
             async with everything(settings) as services:
@@ -221,8 +221,6 @@ async def test_no_secret_and_no_uid_is_logged_or_printed(
                 await charge(settings.ocpp_port)
                 await services.journal.flush()
                 rows = await services.database.reader.fetch("SELECT * FROM journal")
-    finally:
-        structlog.reset_defaults()
     out, err = capfd.readouterr()
     logged = [
         f"{record.name}: {record.getMessage()} {record.exc_text or ''}"
