@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-import structlog
+
+from tests.kit.kept_logging import kept_logging
 
 
 @pytest.fixture(autouse=True)
 def _logging_stays_as_it_was() -> Iterator[None]:
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
+    with kept_logging():
+        yield
