@@ -16,6 +16,7 @@ from roaming.model.identifiers import PartyId
 from roaming.model.party import Role
 from roaming.partners import registry
 from tests.kit.answering_partner import answering_partner
+from tests.kit.command_settings import set_settings
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -24,14 +25,7 @@ SENDER, RECEIVER = "/2.3.0/sender", "/2.3.0/receiver"
 
 @pytest.fixture
 async def hub(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubInProcess]:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    for name, value in {
-        "DATA_DIR": str(tmp_path),
-        "SECRET": "5e" * 32,
-        "IS_HTTP_ALLOWED": "true",
-        "ALLOWED_NETWORKS": "127.0.0.0/8",
-    }.items():
-        monkeypatch.setenv(f"ROAMING_{name}", value)
+    set_settings(monkeypatch, database_url, tmp_path)
     async with hub_in_process(database_url, tmp_path, version="2.3.0") as running:
         yield running
 

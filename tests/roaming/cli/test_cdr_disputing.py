@@ -20,6 +20,7 @@ from roaming.ocpi.outgoing import DELIVERIES
 from roaming.partners.registry import choose_readings
 from roaming.store.bulk import append
 from tests.kit import ocpi_bodies
+from tests.kit.command_settings import set_settings
 from tests.kit.hub_in_process import HOSTED_CPO, RECEIVER, HubInProcess, hub_in_process
 from tests.kit.outbox import waiting
 from tests.kit.scripted_partner import Received, ScriptedPartner, enveloped, http_answer
@@ -29,14 +30,7 @@ MONTH = ("--month", "2026-11")
 
 @pytest.fixture
 async def hub(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubInProcess]:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    for name, value in {
-        "DATA_DIR": str(tmp_path),
-        "SECRET": "5e" * 32,
-        "IS_HTTP_ALLOWED": "true",
-        "ALLOWED_NETWORKS": "127.0.0.0/8",
-    }.items():
-        monkeypatch.setenv(f"ROAMING_{name}", value)
+    set_settings(monkeypatch, database_url, tmp_path)
     async with hub_in_process(database_url, tmp_path) as running:
         await running.host_objects()
         yield running

@@ -17,20 +17,13 @@ from roaming.modules.sessions.repository import preferred_of
 from roaming.partners.registry import choose_readings
 from tests.kit import ocpi_bodies
 from tests.kit.answering_partner import AnsweringPartner, answering_partner
+from tests.kit.command_settings import set_settings
 from tests.kit.hub_in_process import RECEIVER, HubInProcess, hub_in_process
 
 
 @pytest.fixture
 async def hub(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubInProcess]:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    for name, value in {
-        "DATA_DIR": str(tmp_path),
-        "SECRET": "5e" * 32,
-        "IS_HTTP_ALLOWED": "true",
-        "ALLOWED_NETWORKS": "127.0.0.0/8",
-        "PUBLIC_URL": "http://hub.test/ocpi",
-    }.items():
-        monkeypatch.setenv(f"ROAMING_{name}", value)
+    set_settings(monkeypatch, database_url, tmp_path, PUBLIC_URL="http://hub.test/ocpi")
     async with hub_in_process(database_url, tmp_path) as running:
         yield running
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from roaming.cli.commands import app
 from tests.kit.answering_partner import AnsweringPartner, answering_partner
+from tests.kit.command_settings import set_settings
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.kit.wait import until
 
@@ -26,15 +27,7 @@ ACTIVE = {
 
 @pytest.fixture
 async def hub(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubInProcess]:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    for name, value in {
-        "DATA_DIR": str(tmp_path),
-        "SECRET": "5e" * 32,
-        "IS_HTTP_ALLOWED": "true",
-        "ALLOWED_NETWORKS": "127.0.0.0/8",
-        "PUBLIC_URL": "http://hub.test/ocpi",
-    }.items():
-        monkeypatch.setenv(f"ROAMING_{name}", value)
+    set_settings(monkeypatch, database_url, tmp_path, PUBLIC_URL="http://hub.test/ocpi")
     async with hub_in_process(database_url, tmp_path) as running:
         yield running
 

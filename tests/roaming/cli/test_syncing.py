@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from roaming.cli.commands import app
 from tests.kit import ocpi_bodies
+from tests.kit.command_settings import set_settings
 from tests.kit.hub_in_process import HubInProcess, hub_in_process
 from tests.kit.listing_partner import ListingPartner, broken, listen_at, stored
 from tests.kit.scripted_partner import ScriptedPartner
@@ -19,16 +20,7 @@ from tests.kit.scripted_partner import ScriptedPartner
 
 @pytest.fixture
 async def hub(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubInProcess]:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    for name, value in {
-        "DATA_DIR": str(tmp_path),
-        "SECRET": "5e" * 32,
-        "IS_HTTP_ALLOWED": "true",
-        "ALLOWED_NETWORKS": "127.0.0.0/8",
-        "PULL_PAGE_SIZE": "2",
-        "PULL_REQUESTS_PER_SECOND": "1000",
-    }.items():
-        monkeypatch.setenv(f"ROAMING_{name}", value)
+    set_settings(monkeypatch, database_url, tmp_path, PULL_PAGE_SIZE="2", PULL_REQUESTS_PER_SECOND="1000")
     async with hub_in_process(database_url, tmp_path) as running:
         yield running
 
