@@ -232,6 +232,7 @@ class Gateway:
             logger.warning("a proxied connection is not listened to", station_id=station.id)
             station.line.copies.refuse()
             return station
+        station.is_admitted = is_admitted  # its first frame may show a token: its driver waits for nothing of ours
         self._stations[station.id] = station
         if current is not None:
             self._replace(current)

@@ -115,7 +115,15 @@ async def charge_from_afar(hub: Hub, partner: Partner, identity: str, frames: Fr
     )
     async with asyncio.timeout(PATIENCE):
         await is_ready.wait()
-    started, _ = await emsp.start(emsp.drivers[ADA], "PIER", identity)
+
+    async def is_known_to_be_here() -> bool:
+        # Its own central system has answered it, which does not wait for the hub
+        online = await as_operator(hub, "station", "list", "--online")
+        return any(row["station"] == identity for row in online)
+
+    await until(is_known_to_be_here, seconds=PATIENCE, every=0.3)
+    started, answer = await emsp.start(emsp.drivers[ADA], "PIER", identity)
+    assert answer == "ACCEPTED"
     await until(lambda: emsp.results.get(started) == "ACCEPTED", seconds=PATIENCE)
 
     def here() -> list[dict[str, Any]]:

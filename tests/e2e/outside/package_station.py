@@ -20,6 +20,7 @@ import ocpp.v201.call
 import ocpp.v201.call_result
 from ocpp.routing import after, on
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from tests.e2e.outside.package_upkeep import Memory, Upkeep2, Upkeep16
@@ -190,7 +191,8 @@ STATIONS: Mapping[str, Any] = {"ocpp1.6": Station16, "ocpp2.0.1": Station201, "o
 
 
 class _Recorded:
-    """A connection as the package uses it: every message as it went over the wire, with whether it went out."""
+    """A connection as the package uses it: every message as it went over the wire, with whether it went out. What can
+    no more be sent went nowhere."""
 
     def __init__(self, socket: ClientConnection, frames: list[tuple[bool, str]]) -> None:
         self._socket = socket
@@ -202,8 +204,13 @@ class _Recorded:
         return data
 
     async def send(self, data: str) -> None:
-        self._frames.append((True, data))
-        await self._socket.send(data)
+        entry = (True, data)
+        self._frames.append(entry)
+        try:
+            await self._socket.send(data)
+        except ConnectionClosed:
+            self._frames.remove(entry)
+            raise
 
 
 async def run(

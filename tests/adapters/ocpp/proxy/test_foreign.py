@@ -8,7 +8,7 @@ import pytest
 
 from adapters.kit.manifest import Authorization
 from adapters.ocpp.proxy.foreign import ASKED_AT_ONCE
-from contracts.messages import TransactionEnded, TransactionStarted
+from contracts.messages import StationConnected, TransactionEnded, TransactionStarted
 from contracts.vocabulary import AuthorizationBasis, AuthorizationStatus
 from tests.adapters.ocpp.proxy.conftest import Proxied
 from tests.kit.own_csms import OwnCsms
@@ -67,6 +67,27 @@ async def test_a_refusal_of_an_unknown_token_is_the_hubs_to_lift(
     assert (told.transaction_id, told.token_uid, told.authorization, told.authorization_basis) == (
         "4711", "GUEST", AuthorizationStatus.ACCEPTED, AuthorizationBasis.REAL_TIME,
     )  # fmt: skip
+
+
+async def test_a_driver_does_not_wait_until_the_connection_is_told(
+    proxied: Proxied, csms: OwnCsms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await proxied.through(authorise="hub-if-refused")
+    knows(csms)
+    allow(proxied, "GUEST")
+    proxied.fakes.accounts.change("CS-1")
+    is_free, claim = asyncio.Event(), proxied.fakes.connections.claim
+
+    async def claim_late(station_id: str) -> int:
+        await is_free.wait()
+        return await claim(station_id)
+
+    monkeypatch.setattr(proxied.fakes.connections, "claim", claim_late)
+    station = await proxied.dial("CS-1")
+    assert (await station.call("Authorize", {"idTag": "GUEST"}))["idTagInfo"] == {"status": "Accepted"}
+    assert proxied.facts.of(StationConnected) == []
+    is_free.set()
+    await until(lambda: proxied.facts.of(StationConnected))
 
 
 async def test_what_the_hub_does_not_know_either_stays_refused(proxied: Proxied, csms: OwnCsms) -> None:
