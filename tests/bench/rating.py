@@ -87,7 +87,7 @@ def price_random(count: int) -> list[Priced]:
     ]
     lines = as_lines(cases)
     for name in ("ocpi_tariffs", "ocpi_kit"):
-        if (program := tools.judge(name)) is not None:
+        if (program := tools.judge(name, is_timed=True)) is not None:
             run = subprocess.run([program, "time"], input=lines, stdout=subprocess.PIPE, check=True)
             found.append(Priced(f"{name} (Rust), JSON and price", json.loads(run.stdout)["per_second"]))
     return found

@@ -25,7 +25,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 async def connected(hub: Hub) -> AsyncIterator[SimulatedStation]:
     """The station, accepted."""
     config = SimulatorConfig(
-        url=hub.ocpp_url(), password=PASSWORD, arrival_seconds=0, speed=240, is_offline_start_allowed=False
+        url=hub.ocpp_url(),
+        password=PASSWORD,
+        arrival_seconds=0,
+        speed=240,
+        charge_minutes=(600, 600),  # it goes on until somebody stops it, however slow this machine is
+        is_offline_start_allowed=False,
     )
     async with running_fleets(config) as (fleet,):
         (station,) = fleet.stations.values()

@@ -33,9 +33,11 @@ def ocpi_cli() -> Path | None:
     return _program(TOOLS / "ocpi-kit" / "bin" / "ocpi")
 
 
-def judge(name: str) -> Path | None:
-    """The program of ``tests/judges/NAME`` (Rust, around a pricing crate), built by `.ci/run`, or None."""
-    return _program(TOOLS / "judges" / "bin" / f"judge-{name.replace('_', '-')}")
+def judge(name: str, *, is_timed: bool = False) -> Path | None:
+    """The program of ``tests/judges/NAME`` (Rust, around a pricing crate), or None. `.ci/run` builds them to be tested
+    against, `make bench` to be timed."""
+    folder = TOOLS / ("judges-timed" if is_timed else "judges")
+    return _program(folder / "bin" / f"judge-{name.replace('_', '-')}")
 
 
 def kit_platform() -> Path | None:
