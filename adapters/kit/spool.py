@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -35,7 +36,9 @@ _FACTS_IN_A_COMMIT = 1000
 _OCTETS_IN_A_COMMIT = 2**20
 _BUSY_CALLS = 4
 _BUSY_PAUSE = 0.01
-"""From one commit to the next when many wait: a commit costs as much processor time as dozens of facts."""
+"""From one commit to the next when many call: a commit costs as much processor time as dozens of facts."""
+_BUSY_ENOUGH = 40
+"""With so many calls waiting the next commit begins at once: more of them would make each fact little cheaper."""
 
 logger = structlog.get_logger(__name__)
 
@@ -115,6 +118,7 @@ class Spool:
         self._octets = 0
         self._waiting: deque[_Call] = deque()
         self._has_waiting = asyncio.Event()
+        self._has_enough = asyncio.Event()
         self._is_refusing = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -151,6 +155,8 @@ class Spool:
         future = asyncio.get_running_loop().create_future()
         self._waiting.append(_Call(lines, octets, future))
         self._has_waiting.set()
+        if len(self._waiting) >= _BUSY_ENOUGH:
+            self._has_enough.set()
         await future
 
     def backlog(self) -> int:
@@ -239,7 +245,16 @@ class Spool:
                 raise
             self._settle(calls, fresh)
             if len(calls) > _BUSY_CALLS:
-                await asyncio.sleep(started + _BUSY_PAUSE - loop.time())
+                await self._pause(until=started + _BUSY_PAUSE)
+
+    async def _pause(self, *, until: float) -> None:
+        """``until``: on the event loop's clock; or until enough calls wait."""
+        if len(self._waiting) >= _BUSY_ENOUGH:
+            return
+        self._has_enough.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                await self._has_enough.wait()
 
     def _take(self) -> Iterator[_Call]:
         facts = octets = 0

@@ -1,10 +1,12 @@
 """OCPP messages a second, and what one costs: the adapter beside the ``ocpp`` package and a bare echo on the same
 server library.
 
-``python -m tests.bench.ocpp_messages [--seconds 5] [--stations 50] [--only echo,adapter]``. Each subject is a process
-of its own under uvloop, loaded from here by bare frames, one request open per station: one heartbeat, one status and
-three meter values of six samples. Processor time is the subject's alone, all its threads, from the kernel: trust the
-ratios.
+``python -m tests.bench.ocpp_messages [--turns 5] [--seconds 3] [--stations 50] [--only echo,adapter]``. Each subject is
+a process of its own under uvloop, loaded from here by bare frames, one request open per station: one heartbeat, one
+status and three meter values of six samples. Processor time is the subject's alone, all its threads, from the kernel.
+
+What the same work costs changes by a third within a minute where others share the machine. So the subjects take turns;
+told are the medians, and the median and the range of each turn's ratio to its first subject: trust those.
 
 With facts in the spool it is the whole way: read, checked, told apart from repeats, on disk, answered, and taken by
 somebody who reads the bus, which is where they are counted: one for each answer, or there is no figure. ``mended``:
@@ -23,9 +25,10 @@ import sys
 import tempfile
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import uvloop
@@ -170,7 +173,7 @@ def _check(subject: str, told: dict[str, int], sent: Counter[str]) -> None:
     if subject == "adapter-wire":
         frames = told["frames"] + told["missed"]
         assert frames == 2 * sent.total(), (told, sent)
-        print(f"{told['missed'] / frames:.0%} of the frames were more than the wire log takes in a second:")
+        print(f"wire log: {told['missed'] / frames:.0%} of the frames were more than it takes in a second")
 
 
 async def serve_package(*, is_checked: bool, is_inline: bool) -> None:
@@ -338,7 +341,8 @@ def serve(subject: str, folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.ocpp_messages", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--stations", type=int, default=50)
     parser.add_argument("--only", default=",".join(SUBJECTS), help="some of " + ", ".join(SUBJECTS))
     parser.add_argument("--serve", choices=tuple(SUBJECTS), help=argparse.SUPPRESS)
@@ -347,13 +351,23 @@ def main() -> None:
     if arguments.serve:
         serve(arguments.serve, arguments.folder)
         return
-    print(f"OCPP messages, {arguments.stations} stations, {os.cpu_count()} processors")
-    base = 0.0
-    for subject in arguments.only.split(","):
-        words = SUBJECTS[subject]
-        rate, cpu = measure(subject, stations=arguments.stations, seconds=arguments.seconds)
-        base = base or cpu
-        print(f"{words:<50}{rate:>10.0f}/s{cpu:>10.0f} µs CPU{cpu / base:>8.2f} ×", flush=True)
+    subjects = arguments.only.split(",")
+    print(f"OCPP messages, {arguments.stations} stations, {os.cpu_count()} processors, {arguments.turns} turns")
+    turns = [
+        [measure(subject, stations=arguments.stations, seconds=arguments.seconds) for subject in subjects]
+        for _ in _watched(arguments.turns)
+    ]
+    for place, subject in enumerate(subjects):
+        rate, cpu = (median(turn[place][which] for turn in turns) for which in (0, 1))
+        ratios = sorted(turn[place][1] / turn[0][1] for turn in turns)
+        span = f"{median(ratios):>8.2f} × ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        print(f"{SUBJECTS[subject]:<50}{rate:>10.0f}/s{cpu:>10.0f} µs CPU{span}")
+
+
+def _watched(turns: int) -> Iterator[int]:
+    for turn in range(turns):
+        print(f"turn {turn + 1} of {turns}", file=sys.stderr)
+        yield turn
 
 
 if __name__ == "__main__":

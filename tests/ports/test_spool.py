@@ -113,6 +113,25 @@ async def test_concurrent_calls_share_a_commit(tmp_path: Path) -> None:
         bus.gate.set()
 
 
+async def test_a_crowd_waits_a_little_for_others_unless_they_are_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.kit.spool._BUSY_PAUSE", 600)
+    async with running(tmp_path, ScriptedBus()) as spool:
+
+        def record(number: int, stations: int) -> list[asyncio.Task[None]]:
+            return [asyncio.create_task(spool.record([make_fact(station, number)])) for station in range(stations)]
+
+        await asyncio.gather(*record(0, 10))
+        few = record(1, 39)
+        await asyncio.sleep(0.1)
+        assert not any(task.done() for task in few)
+        async with asyncio.timeout(5):
+            await asyncio.gather(*few, *record(2, 1))
+        async with asyncio.timeout(5):
+            await asyncio.gather(*record(3, 40))
+
+
 async def test_a_repeat_is_ignored_before_and_after_it_left_and_after_a_restart(tmp_path: Path) -> None:
     bus = ScriptedBus()
     first = make_fact(1, 0)
