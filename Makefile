@@ -56,12 +56,16 @@ test-fast: .venv/project ## tests that need neither Kafka, a browser, nor foreig
 
 .PHONY: bench
 bench: .venv/project ## measure the hot paths, each beside its limit
-	@command -v cargo > /dev/null && tests/judges/build timed || echo "without pricing engines that are not ours: no cargo here"
+	if command -v cargo > /dev/null; then tests/judges/build timed; else echo "no cargo here: no other pricing engines"; fi
 	$(BIN)/python -m tests.bench
 
 .PHONY: soak
 soak: .venv/project ## kill processes and servers 200 times under load; about a quarter of an hour
 	ROAMING_KILLS=200 $(BIN)/pytest -s tests/e2e/test_kills.py
+
+.PHONY: waves
+waves: .venv/project ## a firmware update of 200 stations, of which a tenth fails, with every process killed; some three minutes
+	ROAMING_WAVE_STATIONS=200 ROAMING_WAVE_SHAPES=embedded,scaled $(BIN)/pytest -s tests/e2e/test_waves.py
 
 .PHONY: fuzz
 fuzz: .venv/project ## 100,000 spoilt requests on all routes, and thirty by schemathesis for each; about a quarter of an hour

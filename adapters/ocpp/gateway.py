@@ -232,7 +232,6 @@ class Gateway:
             logger.warning("a proxied connection is not listened to", station_id=station.id)
             station.line.copies.refuse()
             return station
-        station.is_admitted = is_admitted  # its first frame may show a token: its driver waits for nothing of ours
         self._stations[station.id] = station
         if current is not None:
             self._replace(current)
@@ -245,6 +244,8 @@ class Gateway:
         while not station.is_over:
             try:
                 station.epoch = await self.ports.connections.claim(station.id)
+                if station not in self._running:
+                    return  # it has gone, and nobody would tell so
                 station.is_admitted = self.doorkeeper.is_admitted(station.admission)
                 self.presence.came(station.id, station.epoch)
             except Exception as error:

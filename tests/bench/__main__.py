@@ -226,7 +226,8 @@ def of_stations(only: set[str], seconds: float, *, is_quick: bool) -> None:
             row(*cells)
     if "ocpp" in only:
         stations = ("--stations", "200" if is_quick else "2000")
-        subprocess.run([sys.executable, "-m", "tests.bench.ocpp_messages"], check=True)
+        turns = ("--turns", "1" if is_quick else "5")
+        subprocess.run([sys.executable, "-m", "tests.bench.ocpp_messages", *turns], check=True)
         subprocess.run([sys.executable, "-m", "tests.bench.ocpp_connections", *stations], check=True)
     for kind, count, other in (("idle", "10000", "storm"), ("storm", "8000", "idle")):
         if kind in only:

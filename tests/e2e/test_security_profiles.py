@@ -1,6 +1,6 @@
 """Stations that are not ours come with security profiles 1, 2 and 3 in OCPP 1.6, 2.0.1 and 2.1, all at one hub: an
-operator commands each of them, each charges to a CDR at a partner, and one client of each version is configured,
-started, stopped, updated and reset."""
+operator updates and resets each of them, each charges to a CDR at a partner, and those of one client of each version
+are configured, started and stopped too."""
 
 import asyncio
 import json
@@ -56,6 +56,7 @@ CASES = [
 ]
 ALL = [case.id for case in CASES]
 PACKAGE = [case.id for case in CASES if not case.is_rpc]
+RPC = [case.id for case in CASES if case.is_rpc]
 
 
 class Secured:
@@ -198,11 +199,15 @@ async def test_each_profile_in_each_version(secured: Secured) -> None:
         async with client, stations_of(secured) as outside:
             operator = Operator(client)
             await check_online(operator, outside)
+            file = await operator.post("/api/firmware", content=f"{FIRMWARE}\n".encode() + bytes(100_000))
+            await update(operator, outside, RPC, f"hub:{file['id']}")
             # Those on ocpp-rpc charge from here on
             await operator.ask(ALL, "TRIGGER", what="HEARTBEAT")
             await configure(operator, outside)
             await charge(operator, outside)
-            await update(operator, outside)
+            await update(operator, outside, PACKAGE, f"hub:{file['id']}")
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(*outside.package.values())
             await until(lambda: all(station.has_ended_well for station in outside.rpc.values()), seconds=PATIENCE)
             for station in outside.rpc.values():
                 check_story(station)
@@ -246,24 +251,21 @@ async def charge(operator: Operator, outside: Outside) -> None:
     await operator.ask(PACKAGE, "STOP_CHARGING")
 
 
-async def update(operator: Operator, outside: Outside) -> None:
+async def update(operator: Operator, outside: Outside, stations: Sequence[str], url: str) -> None:
     """Firmware is fetched from the hub, and runs after a reset."""
-    file = await operator.post("/api/firmware", content=f"{FIRMWARE}\n".encode() + bytes(100_000))
-    await operator.ask(PACKAGE, "UPDATE_FIRMWARE", url=f"hub:{file['id']}")
+    await operator.ask(stations, "UPDATE_FIRMWARE", url=url)
 
     async def have_installed() -> bool:
         outside.check()
-        reports = [(await operator.show(id))["reports"] for id in PACKAGE]
+        reports = [(await operator.show(id))["reports"] for id in stations]
         return all("INSTALLED" in {report["status"] for report in of_one} for of_one in reports)
 
     await until(have_installed, seconds=PATIENCE, every=0.2)
-    await operator.ask(PACKAGE, "RESET")
+    await operator.ask(stations, "RESET")
 
     async def run_it() -> bool:
         outside.check()
         rows = await operator.stations()
-        return all(rows[id]["firmware_version"] == FIRMWARE for id in PACKAGE)
+        return all(rows[id]["firmware_version"] == FIRMWARE for id in stations)
 
     await until(run_it, seconds=PATIENCE, every=0.2)
-    async with asyncio.timeout(PATIENCE):
-        await asyncio.gather(*outside.package.values())

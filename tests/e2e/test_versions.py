@@ -29,7 +29,7 @@ async def connected(hub: Hub) -> AsyncIterator[SimulatedStation]:
         password=PASSWORD,
         arrival_seconds=0,
         speed=240,
-        charge_minutes=(600, 600),  # it goes on until somebody stops it, however slow this machine is
+        charge_minutes=(6000, 6000),  # it goes on until somebody stops it, however slow this machine is
         is_offline_start_allowed=False,
     )
     async with running_fleets(config) as (fleet,):

@@ -63,19 +63,23 @@ class ForeignTokens:
         *,
         decide: Callable[[Station, Request], Awaitable[Decided]],
         now: Callable[[], datetime],
+        is_ours: Callable[[], bool],
     ) -> None:
+        """``is_ours``: whether the station's account admits it now. Its first frame may show a token, and its driver
+        does not wait until the hub has told of the connection."""
         self._station = station
         self._line = line
         self._upstream = upstream
         self._decide = decide
         self._now = now
+        self._is_ours = is_ours
         self._watched: dict[bytes, bytes] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def takes_up(self, data: bytes) -> bool:
         """See ``line.Foreign``."""
         asked = action(data)
-        if asked not in _WITH_TOKEN or not self._station.is_admitted or len(self._tasks) >= ASKED_AT_ONCE:
+        if asked not in _WITH_TOKEN or len(self._tasks) >= ASKED_AT_ONCE or not self._is_ours():
             return False
         found = head(data)
         if found is None:

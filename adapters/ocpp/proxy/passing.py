@@ -77,7 +77,8 @@ class Passing:
         station.no_commands = None if has_calls else NO_COMMANDS
         station.is_status_asked = not has_calls
         if upstream is not None and upstream.authorise != "csms" and version is not None:
-            line.foreign = ForeignTokens(station, line, upstream, decide=version.decide, now=self.now)
+            is_ours = partial(self.door.doorkeeper.is_admitted, admission)
+            line.foreign = ForeignTokens(station, line, upstream, decide=version.decide, now=self.now, is_ours=is_ours)
         return station
 
     def is_understood(self, station: Station) -> bool:

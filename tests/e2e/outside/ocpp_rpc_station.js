@@ -7,6 +7,7 @@
 
 const { readFileSync } = require("node:fs");
 const { RPCClient, createRPCError } = require("ocpp-rpc");
+const { obeyUpkeep, running } = require("./ocpp_rpc_upkeep.js");
 
 const [url, identity, password, idTag] = process.argv.slice(2);
 const METER_START = 10000; // Wh
@@ -52,11 +53,14 @@ station.handle(({ method }) => {
     throw createRPCError("NotImplemented");
 });
 
+obeyUpkeep(station, { say, boot });
+
 async function boot() {
     for (;;) {
         const answer = await station.call("BootNotification", {
             chargePointVendor: "outside",
             chargePointModel: "ocpp-rpc",
+            firmwareVersion: running.firmware,
         });
         say("boot", answer);
         if (answer.status === "Accepted") return;

@@ -8,6 +8,7 @@
 
 const { readFileSync } = require("node:fs");
 const { RPCClient, createRPCError } = require("ocpp-rpc");
+const { obeyUpkeep, running } = require("./ocpp_rpc_upkeep.js");
 
 const [url, identity, password, uid, version] = process.argv.slice(2);
 const TRANSACTION = "7a8f7f5e-1f0c-4d0e-9d1b-3d1f3a0d2c11";
@@ -52,10 +53,12 @@ station.handle(({ method }) => {
     throw createRPCError("NotImplemented");
 });
 
+obeyUpkeep(station, { say, boot });
+
 async function boot() {
     for (;;) {
         const answer = await station.call("BootNotification", {
-            chargingStation: { vendorName: "outside", model: "ocpp-rpc" },
+            chargingStation: { vendorName: "outside", model: "ocpp-rpc", firmwareVersion: running.firmware },
             reason: "PowerUp",
         });
         say("boot", answer);

@@ -24,7 +24,7 @@ async def station_of(proxied: Proxied) -> RawStation:
     """Known to the hub, and told."""
     proxied.fakes.accounts.change("CS-1")
     station = await proxied.dial("CS-1")
-    await until(lambda: proxied.running.gateway.find("CS-1") and proxied.inside("CS-1").is_admitted)
+    await until(lambda: proxied.running.gateway.find("CS-1") and proxied.inside("CS-1").introduced.is_set())
     return station
 
 
@@ -86,6 +86,9 @@ async def test_a_driver_does_not_wait_until_the_connection_is_told(
     station = await proxied.dial("CS-1")
     assert (await station.call("Authorize", {"idTag": "GUEST"}))["idTagInfo"] == {"status": "Accepted"}
     assert proxied.facts.of(StationConnected) == []
+    proxied.fakes.accounts.change("CS-1", is_admitted=False)
+    assert await station.call("Authorize", {"idTag": "GUEST"}) == INVALID
+    proxied.fakes.accounts.change("CS-1")
     is_free.set()
     await until(lambda: proxied.facts.of(StationConnected))
 
@@ -184,7 +187,7 @@ async def test_events_of_2_0_1_are_answered_with_the_hubs_word(proxied: Proxied,
     allow(proxied, "GUEST")
     proxied.fakes.accounts.change("CS-1")
     station = await proxied.dial("CS-1", subprotocols=("ocpp2.0.1",))
-    await until(lambda: proxied.inside("CS-1").is_admitted)
+    await until(lambda: proxied.inside("CS-1").introduced.is_set())
 
     def event(kind: str, number: int, wh: int, **more: Any) -> dict[str, Any]:
         at = f"2026-11-29T09:0{number}:00Z"

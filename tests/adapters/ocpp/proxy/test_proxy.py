@@ -245,6 +245,29 @@ async def test_who_does_not_prove_itself_to_the_hub_takes_nothing_over(proxied: 
     assert len(proxied.facts.of(StationBooted)) == 1
 
 
+async def test_who_left_before_it_could_be_told_is_not_told_to_be_here(
+    proxied: Proxied, csms: OwnCsms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await proxied.through()
+    proxied.fakes.accounts.change("CS-1")
+    is_free, has_claimed, claim = asyncio.Event(), asyncio.Event(), proxied.fakes.connections.claim
+
+    async def claim_late(station_id: str) -> int:
+        await is_free.wait()
+        has_claimed.set()
+        return await claim(station_id)
+
+    monkeypatch.setattr(proxied.fakes.connections, "claim", claim_late)
+    station = await proxied.dial("CS-1")
+    proxied.inside("CS-1").pace.drain_seconds = 0.1
+    await station.close()
+    await until(lambda: proxied.running.gateway.find("CS-1") is None)
+    is_free.set()
+    await has_claimed.wait()
+    await proxied.close()
+    assert proxied.facts.of(StationConnected) == []
+
+
 async def test_it_goes_on_when_the_hub_shuts_a_station_out(proxied: Proxied, csms: OwnCsms) -> None:
     await proxied.through()
     proxied.fakes.accounts.change("CS-1")
