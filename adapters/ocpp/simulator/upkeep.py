@@ -4,6 +4,7 @@ real; knows no frames."""
 import asyncio
 import hashlib
 import random
+import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol
@@ -11,6 +12,10 @@ from typing import Any, Final, Protocol
 from adapters.ocpp.simulator.display import Display
 
 LONGEST_FETCH: Final = 64 * 2**20
+FETCHES: Final = 4
+"""Of the same file, where the connection breaks off or there is none."""
+BETWEEN_FETCHES: Final = 2.0
+"""Seconds."""
 _SCHEMES: Final = ("http://", "https://")
 Tell = Callable[[Any], Awaitable[None]]
 """Says something to the hub, if there is a line."""
@@ -139,7 +144,7 @@ class Upkeep:
         say = self._firmware_sayer(request_id)
         await say("Downloading")
         try:
-            content = await asyncio.to_thread(fetch, url)
+            content = await fetch_patiently(url)
         except (OSError, ValueError):
             await say("DownloadFailed")
             return
@@ -177,12 +182,27 @@ class Upkeep:
         await say("Uploaded")
 
 
+async def fetch_patiently(url: str) -> bytes:
+    """What lies there, tried again while nobody answers: whoever has it may start anew. Raises ``OSError`` and
+    ``ValueError``."""
+    for _ in range(FETCHES - 1):
+        try:
+            return await asyncio.to_thread(fetch, url)
+        except urllib.error.HTTPError:
+            raise
+        except OSError:
+            await asyncio.sleep(BETWEEN_FETCHES)
+    return await asyncio.to_thread(fetch, url)
+
+
 def fetch(url: str) -> bytes:
-    """What lies there. Raises ``OSError`` and ``ValueError``."""
+    """What lies there, whole. Raises ``OSError`` and ``ValueError``."""
     if not url.startswith(_SCHEMES):
         raise ValueError("only http and https are simulated")
     with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - checked above
         content: bytes = answer.read(LONGEST_FETCH)
+        if answer.length:
+            raise OSError(f"{answer.length} octets are missing, or there are too many of them")
         return content
 
 

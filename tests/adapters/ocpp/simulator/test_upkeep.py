@@ -51,12 +51,17 @@ class Files(BaseHTTPRequestHandler):
     """Gives firmware, takes uploads."""
 
     taken: list[bytes] = []
+    broken: list[str] = []
+    """Ways that broke off once, before the first octet."""
 
     def do_GET(self) -> None:
         body = b"4.2.1\nbinary"
-        self.send_response(200 if self.path == "/firmware" else 404)
+        self.send_response(404 if self.path == "/nothing" else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if "breaks-off" in self.path and self.path not in self.broken:
+            self.broken.append(self.path)
+            return
         self.wfile.write(body)
 
     def do_PUT(self) -> None:
@@ -268,6 +273,14 @@ async def test_firmware_is_fetched_installed_and_booted(hub: Hub, fleet: Fleet, 
         FirmwareStatus.INSTALLING,
         FirmwareStatus.INSTALLED,
     ]
+
+
+async def test_a_download_that_breaks_off_is_tried_again(
+    hub: Hub, fleet: Fleet, files: str, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.ocpp.simulator.upkeep.BETWEEN_FETCHES", 0)
+    await ask(hub, op.UpdateFirmware(request_id=1, url=f"{files}/breaks-off-{version}", retrieve_at=NOW))
+    await until(lambda: [b.firmware_version for b in hub.facts.of(StationBooted)] == ["1.0", "4.2.1"])
 
 
 async def test_what_is_not_there_fails_to_download(hub: Hub, fleet: Fleet, files: str) -> None:
