@@ -1,6 +1,7 @@
 """A simulated station's end of one connection, on the ``ocpp`` package: what all versions share. The package's read
 loop dies of what it cannot read, and its ``call`` must not be awaited inside a handler: both are dealt with here."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -77,6 +78,16 @@ class Conversation:
             )
         except TimeoutError as error:
             raise TimeoutError(str(error)) from None
+        finally:
+            _end_if_cancelled()
+
+
+def _end_if_cancelled() -> None:
+    """The package waits by ``asyncio.wait_for``, which before Python 3.12 forgets a cancellation that comes together
+    with the answer (python/cpython#86296): who cancelled would wait for ever."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class _Silent:
