@@ -124,7 +124,7 @@ async def test_a_crowd_waits_a_little_for_others_unless_they_are_many(
 
         await asyncio.gather(*record(0, 10))
         few = record(1, 39)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # long enough for a commit that does not wait
         assert not any(task.done() for task in few)
         async with asyncio.timeout(5):
             await asyncio.gather(*few, *record(2, 1))

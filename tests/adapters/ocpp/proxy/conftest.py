@@ -1,5 +1,6 @@
 """An operator's own central system, the adapter before it, and bare stations."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,18 @@ class Proxied(Hub):
     async def through(self, settings: dict[str, Any] | None = None, **upstream: Any) -> None:
         """Starts it; ``upstream`` are settings of the way to the central system."""
         await self.start(mode="proxy", upstreams=[{"url": self.csms.url, **upstream}], **(settings or {}))
+
+    def hold_claims(self, monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+        """No connection gets its epoch before the first event is set; the second one is set when one is about to."""
+        is_free, has_claimed, claim = asyncio.Event(), asyncio.Event(), self.fakes.connections.claim
+
+        async def claim_late(station_id: str) -> int:
+            await is_free.wait()
+            has_claimed.set()
+            return await claim(station_id)
+
+        monkeypatch.setattr(self.fakes.connections, "claim", claim_late)
+        return is_free, has_claimed
 
 
 @pytest.fixture

@@ -76,13 +76,7 @@ async def test_a_driver_does_not_wait_until_the_connection_is_told(
     knows(csms)
     allow(proxied, "GUEST")
     proxied.fakes.accounts.change("CS-1")
-    is_free, claim = asyncio.Event(), proxied.fakes.connections.claim
-
-    async def claim_late(station_id: str) -> int:
-        await is_free.wait()
-        return await claim(station_id)
-
-    monkeypatch.setattr(proxied.fakes.connections, "claim", claim_late)
+    is_free, _ = proxied.hold_claims(monkeypatch)
     station = await proxied.dial("CS-1")
     assert (await station.call("Authorize", {"idTag": "GUEST"}))["idTagInfo"] == {"status": "Accepted"}
     assert proxied.facts.of(StationConnected) == []

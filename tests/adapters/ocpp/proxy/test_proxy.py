@@ -250,14 +250,7 @@ async def test_who_left_before_it_could_be_told_is_not_told_to_be_here(
 ) -> None:
     await proxied.through()
     proxied.fakes.accounts.change("CS-1")
-    is_free, has_claimed, claim = asyncio.Event(), asyncio.Event(), proxied.fakes.connections.claim
-
-    async def claim_late(station_id: str) -> int:
-        await is_free.wait()
-        has_claimed.set()
-        return await claim(station_id)
-
-    monkeypatch.setattr(proxied.fakes.connections, "claim", claim_late)
+    is_free, has_claimed = proxied.hold_claims(monkeypatch)
     station = await proxied.dial("CS-1")
     proxied.inside("CS-1").pace.drain_seconds = 0.1
     await station.close()
